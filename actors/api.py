@@ -1,0 +1,64 @@
+"""The HTTP API over a search service. Errors are problem JSON (RFC 9457)."""
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+
+from actors.service import SearchService
+from schemas.errors import RequestError
+from schemas.search import MAX_QUERY_CHARS, Problem, SearchRequest, SearchResponse, VersionInfo
+
+MAX_BODY_BYTES = 8 * MAX_QUERY_CHARS
+"""Room for a query of the longest kind, every character escaped, and the other fields."""
+
+
+def create_app(service: SearchService) -> FastAPI:
+    """Return the ASGI application: `POST /v1/search`, `GET /healthz`, `GET /version`, and its documentation at `/docs`."""
+    app = FastAPI(
+        title="pubray", description="Dense search over PubMed with re-ranking.", responses={422: {"model": Problem}}
+    )
+
+    @app.middleware("http")
+    async def refuse_large_bodies(request: Request, call_next):  # type: ignore[no-untyped-def]
+        size = request.headers.get("content-length", "0")
+        if not size.isdigit() or int(size) > MAX_BODY_BYTES:
+            return problem(413, "Request too large", f"body of {size} bytes; at most {MAX_BODY_BYTES} are read")
+        return await call_next(request)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        return problem(422, "Invalid request", "; ".join(_explain(e) for e in error.errors()))
+
+    @app.exception_handler(RequestError)
+    async def refused(_: Request, error: RequestError) -> JSONResponse:
+        return problem(400, "Request refused", str(error))
+
+    @app.post("/v1/search")
+    async def search(request: SearchRequest) -> SearchResponse:
+        """Return the k articles that answer a query best."""
+        return await service.search(request)
+
+    @app.get("/version")
+    async def version() -> VersionInfo:
+        """Say which index version, encoder and re-ranker answer."""
+        return service.version()
+
+    @app.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        """Say that the process answers."""
+        return {"status": "ok"}
+
+    return app
+
+
+def problem(status: int, title: str, detail: str) -> JSONResponse:
+    """Return an error answer."""
+    content = Problem(title=title, status=status, detail=detail).model_dump()
+    return JSONResponse(content, status, media_type="application/problem+json")
+
+
+def _explain(error: dict[str, object]) -> str:
+    """Say in one clause which field is wrong and why, without echoing a long value."""
+    location = error["loc"]
+    field = ".".join(str(part) for part in location[1:]) if isinstance(location, tuple) else ""
+    return f"{field or 'body'}: {str(error['msg']).lower()}"

@@ -1,0 +1,130 @@
+"""Engines: what runs a model's forward pass. Each takes a padded batch and returns torch tensors.
+
+Two kinds of model, both by transformers' Auto classes: an encoder gives its token vectors (B, T, D), a sequence
+classifier its logits (B, labels). OpenVINO is traced from the same PyTorch model, once, and kept in a cache folder.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import openvino as ov
+import torch
+
+from actors.models import model_digests
+from retrieval.storage import atomic_path
+from retrieval.tokens import TokenBatch
+from schemas.config import EngineConfig
+from schemas.errors import UsageError
+
+Task = Literal["encoder", "classifier"]
+Engine = Callable[[TokenBatch], torch.Tensor]
+
+
+def load_engine(folder: Path, task: Task, config: EngineConfig, *, threads: int, cache: Path) -> Engine:
+    """Load the model of `folder`.
+
+    Raises:
+        UsageError: the configured engine or precision cannot be had on this machine.
+    """
+    kind = config.kind if config.kind != "auto" else "torch" if torch.cuda.is_available() else "openvino"
+    if kind == "torch":
+        return _torch_engine(folder, task, config, threads)
+    return _openvino_engine(folder, task, config, threads, cache)
+
+
+def _load_model(folder: Path, task: Task, dtype: torch.dtype) -> torch.nn.Module:
+    # Imported here: it takes seconds, and a cached OpenVINO model does without.
+    from transformers import AutoModel, AutoModelForSequenceClassification
+
+    kind = AutoModel if task == "encoder" else AutoModelForSequenceClassification
+    model: torch.nn.Module = kind.from_pretrained(folder, dtype=dtype, local_files_only=True, use_safetensors=True)
+    return model.eval()
+
+
+def _inputs(model: torch.nn.Module, batch: TokenBatch, device: str) -> dict[str, torch.Tensor]:
+    """Return a batch under the names that the model's forward takes."""
+    inputs = {"input_ids": batch.ids, "attention_mask": batch.mask}
+    if getattr(model.config, "type_vocab_size", 0) > 1:
+        inputs["token_type_ids"] = batch.segments
+    return {name: torch.from_numpy(array).to(device) for name, array in inputs.items()}
+
+
+def _torch_engine(folder: Path, task: Task, config: EngineConfig, threads: int) -> Engine:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    native = device == "cuda" and torch.cuda.is_bf16_supported()
+    half = config.precision == "bfloat16" or (config.precision == "auto" and native)
+    if device == "cpu":
+        torch.set_num_threads(threads)
+    model = _load_model(folder, task, torch.bfloat16 if half else torch.float32).to(device)
+
+    def run(batch: TokenBatch) -> torch.Tensor:
+        with torch.inference_mode():
+            output = model(**_inputs(model, batch, device))
+        tensor: torch.Tensor = output.last_hidden_state if task == "encoder" else output.logits
+        return tensor
+
+    return run
+
+
+def _openvino_engine(folder: Path, task: Task, config: EngineConfig, threads: int, cache: Path) -> Engine:
+    core = ov.Core()
+    native = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    if config.precision == "bfloat16" and not native:
+        raise UsageError("engine.precision = 'bfloat16', but this CPU has none; use 'auto' or 'float32'")
+    half = config.precision != "float32" and native
+    compiled = core.compile_model(
+        str(_openvino_model(folder, task, cache)),
+        "CPU",
+        {
+            "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
+            "INFERENCE_NUM_THREADS": threads,
+            # Pinned threads of two processes share the first core and leave the others idle.
+            "ENABLE_CPU_PINNING": False,
+        },
+    )
+    names = {name for port in compiled.inputs for name in port.names}
+
+    def run(batch: TokenBatch) -> torch.Tensor:
+        inputs = {"input_ids": batch.ids, "attention_mask": batch.mask, "token_type_ids": batch.segments}
+        # A request of its own per call, so that threads do not share one.
+        request = compiled.create_infer_request()
+        output: np.ndarray[tuple[int, ...], np.dtype[np.float32]] = request.infer(
+            {name: array for name, array in inputs.items() if name in names}
+        )[0]
+        return torch.from_numpy(output.copy())
+
+    return run
+
+
+def _openvino_model(folder: Path, task: Task, cache: Path) -> Path:
+    """Return the traced model, from the cache if it has been traced before by this version of OpenVINO."""
+    weights = model_digests(folder).weights[:16]
+    path = cache / "openvino" / f"{weights}-{task}-{ov.get_version().split('-')[0]}"
+    if not path.exists():
+        model = _load_model(folder, task, torch.float32)
+        example = TokenBatch(*(np.ones((2, 8), np.int64) for _ in range(3)), [0, 1])
+        traced = ov.convert_model(_Traceable(model, task), example_input=_inputs(model, example, "cpu"))
+        with atomic_path(str(path)) as temporary:
+            temporary.mkdir()
+            ov.save_model(traced, temporary / "model.xml", compress_to_fp16=False)
+    return path / "model.xml"
+
+
+class _Traceable(torch.nn.Module):
+    """A transformers model that returns its one tensor, as tracing wants it."""
+
+    def __init__(self, model: torch.nn.Module, task: Task) -> None:
+        super().__init__()
+        self.model, self.task = model, task
+
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+        if token_type_ids is not None:
+            inputs["token_type_ids"] = token_type_ids
+        output = self.model(**inputs)
+        tensor: torch.Tensor = output.last_hidden_state if self.task == "encoder" else output.logits
+        return tensor

@@ -1,0 +1,54 @@
+"""Where the weights of a model lie: a folder, an embedded model, or a pinned revision of the model hub."""
+
+import hashlib
+from pathlib import Path
+
+from retrieval.embedded import PREFIX, embedded_folder
+from schemas.encoder import TowerDigests, TowerSpec
+from schemas.errors import InputError
+
+
+def model_folder(model: str, revision: str | None, cache: Path) -> Path:
+    """Return the local folder of a model; what is not local yet is fetched.
+
+    Raises:
+        InputError: there is no such folder, or the hub does not give it.
+    """
+    if model.startswith(PREFIX):
+        return embedded_folder(model.removeprefix(PREFIX), cache)
+    if (folder := Path(model).expanduser()).is_dir():
+        return folder
+    if revision is None:
+        raise InputError(f"model {model!r}: no such folder, and no revision to fetch from a model hub; give one")
+    # Imported here: only models of a hub need it.
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(model, revision=revision, allow_patterns=["*.json", "*.safetensors", "*.txt"]))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(f"model {model!r} at {revision}: {reason}; fetch it into a folder and name that") from None
+
+
+def tower_digests(tower: TowerSpec, cache: Path) -> TowerDigests:
+    """Return the digests of the files that a tower is loaded from."""
+    return model_digests(model_folder(tower.model, tower.revision, cache))
+
+
+def model_digests(folder: Path) -> TowerDigests:
+    """Return sha256 of the weights (all files, in order of name) and of the tokenizer.
+
+    Raises:
+        InputError: the folder holds no model of safetensors with a fast tokenizer.
+    """
+    files = sorted(folder.glob("*.safetensors"))
+    for wanted in (folder / "config.json", folder / "tokenizer.json", *(files or [folder / "model.safetensors"])):
+        if not wanted.exists():
+            raise InputError(f"{folder}: no {wanted.name} in it; name a model folder with safetensors weights")
+    weights = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            weights.update(hashlib.file_digest(file, "sha256").digest())
+    tokenizer = hashlib.sha256((folder / "tokenizer.json").read_bytes()).hexdigest()
+    return TowerDigests(weights=weights.hexdigest(), tokenizer=tokenizer)

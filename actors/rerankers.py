@@ -1,0 +1,77 @@
+"""The re-rankers: what scores a query against the text of each candidate."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from actors.encoder import Encoder
+from actors.engines import load_engine
+from retrieval.rerank import fuse, max_sim
+from retrieval.tokens import load_tokenizer, pad_id, token_batches, tokenize_pairs
+from schemas.config import EngineConfig
+from schemas.errors import InputError
+from schemas.protocols import RerankScore, Scoring
+
+
+class MaxSimReranker:
+    """Late interaction over the encoder's own token vectors, fused with the first stage; needs no further weights."""
+
+    score_kind = "fused"
+
+    def __init__(self, query_tower: Encoder, article_tower: Encoder) -> None:
+        """Use two towers, which may be one."""
+        self._query_tower, self._article_tower = query_tower, article_tower
+
+    def scores(self, scorings: Sequence[Scoring]) -> list[list[RerankScore]]:
+        """Score the passages of all queries in shared batches."""
+        matches = [m for s in scorings for m in s.matches]
+        texts = [(m.article.title, m.article.abstract) for m in matches]
+        passages = iter(self._article_tower.token_vectors(self._article_tower.article_tokens(texts)))
+        queries = self._query_tower.token_vectors(self._query_tower.query_tokens([s.query for s in scorings]))
+        results = []
+        for scoring, query in zip(scorings, queries, strict=True):
+            raw = [max_sim(query, next(passages)) for _ in scoring.matches]
+            fused = fuse([m.score for m in scoring.matches], raw)
+            results.append([RerankScore(r, float(f)) for r, f in zip(raw, fused, strict=True)])
+        return results
+
+    async def score(self, scorings: list[Scoring]) -> list[list[RerankScore]]:
+        """See `Reranker`."""
+        return await asyncio.to_thread(self.scores, scorings)
+
+
+class CrossEncoderReranker:
+    """A sequence-classification model with one label, that reads query and article together."""
+
+    score_kind = "logit"
+
+    def __init__(self, folder: Path, max_length: int, engine: EngineConfig, *, threads: int, cache: Path) -> None:
+        """Load the model of `folder`."""
+        self._run = load_engine(folder, "classifier", engine, threads=threads, cache=cache)
+        self._tokenizer = load_tokenizer(folder, max_length)
+        self._pad, self._batch_tokens, self._folder = pad_id(folder), engine.batch_tokens, folder
+
+    def scores(self, scorings: Sequence[Scoring]) -> list[list[RerankScore]]:
+        """Score the passages of all queries in shared batches; the raw logit is final.
+
+        Raises:
+            InputError: the model has not exactly one label.
+        """
+        pairs = [
+            tokens
+            for s in scorings
+            for tokens in tokenize_pairs(self._tokenizer, s.query, [m.article for m in s.matches])
+        ]
+        logits = [0.0] * len(pairs)
+        for batch in token_batches(pairs, self._batch_tokens, self._pad):
+            output = self._run(batch).float().cpu()
+            if output.shape[1] != 1:
+                raise InputError(f"{self._folder}: {output.shape[1]} labels; a re-ranker has one")
+            for position, logit in zip(batch.positions, output[:, 0].tolist(), strict=True):
+                logits[position] = logit
+        remaining = iter(logits)
+        return [[RerankScore(x, x) for x in (next(remaining) for _ in s.matches)] for s in scorings]
+
+    async def score(self, scorings: list[Scoring]) -> list[list[RerankScore]]:
+        """See `Reranker`."""
+        return await asyncio.to_thread(self.scores, scorings)

@@ -1,0 +1,90 @@
+"""The command line: `pubray [--config FILE] [--set key=value …] JOB …`.
+
+Results go to stdout, logs and progress to stderr. Exit 0 done, 1 the job failed, 2 bad usage or configuration.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import sys
+from typing import Any, Protocol
+
+from jobs.config import load_config
+from jobs.console import fail, say
+from jobs.failures import root_cause
+from schemas.config import Config
+from schemas.errors import PubrayError, UsageError
+
+JOBS = {
+    "demo": "the whole main job on real PubMed citations, then five queries and a quality measurement",
+    "ingest": "PubMed XML, Parquet or BEIR files to article parts and a snapshot",
+    "embed": "articles of the snapshot to vector parts",
+    "index": "vector parts to a new index version",
+    "promote": "make a version CURRENT",
+    "rollback": "go back to the version before CURRENT",
+    "serve": "answer queries over HTTP from the CURRENT version",
+    "search": "answer one query, without a server",
+    "evaluate": "measure the quality of the CURRENT version against judgments",
+    "status": "versions, counts and sizes of the store",
+}
+PLANNED = ("compact", "nightly", "plan", "gc", "mine", "train-retriever", "train-reranker")
+
+
+class Job(Protocol):
+    """What a module of `jobs/` that is a command has."""
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the job's own options."""
+
+    def run(self, config: Config, options: argparse.Namespace) -> Any:
+        """Do it, and return a report that can be JSON."""
+
+    def show(self, report: Any) -> str:
+        """Return the report for a person."""
+
+
+def main() -> int:
+    """Run one job; return the exit code."""
+    try:
+        job, options = _parse(sys.argv[1:])
+        config = load_config(options.config, options.set, os.environ)
+        report = job.run(config, options)
+    except UsageError as error:
+        return fail(str(error), 2)
+    except KeyboardInterrupt:
+        return fail("stopped; what is finished is kept, run it again to go on", 130)
+    except Exception as error:
+        cause = root_cause(error)
+        if isinstance(cause, PubrayError):
+            return fail(str(cause), 2 if isinstance(cause, UsageError) else 1)
+        raise
+    say(json.dumps(report, ensure_ascii=False, indent=1) if options.json else job.show(report))
+    return 0
+
+
+def _parse(arguments: list[str]) -> tuple[Job, argparse.Namespace]:
+    parser = argparse.ArgumentParser(
+        prog="pubray",
+        description="A dense search index of PubMed.",
+        epilog="jobs:\n" + "\n".join(f"  {name:10} {text}" for name, text in JOBS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--config", metavar="FILE", help="TOML; default infra/config/demo.toml")
+    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="override one value")
+    parser.add_argument("job", metavar="JOB", help="one of the jobs below; `pubray JOB --help` tells more")
+    parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.job in PLANNED:
+        raise UsageError(f"the job {options.job!r} does not exist yet; there are {', '.join(JOBS)}")
+    if options.job not in JOBS:
+        raise UsageError(f"no job {options.job!r}; there are {', '.join(JOBS)}")
+    job: Job = importlib.import_module(f"jobs.{options.job}")  # type: ignore[assignment]
+    own = argparse.ArgumentParser(prog=f"pubray {options.job}", description=f"{JOBS[options.job]}.")
+    job.arguments(own)
+    own.add_argument("--json", action="store_true", help="print the result as JSON")
+    return job, own.parse_args(options.rest, namespace=options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

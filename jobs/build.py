@@ -1,0 +1,139 @@
+"""The Ray tasks of the index job: training, worker shards, merges, the recall check."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import ray
+from numpy.typing import NDArray
+
+from actors.encoder import Encoder
+from actors.searcher import IndexSearcher
+from jobs.threads import available_threads
+from retrieval.build import group_rows, merged_groups, merged_sizes, shard_of
+from retrieval.parts import read_range, read_vectors
+from retrieval.quantizer import Quantizer, train_quantizer
+from retrieval.recall import exact_pmids, overlap
+from retrieval.sampling import sample_vectors
+from retrieval.segment import RECORD_SCHEMA, OpenSegment, read_manifest, write_segment
+from retrieval.selection import selected
+from retrieval.snapshot import alive_rows
+from retrieval.storage import read_bytes, write_bytes
+from retrieval.topk import Pmids, Rows
+from schemas.config import Config
+from schemas.errors import StoreError
+from schemas.layout import Layout
+from schemas.manifest import IndexVersion, QuantizerRecord, Recall, Segment
+from schemas.vector import RowRange
+
+
+class VectorSource(NamedTuple):
+    """Where a worker finds its vectors and articles, and which of them are wanted."""
+
+    snapshot: str
+    fingerprint: str
+    selection: str
+    pmids: NDArray[np.int64] | None
+
+
+@ray.remote(num_cpus=1)
+def train(layout: Layout, counts: dict[str, int], factory: str, metric: str, sample: int, seed: int) -> QuantizerRecord:
+    """Train the quantizer on a sample and store it. Memory: the sample in float32, 3 GB for a million of 768."""
+    vectors = sample_vectors(counts, sample, seed)
+    content, record = train_quantizer(vectors, factory, metric=metric, seed=seed)
+    write_bytes(layout.quantizer(record.sha256), content)
+    return record
+
+
+@ray.remote(num_cpus=1)
+def build_worker_shards(
+    config: Config, source: VectorSource, ranges: list[RowRange], quantizer: str, name: str
+) -> list[Segment]:
+    """Build one worker's shards, one per shard of the index."""
+    layout = Layout(config.store)
+    folders = [layout.worker_shard(name, shard) for shard in range(config.index.num_shards)]
+    if all(Path(folder).is_dir() for folder in folders):
+        return [read_manifest(folder) for folder in folders]
+    loaded = load_quantizer(layout, quantizer)
+    pmids, rows, articles = _read_worker_rows(config, layout, source, ranges)
+    shard = shard_of(pmids, config.index.num_shards)
+    segments = []
+    for s, folder in enumerate(folders):
+        mine = np.flatnonzero(shard == s)
+        group = group_rows(loaded, rows[mine], pmids[mine], articles.take(pa.array(mine)))
+        segments.append(
+            write_segment(folder, [group], group.sizes, segment=f"{name}/{s}", shard=s, quantizer=loaded)
+        )
+    return segments
+
+
+@ray.remote(num_cpus=1)
+def merge_shard(layout: Layout, quantizer: str, segment: str, shard: int, workers: list[str]) -> Segment:
+    """Merge what all workers built for one shard. Memory: one group of lists (see retrieval.build)."""
+    if Path(layout.segment(segment)).is_dir():
+        return read_manifest(layout.segment(segment))
+    loaded = load_quantizer(layout, quantizer)
+    folders = [layout.worker_shard(name, shard) for name in workers]
+    parts = [OpenSegment(folder, read_manifest(folder), loaded) for folder in folders]
+    return write_segment(
+        layout.segment(segment),
+        merged_groups(parts),
+        merged_sizes(parts),
+        segment=segment,
+        shard=shard,
+        quantizer=loaded,
+    )
+
+
+@ray.remote(num_cpus=1)
+def measure_recall(config: Config, layout: Layout, version: IndexVersion) -> Recall:
+    """Compare the version with exact search on queries as users make them: titles, through the query tower."""
+    searcher = IndexSearcher(layout, version)
+    rng = np.random.default_rng(config.index.seed)
+    titles = [t for s in searcher.segments for t in _sample_titles(s, config.index.recall_queries, rng, version)]
+    spec = config.encoder
+    encoder = Encoder(spec, spec.query, config.engine, threads=available_threads(), cache=Path(config.cache))
+    queries = encoder.vectors(encoder.query_tokens(titles))
+    found = [c.pmids for c in searcher.candidates(queries, 100)]
+    truth = exact_pmids(queries, searcher.segments, 100)
+    return Recall(queries=len(titles), at_10=overlap(found, truth, 10), at_100=overlap(found, truth, 100))
+
+
+def load_quantizer(layout: Layout, sha256: str) -> Quantizer:
+    """Load a quantizer of the store."""
+    return Quantizer(read_bytes(layout.quantizer(sha256), f"quantizer {sha256}"))
+
+
+def _sample_titles(
+    segment: OpenSegment, count: int, rng: np.random.Generator, version: IndexVersion
+) -> list[str]:
+    """Return titles of random rows of a segment, of all segments together about `count`."""
+    share = round(count * segment.manifest.rows / version.articles)
+    rows = rng.choice(segment.manifest.rows, min(share, segment.manifest.rows), replace=False)
+    titles = segment.articles["title"].take(pa.array(np.sort(rows))).to_pylist()
+    return [title for title in titles if title]
+
+
+def _read_worker_rows(
+    config: Config, layout: Layout, source: VectorSource, ranges: list[RowRange]
+) -> tuple[Pmids, Rows, pa.Table]:
+    """Read the live, selected articles of some ranges, with their vectors.
+
+    Raises:
+        StoreError: one of them has no vector.
+    """
+    pmids, rows, articles = [], [], []
+    for part in ranges:
+        part_pmids, vectors, present = read_vectors(
+            layout.vector_part(source.fingerprint, source.selection, part.name)
+        )
+        records = read_range(layout.article_part(part.source), part.start, part.stop, RECORD_SCHEMA.names)
+        alive = alive_rows(layout.snapshot(source.snapshot), part.source, part.start, part.stop)
+        wanted = alive & selected(config.selection, source.pmids, records)
+        if missing := int((wanted & ~present).sum()):
+            raise StoreError(f"{missing} articles of {part.name} have no vector; remove the vector part and embed again")
+        pmids.append(part_pmids[wanted])
+        rows.append(vectors[wanted])
+        articles.append(records.filter(pa.array(wanted)))
+    return np.concatenate(pmids), np.concatenate(rows), pa.concat_tables(articles)

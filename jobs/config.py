@@ -1,0 +1,57 @@
+"""Where the configuration comes from: a TOML file, then --set, then the environment."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from schemas.config import Config, parse_config
+from schemas.errors import UsageError
+
+ROOT = Path(__file__).parents[1]
+DEFAULT = ROOT / "infra" / "config" / "demo.toml"
+
+
+def load_config(file: str | None, overrides: Sequence[str], environment: Mapping[str, str]) -> Config:
+    """Read the config file (default: the demo's) and apply `key=value` overrides and PUBRAY_STORE.
+
+    Raises:
+        UsageError: the file cannot be read, or a key or value is not known.
+    """
+    path = Path(file) if file else DEFAULT
+    try:
+        values = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise UsageError(f"--config {path}: {error.strerror}; give a TOML file") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"--config {path}: not TOML: {error}") from None
+    for override in overrides:
+        _apply(values, override)
+    if store := environment.get("PUBRAY_STORE"):
+        values["store"] = store
+    config = parse_config(values, str(path))
+    if "://" in config.store:
+        raise UsageError(f"store = {config.store!r}: only folders are supported yet; name one that every node sees")
+    return config.model_copy(
+        update={
+            "store": str(Path(config.store).expanduser().absolute()),
+            "cache": str(Path(config.cache).expanduser().absolute()),
+        }
+    )
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    """Put one `a.b=value` into nested tables; the value is TOML, or else text."""
+    key, sign, text = override.partition("=")
+    if not sign or not key:
+        raise UsageError(f"--set {override!r}: write KEY=VALUE, for example index.num_shards=2")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *tables, name = key.split(".")
+    for table in tables:
+        values = values.setdefault(table, {})
+        if not isinstance(values, dict):
+            raise UsageError(f"--set {override!r}: {table!r} is a value, not a table")
+    values[name] = value

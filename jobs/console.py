@@ -1,0 +1,101 @@
+"""What a person sees: results on stdout; progress and logs on stderr, a bar on a terminal and plain lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterable, Sequence
+
+LINE_SECONDS = 10.0
+"""How often progress is logged where there is no terminal."""
+
+
+def say(text: str) -> None:
+    """Print a result."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def log(text: str) -> None:
+    """Print one line about the course of things."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def fail(text: str, code: int) -> int:
+    """Print why a job failed, and return the exit code."""
+    log(f"pubray: {text}")
+    return code
+
+
+class Progress:
+    """Counts what is done of a stage, and shows it with a rate and the time left."""
+
+    def __init__(self, stage: str, total: int, unit: str) -> None:
+        """`total` units are to be done."""
+        self._stage, self._total, self._unit = stage, total, unit
+        self._start = self._shown = time.monotonic()
+        self._terminal = sys.stderr.isatty()
+        self.done = 0
+
+    def add(self, count: int) -> None:
+        """Count units that were finished."""
+        self.done += count
+        now = time.monotonic()
+        if now - self._shown > (0.1 if self._terminal else LINE_SECONDS):
+            self._shown = now
+            self._print(end=False)
+
+    def finish(self) -> float:
+        """Print the last line; return the seconds since the start."""
+        self._print(end=True)
+        return self.seconds
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return time.monotonic() - self._start
+
+    def _print(self, *, end: bool) -> None:
+        rate = self.done / max(self.seconds, 1e-3)
+        text = f"{self._stage:9} {self.done:,} of {self._total:,} {self._unit}, {rate:,.1f}/s"
+        if not end and rate:
+            text += f", {max(0, self._total - self.done) / rate:,.0f} s left"
+        if end:
+            text += f", {self.seconds:.1f} s"
+        if self._terminal:
+            sys.stderr.write(f"\r\x1b[K{text}" + ("\n" if end else ""))
+            sys.stderr.flush()
+        else:
+            log(text)
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Lay out rows under headers; columns of numbers are flush right."""
+    body = [[_text(cell) for cell in row] for row in rows]
+    numeric = [all(isinstance(c, int | float | None) for c in column) for column in zip(*rows, strict=True)] if body else []
+    widths = [max(len(line[i]) for line in [list(headers), *body]) for i in range(len(headers))]
+    right = numeric or [False] * len(headers)
+    lines = [
+        "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, widths, right, strict=True)).rstrip()
+        for line in [list(headers), ["-" * w for w in widths], *body]
+    ]
+    return "\n".join(lines)
+
+
+def _text(cell: object) -> str:
+    if cell is None:
+        return "-"
+    if isinstance(cell, bool | str):
+        return str(cell)
+    if isinstance(cell, float):
+        return f"{cell:,.3f}" if abs(cell) < 100 else f"{cell:,.1f}"
+    return f"{cell:,}" if isinstance(cell, int) and abs(cell) > 9999 else str(cell)
+
+
+def cut(text: str, width: int) -> str:
+    """Shorten a text to fit a column."""
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def megabytes(size: int) -> str:
+    """Return a size for a person."""
+    return f"{size / 1e6:,.1f} MB"

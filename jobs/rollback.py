@@ -1,0 +1,39 @@
+"""Go back to the version that was served before CURRENT, and withdraw the one that was."""
+
+import argparse
+from typing import Any
+
+from jobs.store import open_layout, read_current, swap_current
+from schemas.config import Config
+from schemas.errors import StoreError
+from schemas.manifest import Current
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the job's options: none of its own."""
+
+
+def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
+    """Move CURRENT back by one.
+
+    Raises:
+        StoreError: there is nothing before it.
+    """
+    layout = open_layout(config)
+    current = read_current(layout)
+    if current is None or not current.history:
+        raise StoreError(f"the store {layout.root} has no version before CURRENT; nothing was changed")
+    previous = current.history[-1]
+    back = Current(
+        version=previous,
+        epoch=current.epoch + 1,
+        history=current.history[:-1],
+        withdrawn=(*current.withdrawn, current.version),
+    )
+    swap_current(layout, current, back)
+    return {"version": previous, "withdrawn": current.version}
+
+
+def show(report: dict[str, Any]) -> str:
+    """Return the report for a person."""
+    return f"CURRENT is {report['version']}; {report['withdrawn']} is withdrawn, and promoted again only by name"

@@ -1,0 +1,65 @@
+"""Answer one query, in this process or from a running service."""
+
+import argparse
+import asyncio
+from typing import Any
+
+import httpx
+
+from actors.assembly import load_service
+from jobs.console import cut, table
+from jobs.store import open_layout, served_version
+from jobs.threads import available_threads
+from pydantic import ValidationError
+from schemas.config import Config
+from schemas.errors import RequestError
+from schemas.search import SearchRequest, SearchResponse
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the job's options."""
+    parser.add_argument("query", metavar="TEXT")
+    parser.add_argument("-k", type=int, default=10, help="number of hits")
+    parser.add_argument("--no-rerank", action="store_true", help="in the order of retrieval alone")
+    parser.add_argument("--url", help="ask a running service, for example http://127.0.0.1:8000")
+
+
+def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
+    """Return the response as JSON."""
+    try:
+        request = SearchRequest(query=options.query, k=options.k, rerank=not options.no_rerank)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise RequestError(f"{first['loc'][0]}: {first['msg'].lower()}") from None
+    if options.url:
+        return ask(options.url, request).model_dump()
+    if options.no_rerank:
+        config = config.model_copy(update={"rerank": config.rerank.model_copy(update={"kind": "none"})})
+    service = load_service(config, served_version(open_layout(config)), available_threads())
+    return asyncio.run(service.search(request)).model_dump()
+
+
+def show(report: dict[str, Any]) -> str:
+    """Return the hits as a table."""
+    rows = [
+        [hit["rank"], hit["score"], hit["retrieval_score"], hit["rerank_score"], hit["id"], hit["year"], cut(hit["title"], 80)]
+        for hit in report["hits"]
+    ]
+    times = ", ".join(f"{stage} {ms:.0f} ms" for stage, ms in report["milliseconds"].items())
+    headers = ["rank", report["score_kind"], "retrieval", "rerank", "PMID", "year", "title"]
+    return f"{report['query']}\n{table(headers, rows)}\n{times}, version {report['version']}"
+
+
+def ask(url: str, request: SearchRequest) -> SearchResponse:
+    """Ask a running service.
+
+    Raises:
+        RequestError: it cannot be reached, or refuses.
+    """
+    try:
+        answer = httpx.post(f"{url.rstrip('/')}/v1/search", json=request.model_dump(), timeout=120)
+    except httpx.HTTPError as error:
+        raise RequestError(f"{url} does not answer ({error}); start it with pubray serve") from None
+    if answer.is_error:
+        raise RequestError(f"{url} answers {answer.status_code}: {answer.text[:300]}")
+    return SearchResponse.model_validate(answer.json())

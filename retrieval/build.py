@@ -1,0 +1,80 @@
+"""Building segments: from vectors (what a worker does) and from other segments (the merge)."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from retrieval.quantizer import Lists, Quantizer
+from retrieval.segment import OpenSegment, RowGroup
+from retrieval.topk import Pmids, Rows
+
+ASSIGN_ROWS = 8192
+"""Vectors that are float32 at a time."""
+GROUP_ROWS = 65_536
+"""Rows that a merge holds at a time, or one list where that is longer."""
+
+
+def shard_of(pmids: Pmids, num_shards: int) -> Lists:
+    """Return the shard (n,) of each PMID: a fixed mix of its bits (splitmix64), so that runs of PMIDs spread."""
+    mixed = pmids.astype(np.uint64)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    return ((mixed ^ (mixed >> np.uint64(31))) % np.uint64(num_shards)).astype(np.int64)
+
+
+def group_rows(quantizer: Quantizer, rows: Rows, pmids: Pmids, articles: pa.Table) -> RowGroup:
+    """Put rows into their lists and encode them: one group over all lists, in (list, pmid) order."""
+    lists = np.empty(len(rows), np.int64)
+    codes = np.empty((len(rows), quantizer.code_size), np.uint8)
+    for start in range(0, len(rows), ASSIGN_ROWS):
+        block = slice(start, start + ASSIGN_ROWS)
+        rotated = quantizer.rotate(rows[block].astype(np.float32))
+        lists[block] = quantizer.assign(rotated)
+        codes[block] = quantizer.encode(rotated, lists[block])
+    order = np.lexsort((pmids, lists))
+    sizes = np.bincount(lists, minlength=quantizer.nlist)
+    return RowGroup(codes[order], rows[order], pmids[order], articles.take(pa.array(order)), sizes)
+
+
+def merged_sizes(segments: Sequence[OpenSegment]) -> Lists:
+    """Return the rows per list (nlist,) of a merge."""
+    return np.sum([s.sizes for s in segments], axis=0)
+
+
+def merged_groups(segments: Sequence[OpenSegment]) -> Iterator[RowGroup]:
+    """Merge segments list by list; inside a list rows are in order of PMID.
+
+    Memory: one group of `GROUP_ROWS` rows, whatever the sizes of the segments.
+    """
+    sizes = np.stack([s.sizes for s in segments])  # (segments, nlist)
+    starts = np.concatenate([np.zeros((len(segments), 1), np.int64), np.cumsum(sizes, axis=1)], axis=1)
+    for first, last in _runs(sizes.sum(axis=0)):
+        span = sizes[:, first:last]
+        lists = np.concatenate([np.repeat(np.arange(first, last), s) for s in span])
+        slices = [slice(start[first], start[last]) for start in starts]
+        pmids = np.concatenate([s.pmids[part] for s, part in zip(segments, slices, strict=True)])
+        order = np.lexsort((pmids, lists))
+        yield RowGroup(
+            np.concatenate([s.codes(first, n) for s, n in zip(segments, span, strict=True)])[order],
+            np.concatenate([s.rows[part] for s, part in zip(segments, slices, strict=True)])[order],
+            pmids[order],
+            pa.concat_tables(
+                s.articles.slice(part.start, part.stop - part.start) for s, part in zip(segments, slices, strict=True)
+            ).take(pa.array(order)),
+            span.sum(axis=0),
+        )
+
+
+def _runs(sizes: Lists) -> Iterator[tuple[int, int]]:
+    """Yield ranges of lists [first, last) of at most `GROUP_ROWS` rows, or of one longer list."""
+    first, rows = 0, 0
+    for number, size in enumerate(sizes):
+        if rows and rows + size > GROUP_ROWS:
+            yield first, number
+            first, rows = number, 0
+        rows += int(size)
+    yield first, len(sizes)
+
+

@@ -1,0 +1,152 @@
+"""Article parts and vector parts: Parquet files, each written once and read by ranges of rows."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from retrieval.storage import atomic_path
+from schemas.article import ARTICLE_SCHEMA
+from schemas.errors import IntegrityError, InputError, StoreError
+from schemas.vector import RowRange, vector_schema
+
+ROW_GROUP = 8192
+"""Rows of an article part per Parquet row group: what is read at least to read a range."""
+
+PART_KEY = b"pubray.part"
+"""Parquet metadata: what `ArticlePart` holds beyond its name and rows."""
+COUNT_KEY = b"pubray.vectors"
+"""Parquet metadata of a vector part: how many of its rows have a vector."""
+
+
+class ArticlePart(NamedTuple):
+    """What the footer of an article part says."""
+
+    name: str
+    rows: int
+    digest: str
+    """Over the keys and record hashes: it changes when any record does."""
+    source_bytes: int
+    """Size of the source file when it was read."""
+
+
+def write_article_part(path: str, batches: Iterable[pa.RecordBatch], source_bytes: int) -> ArticlePart:
+    """Write the records of one source file; memory is bounded by one row group."""
+    digest, rows = hashlib.sha256(), 0
+    with (
+        atomic_path(path) as temporary,
+        pq.ParquetWriter(temporary, ARTICLE_SCHEMA, compression="zstd") as writer,
+    ):
+        for table in _row_groups(batches):
+            for name in ("pmid", "deleted", "record_hash"):
+                digest.update(table[name].combine_chunks().to_numpy(zero_copy_only=False).tobytes())
+            writer.write_table(table, row_group_size=ROW_GROUP)
+            rows += len(table)
+        facts = {"digest": digest.hexdigest()[:16], "source_bytes": source_bytes}
+        writer.add_key_value_metadata({PART_KEY: json.dumps(facts).encode()})
+    return ArticlePart(Path(path).stem, rows, facts["digest"], source_bytes)
+
+
+def _row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Regroup batches to `ROW_GROUP` rows."""
+    held: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        held.append(batch)
+        rows += batch.num_rows
+        while rows >= ROW_GROUP:
+            table = pa.Table.from_batches(held)
+            yield table.slice(0, ROW_GROUP)
+            held, rows = table.slice(ROW_GROUP).to_batches(), rows - ROW_GROUP
+    if rows:
+        yield pa.Table.from_batches(held)
+
+
+def read_article_part(path: Path) -> ArticlePart:
+    """Read the footer of an article part.
+
+    Raises:
+        IntegrityError: the file is not an article part, or not a whole one.
+    """
+    metadata = _footer(path)
+    facts = json.loads((metadata.metadata or {}).get(PART_KEY, b"null"))
+    if facts is None:
+        raise IntegrityError(f"{path}: not an article part of pubray; remove it and ingest its source again")
+    return ArticlePart(path.stem, metadata.num_rows, facts["digest"], facts["source_bytes"])
+
+
+def read_range(path: str, start: int, stop: int, columns: Sequence[str]) -> pa.Table:
+    """Read some columns of the rows [start, stop), touching only the row groups that hold them."""
+    with pq.ParquetFile(path) as file:
+        sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+        ends = np.cumsum([0, *sizes])
+        first = int(np.searchsorted(ends, start, "right")) - 1
+        last = int(np.searchsorted(ends, stop, "left"))
+        table = file.read_row_groups(list(range(first, last)), columns=list(columns))
+    return table.slice(start - int(ends[first]), stop - start).combine_chunks()
+
+
+def write_vector_part(
+    path: str,
+    pmids: NDArray[np.int64],
+    text_hashes: NDArray[np.uint64],
+    vectors: NDArray[np.float16],
+    wanted: NDArray[np.bool_],
+) -> None:
+    """Write the vectors (rows, d) of one range; those of rows not `wanted` become null.
+
+    Raises:
+        InputError: a vector is beyond the range of float16.
+    """
+    bad = np.flatnonzero(wanted & ~np.isfinite(vectors).all(axis=1))
+    if len(bad):
+        raise InputError(f"article {pmids[bad[0]]}: its vector is beyond float16; normalise, or use another model")
+    schema = vector_schema(vectors.shape[1])
+    column = pa.FixedSizeListArray.from_arrays(
+        pa.array(vectors.reshape(-1)), vectors.shape[1], mask=pa.array(~wanted)
+    )
+    table = pa.table([pa.array(pmids), pa.array(text_hashes), column], schema=schema)
+    table = table.replace_schema_metadata({COUNT_KEY: str(int(wanted.sum()))})
+    with atomic_path(path) as temporary:
+        # Bits of float16 mantissas hardly compress; lz4 costs nothing and folds the nulls.
+        pq.write_table(table, temporary, compression="lz4", use_dictionary=False)
+
+
+def count_vectors(path: Path) -> int:
+    """Return how many rows of a vector part have a vector, from its footer."""
+    return int((_footer(path).metadata or {})[COUNT_KEY])
+
+
+def read_vectors(path: str) -> tuple[NDArray[np.int64], NDArray[np.float16], NDArray[np.bool_]]:
+    """Return PMIDs (n,), vectors (n, d) and which rows have one (n,)."""
+    table = pq.read_table(path, columns=["pmid", "vector"])
+    column = table["vector"].combine_chunks()
+    dimension = column.type.list_size
+    present = column.is_valid().to_numpy(zero_copy_only=False)
+    vectors = np.zeros((len(table), dimension), np.float16)
+    vectors[present] = column.flatten().to_numpy().reshape(-1, dimension)
+    return table["pmid"].to_numpy(), vectors, present
+
+
+def row_ranges(parts: Iterable[ArticlePart], rows_per_part: int) -> list[RowRange]:
+    """Cut article parts into ranges of `rows_per_part` rows, the last of each part shorter."""
+    return [
+        RowRange(source=part.name, number=number, start=start, stop=min(start + rows_per_part, part.rows))
+        for part in parts
+        for number, start in enumerate(range(0, part.rows, rows_per_part))
+    ]
+
+
+def _footer(path: Path) -> pq.FileMetaData:
+    try:
+        return pq.read_metadata(path)
+    except FileNotFoundError:
+        raise StoreError(f"{path}: no such file; run the job that writes it") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise IntegrityError(f"{path}: not whole Parquet ({error}); remove it and run the job again") from None

@@ -1,0 +1,60 @@
+"""Searching segments: one coarse search, every segment scans the same lists, one global cut, exact scores.
+
+Any partition of the rows into segments and shards gives the same answer, because the cut is made once over all of
+them: the `candidates` best by (first-stage distance, PMID) survive, and are ordered by (exact score, PMID).
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.quantizer import Floats, Quantizer
+from retrieval.segment import OpenSegment
+from retrieval.topk import Pmids, best_first, inner_products
+
+
+class Candidates(NamedTuple):
+    """Rows found for one query, in any order; all arrays have one entry per row."""
+
+    distances: Floats
+    scores: Floats
+    pmids: Pmids
+    segments: NDArray[np.int64]  # position of the segment
+    rows: NDArray[np.int64]
+
+
+def search(
+    queries: Floats, segments: Sequence[OpenSegment], quantizer: Quantizer, *, nprobe: int, candidates: int
+) -> list[Candidates]:
+    """Return for each of (q, d) queries its candidates, best first; fewer where the probed lists hold fewer."""
+    probes = quantizer.probe(queries, nprobe)
+    scans = [segment.scan(probes, candidates) for segment in segments]
+    results = []
+    for q, query in enumerate(queries):
+        found = [
+            _exact(query, segment, number, distances[q], rows[q])
+            for number, (segment, (distances, rows)) in enumerate(zip(segments, scans, strict=True))
+        ]
+        results.append(cut(found, candidates))
+    return results
+
+
+def cut(found: Sequence[Candidates], candidates: int) -> Candidates:
+    """Keep the `candidates` best of what segments or shards found by first-stage distance, ordered by exact score."""
+    merged = Candidates(*(np.concatenate(columns) for columns in zip(*found, strict=True)))
+    survivors = best_first(-merged.distances, merged.pmids, candidates)
+    order = survivors[best_first(merged.scores[survivors], merged.pmids[survivors], candidates)]
+    return Candidates(*(column[order] for column in merged))
+
+
+def _exact(
+    query: Floats, segment: OpenSegment, number: int, distances: Floats, rows: NDArray[np.int64]
+) -> Candidates:
+    """Give the rows that a scan found their exact scores, from the float16 rows in order of their place on disk."""
+    present = np.flatnonzero(rows >= 0)
+    present = present[np.argsort(rows[present])]
+    rows = rows[present]
+    scores = inner_products(query, segment.rows[rows])
+    return Candidates(distances[present], scores, segment.pmids[rows], np.full(len(rows), number), rows)

@@ -1,0 +1,171 @@
+"""Segments on disk: written as a stream of rows in (list, pmid) order, opened by memory map.
+
+A worker shard is a segment over one worker's rows, and a merge writes a segment from segments. Row r of every file
+describes the same article; r is its FAISS id.
+
+    lists.faiss      FAISS inverted lists: codes and row numbers, list by list
+    rows.f16         float16 (rows, dimension)
+    pmids.i64        int64 (rows,)
+    pmid_order.u32   uint32 (rows,): the rows in order of PMID
+    articles.arrow   Arrow IPC, the article records
+    segment.json     counts and digests; written last
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import faiss
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from retrieval.quantizer import Codes, Floats, Lists, Probes, Quantizer
+from retrieval.storage import atomic_path, check_file, file_digest, read_json
+from retrieval.topk import Pmids, Rows
+from schemas.article import ARTICLE_SCHEMA
+from schemas.layout import ARTICLES, LISTS, PMID_ORDER, PMIDS, ROWS, SEGMENT_MANIFEST
+from schemas.manifest import Segment
+
+RECORD_SCHEMA = ARTICLE_SCHEMA.remove(ARTICLE_SCHEMA.get_field_index("deleted"))
+"""What a segment keeps of an article."""
+
+
+class RowGroup(NamedTuple):
+    """Consecutive rows of a segment, in (list, pmid) order; never part of a list."""
+
+    codes: Codes
+    rows: Rows
+    pmids: Pmids
+    articles: pa.Table
+    sizes: Lists
+    """Rows per list, for the lists of this group; they add up to the rows."""
+
+
+def write_segment(
+    folder: str, groups: Iterable[RowGroup], sizes: Lists, *, segment: str, shard: int, quantizer: Quantizer
+) -> Segment:
+    """Write the groups, which together cover all lists in order, as one segment; return its manifest.
+
+    A folder that is there already holds the same, and is left as it is.
+
+    `sizes` are the rows per list (nlist,). Memory: one group, and 12 bytes a row for the order of the PMIDs.
+    """
+    with atomic_path(folder) as temporary:
+        temporary.mkdir()
+        all_pmids = [np.empty(0, np.int64)]
+        with (
+            (temporary / LISTS).open("wb") as lists,
+            (temporary / ROWS).open("wb") as rows,
+            (temporary / PMIDS).open("wb") as pmids,
+            pa.OSFile(str(temporary / ARTICLES), "wb") as articles,
+            pa.ipc.new_file(articles, RECORD_SCHEMA) as records,
+        ):
+            lists.write(_lists_header(sizes, quantizer.code_size))
+            first = 0
+            for group in groups:
+                for codes, ids in _split(group, first):
+                    lists.write(codes)
+                    lists.write(ids)
+                rows.write(np.ascontiguousarray(group.rows))
+                pmids.write(np.ascontiguousarray(group.pmids))
+                records.write_table(group.articles.select(RECORD_SCHEMA.names).cast(RECORD_SCHEMA))
+                all_pmids.append(group.pmids)
+                first += len(group.pmids)
+        order = np.argsort(np.concatenate(all_pmids), kind="stable").astype(np.uint32)
+        (temporary / PMID_ORDER).write_bytes(order.tobytes())
+        manifest = Segment(
+            id=segment,
+            shard=shard,
+            rows=first,
+            dimension=quantizer.dimension,
+            nlist=len(sizes),
+            code_size=quantizer.code_size,
+            files={n: file_digest(temporary / n) for n in (LISTS, ROWS, PMIDS, PMID_ORDER, ARTICLES)},
+        )
+        (temporary / SEGMENT_MANIFEST).write_text(manifest.model_dump_json(indent=1))
+    return manifest
+
+
+def read_manifest(folder: str) -> Segment:
+    """Return the manifest of the segment in a folder."""
+    path = f"{folder}/{SEGMENT_MANIFEST}"
+    return Segment.model_validate(read_json(path, f"segment {folder}"))
+
+
+def _lists_header(sizes: Lists, code_size: int) -> bytes:
+    """Return the head of FAISS's `ilar` section (faiss/impl/index_write.cpp, write_InvertedLists)."""
+    nlist = np.uint64(len(sizes)).tobytes()
+    return b"ilar" + nlist + np.uint64(code_size).tobytes() + b"full" + nlist + sizes.astype(np.uint64).tobytes()
+
+
+def _split(group: RowGroup, first: int) -> Iterable[tuple[NDArray[np.uint8], Lists]]:
+    """Yield the codes and row numbers of each list of a group whose first row is `first`."""
+    ends = np.cumsum(group.sizes)
+    for start, end in zip(ends - group.sizes, ends, strict=True):
+        if end > start:
+            yield np.ascontiguousarray(group.codes[start:end]), np.arange(first + start, first + end)
+
+
+class OpenSegment:
+    """A mapped segment. Opening costs milliseconds and no memory; the page cache holds what is read."""
+
+    def __init__(self, folder: str, manifest: Segment, quantizer: Quantizer) -> None:
+        """Map the files after a look at their sizes and first bytes.
+
+        Raises:
+            IntegrityError: a file is missing, truncated, or not the one that the manifest names.
+        """
+        root = Path(folder)
+        for name, digest in manifest.files.items():
+            check_file(root / name, digest)
+        self.manifest = manifest
+        self._ivf = quantizer.open_lists(root / LISTS, manifest.rows)
+        self._is_l2 = quantizer.is_l2
+        shape = (manifest.rows, manifest.dimension)
+        self.rows: Rows = _map(root / ROWS, np.float16).reshape(shape)
+        self.pmids: Pmids = _map(root / PMIDS, np.int64)
+        self.pmid_order: NDArray[np.uint32] = _map(root / PMID_ORDER, np.uint32)
+        self.articles = pa.ipc.open_file(pa.memory_map(str(root / ARTICLES))).read_all()
+
+    @property
+    def sizes(self) -> Lists:
+        """Rows per list (nlist,)."""
+        lists = self._ivf.invlists
+        return np.array([lists.list_size(i) for i in range(self.manifest.nlist)], np.int64)
+
+    def codes(self, first_list: int, sizes: Lists) -> Codes:
+        """Return the codes of consecutive lists."""
+        lists, code_size = self._ivf.invlists, self.manifest.code_size
+        parts = [
+            faiss.rev_swig_ptr(lists.get_codes(first_list + i), int(size) * code_size)
+            for i, size in enumerate(sizes)
+            if size
+        ]
+        return np.concatenate([np.empty(0, np.uint8), *parts]).reshape(-1, code_size)
+
+    def scan(self, probes: Probes, count: int) -> tuple[Floats, Lists]:
+        """Return (q, count) first-stage distances and rows, best first, of the probed lists.
+
+        Smaller is better for every metric. Rows that are missing are -1.
+        """
+        rotated, lists, list_distances = (np.ascontiguousarray(array) for array in probes)
+        distances = np.empty((len(rotated), count), np.float32)
+        rows = np.empty((len(rotated), count), np.int64)
+        self._ivf.search_preassigned_c(
+            len(rotated),
+            faiss.swig_ptr(rotated),
+            count,
+            faiss.swig_ptr(lists),
+            faiss.swig_ptr(list_distances),
+            faiss.swig_ptr(distances),
+            faiss.swig_ptr(rows),
+            False,
+            faiss.SearchParametersIVF(nprobe=lists.shape[1]),
+        )
+        return (distances if self._is_l2 else -distances), rows
+
+
+def _map(path: Path, kind: type[np.generic]) -> NDArray[np.generic]:
+    """Map an array file; an empty one cannot be mapped."""
+    return np.memmap(path, kind, "r") if path.stat().st_size else np.empty(0, kind)

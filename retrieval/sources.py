@@ -1,0 +1,48 @@
+"""Source files by their names: of what kind a file is, which comes first, how its article part is called."""
+
+import re
+from pathlib import PurePath
+from typing import Literal
+
+from schemas.errors import InputError
+
+SourceKind = Literal["pubmed", "parquet", "beir"]
+
+SUFFIXES: dict[str, SourceKind] = {
+    ".xml": "pubmed",
+    ".xml.gz": "pubmed",
+    ".parquet": "parquet",
+    ".jsonl": "beir",
+    ".jsonl.gz": "beir",
+}
+
+_PUBMED_NAME = re.compile(r"pubmed(\d\d)n(\d+)(?:\.xml(?:\.gz)?)?")
+
+
+def source_kind(path: str) -> SourceKind:
+    """Tell by its name how a source file is read; InputError for a name that says nothing."""
+    return SUFFIXES[_suffix(path)]
+
+
+def source_name(path: str) -> str:
+    """Return the file's name without folder and extension, which names its article part: `pubmed20n0014`."""
+    return PurePath(path).name.removesuffix(_suffix(path))
+
+
+def source_order(path: str) -> tuple[int, int, int, str]:
+    """Return the sort key of a source file or source name: PubMed's by (yy, number), then others by name.
+
+    Numbers count on from the baseline into the updates, so this is the order in which NCBI wants them read.
+    """
+    name = PurePath(path).name
+    if match := _PUBMED_NAME.fullmatch(name):
+        return 0, int(match[1]), int(match[2]), name
+    return 1, 0, 0, name
+
+
+def _suffix(path: str) -> str:
+    name = PurePath(path).name
+    for suffix in SUFFIXES:
+        if name.endswith(suffix) and name != suffix:
+            return suffix
+    raise InputError(f"{name} is no source file by its name; give one that ends in {', '.join(SUFFIXES)}")

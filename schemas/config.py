@@ -1,0 +1,148 @@
+"""The configuration: one TOML file, typed. Unknown keys are refused with the nearest known one."""
+
+import difflib
+from collections.abc import Iterator
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
+
+from schemas.base import Frozen
+from schemas.encoder import EncoderSpec
+from schemas.errors import UsageError
+
+
+class SelectionConfig(Frozen):
+    """Which live articles are indexed."""
+
+    rule: Literal["all", "abstract", "pmids"] = "abstract"
+    """All, those with an abstract, or the PMIDs listed in a file."""
+    file: str | None = None
+    """For `pmids`: one PMID per line, `#` starts a comment."""
+
+
+class EngineConfig(Frozen):
+    """What runs a model. None of it changes a vector beyond rounding."""
+
+    kind: Literal["auto", "torch", "openvino"] = "auto"
+    """`auto`: torch where there is a CUDA device, else OpenVINO."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """`auto`: bfloat16 where the device computes in it natively."""
+    batch_tokens: PositiveInt = 4096
+    """Padded tokens per forward pass: bounds its memory."""
+
+
+class EmbedConfig(Frozen):
+    """The embedding pipeline."""
+
+    rows_per_part: PositiveInt = 8192
+    """Rows of an article part per vector part: what a crash loses at most, per actor."""
+    actors: PositiveInt = 1
+    """Encoder actors: one per GPU, or one per few CPU cores."""
+    threads: NonNegativeInt = 0
+    """CPU threads per actor; 0: all cores divided by the actors."""
+    num_gpus: NonNegativeFloat = 0
+    """GPUs per actor; a fraction shares one."""
+
+
+class IndexConfig(Frozen):
+    """How segments are built and searched. Zeros are set by rules from the number of articles."""
+
+    type: str = "RR{dimension},IVF{nlist},RaBitQ"
+    """FAISS factory string, with its two numbers left open."""
+    num_shards: PositiveInt = 1
+    nlist: NonNegativeInt = 0
+    nprobe: NonNegativeInt = 0
+    candidates: PositiveInt = 200
+    """Rows per query that survive the first stage and are scored exactly."""
+    rows_per_worker: PositiveInt = 262_144
+    """Bounds a worker: about 3 * dimension + 3,000 bytes a row."""
+    min_workers: PositiveInt = 2
+    sample: PositiveInt = 1_000_000
+    """Vectors that the quantizer is trained on at most."""
+    seed: int = 0
+    recall_queries: PositiveInt = 200
+    recall_floor: float = Field(0.95, ge=0, le=1)
+    """A version with a lower recall@10 is not committed."""
+
+
+class RerankConfig(Frozen):
+    """The second stage."""
+
+    kind: Literal["maxsim", "cross-encoder", "none"] = "maxsim"
+    model: str | None = None
+    """For `cross-encoder`: a folder or a hub name of a sequence-classification model with one label."""
+    revision: str | None = None
+    max_length: PositiveInt = 512
+    candidates: PositiveInt = 50
+
+
+class DeploymentConfig(Frozen):
+    """One Ray Serve deployment."""
+
+    min_replicas: PositiveInt = 1
+    max_replicas: PositiveInt = 1
+    target_ongoing_requests: PositiveFloat = 4
+    """Autoscaling aims at this many requests in progress per replica."""
+    num_cpus: NonNegativeFloat = 0.25
+    num_gpus: NonNegativeFloat = 0
+    max_batch_size: PositiveInt = 16
+    batch_wait_ms: NonNegativeFloat = 2
+    """How long the first request of a batch waits for others."""
+    max_queued_requests: PositiveInt = 256
+    """Beyond it the caller gets 429."""
+
+
+class ServeConfig(Frozen):
+    """The search service."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=1, le=65535)
+    api: DeploymentConfig = DeploymentConfig()
+    encoder: DeploymentConfig = DeploymentConfig()
+    searcher: DeploymentConfig = DeploymentConfig()
+    reranker: DeploymentConfig = DeploymentConfig()
+
+
+class Config(Frozen):
+    """All of it."""
+
+    store: str
+    """Root of the store: a folder that every node sees."""
+    cache: str = "~/.cache/pubray"
+    """Fetched and converted models and data; can be deleted at any time."""
+    selection: SelectionConfig = SelectionConfig()
+    encoder: EncoderSpec
+    engine: EngineConfig = EngineConfig()
+    embed: EmbedConfig = EmbedConfig()
+    index: IndexConfig = IndexConfig()
+    rerank: RerankConfig = RerankConfig()
+    serve: ServeConfig = ServeConfig()
+
+
+def parse_config(values: dict[str, Any], origin: str) -> Config:
+    """Check `values` (from the file named `origin`, overrides applied).
+
+    Raises:
+        UsageError: names the first wrong key, its value and what is allowed.
+    """
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        nearest = difflib.get_close_matches(key, list(_keys(Config)), n=1, cutoff=0)
+        raise UsageError(f"{origin}: unknown key {key!r}; the nearest known key is {nearest[0]!r}")
+    if first["type"] == "missing":
+        raise UsageError(f"{origin}: key {key!r} is missing; give it a value there or with --set {key}=…")
+    raise UsageError(f"{origin}: {key} = {first['input']!r}: {first['msg'].lower()}")
+
+
+def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Yield every dotted key that a config file may hold."""
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if get_origin(kind) is None and isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from _keys(kind, f"{prefix}{name}.")
+        elif not get_args(kind) or kind is not None:
+            yield f"{prefix}{name}"

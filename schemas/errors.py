@@ -1,0 +1,33 @@
+"""The errors that a user can meet, as a tree. Each message is one line: the fact, the value, what to do.
+
+    PubrayError            exit 1: the job failed
+    ├── UsageError         exit 2: bad arguments or configuration
+    ├── InputError         a source file, query file or record that cannot be used; names it
+    ├── StoreError         what is asked for is not in the store, or does not belong there
+    │   └── IntegrityError a file of the store is truncated, flipped or of another format
+    └── RequestError       a search request that cannot be answered as asked; HTTP 4xx
+"""
+
+
+class PubrayError(Exception):
+    """A failure with a message meant for the person who ran the job."""
+
+
+class UsageError(PubrayError):
+    """The command line or the configuration is wrong; nothing was started."""
+
+
+class InputError(PubrayError):
+    """A file handed in cannot be read as what it claims to be."""
+
+
+class StoreError(PubrayError):
+    """The store lacks what is asked for, or holds something of another origin."""
+
+
+class IntegrityError(StoreError):
+    """A file of the store does not have the size or digest that its manifest names."""
+
+
+class RequestError(PubrayError):
+    """A search request outside the limits of the service."""

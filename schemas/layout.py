@@ -1,0 +1,81 @@
+"""Every path of the store, and nothing else: see the README's table."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Paths below one root folder."""
+
+    root: str
+
+    @property
+    def current(self) -> str:
+        """Names the version being served."""
+        return f"{self.root}/CURRENT"
+
+    @property
+    def article_parts(self) -> str:
+        """The folder of article parts."""
+        return f"{self.root}/articles"
+
+    def article_part(self, source: str) -> str:
+        """Articles and deletions of one source file."""
+        return f"{self.article_parts}/{source}.parquet"
+
+    def snapshot(self, snapshot: str) -> str:
+        """Which records are alive."""
+        return f"{self.root}/snapshots/{snapshot}.parquet"
+
+    def selection(self, selection: str) -> str:
+        """The PMIDs of a selection that is a list."""
+        return f"{self.root}/selections/{selection}.txt"
+
+    def vector_parts(self, fingerprint: str, selection: str) -> str:
+        """The folder of the vector parts of one article space and selection."""
+        return f"{self.root}/vectors/{fingerprint}/{selection}"
+
+    def vector_part(self, fingerprint: str, selection: str, part: str) -> str:
+        """Vectors of one range of rows of one article part."""
+        return f"{self.vector_parts(fingerprint, selection)}/{part}.parquet"
+
+    def quantizer(self, sha256: str) -> str:
+        """A trained, empty FAISS index."""
+        return f"{self.root}/quantizers/{sha256}.faiss"
+
+    def quantizer_record(self, inputs: str) -> str:
+        """How a quantizer was trained."""
+        return f"{self.root}/quantizers/{inputs}.json"
+
+    def worker_shard(self, inputs: str, shard: int) -> str:
+        """What one worker built for one shard; temporary."""
+        return f"{self.root}/shards/{inputs}/{shard}"
+
+    def segment(self, segment: str) -> str:
+        """The folder of one segment."""
+        return f"{self.root}/segments/{segment}"
+
+    @property
+    def versions(self) -> str:
+        """The folder of version manifests."""
+        return f"{self.root}/versions"
+
+    def version(self, version: str) -> str:
+        """The manifest of one version."""
+        return f"{self.versions}/{version}.json"
+
+    def report(self, run: str) -> str:
+        """What one run did, as JSON."""
+        return f"{self.root}/runs/{run}/report.json"
+
+
+ARTICLES, LISTS, ROWS, PMIDS, PMID_ORDER = (
+    "articles.arrow",
+    "lists.faiss",
+    "rows.f16",
+    "pmids.i64",
+    "pmid_order.u32",
+)
+"""The data files of a segment; row r of each describes the same article."""
+
+SEGMENT_MANIFEST = "segment.json"

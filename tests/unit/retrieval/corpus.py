@@ -1,0 +1,76 @@
+"""Small made corpora, and segments built from them, for the tests of the index."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from retrieval.build import group_rows, merged_groups, merged_sizes
+from retrieval.quantizer import Floats, Quantizer, train_quantizer
+from retrieval.segment import RECORD_SCHEMA, OpenSegment, write_segment
+from retrieval.topk import Pmids, Rows
+
+DIMENSION = 16
+
+
+def vectors(seed: int, count: int, *, normalize: bool = True) -> Rows:
+    """Clustered vectors; without `normalize` with a common mean and spread norms, as raw inner-product models have."""
+    rng = np.random.default_rng(seed)
+    centres = rng.standard_normal((8, DIMENSION))
+    x = centres[rng.integers(0, 8, count)] + 0.4 * rng.standard_normal((count, DIMENSION))
+    if normalize:
+        x /= np.linalg.norm(x, axis=1, keepdims=True)
+    else:
+        x = (x + 1) * rng.uniform(0.5, 2, (count, 1))
+    return x.astype(np.float16)
+
+
+def articles(pmids: Pmids) -> pa.Table:
+    """One record per PMID, whose title names it."""
+    columns = {
+        field.name: pa.array([None] * len(pmids), field.type)
+        if field.nullable
+        else pa.array([_default(field.type)] * len(pmids), field.type)
+        for field in RECORD_SCHEMA
+    }
+    columns["pmid"] = pa.array(pmids)
+    columns["title"] = pa.array([f"Title {p}" for p in pmids])
+    return pa.table(columns, schema=RECORD_SCHEMA)
+
+
+def _default(kind: pa.DataType) -> object:
+    return [] if pa.types.is_list(kind) else "" if pa.types.is_string(kind) else 0
+
+
+def quantizer(factory: str, sample: Rows, metric: str = "l2") -> Quantizer:
+    """Train one."""
+    content, _ = train_quantizer(sample.astype(np.float32), factory, metric=metric, seed=0)
+    return Quantizer(content)
+
+
+def build(folder: Path, quantizer: Quantizer, rows: Rows, pmids: Pmids) -> OpenSegment:
+    """Build one segment as one worker does."""
+    group = group_rows(quantizer, rows, pmids, articles(pmids))
+    manifest = write_segment(
+        str(folder), [group], group.sizes, segment=folder.name, shard=0, quantizer=quantizer
+    )
+    return OpenSegment(str(folder), manifest, quantizer)
+
+
+def merge(folder: Path, quantizer: Quantizer, segments: Sequence[OpenSegment]) -> OpenSegment:
+    """Merge segments as the index job does."""
+    manifest = write_segment(
+        str(folder),
+        merged_groups(segments),
+        merged_sizes(segments),
+        segment=folder.name,
+        shard=0,
+        quantizer=quantizer,
+    )
+    return OpenSegment(str(folder), manifest, quantizer)
+
+
+def queries(seed: int, count: int) -> Floats:
+    """Query vectors from the same clusters."""
+    return vectors(seed, count).astype(np.float32)

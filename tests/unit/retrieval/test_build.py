@@ -1,0 +1,80 @@
+"""Design invariant 2: merged worker shards = one process, bit for bit, for every index type offered."""
+
+import filecmp
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.unit.retrieval import corpus
+from retrieval import build as build_module
+from retrieval.build import shard_of
+from retrieval.search import search
+from schemas.layout import ARTICLES, LISTS, PMID_ORDER, PMIDS, ROWS
+
+TYPES = [
+    ("RR16,IVF8,RaBitQ", "l2"),
+    ("IVF8,RaBitQ4", "l2"),
+    ("RR16,IVF8,RaBitQ", "inner_product"),
+    ("IVF8,SQ8", "l2"),
+    ("IVF8,Flat", "inner_product"),
+    ("RR16,IVF8,PQ4x4np", "l2"),
+]
+
+
+@pytest.mark.parametrize(("factory", "metric"), TYPES)
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 10_000), cuts=st.lists(st.integers(0, 300), min_size=1, max_size=4))
+def test_merged_worker_shards_equal_one_process(
+    factory: str, metric: str, seed: int, cuts: list[int], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("merge")
+    rows = corpus.vectors(seed, 300, normalize=metric == "l2")
+    rows[7] = rows[200]  # equal vectors meet in one list and are told apart by PMID alone
+    pmids = np.random.default_rng(seed).permutation(10_000)[:300]
+    quantizer = corpus.quantizer(factory, rows, metric)
+    whole = corpus.build(folder / "whole", quantizer, rows, pmids)
+    parts = [
+        corpus.build(folder / f"part{i}", quantizer, r, p)
+        for i, (r, p) in enumerate(
+            zip(np.split(rows, sorted(cuts)), np.split(pmids, sorted(cuts)), strict=True),
+        )
+    ]
+    merged = corpus.merge(folder / "merged", quantizer, parts)
+    for name in (LISTS, ROWS, PMIDS, PMID_ORDER):
+        assert filecmp.cmp(folder / "whole" / name, folder / "merged" / name, shallow=False), name
+    assert merged.articles.equals(whole.articles)
+    ours, theirs = (
+        search(corpus.queries(seed, 3), [s], quantizer, nprobe=4, candidates=20)[0] for s in (merged, whole)
+    )
+    assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
+
+
+def test_merge_in_many_groups_equals_merge_in_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, pmids = corpus.vectors(1, 200), np.arange(200)
+    quantizer = corpus.quantizer("IVF8,RaBitQ", rows)
+    parts = [corpus.build(tmp_path / f"p{i}", quantizer, rows[i::3], pmids[i::3]) for i in range(3)]
+    corpus.merge(tmp_path / "one", quantizer, parts)
+    monkeypatch.setattr(build_module, "GROUP_ROWS", 30)
+    corpus.merge(tmp_path / "many", quantizer, parts)
+    for name in (LISTS, ROWS, PMIDS, PMID_ORDER):
+        assert filecmp.cmp(tmp_path / "one" / name, tmp_path / "many" / name, shallow=False), name
+
+
+def test_shards_are_even_and_fixed() -> None:
+    counts = np.bincount(shard_of(np.arange(100_000), 7), minlength=7)
+    assert counts.min() > 0.97 * counts.max()
+    assert shard_of(np.array([1, 2, 30_000_000]), 7).tolist() == shard_of(np.array([1, 2, 30_000_000]), 7).tolist()
+
+
+def test_row_of_every_file_is_the_same_article(tmp_path: Path) -> None:
+    rows, pmids = corpus.vectors(2, 100), np.random.default_rng(0).permutation(1000)[:100]
+    segment = corpus.build(tmp_path / "s", corpus.quantizer("IVF4,Flat", rows), rows, pmids)
+    position = {int(p): i for i, p in enumerate(pmids)}
+    for row, pmid in enumerate(segment.pmids):
+        assert np.array_equal(segment.rows[row], rows[position[int(pmid)]])
+        assert segment.articles["title"][row].as_py() == f"Title {pmid}"
+    assert np.array_equal(segment.pmids[segment.pmid_order], np.sort(pmids))
+    assert (tmp_path / "s" / ARTICLES).exists()

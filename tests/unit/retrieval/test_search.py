@@ -1,0 +1,77 @@
+"""Design invariant 3: search over any partition of the rows into segments = search over the whole."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.retrieval import corpus
+from retrieval.build import shard_of
+from retrieval.search import cut, search
+from retrieval.topk import exact_search
+
+
+@pytest.mark.parametrize(("factory", "metric"), [("RR16,IVF8,RaBitQ", "l2"), ("IVF8,RaBitQ", "inner_product")])
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10_000), pieces=st.integers(1, 5), candidates=st.integers(1, 60))
+def test_any_partition_answers_as_the_whole(
+    factory: str, metric: str, seed: int, pieces: int, candidates: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("partition")
+    rows = corpus.vectors(seed, 240, normalize=metric == "l2")
+    rows[100:110] = rows[5]  # ties, at the cut too
+    pmids = np.random.default_rng(seed).permutation(5_000)[:240]
+    quantizer = corpus.quantizer(factory, rows, metric)
+    queries = np.concatenate([corpus.queries(seed, 3), rows[5:6].astype(np.float32)])
+    whole = corpus.build(folder / "whole", quantizer, rows, pmids)
+    piece = shard_of(pmids, pieces)
+    parts = [corpus.build(folder / str(i), quantizer, rows[piece == i], pmids[piece == i]) for i in range(pieces)]
+    expected = search(queries, [whole], quantizer, nprobe=3, candidates=candidates)
+    together = search(queries, parts, quantizer, nprobe=3, candidates=candidates)
+    gathered = [
+        cut(found, candidates)
+        for found in zip(
+            *(search(queries, [p], quantizer, nprobe=3, candidates=candidates) for p in parts), strict=True
+        )
+    ]
+    for want, one, two in zip(expected, together, gathered, strict=True):
+        for got in (one, two):
+            assert got.pmids.tolist() == want.pmids.tolist()
+            assert got.scores.tolist() == want.scores.tolist()
+            assert got.distances.tolist() == want.distances.tolist()
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_a_pmid_comes_at_most_once_best_first(seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Design invariant 5, of one segment."""
+    rows, pmids = corpus.vectors(seed, 100), np.arange(100, 200)
+    quantizer = corpus.quantizer("IVF4,RaBitQ", rows)
+    segment = corpus.build(tmp_path_factory.mktemp("once") / "s", quantizer, rows, pmids)
+    for found in search(corpus.queries(seed, 4), [segment], quantizer, nprobe=4, candidates=200):
+        assert sorted(found.pmids.tolist()) == pmids.tolist()  # all lists probed, all rows wanted
+        assert np.all(np.diff(found.scores) <= 0)
+
+
+def test_probing_every_list_with_exact_scores_is_exact_search(tmp_path: Path) -> None:
+    rows, pmids = corpus.vectors(3, 500), np.arange(500)
+    quantizer = corpus.quantizer("RR16,IVF8,RaBitQ", rows)
+    segment = corpus.build(tmp_path / "s", quantizer, rows, pmids)
+    queries = corpus.queries(4, 20)
+    _, expected = exact_search(queries, rows, pmids, 10)
+    for found, want in zip(search(queries, [segment], quantizer, nprobe=8, candidates=500), expected, strict=True):
+        assert found.pmids[:10].tolist() == want.tolist()
+
+
+def test_a_query_does_not_depend_on_its_batch(tmp_path: Path) -> None:
+    rows, pmids = corpus.vectors(5, 300), np.arange(300)
+    quantizer = corpus.quantizer("RR16,IVF8,RaBitQ", rows)
+    segment = corpus.build(tmp_path / "s", quantizer, rows, pmids)
+    queries = corpus.queries(6, 30)
+    together = search(queries, [segment], quantizer, nprobe=4, candidates=20)
+    alone = [search(queries[i : i + 1], [segment], quantizer, nprobe=4, candidates=20)[0] for i in range(30)]
+    for a, b in zip(together, alone, strict=True):
+        assert a.pmids.tolist() == b.pmids.tolist()
+        assert a.scores.tolist() == b.scores.tolist()
