@@ -13,9 +13,11 @@ MAX_BODY_BYTES = 8 * MAX_QUERY_CHARS
 
 
 def create_app(service: SearchService) -> FastAPI:
-    """Return the ASGI application: `POST /v1/search`, `GET /healthz`, `GET /version`, and its documentation at `/docs`."""
+    """Return the ASGI application: `POST /v1/search`, `GET /healthz`, `GET /version`, documentation at `/docs`."""
     app = FastAPI(
-        title="pubray", description="Dense search over PubMed with re-ranking.", responses={422: {"model": Problem}}
+        title="pubray",
+        description="Dense search over PubMed with re-ranking.",
+        responses={422: {"model": Problem}},
     )
 
     @app.middleware("http")

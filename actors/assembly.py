@@ -41,8 +41,8 @@ def check_encoder(config: Config, version: IndexVersion) -> None:
     """
     if config.encoder != version.encoder:
         raise StoreError(
-            f"version {version.id} in {config.store} belongs to encoder {version.encoder.name!r}, the configured one is "
-            f"{config.encoder.name!r}{_first_difference(config, version)}; use the --config it was built with"
+            f"version {version.id} in {config.store} belongs to encoder {version.encoder.name!r}, the configured one "
+            f"is {config.encoder.name!r}{_first_difference(config, version)}; use the --config it was built with"
         )
 
 
@@ -79,7 +79,11 @@ def load_reranker(config: Config, threads: int) -> MaxSimReranker | CrossEncoder
 
 
 def build_service(
-    config: Config, version: IndexVersion, encoder: QueryEncoder, searcher: Searcher, reranker: Reranker | None
+    config: Config,
+    version: IndexVersion,
+    encoder: QueryEncoder,
+    searcher: Searcher,
+    reranker: Reranker | None,
 ) -> SearchService:
     """Join the parts, plain objects or adapters over handles."""
     kind = config.rerank.kind if reranker else "none"
@@ -97,6 +101,4 @@ def build_service(
 def load_service(config: Config, version: IndexVersion, threads: int) -> SearchService:
     """Load all parts into this process."""
     encoder = load_encoder(config, version, threads)
-    return build_service(
-        config, version, encoder, load_searcher(config, version), load_reranker(config, threads)
-    )
+    return build_service(config, version, encoder, load_searcher(config, version), load_reranker(config, threads))

@@ -49,7 +49,9 @@ class TokenizeRange:
         wanted = alive & selected(self._config.selection, self._pmids, articles)
         texts = articles.filter(pa.array(wanted))
         tokens = tokenize_articles(
-            self._tokenizer, self._tower, list(zip(texts["title"].to_pylist(), texts["abstract"].to_pylist(), strict=True))
+            self._tokenizer,
+            self._tower,
+            list(zip(texts["title"].to_pylist(), texts["abstract"].to_pylist(), strict=True)),
         )
         lengths = [len(t.ids) for t in tokens]
         return _one_row(

@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 from actors.engines import load_engine
 from actors.models import model_digests, model_folder
 from retrieval.pooling import pool, unit
-from retrieval.tokens import TokenBatch, Tokens, load_tokenizer, pad_id, token_batches, tokenize_articles, tokenize_queries
+from retrieval.tokens import (
+    TokenBatch,
+    Tokens,
+    load_tokenizer,
+    pad_id,
+    token_batches,
+    tokenize_articles,
+    tokenize_queries,
+)
 from schemas.config import EngineConfig
 from schemas.encoder import EncoderSpec, TowerSpec
 from schemas.protocols import Vector
@@ -22,9 +30,7 @@ Floats = NDArray[np.float32]
 class Encoder:
     """A tower's weights in memory. Calls may come from several threads."""
 
-    def __init__(
-        self, spec: EncoderSpec, tower: TowerSpec, engine: EngineConfig, *, threads: int, cache: Path
-    ) -> None:
+    def __init__(self, spec: EncoderSpec, tower: TowerSpec, engine: EngineConfig, *, threads: int, cache: Path) -> None:
         """Load the weights of `tower`, one of the two of `spec`."""
         folder = model_folder(tower.model, tower.revision, cache)
         self.spec, self.tower = spec, tower

@@ -104,7 +104,8 @@ def _openvino_model(folder: Path, task: Task, cache: Path) -> Path:
     path = cache / "openvino" / f"{weights}-{task}-{ov.get_version().split('-')[0]}"
     if not path.exists():
         model = _load_model(folder, task, torch.float32)
-        example = TokenBatch(*(np.ones((2, 8), np.int64) for _ in range(3)), [0, 1])
+        ones = np.ones((2, 8), np.int64)
+        example = TokenBatch(ones, ones, ones, [0, 1])
         traced = ov.convert_model(_Traceable(model, task), example_input=_inputs(model, example, "cpu"))
         with atomic_path(str(path)) as temporary:
             temporary.mkdir()
@@ -120,7 +121,10 @@ class _Traceable(torch.nn.Module):
         self.model, self.task = model, task
 
     def forward(
-        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor | None = None
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        token_type_ids: torch.Tensor | None = None,
     ) -> torch.Tensor:
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
         if token_type_ids is not None:

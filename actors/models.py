@@ -43,7 +43,11 @@ def model_digests(folder: Path) -> TowerDigests:
         InputError: the folder holds no model of safetensors with a fast tokenizer.
     """
     files = sorted(folder.glob("*.safetensors"))
-    for wanted in (folder / "config.json", folder / "tokenizer.json", *(files or [folder / "model.safetensors"])):
+    for wanted in (
+        folder / "config.json",
+        folder / "tokenizer.json",
+        *(files or [folder / "model.safetensors"]),
+    ):
         if not wanted.exists():
             raise InputError(f"{folder}: no {wanted.name} in it; name a model folder with safetensors weights")
     weights = hashlib.sha256()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from retrieval.quantizer import Quantizer
-from retrieval.search import Candidates, search
+from retrieval.search import Candidates, search, search_exactly
 from retrieval.segment import OpenSegment
 from retrieval.storage import read_bytes
 from schemas.article import DisplayArticle
@@ -20,24 +20,24 @@ DISPLAYED = list(DisplayArticle._fields)
 class IndexSearcher:
     """Searches the segments of a version. Calls may come from several threads."""
 
-    def __init__(self, layout: Layout, version: IndexVersion) -> None:
-        """Map every file of the version.
+    def __init__(self, layout: Layout, version: IndexVersion, *, exact: bool = False) -> None:
+        """Map every file of the version. `exact` reads every row for every search: for measurements.
 
         Raises:
             IntegrityError: one of them is not what the manifest names.
         """
-        self.version = version
+        self.version, self._exact = version, exact
         self._quantizer = Quantizer(read_bytes(layout.quantizer(version.quantizer), f"quantizer {version.quantizer}"))
         self.segments = [OpenSegment(layout.segment(s.id), s, self._quantizer) for s in version.segments]
 
     def candidates(self, queries: np.ndarray, k: int) -> list[Candidates]:
-        """Return for each of (q, d) queries its best rows; every list is probed when k exceeds what few lists hold."""
-        wanted = max(k, self.version.candidates)
-        found = search(
-            queries, self.segments, self._quantizer, nprobe=self.version.nprobe, candidates=wanted
-        )
-        if min((len(f.rows) for f in found), default=wanted) < min(k, self.version.articles):
-            found = search(queries, self.segments, self._quantizer, nprobe=self._quantizer.nlist, candidates=wanted)
+        """Return for each of (q, d) queries its k best rows or more; every list is probed where few hold too few."""
+        if self._exact:
+            return search_exactly(queries, self.segments, k)
+        wanted, version = max(k, self.version.candidates), self.version
+        found = search(queries, self.segments, self._quantizer, nprobe=version.nprobe, candidates=wanted)
+        if min(len(f.rows) for f in found) < min(k, version.articles):
+            return search(queries, self.segments, self._quantizer, nprobe=self._quantizer.nlist, candidates=wanted)
         return found
 
     def matches(self, lookups: Sequence[Lookup]) -> list[list[Match]]:

@@ -79,7 +79,7 @@ def _parse(arguments: list[str]) -> tuple[Job, argparse.Namespace]:
         raise UsageError(f"the job {options.job!r} does not exist yet; there are {', '.join(JOBS)}")
     if options.job not in JOBS:
         raise UsageError(f"no job {options.job!r}; there are {', '.join(JOBS)}")
-    job: Job = importlib.import_module(f"jobs.{options.job}")  # type: ignore[assignment]
+    job: Job = importlib.import_module(f"jobs.{options.job}")
     own = argparse.ArgumentParser(prog=f"pubray {options.job}", description=f"{JOBS[options.job]}.")
     job.arguments(own)
     own.add_argument("--json", action="store_true", help="print the result as JSON")

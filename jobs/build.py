@@ -14,8 +14,9 @@ from jobs.threads import available_threads
 from retrieval.build import group_rows, merged_groups, merged_sizes, shard_of
 from retrieval.parts import read_range, read_vectors
 from retrieval.quantizer import Quantizer, train_quantizer
-from retrieval.recall import exact_pmids, overlap
+from retrieval.recall import recall
 from retrieval.sampling import sample_vectors
+from retrieval.search import search_exactly
 from retrieval.segment import RECORD_SCHEMA, OpenSegment, read_manifest, write_segment
 from retrieval.selection import selected
 from retrieval.snapshot import alive_rows
@@ -62,9 +63,7 @@ def build_worker_shards(
     for s, folder in enumerate(folders):
         mine = np.flatnonzero(shard == s)
         group = group_rows(loaded, rows[mine], pmids[mine], articles.take(pa.array(mine)))
-        segments.append(
-            write_segment(folder, [group], group.sizes, segment=f"{name}/{s}", shard=s, quantizer=loaded)
-        )
+        segments.append(write_segment(folder, [group], group.sizes, segment=f"{name}/{s}", shard=s, quantizer=loaded))
     return segments
 
 
@@ -96,8 +95,8 @@ def measure_recall(config: Config, layout: Layout, version: IndexVersion) -> Rec
     encoder = Encoder(spec, spec.query, config.engine, threads=available_threads(), cache=Path(config.cache))
     queries = encoder.vectors(encoder.query_tokens(titles))
     found = [c.pmids for c in searcher.candidates(queries, 100)]
-    truth = exact_pmids(queries, searcher.segments, 100)
-    return Recall(queries=len(titles), at_10=overlap(found, truth, 10), at_100=overlap(found, truth, 100))
+    truth = [c.pmids for c in search_exactly(queries, searcher.segments, 100)]
+    return Recall(queries=len(titles), at_10=recall(found, truth, 10), at_100=recall(found, truth, 100))
 
 
 def load_quantizer(layout: Layout, sha256: str) -> Quantizer:
@@ -105,9 +104,7 @@ def load_quantizer(layout: Layout, sha256: str) -> Quantizer:
     return Quantizer(read_bytes(layout.quantizer(sha256), f"quantizer {sha256}"))
 
 
-def _sample_titles(
-    segment: OpenSegment, count: int, rng: np.random.Generator, version: IndexVersion
-) -> list[str]:
+def _sample_titles(segment: OpenSegment, count: int, rng: np.random.Generator, version: IndexVersion) -> list[str]:
     """Return titles of random rows of a segment, of all segments together about `count`."""
     share = round(count * segment.manifest.rows / version.articles)
     rows = rng.choice(segment.manifest.rows, min(share, segment.manifest.rows), replace=False)
@@ -125,14 +122,14 @@ def _read_worker_rows(
     """
     pmids, rows, articles = [], [], []
     for part in ranges:
-        part_pmids, vectors, present = read_vectors(
-            layout.vector_part(source.fingerprint, source.selection, part.name)
-        )
+        part_pmids, vectors, present = read_vectors(layout.vector_part(source.fingerprint, source.selection, part.name))
         records = read_range(layout.article_part(part.source), part.start, part.stop, RECORD_SCHEMA.names)
         alive = alive_rows(layout.snapshot(source.snapshot), part.source, part.start, part.stop)
         wanted = alive & selected(config.selection, source.pmids, records)
         if missing := int((wanted & ~present).sum()):
-            raise StoreError(f"{missing} articles of {part.name} have no vector; remove the vector part and embed again")
+            raise StoreError(
+                f"{missing} articles of {part.name} have no vector; remove the vector part and embed again"
+            )
         pmids.append(part_pmids[wanted])
         rows.append(vectors[wanted])
         articles.append(records.filter(pa.array(wanted)))

@@ -13,28 +13,20 @@ def connect() -> None:
     if ray.is_initialized():
         return
     address = os.environ.get("RAY_ADDRESS", "local")
-    # Ray 2.60 turns token authentication on by itself; a cluster of one process group needs none.
     if address == "local":
+        # Ray 2.60 turns token authentication on by itself; a private cluster on one machine needs none.
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        # Its C++ side warns of things that only a cluster of several machines can meet.
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     ray.init(
         address=address,
         include_dashboard=False if address == "local" else None,
         logging_level=logging.WARNING,
         log_to_driver=False,
-        configure_logging=True,
     )
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    context.print_on_execution_start = False
-    # A job that does nothing for ten minutes has hung: say so instead of waiting for ever.
-    context.execution_options.verbose_progress = False
+    # Ray Data's bars and logs, in favour of ours.
+    ray.data.DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-
-
-def cpus() -> int:
-    """Return the CPUs of the cluster."""
-    return int(ray.cluster_resources().get("CPU", 1))
 
 
 def finished(tasks: Sequence[ray.ObjectRef[Any]]) -> Iterator[Any]:

@@ -71,7 +71,9 @@ class Progress:
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Lay out rows under headers; columns of numbers are flush right."""
     body = [[_text(cell) for cell in row] for row in rows]
-    numeric = [all(isinstance(c, int | float | None) for c in column) for column in zip(*rows, strict=True)] if body else []
+    numeric = (
+        [all(isinstance(c, int | float | None) for c in column) for column in zip(*rows, strict=True)] if body else []
+    )
     widths = [max(len(line[i]) for line in [list(headers), *body]) for i in range(len(headers))]
     right = numeric or [False] * len(headers)
     lines = [

@@ -35,19 +35,19 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
     fingerprint = article_fingerprint(config.encoder, tower_digests(config.encoder.article, Path(config.cache)))
     ranges = row_ranges(parts, config.embed.rows_per_part)
     missing = [r for r in ranges if not Path(layout.vector_part(fingerprint, selection, r.name)).exists()]
-    report = {
+    return {
         "fingerprint": fingerprint,
         "selection": selection,
         "parts": len(ranges),
         "embedded_parts": len(missing),
         **_embed(config, layout, missing, (snapshot, fingerprint, selection), pmids),
     }
-    return report
 
 
 def show(report: dict[str, Any]) -> str:
     """Return the report for a person."""
-    head = f"vectors {report['fingerprint']}/{report['selection']}: {report['embedded_parts']} of {report['parts']} parts were new"
+    new = f"{report['embedded_parts']} of {report['parts']} parts were new"
+    head = f"vectors {report['fingerprint']}/{report['selection']}: {new}"
     rows = [[key, report[key]] for key in ("vectors", "tokens", "seconds", "vectors_per_second")]
     return f"{head}\n{table(['of the new parts', 'value'], rows)}"
 

@@ -23,7 +23,6 @@ from schemas.base import digest
 from schemas.config import Config
 from schemas.encoder import article_fingerprint
 from schemas.errors import StoreError
-from schemas.layout import Layout
 from schemas.manifest import IndexVersion, QuantizerRecord, Recall, Segment
 from schemas.vector import RowRange
 
@@ -50,7 +49,8 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
 def show(report: dict[str, Any]) -> str:
     """Return the report for a person."""
     head = f"version {report['version']}: " + ("built, not served yet: pubray promote" if report["built"] else "exists")
-    return f"{head}\n{table(['of the version', 'value'], [[k, v] for k, v in report.items() if k not in ('version', 'built')])}"
+    rows = [[key, value] for key, value in report.items() if key not in ("version", "built")]
+    return f"{head}\n{table(['of the version', 'value'], rows)}"
 
 
 def _report(version: IndexVersion) -> dict[str, Any]:
@@ -154,11 +154,11 @@ class _Build:
         self.temporary = [Path(self.layout.worker_shard(name, 0)).parent for name in names]
         progress = Progress("merge", progress.done, "rows")
         segments = []
-        tasks = [
+        merges = [
             merge_shard.remote(self.layout, record.sha256, f"{digest(self.inputs)}-{shard}", shard, names)
             for shard in range(config.num_shards)
         ]
-        for segment in finished(tasks):
+        for segment in finished(merges):
             segments.append(segment)
             progress.add(segment.rows)
         progress.finish()
@@ -190,7 +190,7 @@ class _Build:
 
 
 def _groups(ranges: list[RowRange], counts: dict[str, int], rows: int, workers: int) -> list[list[RowRange]]:
-    """Split ranges in order into groups of at most `rows` vectors, and at least `workers` groups if there are as many."""
+    """Split ranges in order into groups: at most `rows` vectors each, and small enough to occupy all `workers`."""
     limit = min(rows, -(-sum(counts.values()) // workers))
     groups: list[list[RowRange]] = [[]]
     size = 0

@@ -12,11 +12,11 @@ from jobs.cluster import connect
 from jobs.console import Progress, log, table
 from jobs.failures import root_cause
 from jobs.store import article_parts, open_layout
-from retrieval.embedded import PREFIX, embedded_folder
 from retrieval.articles import Rejects
+from retrieval.embedded import PREFIX, embedded_folder
 from retrieval.parts import ArticlePart, write_article_part
-from retrieval.snapshot import build_snapshot, snapshot_counts, snapshot_id, write_snapshot
 from retrieval.readers import open_source
+from retrieval.snapshot import build_snapshot, snapshot_counts, snapshot_id, write_snapshot
 from retrieval.sources import source_kind, source_name, source_order
 from schemas.config import Config
 from schemas.errors import InputError, PubrayError, StoreError
@@ -64,7 +64,9 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
 
 def show(report: dict[str, Any]) -> str:
     """Return the report for a person."""
-    counts = [[k.replace("_", " "), report[k]] for k in ("records", "alive", "superseded", "deleted", "unknown_deletions")]
+    counts = [
+        [k.replace("_", " "), report[k]] for k in ("records", "alive", "superseded", "deleted", "unknown_deletions")
+    ]
     rejected = [[f"rejected: {reason}", count] for reason, count in report["rejected"].items()]
     head = f"snapshot {report['snapshot']}: {report['ingested']} of {report['files']} files were new"
     return f"{head}\n{table(['count of', 'records'], counts + rejected)}"

@@ -5,14 +5,14 @@ import asyncio
 from typing import Any
 
 import httpx
+from pydantic import ValidationError
 
 from actors.assembly import load_service
 from jobs.console import cut, table
 from jobs.store import open_layout, served_version
 from jobs.threads import available_threads
-from pydantic import ValidationError
 from schemas.config import Config
-from schemas.errors import RequestError
+from schemas.errors import RequestError, UsageError
 from schemas.search import SearchRequest, SearchResponse
 
 
@@ -30,7 +30,7 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
         request = SearchRequest(query=options.query, k=options.k, rerank=not options.no_rerank)
     except ValidationError as error:
         first = error.errors()[0]
-        raise RequestError(f"{first['loc'][0]}: {first['msg'].lower()}") from None
+        raise UsageError(f"{first['loc'][0]}: {first['msg'].lower()}") from None
     if options.url:
         return ask(options.url, request).model_dump()
     if options.no_rerank:
@@ -42,7 +42,15 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
 def show(report: dict[str, Any]) -> str:
     """Return the hits as a table."""
     rows = [
-        [hit["rank"], hit["score"], hit["retrieval_score"], hit["rerank_score"], hit["id"], hit["year"], cut(hit["title"], 80)]
+        [
+            hit["rank"],
+            hit["score"],
+            hit["retrieval_score"],
+            hit["rerank_score"],
+            hit["id"],
+            hit["year"],
+            cut(hit["title"], 80),
+        ]
         for hit in report["hits"]
     ]
     times = ", ".join(f"{stage} {ms:.0f} ms" for stage, ms in report["milliseconds"].items())

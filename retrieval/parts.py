@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from retrieval.storage import atomic_path
 from schemas.article import ARTICLE_SCHEMA
-from schemas.errors import IntegrityError, InputError, StoreError
+from schemas.errors import InputError, IntegrityError, StoreError
 from schemas.vector import RowRange, vector_schema
 
 ROW_GROUP = 8192
@@ -48,9 +48,10 @@ def write_article_part(path: str, batches: Iterable[pa.RecordBatch], source_byte
                 digest.update(table[name].combine_chunks().to_numpy(zero_copy_only=False).tobytes())
             writer.write_table(table, row_group_size=ROW_GROUP)
             rows += len(table)
-        facts = {"digest": digest.hexdigest()[:16], "source_bytes": source_bytes}
+        part = ArticlePart(Path(path).stem, rows, digest.hexdigest()[:16], source_bytes)
+        facts = {"digest": part.digest, "source_bytes": part.source_bytes}
         writer.add_key_value_metadata({PART_KEY: json.dumps(facts).encode()})
-    return ArticlePart(Path(path).stem, rows, facts["digest"], source_bytes)
+    return part
 
 
 def _row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
@@ -108,9 +109,7 @@ def write_vector_part(
     if len(bad):
         raise InputError(f"article {pmids[bad[0]]}: its vector is beyond float16; normalise, or use another model")
     schema = vector_schema(vectors.shape[1])
-    column = pa.FixedSizeListArray.from_arrays(
-        pa.array(vectors.reshape(-1)), vectors.shape[1], mask=pa.array(~wanted)
-    )
+    column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), vectors.shape[1], mask=pa.array(~wanted))
     table = pa.table([pa.array(pmids), pa.array(text_hashes), column], schema=schema)
     table = table.replace_schema_metadata({COUNT_KEY: str(int(wanted.sum()))})
     with atomic_path(path) as temporary:
@@ -118,9 +117,9 @@ def write_vector_part(
         pq.write_table(table, temporary, compression="lz4", use_dictionary=False)
 
 
-def count_vectors(path: Path) -> int:
+def count_vectors(path: str) -> int:
     """Return how many rows of a vector part have a vector, from its footer."""
-    return int((_footer(path).metadata or {})[COUNT_KEY])
+    return int((_footer(Path(path)).metadata or {})[COUNT_KEY])
 
 
 def read_vectors(path: str) -> tuple[NDArray[np.int64], NDArray[np.float16], NDArray[np.bool_]]:

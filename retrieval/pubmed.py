@@ -51,13 +51,9 @@ def _read_articles(stream: BinaryIO, name: str, rejects: Rejects) -> Iterator[Ar
             _free(element)
     except etree.XMLSyntaxError as error:
         fact = error.msg or "it is empty"
-        raise InputError(
-            f"{name} is not whole XML: {fact}, after record {number:,}; download it again"
-        ) from error
+        raise InputError(f"{name} is not whole XML: {fact}, after record {number:,}; download it again") from error
     except _BROKEN_GZIP as error:
-        raise InputError(
-            f"{name} is not whole gzip: {error}, after record {number:,}; download it again"
-        ) from error
+        raise InputError(f"{name} is not whole gzip: {error}, after record {number:,}; download it again") from error
     if parser.root.tag != ROOT:
         raise InputError(f"{name} is XML of <{parser.root.tag}>, not of <{ROOT}>; give a PubMed file")
 

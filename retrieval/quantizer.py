@@ -68,7 +68,12 @@ def train_quantizer(sample: Floats, factory: str, *, metric: str, seed: int) -> 
     index.train(np.ascontiguousarray(sample, np.float32))
     content = faiss.serialize_index(index).tobytes()
     return content, QuantizerRecord(
-        sha256=hashlib.sha256(content).hexdigest(), factory=factory, metric=metric, spherical=spherical, seed=seed, trained_on=len(sample)
+        sha256=hashlib.sha256(content).hexdigest(),
+        factory=factory,
+        metric=metric,
+        spherical=spherical,
+        seed=seed,
+        trained_on=len(sample),
     )
 
 

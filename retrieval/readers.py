@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from isal import igzip
@@ -18,6 +19,6 @@ READERS = {"pubmed": read_pubmed_xml, "parquet": read_parquet_articles, "beir": 
 @contextmanager
 def open_source(path: Path, rejects: Rejects) -> Iterator[Iterator[pa.RecordBatch]]:
     """Open a source file by the kind that its name says, unpacking .gz; see the readers for what they raise."""
-    opened = igzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
+    opened: Any = igzip.IGzipFile(path) if path.suffix == ".gz" else path.open("rb")
     with opened as stream:
         yield READERS[source_kind(path.name)](stream, path.name, rejects)

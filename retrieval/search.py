@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from retrieval.quantizer import Floats, Quantizer
 from retrieval.segment import OpenSegment
-from retrieval.topk import Pmids, best_first, inner_products
+from retrieval.topk import Pmids, best_first, exact_search, inner_products
 
 
 class Candidates(NamedTuple):
@@ -41,17 +41,29 @@ def search(
     return results
 
 
+def search_exactly(queries: Floats, segments: Sequence[OpenSegment], k: int) -> list[Candidates]:
+    """Return for each of (q, d) queries its k best rows of all, best first; reads every row."""
+    scans = [exact_search(queries, segment.rows, segment.pmids, k) for segment in segments]
+    results = []
+    for q in range(len(queries)):
+        found = []
+        for number, (segment, (scores, rows)) in enumerate(zip(segments, scans, strict=True)):
+            present = rows[q] >= 0
+            best, row = scores[q][present], rows[q][present]
+            found.append(Candidates(-best, best, segment.pmids[row], np.full(len(row), number), row))
+        results.append(cut(found, k))
+    return results
+
+
 def cut(found: Sequence[Candidates], candidates: int) -> Candidates:
     """Keep the `candidates` best of what segments or shards found by first-stage distance, ordered by exact score."""
-    merged = Candidates(*(np.concatenate(columns) for columns in zip(*found, strict=True)))
+    merged = Candidates._make(np.concatenate(columns) for columns in zip(*found, strict=True))
     survivors = best_first(-merged.distances, merged.pmids, candidates)
     order = survivors[best_first(merged.scores[survivors], merged.pmids[survivors], candidates)]
-    return Candidates(*(column[order] for column in merged))
+    return Candidates._make(column[order] for column in merged)
 
 
-def _exact(
-    query: Floats, segment: OpenSegment, number: int, distances: Floats, rows: NDArray[np.int64]
-) -> Candidates:
+def _exact(query: Floats, segment: OpenSegment, number: int, distances: Floats, rows: NDArray[np.int64]) -> Candidates:
     """Give the rows that a scan found their exact scores, from the float16 rows in order of their place on disk."""
     present = np.flatnonzero(rows >= 0)
     present = present[np.argsort(rows[present])]

@@ -13,7 +13,7 @@ describes the same article; r is its FAISS id.
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import faiss
 import numpy as np
@@ -26,6 +26,8 @@ from retrieval.topk import Pmids, Rows
 from schemas.article import ARTICLE_SCHEMA
 from schemas.layout import ARTICLES, LISTS, PMID_ORDER, PMIDS, ROWS, SEGMENT_MANIFEST
 from schemas.manifest import Segment
+
+Number = TypeVar("Number", bound=np.generic)
 
 RECORD_SCHEMA = ARTICLE_SCHEMA.remove(ARTICLE_SCHEMA.get_field_index("deleted"))
 """What a segment keeps of an article."""
@@ -65,10 +67,10 @@ def write_segment(
             first = 0
             for group in groups:
                 for codes, ids in _split(group, first):
-                    lists.write(codes)
-                    lists.write(ids)
-                rows.write(np.ascontiguousarray(group.rows))
-                pmids.write(np.ascontiguousarray(group.pmids))
+                    lists.write(codes.tobytes())
+                    lists.write(ids.tobytes())
+                rows.write(group.rows.tobytes())
+                pmids.write(group.pmids.tobytes())
                 records.write_table(group.articles.select(RECORD_SCHEMA.names).cast(RECORD_SCHEMA))
                 all_pmids.append(group.pmids)
                 first += len(group.pmids)
@@ -104,7 +106,7 @@ def _split(group: RowGroup, first: int) -> Iterable[tuple[NDArray[np.uint8], Lis
     ends = np.cumsum(group.sizes)
     for start, end in zip(ends - group.sizes, ends, strict=True):
         if end > start:
-            yield np.ascontiguousarray(group.codes[start:end]), np.arange(first + start, first + end)
+            yield group.codes[start:end], np.arange(first + start, first + end)
 
 
 class OpenSegment:
@@ -166,6 +168,6 @@ class OpenSegment:
         return (distances if self._is_l2 else -distances), rows
 
 
-def _map(path: Path, kind: type[np.generic]) -> NDArray[np.generic]:
+def _map(path: Path, kind: type[Number]) -> NDArray[Number]:
     """Map an array file; an empty one cannot be mapped."""
     return np.memmap(path, kind, "r") if path.stat().st_size else np.empty(0, kind)

@@ -35,7 +35,7 @@ def selection_id(config: SelectionConfig, pmids: NDArray[np.int64] | None) -> st
 
 def selected(config: SelectionConfig, pmids: NDArray[np.int64] | None, articles: pa.Table) -> NDArray[np.bool_]:
     """Return which of the articles (columns pmid, abstract) are selected."""
-    if config.rule == "pmids":
+    if pmids is not None:
         return np.isin(articles["pmid"].to_numpy(), pmids)
     if config.rule == "abstract":
         return pc.not_equal(articles["abstract"], "").to_numpy()

@@ -11,6 +11,8 @@ Pmids = NDArray[np.int64]
 
 BLOCK = 1024
 """Rows of a corpus per matrix product."""
+EXACT_BLOCK = 65_536
+"""Rows that an exact search holds in float32."""
 QUERY_BLOCK = 8
 """Rows per product for queries, which come few at a time."""
 
@@ -42,24 +44,22 @@ def best_first(scores: NDArray[np.float32], pmids: Pmids, k: int) -> NDArray[np.
     return np.lexsort((pmids, -scores))[:k]
 
 
-def exact_search(queries: NDArray[np.float32], rows: Rows, pmids: Pmids, k: int) -> tuple[NDArray[np.float32], Pmids]:
-    """Return the (q, k) best scores and PMIDs over all rows, read once in blocks: the truth that recall is measured by.
+def exact_search(
+    queries: NDArray[np.float32], rows: Rows, pmids: Pmids, k: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the (q, k) best scores and row numbers of all rows, read once in blocks: what recall is measured by.
 
-    Rows missing (fewer than k) are -inf and -1.
+    Where there are fewer than k rows the rest are -inf and -1.
     """
     scores = np.full((len(queries), k), -np.inf, np.float32)
-    found = np.full((len(queries), k), -1, np.int64)
-    for start in range(0, len(rows), 64 * BLOCK):
-        block = rows[start : start + 64 * BLOCK].astype(np.float32)
-        products = np.concatenate([scores, queries @ block.T], axis=1)
-        for q, row in enumerate(products):
-            keys = np.concatenate([found[q], pmids[start : start + len(block)]])
-            top = best_first(row, keys, k) if len(row) <= 4 * k else _best_of_many(row, keys, k)
-            scores[q], found[q] = row[top], keys[top]
-    return scores, found
-
-
-def _best_of_many(scores: NDArray[np.float32], pmids: Pmids, k: int) -> NDArray[np.intp]:
-    """`best_first` without sorting all: only what reaches the k-th score (and its ties) is sorted."""
-    near = np.flatnonzero(scores >= np.partition(scores, -k)[-k])
-    return near[best_first(scores[near], pmids[near], k)]
+    best = np.full((len(queries), k), -1, np.int64)
+    for start in range(0, len(rows), EXACT_BLOCK):
+        block = rows[start : start + EXACT_BLOCK].astype(np.float32)
+        numbers = np.arange(start, start + len(block))
+        for q, products in enumerate(queries @ block.T):
+            all_scores = np.concatenate([scores[q], products])
+            all_rows = np.concatenate([best[q], numbers])
+            near = np.flatnonzero(all_scores >= np.partition(all_scores, -k)[-k])
+            top = near[best_first(all_scores[near], pmids[all_rows[near]], k)]
+            scores[q], best[q] = all_scores[top], all_rows[top]
+    return scores, best

@@ -1,11 +1,11 @@
 """The errors that a user can meet, as a tree. Each message is one line: the fact, the value, what to do.
 
-    PubrayError            exit 1: the job failed
-    ├── UsageError         exit 2: bad arguments or configuration
-    ├── InputError         a source file, query file or record that cannot be used; names it
-    ├── StoreError         what is asked for is not in the store, or does not belong there
-    │   └── IntegrityError a file of the store is truncated, flipped or of another format
-    └── RequestError       a search request that cannot be answered as asked; HTTP 4xx
+PubrayError            exit 1: the job failed
+├── UsageError         exit 2: bad arguments or configuration
+├── InputError         a source file, query file or record that cannot be used; names it
+├── StoreError         what is asked for is not in the store, or does not belong there
+│   └── IntegrityError a file of the store is truncated, flipped or of another format
+└── RequestError       a search request that cannot be answered as asked; HTTP 4xx
 """
 
 

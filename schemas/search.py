@@ -1,6 +1,8 @@
 """What a client sends and gets: the JSON of `POST /v1/search`."""
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
 
 from schemas.base import Frozen
 
@@ -11,12 +13,8 @@ MAX_QUERY_CHARS = 10_000
 class SearchRequest(Frozen):
     """One query."""
 
-    query: str = Field(
-        min_length=1,
-        max_length=MAX_QUERY_CHARS,
-        pattern=r"\S",
-        description="Free text.",
-        examples=["statins and muscle pain"],
+    query: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_QUERY_CHARS)] = Field(
+        description="Free text.", examples=["statins and muscle pain"]
     )
     k: int = Field(10, ge=1, le=MAX_K, description="How many hits to return.")
     rerank: bool = Field(True, description="Order the best candidates anew with the re-ranker.")
@@ -30,7 +28,10 @@ class Hit(Frozen):
 
     rank: int
     id: str = Field(description="The PMID, or the corpus's own id.")
-    score: float = Field(description="What the hits are ordered by; its kind is in the response.")
+    score: float = Field(
+        description="What re-ranked hits are ordered by, of the response's `score_kind`; hits after them, which the "
+        "re-ranker did not see, are in order of retrieval and have their retrieval_score here."
+    )
     retrieval_score: float = Field(description="Inner product of query and article vector.")
     rerank_score: float | None = Field(description="Raw score of the re-ranker; null if it did not see this hit.")
     title: str

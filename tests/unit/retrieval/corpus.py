@@ -52,9 +52,7 @@ def quantizer(factory: str, sample: Rows, metric: str = "l2") -> Quantizer:
 def build(folder: Path, quantizer: Quantizer, rows: Rows, pmids: Pmids) -> OpenSegment:
     """Build one segment as one worker does."""
     group = group_rows(quantizer, rows, pmids, articles(pmids))
-    manifest = write_segment(
-        str(folder), [group], group.sizes, segment=folder.name, shard=0, quantizer=quantizer
-    )
+    manifest = write_segment(str(folder), [group], group.sizes, segment=folder.name, shard=0, quantizer=quantizer)
     return OpenSegment(str(folder), manifest, quantizer)
 
 

@@ -18,25 +18,19 @@ def parquet_bytes(columns: dict[str, Any]) -> bytes:
 
 
 def parquet_rows(data: bytes, rejects: Rejects | None = None) -> list[dict[str, Any]]:
-    batches = read_parquet_articles(
-        BytesIO(data), "in.parquet", rejects if rejects is not None else Rejects()
-    )
+    batches = read_parquet_articles(BytesIO(data), "in.parquet", rejects if rejects is not None else Rejects())
     return [row for batch in batches for row in batch.to_pylist()]
 
 
 def beir_rows(*lines: object, rejects: Rejects | None = None) -> list[dict[str, Any]]:
     text = "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines)
-    batches = read_beir_corpus(
-        BytesIO(text.encode()), "corpus.jsonl", rejects if rejects is not None else Rejects()
-    )
+    batches = read_beir_corpus(BytesIO(text.encode()), "corpus.jsonl", rejects if rejects is not None else Rejects())
     return [row for batch in batches for row in batch.to_pylist()]
 
 
 @pytest.mark.parametrize("pmids", [[12, 3], ["12", "3"], pa.array(["12", "3"], pa.large_string())], ids=str)
 def test_parquet_takes_numbers_and_strings_as_pmid(pmids: Any) -> None:
-    rows = parquet_rows(
-        parquet_bytes({"title": ["t", None], "pmid": pmids, "abstract": [None, "a"], "x": [1, 2]})
-    )
+    rows = parquet_rows(parquet_bytes({"title": ["t", None], "pmid": pmids, "abstract": [None, "a"], "x": [1, 2]}))
     assert [(row["pmid"], row["doc_id"], row["title"], row["abstract"]) for row in rows] == [
         (12, None, "t", ""),
         (3, None, "", "a"),
@@ -55,17 +49,13 @@ def test_parquet_rows_without_id_or_text_are_dropped_with_a_reason() -> None:
 
 
 def test_parquet_without_a_column_is_refused_with_what_it_has() -> None:
-    with pytest.raises(
-        InputError, match=r"^in\.parquet has no column abstract, only pmid, title; it needs pmid,"
-    ):
+    with pytest.raises(InputError, match=r"^in\.parquet has no column abstract, only pmid, title; it needs pmid,"):
         parquet_rows(parquet_bytes({"pmid": [1], "title": ["t"]}))
 
 
 @pytest.mark.parametrize(("column", "value"), [("pmid", 1.5), ("title", 3), ("abstract", ["a"])])
 def test_parquet_with_a_column_of_another_type_is_refused(column: str, value: object) -> None:
-    with pytest.raises(
-        InputError, match=rf"^in\.parquet: column {column} is of type .*; write it as a string$"
-    ):
+    with pytest.raises(InputError, match=rf"^in\.parquet: column {column} is of type .*; write it as a string$"):
         parquet_rows(parquet_bytes({"pmid": [1], "title": ["t"], "abstract": ["a"], column: [value]}))
 
 

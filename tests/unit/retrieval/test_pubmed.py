@@ -34,10 +34,7 @@ def rows(data: bytes, rejects: Rejects | None = None) -> list[dict[str, Any]]:
 
 def test_records_and_deletions_come_at_their_place() -> None:
     deletion = '<DeleteCitation><PMID Version="1">1</PMID><PMID Version="2">9</PMID></DeleteCitation>'
-    found = [
-        (row["pmid"], row["version"], row["deleted"])
-        for row in rows(document(article(1), deletion, article(1)))
-    ]
+    found = [(row["pmid"], row["version"], row["deleted"]) for row in rows(document(article(1), deletion, article(1)))]
     assert found == [(1, 1, False), (1, 1, True), (9, 2, True), (1, 1, False)]
 
 
@@ -86,9 +83,7 @@ def _flipped(packed: bytes) -> bytes:
 def test_a_damaged_gzip_is_refused(opener: Any, damage: Any) -> None:
     packed = gzip.compress(document(*(article(number, f"Title {number * 7919}") for number in range(50))))
     stream: BinaryIO = opener(fileobj=BytesIO(damage(packed)), mode="rb")
-    with pytest.raises(
-        InputError, match=r"^p\.xml\.gz is not whole [^\n]*, after record \d+; download it again$"
-    ):
+    with pytest.raises(InputError, match=r"^p\.xml\.gz is not whole [^\n]*, after record \d+; download it again$"):
         list(read_pubmed_xml(stream, "p.xml.gz", Rejects()))
 
 

@@ -91,9 +91,7 @@ def test_an_abstract_elsewhere_than_in_the_article_is_not_taken() -> None:
         ("", None, None),
     ],
 )
-def test_publication_date_is_as_precise_as_its_source(
-    pub_date: str, date: str | None, year: int | None
-) -> None:
+def test_publication_date_is_as_precise_as_its_source(pub_date: str, date: str | None, year: int | None) -> None:
     assert (dated(pub_date).publication_date, dated(pub_date).year) == (date, year)
 
 
@@ -132,9 +130,7 @@ REFERENCES = (
     "<ReferenceList><Reference><Citation>Cited</Citation><ArticleIdList>"
     '<ArticleId IdType="doi">10.1/cited</ArticleId></ArticleIdList></Reference></ReferenceList>'
 )
-LOCATION = (
-    '<ArticleTitle>A title</ArticleTitle><ELocationID EIdType="doi" ValidYN="{}">10.1/place</ELocationID>'
-)
+LOCATION = '<ArticleTitle>A title</ArticleTitle><ELocationID EIdType="doi" ValidYN="{}">10.1/place</ELocationID>'
 
 
 @pytest.mark.parametrize(

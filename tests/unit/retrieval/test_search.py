@@ -7,17 +7,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.retrieval import corpus
 from retrieval.build import shard_of
 from retrieval.search import cut, search
 from retrieval.topk import exact_search
+from tests.unit.retrieval import corpus
 
 
 @pytest.mark.parametrize(("factory", "metric"), [("RR16,IVF8,RaBitQ", "l2"), ("IVF8,RaBitQ", "inner_product")])
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10_000), pieces=st.integers(1, 5), candidates=st.integers(1, 60))
 def test_any_partition_answers_as_the_whole(
-    factory: str, metric: str, seed: int, pieces: int, candidates: int, tmp_path_factory: pytest.TempPathFactory
+    factory: str,
+    metric: str,
+    seed: int,
+    pieces: int,
+    candidates: int,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     folder = tmp_path_factory.mktemp("partition")
     rows = corpus.vectors(seed, 240, normalize=metric == "l2")

@@ -1,12 +1,19 @@
+from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval.snapshot import alive_mask, build_snapshot, part_names, snapshot_counts, snapshot_id
+from retrieval.snapshot import (
+    alive_rows,
+    build_snapshot,
+    part_names,
+    snapshot_counts,
+    snapshot_id,
+    write_snapshot,
+)
 from schemas.snapshot import SNAPSHOT_SCHEMA, SnapshotCounts
 
 
@@ -75,7 +82,7 @@ def test_any_history_ends_as_replaying_it_row_by_row(files: list[list[Row]]) -> 
             "text_hash": hash_of(part, row),
             "record_hash": hash_of(part, row) - 7,
         }
-        for pmid, (part, row) in sorted(state.items())
+        for pmid, (part, row) in sorted(state.items(), key=lambda item: item[1])
     ]
     assert snapshot.to_pylist() == expected
     assert snapshot_counts(snapshot) == counts
@@ -117,14 +124,16 @@ def test_rules(files: list[list[Row]], expected: dict[int, tuple[int, int]]) -> 
 
 def test_a_snapshot_names_its_parts_and_has_its_schema() -> None:
     snapshot = snapshot_of([[Row(1)], [Row(2)]])
-    assert part_names(snapshot) == ["file0", "file1"]
+    assert part_names(snapshot.schema) == ["file0", "file1"]
     assert snapshot.schema.equals(SNAPSHOT_SCHEMA)
 
 
-def test_alive_mask_is_one_bool_per_row_of_its_part() -> None:
-    snapshot = snapshot_of([[Row(1), Row(2), Row(3)], [Row(2), deletion(3)]])
-    np.testing.assert_array_equal(alive_mask(snapshot, 0, 3), [True, False, False])
-    np.testing.assert_array_equal(alive_mask(snapshot, 1, 2), [True, False])
+def test_alive_rows_are_one_bool_per_row_of_a_range(tmp_path: Path) -> None:
+    path = str(tmp_path / "snapshot.parquet")
+    write_snapshot(path, snapshot_of([[Row(1), Row(2), Row(3)], [Row(2), deletion(3)]]))
+    assert alive_rows(path, "file0", 0, 3).tolist() == [True, False, False]
+    assert alive_rows(path, "file0", 1, 3).tolist() == [False, False]
+    assert alive_rows(path, "file1", 0, 2).tolist() == [True, False]
 
 
 def test_snapshot_id_depends_on_names_digests_and_their_order() -> None:

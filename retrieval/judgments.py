@@ -1,0 +1,98 @@
+"""Queries and relevance judgments: from files, or from the MeSH headings of the indexed articles."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from schemas.errors import InputError
+
+MIN_RELEVANT = 10
+"""Articles that a MeSH topic must have: with fewer, nDCG@10 could not reach 1."""
+
+
+class Judgments(NamedTuple):
+    """What an evaluation goes by; articles are named as a hit's `id` names them."""
+
+    queries: dict[str, str]
+    """Query id → text."""
+    relevance: dict[str, dict[str, int]]
+    """Query id → article → grade; 0 is not relevant."""
+    judged: frozenset[str] | None
+    """Articles that anybody judged at all; others are left out of a ranking. None: all were."""
+
+
+class Heading(NamedTuple):
+    """The MeSH headings of one article, as in `schemas.article.MESH_HEADING`."""
+
+    id: str
+    mesh: Sequence[dict[str, object]]
+
+
+def read_queries(lines: Iterable[str], name: str) -> dict[str, str]:
+    """Read BEIR's queries.jsonl: one {"_id", "text"} per line.
+
+    Raises:
+        InputError: names the first line that is something else.
+    """
+    queries = {}
+    for number, line in enumerate(lines, 1):
+        try:
+            record = json.loads(line)
+            queries[str(record["_id"])] = str(record["text"])
+        except (ValueError, KeyError, TypeError):
+            raise InputError(f'{name} line {number}: not {{"_id": …, "text": …}} but {line.strip()[:60]!r}') from None
+    return queries
+
+
+def read_qrels(lines: Iterable[str], name: str) -> dict[str, dict[str, int]]:
+    """Read judgments: BEIR's tab-separated query, article, grade (with or without its header), or TREC's four columns.
+
+    Raises:
+        InputError: names the first line that is something else.
+    """
+    relevance: dict[str, dict[str, int]] = defaultdict(dict)
+    for number, line in enumerate(lines, 1):
+        words = line.split()
+        if number == 1 and words[-1:] == ["score"]:
+            continue
+        try:
+            query, article, grade = words if len(words) == 3 else (words[0], words[2], words[3])
+            relevance[query][article] = int(grade)
+        except (ValueError, IndexError):
+            raise InputError(f"{name} line {number}: not 'query article grade' but {line.strip()[:60]!r}") from None
+    return dict(relevance)
+
+
+def mesh_topics(articles: Iterable[Heading], count: int, seed: int) -> Judgments:
+    """Make topics of what NLM's indexers saw as the point of an article: a descriptor with a major qualifier.
+
+    The query is "descriptor, qualifier"; relevant are the articles indexed with it. At most `count` topics of those
+    with `MIN_RELEVANT` articles are drawn, the same for the same articles. Only articles with headings are judged.
+    """
+    relevant: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+    judged = set()
+    for article in articles:
+        if article.mesh:
+            judged.add(article.id)
+        for topic in _major_topics(article.mesh):
+            relevant[topic][article.id] = 1
+    topics = sorted(topic for topic, found in relevant.items() if len(found) >= MIN_RELEVANT)
+    chosen = sorted(np.random.default_rng(seed).permutation(len(topics))[:count])
+    names = {f"mesh-{i}": topics[i] for i in chosen}
+    return Judgments(
+        {name: ", ".join(topic) for name, topic in names.items()},
+        {name: relevant[topic] for name, topic in names.items()},
+        frozenset(judged),
+    )
+
+
+def _major_topics(mesh: Sequence[dict[str, object]]) -> Iterable[tuple[str, str]]:
+    for heading in mesh:
+        qualifiers = heading["qualifiers"]
+        assert isinstance(qualifiers, list)
+        for qualifier in qualifiers:
+            if qualifier["major"]:
+                yield str(heading["descriptor"]), str(qualifier["name"])
