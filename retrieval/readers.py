@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from isal import igzip
+from isal.igzip import IGzipFile
 
 from retrieval.articles import Rejects
 from retrieval.corpora import read_beir_corpus, read_parquet_articles
@@ -19,6 +19,6 @@ READERS = {"pubmed": read_pubmed_xml, "parquet": read_parquet_articles, "beir": 
 @contextmanager
 def open_source(path: Path, rejects: Rejects) -> Iterator[Iterator[pa.RecordBatch]]:
     """Open a source file by the kind that its name says, unpacking .gz; see the readers for what they raise."""
-    opened: Any = igzip.IGzipFile(path) if path.suffix == ".gz" else path.open("rb")
+    opened: Any = (IGzipFile if path.suffix == ".gz" else open)(path, "rb")
     with opened as stream:
         yield READERS[source_kind(path.name)](stream, path.name, rejects)

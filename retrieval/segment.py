@@ -147,10 +147,20 @@ class OpenSegment:
         return np.concatenate([np.empty(0, np.uint8), *parts]).reshape(-1, code_size)
 
     def scan(self, probes: Probes, count: int) -> tuple[Floats, Lists]:
-        """Return (q, count) first-stage distances and rows, best first, of the probed lists.
+        """Return at least the (q, count) best first-stage distances and rows of the probed lists, best first.
 
-        Smaller is better for every metric. Rows that are missing are -1.
+        Smaller is better for every metric. Rows that are missing are -1. Of equal distances FAISS keeps which it
+        likes, so where the last wanted one has equals, more are returned until all of them are.
         """
+        wanted = count + 1
+        while True:
+            distances, rows = self._scan(probes, wanted)
+            tied = (distances[:, count - 1] == distances[:, -1]) & (rows[:, -1] >= 0)
+            if not tied.any():
+                return distances, rows
+            wanted *= 2
+
+    def _scan(self, probes: Probes, count: int) -> tuple[Floats, Lists]:
         rotated, lists, list_distances = (np.ascontiguousarray(array) for array in probes)
         distances = np.empty((len(rotated), count), np.float32)
         rows = np.empty((len(rotated), count), np.int64)
