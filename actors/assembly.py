@@ -25,11 +25,12 @@ def load_encoder(config: Config, version: IndexVersion, threads: int) -> Encoder
     check_encoder(config, version)
     spec = version.encoder
     encoder = Encoder(spec, spec.query, config.engine, threads=threads, cache=Path(config.cache))
-    if encoder.digests != version.query_tower:
-        raise StoreError(
-            f"the weights of {spec.query.model} are not those that version {version.id} was built with "
-            f"({encoder.digests.weights[:12]}…, {version.query_tower.weights[:12]}…); restore them, or index again"
-        )
+    for part, built_with in version.query_tower:
+        if (found := getattr(encoder.digests, part)) != built_with:
+            raise StoreError(
+                f"{spec.query.model}: its {part} (sha256 {found[:12]}…) is not what version {version.id} was built "
+                f"with ({built_with[:12]}…); restore the file, or index again"
+            )
     return encoder
 
 
@@ -92,7 +93,7 @@ def build_service(
         encoder,
         searcher,
         reranker,
-        reranker_name=config.rerank.model or kind,
+        reranker_name=(config.rerank.model or kind) if kind == "cross-encoder" else kind,
         score_kind=SCORE_KINDS[kind],
         candidates=config.rerank.candidates,
     )

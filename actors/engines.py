@@ -12,7 +12,7 @@ import numpy as np
 import openvino as ov
 import torch
 
-from actors.models import model_digests
+from actors.models import model_digests, weight_files
 from retrieval.storage import atomic_path
 from retrieval.tokens import TokenBatch
 from schemas.config import EngineConfig
@@ -26,8 +26,10 @@ def load_engine(folder: Path, task: Task, config: EngineConfig, *, threads: int,
     """Load the model of `folder`.
 
     Raises:
+        InputError: the folder holds no model of safetensors with a fast tokenizer.
         UsageError: the configured engine or precision cannot be had on this machine.
     """
+    weight_files(folder)
     kind = config.kind if config.kind != "auto" else "torch" if torch.cuda.is_available() else "openvino"
     if kind == "torch":
         return _torch_engine(folder, task, config, threads)

@@ -36,8 +36,8 @@ def tower_digests(tower: TowerSpec, cache: Path) -> TowerDigests:
     return model_digests(model_folder(tower.model, tower.revision, cache))
 
 
-def model_digests(folder: Path) -> TowerDigests:
-    """Return sha256 of the weights (all files, in order of name) and of the tokenizer.
+def weight_files(folder: Path) -> list[Path]:
+    """Return the files of the weights, in order of name.
 
     Raises:
         InputError: the folder holds no model of safetensors with a fast tokenizer.
@@ -50,8 +50,17 @@ def model_digests(folder: Path) -> TowerDigests:
     ):
         if not wanted.exists():
             raise InputError(f"{folder}: no {wanted.name} in it; name a model folder with safetensors weights")
+    return files
+
+
+def model_digests(folder: Path) -> TowerDigests:
+    """Return sha256 of the weights (all files, in order of name) and of the tokenizer.
+
+    Raises:
+        InputError: the folder holds no model of safetensors with a fast tokenizer.
+    """
     weights = hashlib.sha256()
-    for path in files:
+    for path in weight_files(folder):
         with path.open("rb") as file:
             weights.update(hashlib.file_digest(file, "sha256").digest())
     tokenizer = hashlib.sha256((folder / "tokenizer.json").read_bytes()).hexdigest()

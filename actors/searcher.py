@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from retrieval.quantizer import Quantizer
+from retrieval.quantizer import Floats, Quantizer
 from retrieval.search import Candidates, search, search_exactly
 from retrieval.segment import OpenSegment
 from retrieval.storage import read_bytes
@@ -15,6 +15,9 @@ from schemas.manifest import IndexVersion
 from schemas.protocols import Lookup, Match
 
 DISPLAYED = list(DisplayArticle._fields)
+
+CANDIDATES_PER_HIT = 5
+"""Rows that are scored exactly for each article wanted; recall@100 is .974 with 5, .936 with 2 (docs/decisions.md)."""
 
 
 class IndexSearcher:
@@ -27,25 +30,36 @@ class IndexSearcher:
             IntegrityError: one of them is not what the manifest names.
         """
         self.version, self._exact = version, exact
-        self._quantizer = Quantizer(read_bytes(layout.quantizer(version.quantizer), f"quantizer {version.quantizer}"))
-        self.segments = [OpenSegment(layout.segment(s.id), s, self._quantizer) for s in version.segments]
+        self.quantizer = Quantizer(read_bytes(layout.quantizer(version.quantizer), f"quantizer {version.quantizer}"))
+        self.segments = [OpenSegment(layout.segment(s.id), s, self.quantizer) for s in version.segments]
 
-    def candidates(self, queries: np.ndarray, k: int) -> list[Candidates]:
-        """Return for each of (q, d) queries its k best rows or more; every list is probed where few hold too few."""
+    def candidates(self, queries: Floats, k: int) -> list[Candidates]:
+        """Return for each of (q, d) queries its k best rows or more, independent of the other queries.
+
+        Where the probed lists hold fewer than k, all lists are searched.
+        """
         if self._exact:
             return search_exactly(queries, self.segments, k)
-        wanted, version = max(k, self.version.candidates), self.version
-        found = search(queries, self.segments, self._quantizer, nprobe=version.nprobe, candidates=wanted)
-        if min(len(f.rows) for f in found) < min(k, version.articles):
-            return search(queries, self.segments, self._quantizer, nprobe=self._quantizer.nlist, candidates=wanted)
+        found = self._search(queries, k, self.version.nprobe)
+        few = [q for q, rows in enumerate(found) if len(rows.rows) < min(k, self.version.articles)]
+        if few:
+            for q, rows in zip(few, self._search(queries[few], k, self.quantizer.nlist), strict=True):
+                found[q] = rows
         return found
 
     def matches(self, lookups: Sequence[Lookup]) -> list[list[Match]]:
-        """Return the k best articles of each lookup."""
-        if not lookups:
-            return []
-        found = self.candidates(np.stack([lookup.vector for lookup in lookups]), max(lookup.k for lookup in lookups))
-        return [self._articles(candidates, lookup.k) for candidates, lookup in zip(found, lookups, strict=True)]
+        """Return the k best articles of each lookup, independent of the other lookups."""
+        results: list[list[Match]] = [[] for _ in lookups]
+        for k in {lookup.k for lookup in lookups}:
+            alike = [i for i, lookup in enumerate(lookups) if lookup.k == k]
+            found = self.candidates(np.stack([lookups[i].vector for i in alike]), k)
+            for i, rows in zip(alike, found, strict=True):
+                results[i] = self._articles(rows, k)
+        return results
+
+    def _search(self, queries: Floats, k: int, nprobe: int) -> list[Candidates]:
+        candidates = max(CANDIDATES_PER_HIT * k, self.version.candidates)
+        return search(queries, self.segments, self.quantizer, nprobe=nprobe, candidates=candidates)
 
     async def search(self, lookups: list[Lookup]) -> list[list[Match]]:
         """Return the k best articles of each lookup (see `Searcher`)."""

@@ -11,7 +11,7 @@ import sys
 from typing import Any, Protocol
 
 from jobs.config import load_config
-from jobs.console import fail, say
+from jobs.console import fail, results_only, say
 from jobs.failures import root_cause
 from schemas.config import Config
 from schemas.errors import PubrayError, UsageError
@@ -49,7 +49,8 @@ def main() -> int:
     try:
         job, options = _parse(sys.argv[1:])
         config = load_config(options.config, options.set, os.environ)
-        report = job.run(config, options)
+        with results_only():
+            report = job.run(config, options)
     except UsageError as error:
         return fail(str(error), 2)
     except KeyboardInterrupt:

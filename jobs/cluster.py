@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import ray
@@ -18,15 +19,29 @@ def connect() -> None:
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")
         # Its C++ side warns of things that only a cluster of several machines can meet.
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    ray.init(
-        address=address,
-        include_dashboard=False if address == "local" else None,
-        logging_level=logging.WARNING,
-        log_to_driver=False,
-    )
+    with _stderr_muted():
+        ray.init(
+            address=address,
+            include_dashboard=False if address == "local" else None,
+            logging_level=logging.WARNING,
+            log_to_driver=False,
+        )
     # Ray Data's bars and logs, in favour of ours.
     ray.data.DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
+
+
+@contextmanager
+def _stderr_muted() -> Iterator[None]:
+    """Keep Ray's C++ side from announcing its log level; what goes wrong is raised."""
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 (a device)
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def finished(tasks: Sequence[ray.ObjectRef[Any]]) -> Iterator[Any]:

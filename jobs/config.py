@@ -20,11 +20,11 @@ def load_config(file: str | None, overrides: Sequence[str], environment: Mapping
     """
     path = Path(file) if file else DEFAULT
     try:
-        values = tomllib.loads(path.read_text())
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"--config {path}: {error.strerror}; give a TOML file") from None
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"--config {path}: not TOML: {error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"--config {path}: not TOML: {error}; correct it there") from None
     for override in overrides:
         _apply(values, override)
     if store := environment.get("PUBRAY_STORE"):

@@ -2,16 +2,34 @@
 
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from typing import TextIO
 
 LINE_SECONDS = 10.0
 """How often progress is logged where there is no terminal."""
 
 
+_results: TextIO | None = None
+
+
+@contextmanager
+def results_only() -> Iterator[None]:
+    """Keep stdout for results: what libraries print there (Ray does, of its own errors) goes to stderr."""
+    global _results
+    _results = sys.stdout
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _results = None
+
+
 def say(text: str) -> None:
     """Print a result."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    stream = _results or sys.stdout
+    stream.write(text + "\n")
+    stream.flush()
 
 
 def log(text: str) -> None:
@@ -70,6 +88,7 @@ class Progress:
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Lay out rows under headers; columns of numbers are flush right."""
+    rows = list(rows)
     body = [[_text(cell) for cell in row] for row in rows]
     numeric = (
         [all(isinstance(c, int | float | None) for c in column) for column in zip(*rows, strict=True)] if body else []

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from actors.assembly import build_service, load_encoder, load_reranker
 from actors.searcher import IndexSearcher
 from actors.service import SearchService
@@ -141,14 +143,22 @@ def show(report: dict[str, Any]) -> str:
 async def _ask_all(
     service: SearchService, judgments: Judgments, options: argparse.Namespace
 ) -> dict[str, SearchResponse]:
-    progress = Progress("evaluate", len(judgments.queries), "queries")
+    requests = {query: _request(query, text, options.candidates) for query, text in judgments.queries.items()}
+    progress = Progress("evaluate", len(requests), "queries")
     responses = {}
-    for query, text in judgments.queries.items():
-        request = SearchRequest(query=text, k=DEPTH, candidates=options.candidates)
+    for query, request in requests.items():
         responses[query] = await service.search(request)
         progress.add(1)
     progress.finish()
     return responses
+
+
+def _request(query: str, text: str, candidates: int | None) -> SearchRequest:
+    try:
+        return SearchRequest(query=text, k=DEPTH, candidates=candidates)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"query {query!r}: {first['loc'][0]}: {first['msg'].lower()}; correct it") from None
 
 
 def _headings(searcher: IndexSearcher) -> Iterator[Heading]:
@@ -164,6 +174,8 @@ def _lines(path: Path) -> Iterator[str]:
             yield from file
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; name an existing file") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text ({error.reason}); name a text file") from None
 
 
 def _trec_run(responses: dict[str, SearchResponse]) -> Iterator[str]:

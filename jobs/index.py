@@ -18,7 +18,7 @@ from jobs.console import Progress, table
 from jobs.store import article_parts, load_selection, newest_snapshot, open_layout, read_current, read_version
 from retrieval.parts import count_vectors, row_ranges
 from retrieval.quantizer import metric_for, nlist_for, nprobe_for
-from retrieval.storage import read_json, write_bytes
+from retrieval.storage import read_document, write_bytes
 from schemas.base import digest
 from schemas.config import Config
 from schemas.encoder import article_fingerprint
@@ -136,7 +136,7 @@ class _Build:
             write_bytes(path, record.model_dump_json(indent=1).encode())
             progress.add(record.trained_on)
             progress.finish()
-        return QuantizerRecord.model_validate(read_json(path, "quantizer record"))
+        return read_document(path, QuantizerRecord, "quantizer record")
 
     def _segments(self, ranges: list[RowRange], counts: dict[str, int], record: QuantizerRecord) -> list[Segment]:
         """Build worker shards from groups of ranges, then merge them to one segment per shard."""

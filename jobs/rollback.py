@@ -21,13 +21,15 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
     """
     layout = open_layout(config)
     current = read_current(layout)
-    if current is None or not current.history:
+    # A version that was promoted twice may be in the history and withdrawn since.
+    history = [v for v in current.history if v not in (*current.withdrawn, current.version)] if current else []
+    if current is None or not history:
         raise StoreError(f"the store {layout.root} has no version before CURRENT; nothing was changed")
-    previous = current.history[-1]
+    *earlier, previous = history
     back = Current(
         version=previous,
         epoch=current.epoch + 1,
-        history=current.history[:-1],
+        history=tuple(earlier),
         withdrawn=(*current.withdrawn, current.version),
     )
     swap_current(layout, current, back)

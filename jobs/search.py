@@ -66,8 +66,11 @@ def ask(url: str, request: SearchRequest) -> SearchResponse:
     """
     try:
         answer = httpx.post(f"{url.rstrip('/')}/v1/search", json=request.model_dump(), timeout=120)
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise RequestError(f"{url} does not answer ({error}); start it with pubray serve") from None
     if answer.is_error:
-        raise RequestError(f"{url} answers {answer.status_code}: {answer.text[:300]}")
-    return SearchResponse.model_validate(answer.json())
+        raise RequestError(f"{url} answers {answer.status_code}: {' '.join(answer.text[:300].split())}")
+    try:
+        return SearchResponse.model_validate_json(answer.content)
+    except ValidationError:
+        raise RequestError(f"{url} answers, but not as pubray does; name the address of pubray serve") from None

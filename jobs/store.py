@@ -9,7 +9,7 @@ from retrieval.parts import ArticlePart, read_article_part
 from retrieval.selection import parse_pmids, selection_id
 from retrieval.snapshot import snapshot_id
 from retrieval.sources import source_order
-from retrieval.storage import compare_and_swap, read_bytes, read_json
+from retrieval.storage import compare_and_swap, read_bytes, read_document
 from schemas.config import Config, SelectionConfig
 from schemas.errors import InputError, StoreError
 from schemas.layout import Layout
@@ -58,7 +58,7 @@ def load_selection(config: SelectionConfig) -> tuple[str, NDArray[np.int64] | No
 
 def read_version(layout: Layout, version: str) -> IndexVersion:
     """Return a version's manifest."""
-    return IndexVersion.model_validate(read_json(layout.version(version), f"version {version}"))
+    return read_document(layout.version(version), IndexVersion, f"version {version}")
 
 
 def versions(layout: Layout) -> list[IndexVersion]:
@@ -71,7 +71,7 @@ def read_current(layout: Layout) -> Current | None:
     """Return what is being served, None before the first promotion."""
     if not Path(layout.current).exists():
         return None
-    return Current.model_validate(read_json(layout.current, "CURRENT"))
+    return read_document(layout.current, Current, "CURRENT")
 
 
 def served_version(layout: Layout) -> IndexVersion:

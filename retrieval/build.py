@@ -7,10 +7,8 @@ import pyarrow as pa
 
 from retrieval.quantizer import Lists, Quantizer
 from retrieval.segment import OpenSegment, RowGroup
-from retrieval.topk import Pmids, Rows
+from retrieval.topk import BLOCK, Pmids, Rows
 
-ASSIGN_ROWS = 8192
-"""Vectors that are float32 at a time."""
 GROUP_ROWS = 65_536
 """Rows that a merge holds at a time, or one list where that is longer."""
 
@@ -27,8 +25,8 @@ def group_rows(quantizer: Quantizer, rows: Rows, pmids: Pmids, articles: pa.Tabl
     """Put rows into their lists and encode them: one group over all lists, in (list, pmid) order."""
     lists = np.empty(len(rows), np.int64)
     codes = np.empty((len(rows), quantizer.code_size), np.uint8)
-    for start in range(0, len(rows), ASSIGN_ROWS):
-        block = slice(start, start + ASSIGN_ROWS)
+    for start in range(0, len(rows), BLOCK):
+        block = slice(start, start + BLOCK)
         rotated = quantizer.rotate(rows[block].astype(np.float32))
         lists[block] = quantizer.assign(rotated)
         codes[block] = quantizer.encode(rotated, lists[block])

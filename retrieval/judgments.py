@@ -59,7 +59,7 @@ def read_qrels(lines: Iterable[str], name: str) -> dict[str, dict[str, int]]:
         if number == 1 and words[-1:] == ["score"]:
             continue
         try:
-            query, article, grade = words if len(words) == 3 else (words[0], words[2], words[3])
+            query, article, grade = words if len(words) == 3 else (words[0], *words[2:])
             relevance[query][article] = int(grade)
         except (ValueError, IndexError):
             raise InputError(f"{name} line {number}: not 'query article grade' but {line.strip()[:60]!r}") from None

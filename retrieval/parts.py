@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,7 +42,7 @@ def write_article_part(path: str, batches: Iterable[pa.RecordBatch], source_byte
     digest, rows = hashlib.sha256(), 0
     with (
         atomic_path(path) as temporary,
-        pq.ParquetWriter(temporary, ARTICLE_SCHEMA, compression="zstd") as writer,
+        pq.ParquetWriter(temporary, ARTICLE_SCHEMA, compression="zstd", write_page_checksum=True) as writer,
     ):
         for table in _row_groups(batches):
             for name in ("pmid", "deleted", "record_hash"):
@@ -83,8 +84,12 @@ def read_article_part(path: Path) -> ArticlePart:
 
 
 def read_range(path: str, start: int, stop: int, columns: Sequence[str]) -> pa.Table:
-    """Read some columns of the rows [start, stop), touching only the row groups that hold them."""
-    with pq.ParquetFile(path) as file:
+    """Read some columns of the rows [start, stop), touching only the row groups that hold them.
+
+    Raises:
+        IntegrityError: the file is truncated, or a page of it flipped.
+    """
+    with _refusing(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
         sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
         ends = np.cumsum([0, *sizes])
         first = int(np.searchsorted(ends, start, "right")) - 1
@@ -114,18 +119,32 @@ def write_vector_part(
     table = table.replace_schema_metadata({COUNT_KEY: str(int(wanted.sum()))})
     with atomic_path(path) as temporary:
         # Bits of float16 mantissas hardly compress; lz4 costs nothing and folds the nulls.
-        pq.write_table(table, temporary, compression="lz4", use_dictionary=False)
+        pq.write_table(table, temporary, compression="lz4", use_dictionary=False, write_page_checksum=True)
 
 
 def count_vectors(path: str) -> int:
-    """Return how many rows of a vector part have a vector, from its footer."""
-    return int((_footer(Path(path)).metadata or {})[COUNT_KEY])
+    """Return how many rows of a vector part have a vector, from its footer.
+
+    Raises:
+        IntegrityError: the file is not a vector part, or not a whole one.
+    """
+    facts = _footer(Path(path)).metadata or {}
+    if COUNT_KEY not in facts:
+        raise IntegrityError(f"{path}: not a vector part of pubray; remove it and run the job again")
+    return int(facts[COUNT_KEY])
 
 
 def read_vectors(path: str) -> tuple[NDArray[np.int64], NDArray[np.float16], NDArray[np.bool_]]:
-    """Return PMIDs (n,), vectors (n, d) and which rows have one (n,)."""
-    table = pq.read_table(path, columns=["pmid", "vector"])
+    """Return PMIDs (n,), vectors (n, d) and which rows have one (n,).
+
+    Raises:
+        IntegrityError: the file is truncated, or a page of it flipped.
+    """
+    with _refusing(path):
+        table = pq.read_table(path, columns=["pmid", "vector"], page_checksum_verification=True)
     column = table["vector"].combine_chunks()
+    if not isinstance(column, pa.FixedSizeListArray):
+        raise IntegrityError(f"{path}: not a vector part of pubray; remove it and run the job again")
     dimension = column.type.list_size
     present = column.is_valid().to_numpy(zero_copy_only=False)
     vectors = np.zeros((len(table), dimension), np.float16)
@@ -143,9 +162,17 @@ def row_ranges(parts: Iterable[ArticlePart], rows_per_part: int) -> list[RowRang
 
 
 def _footer(path: Path) -> pq.FileMetaData:
-    try:
+    with _refusing(path):
         return pq.read_metadata(path)
+
+
+@contextmanager
+def _refusing(path: str | Path) -> Iterator[None]:
+    """Name the file that cannot be read."""
+    try:
+        yield
     except FileNotFoundError:
         raise StoreError(f"{path}: no such file; run the job that writes it") from None
-    except (pa.ArrowInvalid, OSError) as error:
-        raise IntegrityError(f"{path}: not whole Parquet ({error}); remove it and run the job again") from None
+    except (pa.ArrowException, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise IntegrityError(f"{path}: not whole Parquet ({reason}); remove it and run the job again") from None

@@ -4,24 +4,19 @@ The parser fetches nothing and expands nothing: no DTD, no network, entities sta
 libxml2's own limits (10 MB a text, 256 levels) stay on: they are what stops entities inside attributes.
 """
 
-import zlib
 from collections.abc import Iterator
-from gzip import BadGzipFile
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import pyarrow as pa
-from isal import isal_zlib
 from lxml import etree
 
 from retrieval.articles import Article, Rejects, article_batches
 from retrieval.pubmed_record import parse_article, parse_deletions
+from retrieval.sources import BROKEN_GZIP
 from schemas.errors import InputError
 
 ROOT = "PubmedArticleSet"
 RECORD_TAGS = ("PubmedArticle", "PubmedBookArticle", "DeleteCitation")
-
-# isal declares its error class as if it were an instance.
-_BROKEN_GZIP = (EOFError, zlib.error, BadGzipFile, cast("type[Exception]", isal_zlib.error))
 
 
 def read_pubmed_xml(stream: BinaryIO, name: str, rejects: Rejects) -> Iterator[pa.RecordBatch]:
@@ -52,7 +47,7 @@ def _read_articles(stream: BinaryIO, name: str, rejects: Rejects) -> Iterator[Ar
     except etree.XMLSyntaxError as error:
         fact = error.msg or "it is empty"
         raise InputError(f"{name} is not whole XML: {fact}, after record {number:,}; download it again") from error
-    except _BROKEN_GZIP as error:
+    except BROKEN_GZIP as error:
         raise InputError(f"{name} is not whole gzip: {error}, after record {number:,}; download it again") from error
     if parser.root.tag != ROOT:
         raise InputError(f"{name} is XML of <{parser.root.tag}>, not of <{ROOT}>; give a PubMed file")

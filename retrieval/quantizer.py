@@ -12,7 +12,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.topk import BLOCK, QUERY_BLOCK, blocked_matmul
+from retrieval.topk import BLOCK, QUERY_BLOCK, blocked_matmul, lay_out
 from schemas.errors import InputError, UsageError
 from schemas.manifest import QuantizerRecord
 
@@ -52,20 +52,28 @@ def train_quantizer(sample: Floats, factory: str, *, metric: str, seed: int) -> 
 
     Raises:
         UsageError: FAISS does not know `factory`, or it is not an index type that can be built in parts.
+        InputError: the sample is too small for it.
     """
     faiss_metric = faiss.METRIC_L2 if metric == "l2" else faiss.METRIC_INNER_PRODUCT
     try:
         index = faiss.index_factory(sample.shape[1], factory, faiss_metric)
         ivf = faiss.downcast_index(faiss.extract_index_ivf(index))
     except RuntimeError as error:
-        raise UsageError(f"index.type gives {factory!r}: {str(error).splitlines()[-1]}") from None
+        raise UsageError(
+            f"index.type gives {factory!r}: {_reason(error)}; give an IVF type such as IVF{{nlist}},RaBitQ"
+        ) from None
     if isinstance(ivf, faiss.IndexIVFFastScan):
         raise UsageError(f"index.type gives {factory!r}: fast-scan lists cannot be merged; leave out the 'fs'")
     if len(sample) < ivf.nlist:
         raise InputError(f"{len(sample)} vectors cannot train {ivf.nlist} lists; lower index.nlist")
     spherical = metric == "inner_product"
     ivf.cp.seed, ivf.cp.spherical, ivf.cp.min_points_per_centroid = seed + 1, spherical, 1
-    index.train(np.ascontiguousarray(sample, np.float32))
+    try:
+        index.train(np.ascontiguousarray(sample, np.float32))
+    except RuntimeError as error:
+        raise InputError(
+            f"{len(sample)} vectors cannot train {factory!r}: {_reason(error)}; index more articles or set index.type"
+        ) from None
     content = faiss.serialize_index(index).tobytes()
     return content, QuantizerRecord(
         sha256=hashlib.sha256(content).hexdigest(),
@@ -75,6 +83,11 @@ def train_quantizer(sample: Floats, factory: str, *, metric: str, seed: int) -> 
         seed=seed,
         trained_on=len(sample),
     )
+
+
+def _reason(error: RuntimeError) -> str:
+    """Return what FAISS says, without where in its source it says so."""
+    return str(error).rpartition(": ")[2]
 
 
 class Quantizer:
@@ -90,10 +103,12 @@ class Quantizer:
         self.code_size: int = self._ivf.code_size
         self.is_l2: bool = self._ivf.metric_type == faiss.METRIC_L2
         self._rotations = [
-            _matrix(faiss.downcast_VectorTransform(self._index.chain.at(i)))
+            lay_out(_matrix(faiss.downcast_VectorTransform(self._index.chain.at(i))))
             for i in range(self._index.chain.size() if isinstance(self._index, faiss.IndexPreTransform) else 0)
         ]
-        self._centroids: Floats = self._coarse.reconstruct_n(0, self.nlist)
+        centroids: Floats = self._coarse.reconstruct_n(0, self.nlist)
+        self._centroids = lay_out(centroids.T)
+        self._squares = np.einsum("ld,ld->l", centroids, centroids)
         self._shell = self._serialized_shell()
 
     def rotate(self, vectors: Floats, block_rows: int = BLOCK) -> Floats:
@@ -139,10 +154,8 @@ class Quantizer:
 
     def _distances(self, rotated: Floats, block_rows: int) -> Floats:
         """Return (n, nlist): squared L2 less the vector's own square, or the negative inner product."""
-        products = blocked_matmul(rotated, self._centroids.T, block_rows)
-        if not self.is_l2:
-            return -products
-        return np.einsum("ld,ld->l", self._centroids, self._centroids) - 2 * products
+        products = blocked_matmul(rotated, self._centroids, block_rows)
+        return self._squares - 2 * products if self.is_l2 else -products
 
     def _serialized_shell(self) -> NDArray[np.uint8]:
         """Return the IVF index without its centroids: what a segment needs of it beside its lists."""

@@ -24,6 +24,8 @@ def fuse(first: Sequence[float], second: Sequence[float]) -> Floats:
 
 def _z_scores(scores: Sequence[float]) -> Floats:
     """Return (n,) scores less their mean in units of their deviation; zeros where they do not differ."""
-    values = np.asarray(scores, np.float32)
+    # In float32 the mean of equal scores is not always that score.
+    values = np.asarray(scores, np.float64)
     deviation = values.std() if len(values) else 0
-    return (values - values.mean()) / deviation if deviation > 1e-9 else np.zeros_like(values)
+    z = (values - values.mean()) / deviation if deviation > 1e-9 else np.zeros_like(values)
+    return z.astype(np.float32)

@@ -21,7 +21,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from retrieval.quantizer import Codes, Floats, Lists, Probes, Quantizer
-from retrieval.storage import atomic_path, check_file, file_digest, read_json
+from retrieval.storage import atomic_path, check_file, file_digest, read_document
 from retrieval.topk import Pmids, Rows
 from schemas.article import ARTICLE_SCHEMA
 from schemas.layout import ARTICLES, LISTS, PMID_ORDER, PMIDS, ROWS, SEGMENT_MANIFEST
@@ -91,8 +91,7 @@ def write_segment(
 
 def read_manifest(folder: str) -> Segment:
     """Return the manifest of the segment in a folder."""
-    path = f"{folder}/{SEGMENT_MANIFEST}"
-    return Segment.model_validate(read_json(path, f"segment {folder}"))
+    return read_document(f"{folder}/{SEGMENT_MANIFEST}", Segment, f"segment {folder}")
 
 
 def _lists_header(sizes: Lists, code_size: int) -> bytes:

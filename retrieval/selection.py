@@ -9,6 +9,9 @@ from schemas.base import digest
 from schemas.config import SelectionConfig
 from schemas.errors import InputError
 
+MAX_DIGITS = 18
+"""Of an int64."""
+
 
 def parse_pmids(text: str, name: str) -> NDArray[np.int64]:
     """Read a list of PMIDs, one per line, `#` starts a comment; sorted, each once.
@@ -19,7 +22,7 @@ def parse_pmids(text: str, name: str) -> NDArray[np.int64]:
     pmids = []
     for number, line in enumerate(text.splitlines(), 1):
         word = line.partition("#")[0].strip()
-        if word and not word.isdecimal():
+        if word and not (word.isdecimal() and len(word) <= MAX_DIGITS):
             raise InputError(f"{name} line {number}: {word[:40]!r} is not a PMID; write one number per line")
         if word:
             pmids.append(int(word))

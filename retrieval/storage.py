@@ -6,19 +6,23 @@ One object is mutable, CURRENT, and changes only by `compare_and_swap`. The file
 
 import fcntl
 import hashlib
-import json
 import os
 import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
+from pydantic import ValidationError
+
+from schemas.base import Frozen
 from schemas.errors import IntegrityError, StoreError
 from schemas.manifest import FileDigest
 
 HEAD_BYTES = 64 * 1024
+
+Document = TypeVar("Document", bound=Frozen)
 
 
 @contextmanager
@@ -32,10 +36,13 @@ def atomic_path(path: str) -> Iterator[Path]:
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         yield temporary
-        _sync(temporary)
-        if temporary.is_dir() and target.is_dir():
-            return
-        temporary.replace(target)
+        for written in [*temporary.iterdir(), temporary] if temporary.is_dir() else [temporary]:
+            _sync(written)
+        try:
+            temporary.replace(target)
+        except OSError:
+            if not (temporary.is_dir() and target.is_dir()):
+                raise
         _sync(target.parent)
     finally:
         if temporary.is_dir():
@@ -62,17 +69,21 @@ def read_bytes(path: str, what: str) -> bytes:
         raise StoreError(f"{what} is not in the store: no file {path}") from None
 
 
-def read_json(path: str, what: str) -> Any:
-    """Return a JSON document.
+def read_document(path: str, kind: type[Document], what: str) -> Document:
+    """Return a JSON document of the store.
 
     Raises:
         StoreError: there is no such file.
-        IntegrityError: it is not JSON.
+        IntegrityError: it is not JSON, or not of its kind.
     """
     try:
-        return json.loads(read_bytes(path, what))
-    except ValueError as error:
-        raise IntegrityError(f"{path}: not JSON ({error}); restore the file or remove it") from None
+        return kind.model_validate_json(read_bytes(path, what))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise IntegrityError(
+            f"{path}: not a {kind.__name__} ({place}: {first['msg']}); restore the file or remove it"
+        ) from None
 
 
 def compare_and_swap(path: str, expected: bytes | None, new: bytes) -> bool:
@@ -116,10 +127,9 @@ def check_file(path: Path, expected: FileDigest, *, whole: bool = False) -> None
 
 
 def _sync(path: Path) -> None:
-    """Make what was written survive a power cut."""
-    for entry in [*path.iterdir(), path] if path.is_dir() else [path]:
-        descriptor = os.open(entry, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    """Make what was written to a file or folder survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterator
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_origin
 
 from pydantic import (
     BaseModel,
@@ -61,7 +61,7 @@ class IndexConfig(Frozen):
     nlist: NonNegativeInt = 0
     nprobe: NonNegativeInt = 0
     candidates: PositiveInt = 200
-    """Rows per query that survive the first stage and are scored exactly."""
+    """Rows per query that survive the first stage and are scored exactly; more where many hits are wanted."""
     rows_per_worker: PositiveInt = 262_144
     """Bounds a worker: about 3 * dimension + 3,000 bytes a row."""
     min_workers: PositiveInt = 2
@@ -152,5 +152,5 @@ def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
         kind = field.annotation
         if get_origin(kind) is None and isinstance(kind, type) and issubclass(kind, BaseModel):
             yield from _keys(kind, f"{prefix}{name}.")
-        elif not get_args(kind) or kind is not None:
+        else:
             yield f"{prefix}{name}"

@@ -1,8 +1,9 @@
 """Encoder specs: everything that decides which vector a text gets, as data."""
 
-from typing import Literal
+import re
+from typing import Literal, Self
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from schemas.base import Frozen, digest
 
@@ -25,7 +26,11 @@ class TowerSpec(Frozen):
 
 
 class EncoderSpec(Frozen):
-    """A query tower and an article tower that map into one space."""
+    """A query tower and an article tower that map into one space.
+
+    Raises:
+        ValueError: a template that does not say where the text goes.
+    """
 
     name: str
     query: TowerSpec
@@ -34,6 +39,14 @@ class EncoderSpec(Frozen):
     normalize: bool
     """Vectors have length 1. Otherwise scores are raw inner products, and norms carry meaning."""
     dimension: PositiveInt
+
+    @model_validator(mode="after")
+    def _templates_hold_the_text(self) -> Self:
+        if "{text}" not in self.query.template:
+            raise ValueError(f"query.template {self.query.template!r} has no {{text}}")
+        if not self.article.pair and not {"{title}", "{abstract}"} <= set(re.findall(r"{\w+}", self.article.template)):
+            raise ValueError(f"article.template {self.article.template!r} needs {{title}} and {{abstract}}")
+        return self
 
 
 class TowerDigests(Frozen):
@@ -53,7 +66,7 @@ def article_fingerprint(spec: EncoderSpec, article: TowerDigests) -> str:
         {
             "weights": article.weights,
             "tokenizer": article.tokenizer,
-            "template": tower.template,
+            "template": None if tower.pair else tower.template,
             "pair": tower.pair,
             "max_length": tower.max_length,
             "pooling": spec.pooling,

@@ -1,0 +1,154 @@
+"""The main job on Ray, end to end: a few hundred real citations to re-ranked hits over HTTP."""
+
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from actors.encoder import Encoder
+from actors.searcher import IndexSearcher
+from jobs import embed, index, ingest, promote, rollback, serve, status
+from jobs.store import open_layout
+from retrieval.parts import read_vectors
+from schemas.config import Config
+from schemas.errors import PubrayError
+from schemas.manifest import IndexVersion
+
+NOTHING = Namespace()
+
+
+def test_the_version_holds_every_live_article_with_an_abstract_once(version: IndexVersion, config: Config) -> None:
+    layout = open_layout(config)
+    expected: set[int] = set()
+    for part in ("pubmed20n0014", "pubmed21n1298"):
+        table = pq.read_table(layout.article_part(part), columns=["pmid", "abstract"])
+        expected |= {row["pmid"] for row in table.to_pylist() if row["abstract"]}
+    searcher = IndexSearcher(layout, version)
+    pmids = [int(p) for segment in searcher.segments for p in segment.pmids]
+    assert len(pmids) == len(set(pmids)) == version.articles
+    assert set(pmids) == expected
+    assert len(version.segments) == 2
+    assert version.recall.at_10 >= 0.98
+
+
+def test_a_vector_of_the_pipeline_is_the_encoders_own(version: IndexVersion, config: Config) -> None:
+    layout, spec = open_layout(config), config.encoder
+    pmids, vectors, present = read_vectors(
+        layout.vector_part(version.fingerprint, version.selection, "pubmed21n1298-0")
+    )
+    articles = {
+        row["pmid"]: (row["title"], row["abstract"])
+        for row in pq.read_table(
+            layout.article_part("pubmed21n1298"), columns=["pmid", "title", "abstract"]
+        ).to_pylist()
+    }
+    encoder = Encoder(spec, spec.article, config.engine, threads=2, cache=Path(config.cache))
+    own = encoder.vectors(encoder.article_tokens([articles[int(p)] for p in pmids[present]]))
+    cosines = np.einsum("nd,nd->n", vectors[present].astype(np.float32), own)
+    assert cosines.min() > 0.9995
+
+
+def test_a_second_run_does_nothing(version: IndexVersion, config: Config, sources: Path) -> None:
+    assert ingest.run(config, Namespace(source=str(sources)))["ingested"] == 0
+    assert embed.run(config, NOTHING)["embedded_parts"] == 0
+    assert index.run(config, NOTHING)["built"] is False
+    assert promote.run(config, Namespace(version=version.id))["promoted"] is False
+
+
+def test_a_rerun_makes_only_the_lost_vector_part(version: IndexVersion, config: Config) -> None:
+    path = Path(open_layout(config).vector_part(version.fingerprint, version.selection, "pubmed20n0014-1"))
+    before = read_vectors(str(path))
+    path.unlink()
+    assert embed.run(config, NOTHING)["embedded_parts"] == 1
+    after = read_vectors(str(path))
+    assert before[0].tolist() == after[0].tolist()
+    assert np.allclose(before[1], after[1], atol=2e-3)
+
+
+def test_a_truncated_source_file_fails_by_name_and_the_others_complete(
+    cluster: None, config: Config, sources: Path, tmp_path: Path
+) -> None:
+    mixed = tmp_path / "mixed"
+    mixed.mkdir()
+    whole = (sources / "pubmed20n0014.xml.gz").read_bytes()
+    (mixed / "pubmed20n0014.xml.gz").write_bytes(whole)
+    (mixed / "pubmed20n0015.xml.gz").write_bytes(whole[: len(whole) // 2])
+    own = config.model_copy(update={"store": str(tmp_path / "store")})
+    with pytest.raises(PubrayError, match=r"pubmed20n0015\.xml\.gz"):
+        ingest.run(own, Namespace(source=str(mixed)))
+    layout = open_layout(own)
+    assert [p.name for p in Path(layout.article_parts).glob("[!.]*")] == ["pubmed20n0014.parquet"]
+    assert not (Path(layout.root) / "snapshots").exists()
+
+
+@pytest.fixture(scope="module")
+def url(version: IndexVersion, config: Config) -> Iterator[str]:
+    yield serve.deploy(config)
+    serve.shutdown()
+
+
+def test_the_service_answers_with_reranked_hits(url: str, version: IndexVersion) -> None:
+    request = {"query": "COVID-19 infection in hospital patients", "k": 5}
+    answer = httpx.post(f"{url}/v1/search", json=request, timeout=60).json()
+    assert answer["version"] == version.id
+    assert [hit["rank"] for hit in answer["hits"]] == [1, 2, 3, 4, 5]
+    assert all(hit["year"] >= 2000 for hit in answer["hits"])  # none of the 1970s knew of it
+    scores = [hit["score"] for hit in answer["hits"]]
+    assert scores == sorted(scores, reverse=True)
+    plain = httpx.post(f"{url}/v1/search", json={**request, "rerank": False}, timeout=60).json()
+    assert plain["score_kind"] == "inner_product"
+    assert all(hit["rerank_score"] is None for hit in plain["hits"])
+
+
+def test_the_service_says_what_it_serves_and_documents_itself(url: str, version: IndexVersion) -> None:
+    assert httpx.get(f"{url}/version").json()["articles"] == version.articles
+    assert httpx.get(f"{url}/healthz").json() == {"status": "ok"}
+    assert "/v1/search" in httpx.get(f"{url}/openapi.json").json()["paths"]
+
+
+def test_requests_at_once_are_answered_as_alone(url: str) -> None:
+    import asyncio
+
+    queries = ["insulin", "blood pressure in rats", "vaccine", "cancer therapy", "bacterial infection", "surgery"]
+
+    async def ask(together: bool) -> list[list[str]]:
+        async with httpx.AsyncClient(timeout=60) as client:
+            posts = [client.post(f"{url}/v1/search", json={"query": q, "rerank": False}) for q in queries]
+            answers = await asyncio.gather(*posts) if together else [await post for post in posts]
+        return [[hit["id"] for hit in answer.json()["hits"]] for answer in answers]
+
+    assert asyncio.run(ask(together=True)) == asyncio.run(ask(together=False))
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"query": ""}, 422),
+        ({"query": "x" * 20_000}, 422),
+        ({"query": "x" * 100_000}, 413),
+        ({"query": "x", "k": 0}, 422),
+        ({"query": "x", "k": 10_000}, 422),
+        ({"query": "x", "unknown": 1}, 422),
+    ],
+)
+def test_a_bad_request_gets_a_problem(url: str, body: dict[str, object], code: int) -> None:
+    answer = httpx.post(f"{url}/v1/search", json=body)
+    assert answer.status_code == code
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["status"] == code
+    assert len(answer.text) < 500
+
+
+def test_the_port_is_refused_while_it_is_in_use(url: str, config: Config) -> None:
+    with pytest.raises(PubrayError, match=str(config.serve.port)):
+        serve.deploy(config)
+
+
+def test_rollback_needs_a_version_before(version: IndexVersion, config: Config) -> None:
+    with pytest.raises(PubrayError, match="nothing was changed"):
+        rollback.run(config, NOTHING)
+    assert status.run(config, Namespace(verify=True))["current"] == version.id

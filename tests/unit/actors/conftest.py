@@ -1,0 +1,54 @@
+"""What takes seconds to make is made once per run."""
+
+from pathlib import Path
+
+import pytest
+
+from actors.encoder import Encoder
+from retrieval.embedded import PREFIX
+from schemas.config import EngineConfig
+from schemas.encoder import EncoderSpec, TowerSpec
+from tests.unit.actors import tiny
+
+CACHE = Path("~/.cache/pubray").expanduser()
+"""The user's own, so that the embedded model is downloaded once and not by every run."""
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.encoder(tmp_path_factory.mktemp("models") / "encoder")
+
+
+@pytest.fixture(scope="session")
+def tiny_classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.classifier(tmp_path_factory.mktemp("models") / "classifier")
+
+
+@pytest.fixture(scope="session")
+def traces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cache of traced tiny models."""
+    return tmp_path_factory.mktemp("traces")
+
+
+def minilm(kind: str, precision: str) -> Encoder:
+    tower = TowerSpec(model=f"{PREFIX}all-MiniLM-L6-v2", max_length=128, template="{title} {abstract}")
+    spec = EncoderSpec(
+        name="MiniLM",
+        query=tower.model_copy(update={"template": "{text}"}),
+        article=tower,
+        pooling="mean",
+        normalize=True,
+        dimension=384,
+    )
+    engine = EngineConfig.model_validate({"kind": kind, "precision": precision, "batch_tokens": 1024})
+    return Encoder(spec, spec.article, engine, threads=2, cache=CACHE)
+
+
+@pytest.fixture(scope="session")
+def minilm_torch() -> Encoder:
+    return minilm("torch", "float32")
+
+
+@pytest.fixture(scope="session")
+def minilm_openvino() -> Encoder:
+    return minilm("openvino", "auto")

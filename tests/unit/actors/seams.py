@@ -1,0 +1,72 @@
+"""Small implementations, in memory, of the three seams of the service, and the version that they serve."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from schemas.article import DisplayArticle
+from schemas.encoder import EncoderSpec, TowerDigests, TowerSpec
+from schemas.manifest import IndexVersion, Recall
+from schemas.protocols import Lookup, Match, RerankScore, Scoring, Vector
+
+TOWER = TowerSpec(model="tiny", max_length=8)
+ARTICLE_TOWER = TOWER.model_copy(update={"pair": True})
+VERSION = IndexVersion(
+    id="v1",
+    created="2026-01-01T00:00:00+00:00",
+    parent=None,
+    snapshot="s1",
+    selection="all",
+    encoder=EncoderSpec(name="tiny", query=TOWER, article=ARTICLE_TOWER, pooling="cls", normalize=False, dimension=1),
+    fingerprint="f1",
+    query_tower=TowerDigests(weights="0" * 64, tokenizer="1" * 64),
+    quantizer="q1",
+    metric="inner_product",
+    nprobe=1,
+    candidates=200,
+    segments=(),
+    articles=6,
+    recall=Recall(queries=10, at_10=0.97, at_100=0.96),
+)
+
+
+class Lengths:
+    """Encodes a text as its length."""
+
+    async def encode(self, texts: list[str]) -> list[Vector]:
+        return [np.array([len(text)], np.float32) for text in texts]
+
+
+@dataclass
+class Shelf:
+    """Finds all articles, in the order of PMIDs given, each one's score one less than that before it."""
+
+    pmids: list[int]
+    doc_ids: dict[int, str] = field(default_factory=dict)
+    depths: list[int] = field(default_factory=list)
+    """The k of each lookup so far."""
+
+    async def search(self, lookups: list[Lookup]) -> list[list[Match]]:
+        self.depths += [lookup.k for lookup in lookups]
+        return [self._matches(lookup) for lookup in lookups]
+
+    def _matches(self, lookup: Lookup) -> list[Match]:
+        first = float(lookup.vector[0])
+        return [
+            Match(first - i, DisplayArticle(pmid, self.doc_ids.get(pmid), f"Title {pmid}", "", "J", "2020", 2020, None))
+            for i, pmid in enumerate(self.pmids[: lookup.k])
+        ]
+
+
+@dataclass
+class Favours:
+    """Scores articles by a table; those that are not in it get 0."""
+
+    scores: dict[int, float]
+    seen: list[list[int]] = field(default_factory=list)
+    """The PMIDs of each scoring so far."""
+
+    async def score(self, scorings: list[Scoring]) -> list[list[RerankScore]]:
+        self.seen += [[m.article.pmid for m in s.matches] for s in scorings]
+        found = [[self.scores.get(m.article.pmid, 0.0) for m in s.matches] for s in scorings]
+        return [[RerankScore(raw=score / 2, final=score) for score in scores] for scores in found]

@@ -1,0 +1,150 @@
+"""The API as an HTTP client sees it, in process."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from actors.api import MAX_BODY_BYTES, create_app
+from actors.service import SearchService
+from schemas.errors import RequestError
+from schemas.protocols import Vector
+from schemas.search import MAX_QUERY_CHARS
+from tests.unit.actors.seams import VERSION, Favours, Lengths, Shelf
+
+SERVICE = SearchService(
+    VERSION, Lengths(), Shelf([3, 1, 2]), Favours({2: 1.0}), reranker_name="favours", score_kind="logit", candidates=3
+)
+
+
+def call(method: str, path: str, service: SearchService = SERVICE, **request: Any) -> httpx.Response:
+    async def send() -> httpx.Response:
+        transport = httpx.ASGITransport(create_app(service))
+        async with httpx.AsyncClient(transport=transport, base_url="http://pubray") as client:
+            return await client.request(method, path, **request)
+
+    return asyncio.run(send())
+
+
+def search(**body: Any) -> httpx.Response:
+    return call("POST", "/v1/search", json=body)
+
+
+def assert_problem(answer: httpx.Response, status: int) -> str:
+    """Check that the answer is problem JSON; return its detail."""
+    problem = answer.json()
+    assert answer.status_code == status == problem["status"]
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert problem["type"] == "about:blank"
+    assert problem["title"]
+    return str(problem["detail"])
+
+
+def test_a_search_answers_with_ranked_hits() -> None:
+    answer = search(query="  statins  ", k=2)
+    assert answer.status_code == 200
+    body = answer.json()
+    assert (body["query"], body["version"], body["score_kind"]) == ("statins", "v1", "logit")
+    assert [(h["rank"], h["id"]) for h in body["hits"]] == [(1, "2"), (2, "1")]
+
+
+def test_the_version_is_told() -> None:
+    answer = call("GET", "/version")
+    assert (answer.status_code, answer.json()["version"], answer.json()["articles"]) == (200, "v1", 6)
+
+
+def test_health_is_told() -> None:
+    assert (call("GET", "/healthz").status_code, call("GET", "/healthz").json()) == (200, {"status": "ok"})
+
+
+def test_the_api_describes_itself() -> None:
+    schema = call("GET", "/openapi.json").json()
+    assert set(schema["paths"]) == {"/v1/search", "/version", "/healthz"}
+    assert set(schema["paths"]["/v1/search"]["post"]["responses"]) == {"200", "422"}
+    assert call("GET", "/docs").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({"query": ""}, "query: "),
+        ({"query": " \n\t"}, "query: "),
+        ({"query": "x" * (MAX_QUERY_CHARS + 1)}, "query: "),
+        ({"query": 7}, "query: "),
+        ({}, "query: field required"),
+        ({"query": "x", "k": 0}, "k: "),
+        ({"query": "x", "k": 10_000}, "k: "),
+        ({"query": "x", "k": "many"}, "k: "),
+        ({"query": "x", "candidates": 0}, "candidates: "),
+        ({"query": "x", "filter": "year>2000"}, "filter: extra inputs are not permitted"),
+    ],
+    ids=str,
+)
+def test_a_wrong_field_is_refused_by_name(body: dict[str, Any], named: str) -> None:
+    detail = assert_problem(search(**body), 422)
+    assert detail.startswith(named)
+    assert len(detail) < 200  # the value is not echoed
+
+
+def test_every_wrong_field_is_named() -> None:
+    detail = assert_problem(search(query="", k=0), 422)
+    assert "query: " in detail
+    assert "k: " in detail
+
+
+@pytest.mark.parametrize("body", [b"statins", b'{"query": ', b"\xff\xfe", b"", b"[]"])
+def test_a_body_that_is_no_json_object_is_refused(body: bytes) -> None:
+    answer = call("POST", "/v1/search", content=body, headers={"content-type": "application/json"})
+    assert_problem(answer, 422)
+
+
+def body_of(size: int) -> bytes:
+    start, end = b'{"query": "x', b'"}'
+    return start + b" " * (size - len(start) - len(end)) + end
+
+
+async def chunks(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), 4096):
+        yield body[start : start + 4096]
+
+
+@pytest.mark.parametrize("framing", ["content-length", "chunked"])
+def test_a_body_beyond_the_limit_is_refused(framing: str) -> None:
+    body = body_of(100_000)
+    answer = call("POST", "/v1/search", content=body if framing == "content-length" else chunks(body))
+    assert ("content-length" in answer.request.headers) == (framing == "content-length")
+    assert str(MAX_BODY_BYTES) in assert_problem(answer, 413)
+
+
+@pytest.mark.parametrize("framing", ["content-length", "chunked"])
+def test_a_body_within_the_limit_is_read(framing: str) -> None:
+    body = body_of(MAX_QUERY_CHARS)
+    content = body if framing == "content-length" else chunks(body)
+    answer = call("POST", "/v1/search", content=content, headers={"content-type": "application/json"})
+    assert answer.status_code == 200
+
+
+def test_the_longest_query_fits_however_it_is_escaped() -> None:
+    body = json.dumps({"query": "é" * MAX_QUERY_CHARS, "k": 1}).encode()
+    assert call("POST", "/v1/search", content=body, headers={"content-type": "application/json"}).status_code == 200
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/v2/search", 404), ("GET", "/v1/search", 405)])
+def test_what_does_not_exist_is_refused_as_every_other_error(method: str, path: str, status: int) -> None:
+    assert_problem(call(method, path), status)
+
+
+class Refuses(Lengths):
+    async def encode(self, texts: list[str]) -> list[Vector]:
+        raise RequestError("query of 9,000 words; at most 300 are read")
+
+
+def test_a_request_that_the_service_refuses_gets_its_reason() -> None:
+    service = SearchService(
+        VERSION, Refuses(), Shelf([1]), None, reranker_name="none", score_kind="inner_product", candidates=3
+    )
+    answer = call("POST", "/v1/search", service, json={"query": "x"})
+    assert assert_problem(answer, 400) == "query of 9,000 words; at most 300 are read"

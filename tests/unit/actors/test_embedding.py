@@ -1,0 +1,135 @@
+"""The three stages of embedding one after the other, as Ray Data runs them, on one small article part."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from actors.embedding import EncodeRange, TokenizeRange, WriteRange
+from actors.encoder import Encoder
+from retrieval.articles import Article, article_batch
+from retrieval.parts import count_vectors, read_vectors, write_article_part
+from retrieval.snapshot import build_snapshot, write_snapshot
+from schemas.config import Config, EngineConfig, SelectionConfig
+from schemas.errors import InputError
+from schemas.layout import Layout
+from schemas.vector import RowRange
+from tests.unit.actors import tiny
+
+ARTICLES = [
+    Article(11, title="Statin", abstract="muscle pain in mice"),
+    Article(12, title="Hay fever", abstract=""),  # not selected by the rule `abstract`
+    Article(13, title="Asthma", abstract="dose of asthma"),  # superseded below
+    Article(14, deleted=True),
+    Article(13, version=2, title="Asthma trial", abstract="dose in mice"),
+    Article(15, title="Randomised", abstract=" ".join(tiny.WORDS * 4)),
+]
+ALIVE_WITH_ABSTRACT = [True, False, False, False, True, True]
+SOURCE = "pubmed26n0001"
+
+
+@pytest.fixture
+def config(tmp_path: Path, tiny_encoder: Path) -> Config:
+    """A store with one article part and its snapshot `now`."""
+    layout = Layout(str(tmp_path))
+    write_article_part(layout.article_part(SOURCE), [article_batch(ARTICLES)], source_bytes=1)
+    write_snapshot(layout.snapshot("now"), build_snapshot([(SOURCE, pq.read_table(layout.article_part(SOURCE)))]))
+    return Config(
+        store=str(tmp_path),
+        cache="unused",
+        encoder=tiny.spec(tiny_encoder),
+        engine=EngineConfig(kind="torch", precision="float32"),
+    )
+
+
+def embed(config: Config, ranges: list[RowRange], pmids: list[int] | None = None) -> pa.Table:
+    table = pa.table({"range": [r.model_dump_json() for r in ranges]})
+    chosen = None if pmids is None else np.array(pmids, np.int64)
+    table = TokenizeRange(config, "now", chosen)(table)
+    table = EncodeRange(config, threads=1)(table)
+    return WriteRange(config, "fingerprint", "abstract")(table)
+
+
+def rows(number: int, start: int, stop: int) -> RowRange:
+    return RowRange(source=SOURCE, number=number, start=start, stop=stop)
+
+
+def part(config: Config, number: int) -> str:
+    return Layout(config.store).vector_part("fingerprint", "abstract", f"{SOURCE}-{number}")
+
+
+def test_a_part_has_every_row_and_vectors_where_selected_and_alive(config: Config) -> None:
+    embed(config, [rows(0, 0, 6)])
+    pmids, _, present = read_vectors(part(config, 0))
+    assert pmids.tolist() == [a.pmid for a in ARTICLES]
+    assert present.tolist() == ALIVE_WITH_ABSTRACT
+    hashes = pq.read_table(Layout(config.store).article_part(SOURCE))["text_hash"]
+    assert pq.read_table(part(config, 0))["text_hash"].to_pylist() == hashes.to_pylist()
+
+
+def test_vectors_are_the_encoders_own(config: Config) -> None:
+    embed(config, [rows(0, 0, 6)])
+    _, vectors, present = read_vectors(part(config, 0))
+    spec = config.encoder
+    encoder = Encoder(spec, spec.article, config.engine, threads=1, cache=Path("unused"))
+    texts = [(a.title, a.abstract) for a, wanted in zip(ARTICLES, ALIVE_WITH_ABSTRACT, strict=True) if wanted]
+    expected = encoder.vectors(encoder.article_tokens(texts))
+    np.testing.assert_allclose(vectors[present].astype(np.float32), expected, rtol=0, atol=1e-3)  # float16
+    assert vectors.dtype == np.float16
+
+
+def test_ranges_in_one_batch_or_alone_are_the_same_files(config: Config) -> None:
+    ranges = [rows(0, 0, 3), rows(1, 3, 4), rows(2, 4, 6)]
+    embed(config, ranges)
+    together = [read_vectors(part(config, n)) for n in range(3)]
+    for number, one in enumerate(ranges):
+        Path(part(config, number)).unlink()
+        embed(config, [one])
+        for a, b in zip(together[number], read_vectors(part(config, number)), strict=True):
+            assert np.array_equal(a, b)
+
+
+def test_the_file_is_named_by_source_and_number_and_may_be_written_again(config: Config) -> None:
+    written = embed(config, [rows(7, 0, 6)])
+    assert part(config, 7).endswith(f"/vectors/fingerprint/abstract/{SOURCE}-7.parquet")
+    assert written["name"].to_pylist() == [f"{SOURCE}-7"]
+    before = Path(part(config, 7)).read_bytes()
+    embed(config, [rows(7, 0, 6)])
+    assert Path(part(config, 7)).read_bytes() == before
+    assert [f.name for f in Path(part(config, 7)).parent.iterdir()] == [f"{SOURCE}-7.parquet"]
+
+
+def test_what_was_done_is_reported_per_range(config: Config) -> None:
+    written = embed(config, [rows(0, 0, 2), rows(1, 2, 6)])
+    assert written["vectors"].to_pylist() == [1, 2]
+    spec = config.encoder
+    encoder = Encoder(spec, spec.article, config.engine, threads=1, cache=Path("unused"))
+    [tokens] = encoder.article_tokens([(ARTICLES[0].title, ARTICLES[0].abstract)])
+    assert written["tokens"].to_pylist() == [len(tokens.ids), 7 + tiny.MAX_LENGTH]  # [CLS] 5 words [SEP], and one cut
+    assert min(written["seconds"].to_pylist()) > 0
+
+
+def test_a_range_without_articles_to_embed_is_a_part_of_nulls(config: Config) -> None:
+    assert embed(config, [rows(0, 1, 4)])["vectors"].to_pylist() == [0]
+    pmids, _, present = read_vectors(part(config, 0))
+    assert (pmids.tolist(), present.any()) == ([12, 13, 14], False)
+    assert count_vectors(part(config, 0)) == 0
+
+
+def test_a_list_of_pmids_selects_without_regard_to_abstracts_but_only_what_is_alive(config: Config) -> None:
+    listed = config.model_copy(update={"selection": SelectionConfig(rule="pmids", file="unused")})
+    embed(listed, [rows(0, 0, 6)], pmids=[12, 13, 14])
+    assert read_vectors(part(config, 0))[2].tolist() == [False, True, False, False, True, False]
+
+
+def test_a_vector_beyond_float16_is_refused_by_pmid(config: Config) -> None:
+    table = TokenizeRange(config, "now", None)(pa.table({"range": [rows(0, 4, 6).model_dump_json()]}))
+    encoded = EncodeRange(config, threads=1)(table)
+    overflown = np.full(2 * tiny.DIMENSION, np.inf, np.float16)
+    column = pa.LargeListArray.from_arrays([0, len(overflown)], pa.array(overflown))
+    encoded = encoded.set_column(encoded.column_names.index("vectors"), "vectors", column)
+    with pytest.raises(InputError, match="article 13"):
+        WriteRange(config, "fingerprint", "abstract")(encoded)
+    assert not Path(part(config, 0)).exists()

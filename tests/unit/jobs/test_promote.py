@@ -1,0 +1,63 @@
+from pathlib import Path
+
+import pytest
+
+from jobs import promote, rollback
+from jobs.store import read_current
+from schemas.errors import StoreError
+from schemas.layout import Layout
+from schemas.manifest import Current
+from tests.unit.jobs.stores import add_versions, config, options
+
+
+def promoted(folder: Path, version: str | None = None) -> str:
+    return str(promote.run(config(folder), options(version=version))["version"])
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """Three versions; names and ages are in different orders."""
+    add_versions(Layout(str(tmp_path)), "b", "c", "a")
+    return tmp_path
+
+
+def test_the_newest_version_is_promoted_unless_one_is_named(store: Path) -> None:
+    assert promoted(store) == "a"
+    assert promoted(store, "b") == "b"
+    assert read_current(Layout(str(store))) == Current(version="b", epoch=2, history=("a",))
+
+
+def test_promoting_what_is_current_changes_nothing(store: Path) -> None:
+    promoted(store)
+    before = (store / "CURRENT").read_bytes()
+    report = promote.run(config(store), options(version=None))
+    assert report == {"version": "a", "previous": "a", "promoted": False}
+    assert (store / "CURRENT").read_bytes() == before
+    assert promote.show(report) == "CURRENT is a, as it was"
+
+
+def test_a_withdrawn_version_is_promoted_only_by_name(store: Path) -> None:
+    promoted(store, "b")
+    promoted(store, "a")
+    rollback.run(config(store), options())
+    assert promoted(store) == "c"  # newer than b, and a is withdrawn
+    assert promoted(store, "a") == "a"
+    current = read_current(Layout(str(store)))
+    assert current == Current(version="a", epoch=5, history=("b", "c"))  # no longer withdrawn
+
+
+def test_a_version_that_is_not_there_is_refused_by_name(store: Path) -> None:
+    with pytest.raises(StoreError, match="version d is not in the store"):
+        promoted(store, "d")
+    assert not (store / "CURRENT").exists()
+
+
+def test_a_store_without_versions_has_nothing_to_promote(tmp_path: Path) -> None:
+    with pytest.raises(StoreError) as error:
+        promoted(tmp_path)
+    assert str(error.value) == f"the store {tmp_path} has no version to promote; run pubray index first"
+
+
+def test_the_report_says_what_was_before(store: Path) -> None:
+    assert promote.show(promote.run(config(store), options(version="b"))) == "CURRENT is b"
+    assert promote.show(promote.run(config(store), options(version="a"))) == "CURRENT is a, before it b"

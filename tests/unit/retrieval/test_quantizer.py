@@ -1,0 +1,170 @@
+import faiss
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retrieval.quantizer import Floats, Quantizer, metric_for, nlist_for, nprobe_for, train_quantizer
+from schemas.errors import InputError, UsageError
+from tests.unit.retrieval import corpus
+
+SAMPLE = corpus.vectors(0, 400).astype(np.float32)
+RAW = corpus.vectors(0, 400, normalize=False).astype(np.float32)
+TYPES = [
+    ("RR16,IVF8,RaBitQ", "l2"),
+    ("RR16,IVF8,RaBitQ", "inner_product"),
+    ("IVF8,SQ8", "l2"),
+    ("IVF8,Flat", "inner_product"),
+    ("RR8,IVF8,Flat", "l2"),
+    ("IVF8,PQ4x4np", "l2"),
+]
+
+
+def content(factory: str, metric: str, seed: int = 0) -> bytes:
+    return train_quantizer(SAMPLE if metric == "l2" else RAW, factory, metric=metric, seed=seed)[0]
+
+
+def centroids(data: bytes) -> Floats:
+    index = faiss.deserialize_index(np.frombuffer(data, np.uint8))
+    return faiss.extract_index_ivf(index).quantizer.reconstruct_n()
+
+
+@given(st.integers(0, 10**9))
+def test_nlist_is_the_power_of_two_at_or_below_a_128th(rows: int) -> None:
+    nlist = nlist_for(rows)
+    assert 1 <= nlist <= 65_536
+    assert nlist.bit_count() == 1
+    assert nlist == 1 or nlist * 128 <= rows
+    assert nlist == 65_536 or rows < nlist * 256
+
+
+@given(st.integers(1, 2**20))
+def test_nprobe_is_within_nlist_and_grows_with_it(nlist: int) -> None:
+    assert 1 <= nprobe_for(nlist) <= nlist
+    assert nprobe_for(nlist) <= nprobe_for(nlist + 1)
+
+
+def test_nprobe_is_what_was_measured() -> None:
+    assert [nprobe_for(nlist) for nlist in (1, 16, 256, 65_536)] == [1, 16, 64, 256]
+
+
+def test_raw_inner_products_have_their_own_metric() -> None:
+    assert (metric_for(normalize=True), metric_for(normalize=False)) == ("l2", "inner_product")
+
+
+@pytest.mark.parametrize(("factory", "metric"), TYPES)
+def test_a_written_and_read_quantizer_does_the_same(factory: str, metric: str) -> None:
+    data = content(factory, metric)
+    first = Quantizer(data)
+    second = Quantizer(faiss.serialize_index(first._index).tobytes())
+    vectors = corpus.vectors(1, 200, normalize=metric == "l2").astype(np.float32)
+    rotated = first.rotate(vectors)
+    lists = first.assign(rotated)
+    assert second.rotate(vectors).tolist() == rotated.tolist()
+    assert second.assign(rotated).tolist() == lists.tolist()
+    assert second.encode(rotated, lists).tolist() == first.encode(rotated, lists).tolist()
+    assert len(np.unique(lists)) > 4
+
+
+@pytest.mark.parametrize(("factory", "metric"), TYPES)
+def test_rotation_lists_and_codes_are_those_of_faiss(factory: str, metric: str) -> None:
+    data = content(factory, metric)
+    quantizer = Quantizer(data)
+    index = faiss.deserialize_index(np.frombuffer(data, np.uint8))
+    ivf = faiss.extract_index_ivf(index)
+    vectors = corpus.vectors(2, 200, normalize=metric == "l2").astype(np.float32)
+    expected = index.chain.at(0).apply(vectors) if hasattr(index, "chain") else vectors
+    rotated = quantizer.rotate(vectors)
+    assert rotated == pytest.approx(expected, abs=1e-5)
+    lists = quantizer.assign(rotated)
+    _, coarse = ivf.quantizer.search(rotated, 1)
+    assert lists.tolist() == coarse[:, 0].tolist()
+    index.add(vectors)
+    for number in range(ivf.nlist):
+        size = ivf.invlists.list_size(number)
+        assert size == (lists == number).sum()
+        if factory.startswith("IVF") and size:  # a rotation's last bits differ, and so may a code
+            codes = faiss.rev_swig_ptr(ivf.invlists.get_codes(number), size * ivf.code_size).reshape(size, -1)
+            mine = quantizer.encode(rotated, lists)[lists == number]
+            assert codes.tolist() == mine.tolist()
+
+
+@pytest.mark.parametrize(("factory", "metric"), TYPES)
+def test_probes_are_those_of_faiss(factory: str, metric: str) -> None:
+    data = content(factory, metric)
+    quantizer = Quantizer(data)
+    index = faiss.deserialize_index(np.frombuffer(data, np.uint8))
+    ivf = faiss.extract_index_ivf(index)
+    probes = quantizer.probe(corpus.queries(3, 21), 5)
+    distances, lists = ivf.quantizer.search(probes.rotated, 5)
+    assert probes.lists.tolist() == lists.tolist()
+    assert probes.distances == pytest.approx(distances, abs=1e-4)
+
+
+@pytest.mark.parametrize("metric", ["l2", "inner_product"])
+def test_training_again_gives_the_same_file_and_another_seed_another(metric: str) -> None:
+    again = content("RR16,IVF8,RaBitQ", metric)
+    assert again == content("RR16,IVF8,RaBitQ", metric)
+    assert again != content("RR16,IVF8,RaBitQ", metric, seed=1)
+
+
+def test_centroids_are_spherical_for_inner_products_only() -> None:
+    _, record = train_quantizer(RAW, "IVF8,Flat", metric="inner_product", seed=0)
+    assert record.spherical
+    lengths = np.linalg.norm(centroids(content("IVF8,Flat", "inner_product")), axis=1)
+    assert lengths == pytest.approx(np.ones(8), abs=1e-5)
+    assert np.linalg.norm(centroids(content("IVF8,Flat", "l2")), axis=1).max() < 0.999
+
+
+def test_the_record_says_how_it_was_trained() -> None:
+    data, record = train_quantizer(SAMPLE, "IVF8,Flat", metric="l2", seed=3)
+    assert (record.factory, record.metric, record.spherical) == ("IVF8,Flat", "l2", False)
+    assert (record.seed, record.trained_on) == (3, 400)
+    quantizer = Quantizer(data)
+    assert (quantizer.dimension, quantizer.nlist, quantizer.code_size) == (16, 8, 64)
+
+
+def test_loading_leaves_the_quantizers_own_centroids_in_place() -> None:
+    quantizer = Quantizer(content("IVF8,Flat", "l2"))
+    assert quantizer._ivf.quantizer.ntotal == 8
+    shell = faiss.deserialize_index(quantizer._shell)
+    assert shell.quantizer.ntotal == 0
+
+
+@pytest.mark.parametrize("factory", ["IVF8,PQ4x4fs", "IVF8,RaBitQfs"])
+def test_fast_scan_is_refused(factory: str) -> None:
+    with pytest.raises(UsageError, match=rf"^index.type gives '{factory}': fast-scan lists cannot be merged; leave"):
+        train_quantizer(SAMPLE, factory, metric="l2", seed=0)
+
+
+@pytest.mark.parametrize(
+    ("factory", "reason"),
+    [
+        ("IVFx,Flat", "could not parse index string IVFx"),
+        ("", "could not parse index string "),
+        ("Flat", "Error: 'ivf' failed"),
+        ("IVF8,PQ5", "The dimension of the vector (d) should be a multiple of the number of subquantizers (M)"),
+    ],
+)
+def test_a_type_that_does_not_fit_is_refused_in_one_line(factory: str, reason: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        train_quantizer(SAMPLE, factory, metric="l2", seed=0)
+    message = str(caught.value)
+    assert message.startswith(f"index.type gives {factory!r}: ")
+    assert message.endswith("; give an IVF type such as IVF{nlist},RaBitQ")
+    assert "\n" not in message
+    assert ".cpp" not in message
+    assert reason.removeprefix("Error: ") in message
+
+
+@pytest.mark.parametrize("factory", ["IVF8,PQ4", "IVF101,Flat"])
+def test_a_sample_that_is_too_small_is_refused_in_one_line(factory: str) -> None:
+    with pytest.raises(InputError, match=r"^100 vectors cannot train .*; ") as caught:
+        train_quantizer(SAMPLE[:100], factory, metric="l2", seed=0)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("factory", ["PCA8,IVF8,Flat", "L2norm,IVF8,Flat"])
+def test_a_transform_that_is_no_rotation_is_refused(factory: str) -> None:
+    with pytest.raises(UsageError, match=r"^index.type: \w+ is not supported; use RR \(a rotation\) or none$"):
+        Quantizer(content(factory, "l2"))

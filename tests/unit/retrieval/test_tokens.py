@@ -1,0 +1,117 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+from retrieval.tokens import (
+    Tokens,
+    load_tokenizer,
+    pad_batch,
+    pad_id,
+    token_batches,
+    tokenize_articles,
+    tokenize_pairs,
+    tokenize_queries,
+)
+from schemas.article import DisplayArticle
+from schemas.encoder import TowerSpec
+from schemas.errors import InputError
+
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "b", "c", "d", "query", ":"]
+PAD, UNK, CLS, SEP, A, B, C, D, QUERY, COLON = range(len(WORDS))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tokenizer of words that pads, as a hub's do."""
+    path = tmp_path_factory.mktemp("tokenizer")
+    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", CLS), ("[SEP]", SEP)]
+    )
+    tokenizer.enable_padding(length=12)
+    tokenizer.save(str(path / "tokenizer.json"))
+    return path
+
+
+def tower(max_length: int = 100, template: str = "{text}", *, pair: bool = False) -> TowerSpec:
+    return TowerSpec(model="m", max_length=max_length, template=template, pair=pair)
+
+
+def lists(texts: list[Tokens]) -> list[list[int]]:
+    return [text.ids.tolist() for text in texts]
+
+
+def article(title: str, abstract: str) -> DisplayArticle:
+    return DisplayArticle(1, None, title, abstract, "", None, None, None)
+
+
+def texts_of(lengths: list[int]) -> list[Tokens]:
+    """Texts whose every token is the text's own number, from 1."""
+    return [Tokens(np.full(n, i, np.int32), np.full(n, i % 2, np.int32)) for i, n in enumerate(lengths, 1)]
+
+
+def test_a_folder_without_a_fast_tokenizer_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=rf"^{tmp_path}: no tokenizer.json; use a model with a fast tokenizer$"):
+        load_tokenizer(tmp_path, 10)
+
+
+def test_queries_are_laid_out_by_the_template_cut_and_not_padded(folder: Path) -> None:
+    tokens = tokenize_queries(load_tokenizer(folder, 5), tower(5, "query: {text}"), ["a", "a b c d", "{b}"])
+    assert lists(tokens) == [[CLS, QUERY, COLON, A, SEP], [CLS, QUERY, COLON, A, SEP], [CLS, QUERY, COLON, UNK, SEP]]
+
+
+def test_articles_are_laid_out_by_the_template(folder: Path) -> None:
+    tokens = tokenize_articles(load_tokenizer(folder, 9), tower(9, "{title} {abstract}"), [("a", "b c"), ("", "d")])
+    assert lists(tokens) == [[CLS, A, B, C, SEP], [CLS, D, SEP]]
+    assert tokens[0].segments.tolist() == [0] * 5
+
+
+def test_a_pair_is_two_segments_of_which_the_longer_is_cut(folder: Path) -> None:
+    texts = [("a", "b c"), ("a", "b c d d d d")]
+    tokens = tokenize_articles(load_tokenizer(folder, 7), tower(7, pair=True), texts)
+    assert lists(tokens) == [[CLS, A, SEP, B, C, SEP], [CLS, A, SEP, B, C, D, SEP]]
+    assert tokens[0].segments.tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_a_cross_encoder_reads_the_query_then_title_and_abstract(folder: Path) -> None:
+    tokens = tokenize_pairs(load_tokenizer(folder, 20), "query", [article("a", "b"), article("", "c")])
+    assert lists(tokens) == [[CLS, QUERY, SEP, A, B, SEP], [CLS, QUERY, SEP, C, SEP]]
+
+
+@pytest.mark.parametrize(("config", "expected"), [({"pad_token_id": 7}, 7), ({"pad_token_id": None}, 0), ({}, 0)])
+def test_the_padding_is_what_the_model_says(config: dict[str, int | None], expected: int, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert pad_id(tmp_path) == expected
+
+
+def test_a_batch_is_padded_on_the_right() -> None:
+    batch = pad_batch(texts_of([1, 3]), [4, 2], pad=9)
+    assert batch.ids.tolist() == [[1, 9, 9], [2, 2, 2]]
+    assert batch.mask.tolist() == [[1, 0, 0], [1, 1, 1]]
+    assert batch.segments.tolist() == [[1, 0, 0], [0, 0, 0]]
+    assert batch.positions == [4, 2]
+
+
+@given(lengths=st.lists(st.integers(1, 40), max_size=60), batch_tokens=st.integers(1, 200))
+def test_every_text_is_in_one_batch_of_bounded_size_longest_first(lengths: list[int], batch_tokens: int) -> None:
+    texts = texts_of(lengths)
+    batches = list(token_batches(texts, batch_tokens, pad=0))
+    assert sorted(p for batch in batches for p in batch.positions) == list(range(len(texts)))
+    assert [lengths[p] for batch in batches for p in batch.positions] == sorted(lengths, reverse=True)
+    for batch in batches:
+        assert batch.ids.size <= batch_tokens or len(batch.positions) == 1
+        for row, position in enumerate(batch.positions):
+            assert batch.ids[row][batch.mask[row] == 1].tolist() == texts[position].ids.tolist()
+            assert batch.segments[row][batch.mask[row] == 1].tolist() == texts[position].segments.tolist()
+
+
+@given(count=st.integers(1, 30), length=st.integers(1, 20), batch_tokens=st.integers(1, 200))
+def test_a_batch_is_filled(count: int, length: int, batch_tokens: int) -> None:
+    sizes = [len(b.positions) for b in token_batches(texts_of([length] * count), batch_tokens, pad=0)]
+    assert set(sizes[:-1]) <= {max(1, batch_tokens // length)}

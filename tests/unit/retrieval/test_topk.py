@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from retrieval import topk
+from retrieval.topk import BLOCK, QUERY_BLOCK, best_first, blocked_matmul, exact_search, inner_products, lay_out
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    rows=st.integers(0, 70),
+    dimension=st.integers(1, 65),
+    columns=st.integers(1, 65),
+    block=st.sampled_from([QUERY_BLOCK, BLOCK]),
+)
+def test_a_rows_product_does_not_depend_on_its_neighbours(
+    seed: int, rows: int, dimension: int, columns: int, block: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((rows, dimension), np.float32)
+    w = rng.standard_normal((dimension, columns), np.float32)
+    together = blocked_matmul(x, lay_out(w), block)
+    order = rng.permutation(rows)
+    assert blocked_matmul(x[order], lay_out(w), block).tolist() == together[order].tolist()
+    for i in range(min(rows, 5)):
+        assert blocked_matmul(x[i : i + 1], lay_out(w), block)[0].tolist() == together[i].tolist()
+    assert together == pytest.approx(x @ w, abs=1e-4)
+
+
+def test_a_transposed_or_strided_operand_is_the_same_product() -> None:
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((20, 8), np.float32), rng.standard_normal((8, 6), np.float32)
+    expected = blocked_matmul(x, lay_out(w), 8).tolist()
+    assert blocked_matmul(np.asfortranarray(x), lay_out(np.asfortranarray(w)), 8).tolist() == expected
+    assert blocked_matmul(np.repeat(x, 2, axis=0)[::2], lay_out(w), 8).tolist() == expected
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 1000), rows=st.integers(1, 80), dimension=st.integers(1, 400))
+def test_an_inner_product_is_the_same_bits_in_any_company(seed: int, rows: int, dimension: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((rows, dimension)).astype(np.float16)
+    query = rng.standard_normal(dimension, np.float32)
+    together = inner_products(query, x)
+    order = rng.permutation(rows)
+    assert inner_products(query, x[order]).tolist() == together[order].tolist()
+    assert inner_products(query, x[rows - 1 :]).tolist() == together[-1:].tolist()
+    assert together == pytest.approx(x.astype(np.float64) @ query.astype(np.float64), abs=1e-3)
+
+
+def test_the_best_come_first_and_equals_by_pmid() -> None:
+    scores, pmids = np.array([1, 3, 3, 2], np.float32), np.array([4, 9, 8, 1])
+    assert best_first(scores, pmids, 3).tolist() == [2, 1, 3]
+    assert best_first(scores, pmids, 9).tolist() == [2, 1, 3, 0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 1000), rows=st.integers(0, 60), k=st.integers(1, 70), block=st.integers(1, 40))
+def test_exact_search_is_a_plain_sort_over_any_blocks(seed: int, rows: int, k: int, block: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.integers(-2, 3, (rows, 3)).astype(np.float16)  # small integers: exact products, many ties
+    pmids = rng.permutation(1000)[:rows]
+    queries = rng.integers(-2, 3, (4, 3)).astype(np.float32)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(topk, "EXACT_BLOCK", block)
+        scores, found = exact_search(queries, x, pmids, k)
+    filler = max(0, k - rows)
+    for q, query in enumerate(queries):
+        products = x.astype(np.float32) @ query
+        expected = sorted(range(rows), key=lambda row: (-products[row], pmids[row]))[:k]
+        assert found[q].tolist() == expected + [-1] * filler
+        assert scores[q].tolist() == [products[row] for row in expected] + [-np.inf] * filler

@@ -1,0 +1,42 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from schemas.base import Frozen, digest
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abcé", max_size=2), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+class Point(Frozen):
+    x: int
+
+
+def test_a_digest_is_golden_so_that_stored_names_are_found_again() -> None:
+    assert digest({"b": [1, None, "é"], "a": True}) == "eaa728c5bbdde78b"
+
+
+@given(st.dictionaries(st.text("abc", max_size=2), values, max_size=4))
+def test_the_order_of_keys_does_not_matter(value: dict[str, object]) -> None:
+    assert digest(dict(reversed(value.items()))) == digest(value)
+    assert len(digest(value)) == 16
+
+
+@given(values, values)
+def test_different_values_have_different_digests(first: object, second: object) -> None:
+    assert (digest(first) == digest(second)) == (
+        json.dumps(first, sort_keys=True) == json.dumps(second, sort_keys=True)
+    )
+
+
+def test_a_value_cannot_be_changed_and_knows_no_other_field() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Point(x=1).x = 2  # type: ignore[misc]
+    with pytest.raises(ValidationError, match="y"):
+        Point.model_validate({"x": 1, "y": 2})

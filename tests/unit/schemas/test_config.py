@@ -1,0 +1,94 @@
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.config import Config, parse_config
+from schemas.errors import UsageError
+
+VALUES: dict[str, Any] = {
+    "store": "s",
+    "encoder": {
+        "name": "e",
+        "pooling": "mean",
+        "normalize": True,
+        "dimension": 8,
+        "query": {"model": "q", "max_length": 64},
+        "article": {"model": "m", "max_length": 64, "pair": True},
+    },
+}
+
+
+def refusal(key: str, value: Any) -> str:
+    """Return how a config with one value changed is refused."""
+    values = copy.deepcopy(VALUES)
+    table = values
+    *tables, name = key.split(".")
+    for part in tables:
+        table = table.setdefault(part, {})
+    table[name] = value
+    with pytest.raises(UsageError) as caught:
+        parse_config(values, "my.toml")
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_what_is_not_given_has_its_default() -> None:
+    config = parse_config(VALUES, "my.toml")
+    assert (config.store, config.index.candidates, config.serve.api.max_queued_requests) == ("s", 200, 256)
+
+
+@pytest.mark.parametrize(
+    ("key", "nearest"),
+    [
+        ("stor", "store"),
+        ("nprobe", "index.nprobe"),
+        ("index.nprobes", "index.nprobe"),
+        ("index.shards", "index.num_shards"),
+        ("encoder.query.maxlength", "encoder.query.max_length"),
+        ("serve.searcher.replicas", "serve.searcher.min_replicas"),
+        ("serve.reranker.max_batch", "serve.reranker.max_batch_size"),
+        ("selection.files", "selection.file"),
+        ("embed.batch_tokens", "engine.batch_tokens"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_nearest(key: str, nearest: str) -> None:
+    assert refusal(key, 1) == f"my.toml: unknown key {key!r}; the nearest known key is {nearest!r}"
+
+
+@given(st.text(min_size=1).filter(lambda key: key not in Config.model_fields and "." not in key))
+def test_any_unknown_key_is_refused_in_one_line_that_names_it(key: str) -> None:
+    assert refusal(key, 1).startswith(f"my.toml: unknown key {key!r}; the nearest known key is ")
+
+
+@pytest.mark.parametrize("key", ["store", "encoder", "encoder.pooling", "encoder.query.model"])
+def test_a_missing_key_is_named_with_how_to_give_it(key: str) -> None:
+    values = copy.deepcopy(VALUES)
+    table = values
+    *tables, name = key.split(".")
+    for part in tables:
+        table = table[part]
+    del table[name]
+    with pytest.raises(UsageError) as caught:
+        parse_config(values, "my.toml")
+    assert str(caught.value) == f"my.toml: key {key!r} is missing; give it a value there or with --set {key}=…"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "what"),
+    [
+        ("selection.rule", "some", "input should be 'all', 'abstract' or 'pmids'"),
+        ("index.nlist", -1, "input should be greater than or equal to 0"),
+        ("index.recall_floor", 1.5, "input should be less than or equal to 1"),
+        ("serve.port", 65536, "input should be less than or equal to 65535"),
+        ("serve.api.min_replicas", 0, "input should be greater than 0"),
+        ("index.candidates", "many", "input should be a valid integer"),
+        ("store", 3, "input should be a valid string"),
+        ("encoder.dimension", 1.5, "input should be a valid integer"),
+        ("index", 3, "input should be a valid dictionary"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_is_allowed(key: str, value: object, what: str) -> None:
+    assert refusal(key, value).startswith(f"my.toml: {key} = {value!r}: {what}")

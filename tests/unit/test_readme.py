@@ -1,0 +1,40 @@
+"""The README is checked like code: its tree, its commands, its configuration files."""
+
+import re
+from pathlib import Path
+
+from jobs.__main__ import JOBS
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def test_every_path_of_the_tree_exists() -> None:
+    tree = README.split("## The tree")[1].split("```")[1]
+    folders: list[str] = []
+    paths = []
+    for line in tree.strip("\n").splitlines()[1:]:
+        name = line.split("  #")[0].rstrip().split()[0] if line.strip() else ""
+        depth = (len(line) - len(line.lstrip())) // 2
+        folders = [*folders[: depth - 1], name.rstrip("/")]
+        paths.append("/".join(folders))
+    assert len(paths) > 40
+    assert [p for p in paths if not (ROOT / p).exists()] == []
+
+
+def test_every_module_is_in_the_tree() -> None:
+    tree = README.split("## The tree")[1].split("```")[1]
+    modules = [p for room in ("jobs", "actors", "retrieval", "schemas") for p in (ROOT / room).glob("*.py")]
+    assert [p.name for p in modules if not re.search(rf"\b{re.escape(p.name)}", tree)] == []
+
+
+def test_every_command_is_a_job() -> None:
+    commands = re.findall(r"^(?:\$ )?pubray(?: --config \S+)? ([a-z]+)", README, re.MULTILINE)
+    assert set(commands) <= set(JOBS)
+    assert {"demo", "ingest", "embed", "index", "promote", "serve", "search", "evaluate"} <= set(commands)
+
+
+def test_every_link_leads_somewhere() -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+    assert links
+    assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
