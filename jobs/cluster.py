@@ -9,20 +9,24 @@ from typing import Any
 import ray
 
 
+def is_private() -> bool:
+    """Return whether this process has a cluster of its own, which ends with it."""
+    return "RAY_ADDRESS" not in os.environ
+
+
 def connect() -> None:
     """Connect once per process; a second call does nothing."""
     if ray.is_initialized():
         return
-    address = os.environ.get("RAY_ADDRESS", "local")
-    if address == "local":
+    if is_private():
         # Ray 2.60 turns token authentication on by itself; a private cluster on one machine needs none.
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")
         # Its C++ side warns of things that only a cluster of several machines can meet.
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     with _stderr_muted():
         ray.init(
-            address=address,
-            include_dashboard=False if address == "local" else None,
+            address=os.environ.get("RAY_ADDRESS", "local"),
+            include_dashboard=False if is_private() else None,
             logging_level=logging.WARNING,
             log_to_driver=False,
         )

@@ -181,7 +181,7 @@ def _summary(
 
     def row(stage: str, done: int, unit: str, existed: bool, folder: str = "") -> list[Any]:
         size = sum(f.stat().st_size for f in Path(layout.root, folder).rglob("*") if f.is_file()) if folder else None
-        rate = done / seconds[stage] if done and not existed else None
+        rate = done / seconds[stage] if done > 1 and not existed else None
         return [
             stage,
             "" if existed else f"{done:,} {unit}",

@@ -63,7 +63,7 @@ def _embed(
     snapshot, fingerprint, selection = names
     actors = min(config.embed.actors, len(missing))
     threads = config.embed.threads or max(1, (os.cpu_count() or 1) // actors)
-    progress = Progress("embed", sum(r.stop - r.start for r in missing), "articles read")
+    progress = Progress("embed", sum(r.stop - r.start for r in missing), "rows")
     rows = {r.name: r.stop - r.start for r in missing}
     dataset = (
         ray.data.from_items([{"range": r.model_dump_json()} for r in missing], override_num_blocks=len(missing))

@@ -28,7 +28,7 @@ from actors.assembly import (
     load_reranker,
     load_searcher,
 )
-from jobs.cluster import connect
+from jobs.cluster import connect, is_private
 from jobs.console import log
 from jobs.failures import root_cause
 from jobs.store import open_layout, served_version
@@ -96,8 +96,10 @@ def wait() -> float:
 
 
 def shutdown() -> None:
-    """Stop the service; requests in progress finish."""
-    serve.shutdown()  # type: ignore[no-untyped-call]
+    """Stop the service; requests in progress finish. On a private cluster the rest ends with this process."""
+    serve.delete(APP)
+    if not is_private():
+        serve.shutdown()  # type: ignore[no-untyped-call]
 
 
 def application(config: Config, version: IndexVersion) -> serve.Application:

@@ -3,23 +3,30 @@
 import gzip
 import re
 import socket
+import tomllib
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import ray
+import ray.serve
+from isal import igzip
 
+import jobs.serve
 from jobs import embed, index, ingest, promote
 from jobs.cluster import connect
 from jobs.config import load_config
+from jobs.demo import DEMO
 from jobs.store import open_layout, read_current, served_version
 from retrieval.embedded import embedded_folder
 from schemas.config import Config
 from schemas.manifest import IndexVersion
 
 RECORD = re.compile(rb"  <PubmedArticle>.*?</PubmedArticle>\n", re.DOTALL)
-CITATIONS = 150
+PMID = re.compile(rb"<PMID Version=\"\d+\">(\d+)<")
+QUERIES = tomllib.loads((DEMO / "queries.toml").read_text())["query"]
+DISTRACTORS = 100
 
 
 @pytest.fixture(scope="session")
@@ -36,15 +43,23 @@ def cache() -> Path:
 
 @pytest.fixture(scope="session")
 def sources(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The first citations of both embedded files, as two small files of the same names."""
+    """What the demo's queries ask for, among the first citations of both embedded files, under the files' names."""
     folder = tmp_path_factory.mktemp("sources")
+    wanted = {pmid for query in QUERIES for pmid in query["relevant"]}
     for name in ("pubmed20n0014.xml.gz", "pubmed21n1298.xml.gz"):
-        with gzip.open(embedded_folder("pubmed", cache) / name) as file:
-            records = RECORD.findall(file.read(6_000_000))[:CITATIONS]
-        assert len(records) == CITATIONS
-        content = b"<PubmedArticleSet>\n" + b"".join(records) + b"</PubmedArticleSet>\n"
+        with igzip.IGzipFile(embedded_folder("pubmed", cache) / name) as file:
+            records = RECORD.findall(file.read())
+        relevant = [record for record in records if int(pmid_of(record)) in wanted]
+        content = b"<PubmedArticleSet>\n" + b"".join(records[:DISTRACTORS] + relevant) + b"</PubmedArticleSet>\n"
         (folder / name).write_bytes(gzip.compress(content))
     return folder
+
+
+def pmid_of(record: bytes) -> bytes:
+    """Return the citation's own PMID, which comes first."""
+    match = PMID.search(record)
+    assert match
+    return match[1]
 
 
 @pytest.fixture(scope="session")
@@ -69,3 +84,9 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def stop_serving() -> None:
+    """End Ray Serve too, so that the next test can serve at another port of the same cluster."""
+    jobs.serve.shutdown()
+    ray.serve.shutdown()  # type: ignore[no-untyped-call]

@@ -10,7 +10,7 @@ from jobs import serve
 from retrieval.embedded import embedded_folder
 from schemas.config import Config, EngineConfig, RerankConfig
 from schemas.manifest import IndexVersion
-from tests.cluster.conftest import free_port
+from tests.cluster.conftest import free_port, stop_serving
 
 
 def tiny_cross_encoder(folder: Path, cache: Path) -> BertForSequenceClassification:
@@ -47,7 +47,7 @@ def test_hits_come_in_the_order_of_its_logits(
     try:
         answer = httpx.post(f"{url}/v1/search", json={"query": "insulin and glucose", "k": 10}, timeout=60).json()
     finally:
-        serve.shutdown()
+        stop_serving()
     assert answer["score_kind"] == "logit"
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "model")
     texts = [f"{hit['title']} {hit['abstract']}" for hit in answer["hits"]]
