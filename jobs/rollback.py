@@ -21,8 +21,8 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
     """
     layout = open_layout(config)
     current = read_current(layout)
-    # A version that was promoted twice may be in the history and withdrawn since.
-    history = [v for v in current.history if v not in (*current.withdrawn, current.version)] if current else []
+    # A version that was promoted twice is in its own history; withdrawn now, it is no way back.
+    history = [v for v in current.history if v != current.version] if current else []
     if current is None or not history:
         raise StoreError(f"the store {layout.root} has no version before CURRENT; nothing was changed")
     *earlier, previous = history

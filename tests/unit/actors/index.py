@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from retrieval.quantizer import train_quantizer
+from retrieval.quantizer import Quantizer, train_quantizer
 from retrieval.storage import write_bytes
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
@@ -24,7 +24,7 @@ def write_version(layout: Layout, *, nlist: int = 8, nprobe: int = 2, candidates
     )
     assert record.sha256 == hashlib.sha256(content).hexdigest()
     write_bytes(layout.quantizer(record.sha256), content)
-    quantizer = corpus.Quantizer(content)
+    quantizer = Quantizer(content)
     segments = [
         corpus.build(Path(layout.segment(f"s{i}")), quantizer, rows[i::2], PMIDS[i::2]).manifest for i in range(2)
     ]

@@ -104,7 +104,7 @@ def test_the_configured_reranker_is_loaded(config: Config, tiny_classifier: Path
 
 
 def test_a_cross_encoder_needs_a_model(config: Config) -> None:
-    with pytest.raises(StoreError, match="needs rerank.model"):
+    with pytest.raises(StoreError, match=r"needs rerank\.model"):
         load_reranker(reranking(config, kind="cross-encoder"), threads=1)
 
 

@@ -114,7 +114,7 @@ def test_what_was_done_is_reported_per_range(config: Config) -> None:
 def test_a_range_without_articles_to_embed_is_a_part_of_nulls(config: Config) -> None:
     assert embed(config, [rows(0, 1, 4)])["vectors"].to_pylist() == [0]
     pmids, _, present = read_vectors(part(config, 0))
-    assert (pmids.tolist(), present.any()) == ([12, 13, 14], False)
+    assert (pmids.tolist(), present.tolist()) == ([12, 13, 14], [False] * 3)
     assert count_vectors(part(config, 0)) == 0
 
 

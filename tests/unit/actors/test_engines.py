@@ -69,7 +69,7 @@ def test_bfloat16_hardly_changes_what_torch_gives(tiny_encoder: Path, traces: Pa
 )
 def test_bfloat16_is_refused_where_the_processor_has_none(tiny_encoder: Path, traces: Path) -> None:
     half = EngineConfig(kind="openvino", precision="bfloat16")
-    with pytest.raises(UsageError, match="engine.precision = 'bfloat16'"):
+    with pytest.raises(UsageError, match=r"engine\.precision = 'bfloat16'"):
         load_engine(tiny_encoder, "encoder", half, threads=1, cache=traces)
 
 

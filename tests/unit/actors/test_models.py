@@ -68,7 +68,7 @@ def test_the_digest_covers_every_file_of_the_weights(tmp_path: Path) -> None:
     folder = tiny.encoder(tmp_path / "model")
     before = model_digests(folder)
     weights = safetensors.torch.load_file(folder / "model.safetensors")
-    safetensors.torch.save_file(weights, folder / "model-00002.safetensors")
+    safetensors.torch.save_file(weights, folder / "model_2.safetensors")
     assert model_digests(folder).weights != before.weights
 
 

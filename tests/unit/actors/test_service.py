@@ -17,9 +17,7 @@ def service(shelf: Shelf, reranker: Favours | None, candidates: int = 4) -> Sear
 def ask(
     shelf: Shelf, reranker: Favours | None, *, query: str = "query", k: int = 10, rerank: bool = True, **request: int
 ) -> SearchResponse:
-    return asyncio.run(
-        service(shelf, reranker).search(SearchRequest(query=query, k=k, rerank=rerank, **request))  # type: ignore[arg-type]
-    )
+    return asyncio.run(service(shelf, reranker).search(SearchRequest(query=query, k=k, rerank=rerank, **request)))
 
 
 def ids(response: SearchResponse) -> list[str]:

@@ -48,7 +48,7 @@ def spec(folder: Path, pooling: Pooling = "mean", *, normalize: bool = True, pai
 
 def transformers_tokenizer(folder: Path) -> Any:
     """Return the tokenizer as transformers' own."""
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_file=str(folder / "tokenizer.json"),
         pad_token="[PAD]",
         cls_token="[CLS]",

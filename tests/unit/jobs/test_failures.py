@@ -2,7 +2,7 @@ from jobs.failures import root_cause
 from schemas.errors import InputError, PubrayError, StoreError
 
 
-class Wrapped(Exception):
+class WrappedError(Exception):
     """As Ray wraps what a worker raised."""
 
     def __init__(self, cause: BaseException | str) -> None:
@@ -10,7 +10,7 @@ class Wrapped(Exception):
         self.cause = cause
 
 
-class WrappedAsKind(Wrapped, PubrayError):
+class WrappedKindError(WrappedError, PubrayError):
     """Ray's wrapper also has the type of what it wraps, but its message is a traceback."""
 
 
@@ -21,21 +21,21 @@ def test_an_error_of_ours_is_its_own_cause() -> None:
 
 def test_a_cause_is_found_below_any_number_of_wrappers() -> None:
     cause = StoreError("lost")
-    assert root_cause(Wrapped(WrappedAsKind(Wrapped(cause)))) is cause
+    assert root_cause(WrappedError(WrappedKindError(WrappedError(cause)))) is cause
 
 
 def test_a_cause_is_found_behind_from_and_during() -> None:
     cause = InputError("bad file")
-    for error in (RuntimeError("job failed"), WrappedAsKind("traceback")):
+    for error in (RuntimeError("job failed"), WrappedKindError("traceback")):
         error.__cause__ = cause
         assert root_cause(error) is cause
     error = RuntimeError("while closing")
-    error.__context__ = Wrapped(cause)
+    error.__context__ = WrappedError(cause)
     assert root_cause(error) is cause
 
 
 def test_without_an_error_of_ours_the_outermost_stays() -> None:
-    error = Wrapped(KeyError("x"))
+    error = WrappedError(KeyError("x"))
     assert root_cause(error) is error
 
 

@@ -1,0 +1,147 @@
+"""The command line: exit codes, one line per failure, results on stdout only."""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from jobs import status
+from jobs.__main__ import JOBS, PLANNED, main
+from schemas.errors import InputError, UsageError
+from schemas.layout import Layout
+from tests.unit.jobs.stores import add_versions
+
+
+def call(monkeypatch: pytest.MonkeyPatch, store: Path, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["pubray", *arguments])
+    monkeypatch.setenv("PUBRAY_STORE", str(store))
+    return main()
+
+
+def failure(capsys: pytest.CaptureFixture[str]) -> str:
+    """Return the one line of stderr."""
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("pubray: ")
+    assert err.count("\n") == 1
+    return err.removeprefix("pubray: ").strip()
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_every_job_is_a_module_with_its_three_functions(name: str) -> None:
+    job = importlib.import_module(f"jobs.{name}")
+    assert all(callable(getattr(job, function)) for function in ("arguments", "run", "show"))
+
+
+def test_a_result_goes_to_stdout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_versions(Layout(str(tmp_path)), "a")
+    assert call(monkeypatch, tmp_path, "promote", "a") == 0
+    assert capsys.readouterr() == ("CURRENT is a\n", "")
+
+
+def test_json_is_the_report_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, tmp_path, "status", "--json") == 0
+    out, err = capsys.readouterr()
+    assert (json.loads(out)["store"], err) == (str(tmp_path), "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["polish"], "no job 'polish'; there are demo, ingest,"),
+        ([PLANNED[0]], f"the job {PLANNED[0]!r} does not exist yet"),
+        (["--set", "index.num_shard=2", "status"], "the nearest known key is 'index.num_shards'"),
+        (["--set", "index", "status"], "--set 'index': write KEY=VALUE"),
+        (["--config", "/nowhere.toml", "status"], "--config /nowhere.toml: No such file"),
+        (["search", " "], "query: "),
+        (["search", "statins", "-k", "0"], "k: "),
+        (["demo", "--articles", "many", "--bad"], ""),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_usage_exits_2(
+    arguments: list[str],
+    named: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if not named:  # argparse's own refusal
+        with pytest.raises(SystemExit, match="2"):
+            call(monkeypatch, tmp_path, *arguments)
+        return
+    assert call(monkeypatch, tmp_path, *arguments) == 2
+    assert named in failure(capsys)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["promote"], "has no version to promote; run pubray index first"),
+        (["promote", "v9"], "version v9 is not in the store"),
+        (["rollback"], "no version before CURRENT"),
+        (["search", "statins"], "has no CURRENT version; run pubray index, then pubray promote"),
+        (["embed"], "holds no articles; run pubray ingest"),
+        (["ingest", "--source", "/nowhere"], "--source /nowhere: no such file or folder"),
+        (["evaluate", "--mesh-topics", "5"], "has no CURRENT version"),
+        (["search", "statins", "--url", "http://127.0.0.1:9"], "http://127.0.0.1:9 does not answer"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_job_that_fails_exits_1(
+    arguments: list[str],
+    named: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert call(monkeypatch, tmp_path, *arguments) == 1
+    assert named in failure(capsys)
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "named"),
+    [
+        (KeyboardInterrupt(), 130, "run it again to go on"),
+        (InputError("f: bad"), 1, "f: bad"),
+        (UsageError("k: bad"), 2, "k: bad"),
+    ],
+)
+def test_what_a_job_raises_decides_the_exit_code(
+    raised: BaseException,
+    code: int,
+    named: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def run(*_: object) -> None:
+        try:
+            raise raised
+        except Exception as error:
+            raise RuntimeError("as a worker's error arrives") from error
+
+    monkeypatch.setattr(status, "run", run)
+    assert call(monkeypatch, tmp_path, "status") == code
+    assert named in failure(capsys)
+
+
+def test_an_error_that_is_not_for_users_is_not_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status, "run", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        call(monkeypatch, tmp_path, "status")
+
+
+def test_help_names_every_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        call(monkeypatch, tmp_path, "--help")
+    out = capsys.readouterr().out
+    assert all(f"\n  {name}" in out for name in JOBS)

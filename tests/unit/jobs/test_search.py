@@ -1,0 +1,108 @@
+"""Asking a service over HTTP on loopback, and showing the answer."""
+
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+import uvicorn
+
+from actors.api import create_app
+from actors.service import SearchService
+from jobs import search
+from schemas.errors import RequestError
+from schemas.search import Hit, SearchRequest, SearchResponse
+from tests.unit.actors.seams import VERSION, Favours, Lengths, Shelf
+
+SERVICE = SearchService(
+    VERSION, Lengths(), Shelf([3, 1, 2]), Favours({2: 1.0}), reranker_name="f", score_kind="logit", candidates=3
+)
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    server = uvicorn.Server(uvicorn.Config(create_app(SERVICE), port=0, log_level="critical", lifespan="off"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+
+
+class Stranger(BaseHTTPRequestHandler):
+    """Some other service."""
+
+    def do_POST(self) -> None:
+        self.send_response(200 if self.path.startswith("/happy") else 500)
+        self.end_headers()
+        self.wfile.write(b"<html>\n<body>hello</body>\n</html>")
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Be silent."""
+
+
+@pytest.fixture(scope="module")
+def stranger() -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), Stranger) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def refusal(url: str) -> str:
+    with pytest.raises(RequestError) as error:
+        search.ask(url, SearchRequest(query="statins"))
+    assert "\n" not in str(error.value)
+    assert url in str(error.value)
+    return str(error.value)
+
+
+def test_a_running_service_answers(url: str) -> None:
+    response = search.ask(f"{url}/", SearchRequest(query="statins", k=2))
+    assert [hit.id for hit in response.hits] == ["2", "1"]
+    assert [hit.id for hit in search.ask(url, SearchRequest(query="x", rerank=False)).hits] == ["3", "1", "2"]
+
+
+def test_a_refusal_is_told_with_its_status(url: str) -> None:
+    assert "answers 404: " in refusal(f"{url}/elsewhere")
+
+
+def test_another_service_is_not_taken_for_pubray(stranger: str) -> None:
+    assert "answers 500: <html> <body>hello</body> </html>" in refusal(stranger)
+    assert "answers, but not as pubray does" in refusal(f"{stranger}/happy")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "127.0.0.1:8000", "http://127.0.0.1:many", "gopher://x"])
+def test_a_service_that_cannot_be_reached_is_told(url: str) -> None:
+    assert refusal(url).endswith("; start it with pubray serve")
+
+
+def test_hits_are_shown_as_a_table() -> None:
+    hit = Hit(
+        rank=1,
+        id="123",
+        score=1.5,
+        retrieval_score=0.5,
+        rerank_score=None,
+        title="T" * 100,
+        abstract="",
+        journal="",
+        year=1975,
+        publication_date=None,
+        doi=None,
+    )
+    response = SearchResponse(query="q", version="v1", score_kind="fused", hits=[hit], milliseconds={"encode": 1.2})
+    query, headers, _, row, end = search.show(response.model_dump()).splitlines()
+    assert (query, end) == ("q", "encode 1 ms, version v1")
+    assert headers.split() == ["rank", "fused", "retrieval", "rerank", "PMID", "year", "title"]
+    assert row.split() == ["1", "1.500", "0.500", "-", "123", "1975", "T" * 79 + "…"]
+
+
+def test_no_hits_are_a_table_without_rows() -> None:
+    response = SearchResponse(query="q", version="v1", score_kind="fused", hits=[], milliseconds={})
+    assert len(search.show(response.model_dump()).splitlines()) == 4
