@@ -8,7 +8,7 @@ from actors.rerankers import CrossEncoderReranker, MaxSimReranker
 from actors.searcher import IndexSearcher
 from actors.service import SearchService
 from schemas.config import Config
-from schemas.errors import StoreError
+from schemas.errors import StoreError, UsageError
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 from schemas.protocols import QueryEncoder, Reranker, Searcher
@@ -63,7 +63,7 @@ def load_reranker(config: Config, threads: int) -> MaxSimReranker | CrossEncoder
     """Load the configured re-ranker.
 
     Raises:
-        StoreError: it is a cross-encoder without a model.
+        UsageError: it is a cross-encoder without a model.
     """
     rerank, cache, spec = config.rerank, Path(config.cache), config.encoder
     if rerank.kind == "none":
@@ -74,7 +74,7 @@ def load_reranker(config: Config, threads: int) -> MaxSimReranker | CrossEncoder
         )
         return MaxSimReranker(query, article)
     if rerank.model is None:
-        raise StoreError("rerank.kind = 'cross-encoder' needs rerank.model, a folder or a hub name")
+        raise UsageError("rerank.kind = 'cross-encoder' needs rerank.model, a folder or a hub name")
     folder = model_folder(rerank.model, rerank.revision, cache)
     return CrossEncoderReranker(folder, rerank.max_length, config.engine, threads=threads, cache=cache)
 

@@ -4,6 +4,8 @@ Two kinds of model, both by transformers' Auto classes: an encoder gives its tok
 classifier its logits (B, labels). OpenVINO is traced from the same PyTorch model, once, and kept in a cache folder.
 """
 
+import hashlib
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -39,7 +41,9 @@ def load_engine(folder: Path, task: Task, config: EngineConfig, *, threads: int,
 def _load_model(folder: Path, task: Task, dtype: torch.dtype) -> torch.nn.Module:
     # Imported here: it takes seconds, and a cached OpenVINO model does without.
     from transformers import AutoModel, AutoModelForSequenceClassification
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()  # type: ignore[no-untyped-call]
     kind = AutoModel if task == "encoder" else AutoModelForSequenceClassification
     model: torch.nn.Module = kind.from_pretrained(folder, dtype=dtype, local_files_only=True, use_safetensors=True)
     return model.eval()
@@ -102,13 +106,17 @@ def _openvino_engine(folder: Path, task: Task, config: EngineConfig, threads: in
 
 def _openvino_model(folder: Path, task: Task, cache: Path) -> Path:
     """Return the traced model, from the cache if it has been traced before by this version of OpenVINO."""
-    weights = model_digests(folder).weights[:16]
-    path = cache / "openvino" / f"{weights}-{task}-{ov.get_version().split('-')[0]}"
+    config = hashlib.sha256((folder / "config.json").read_bytes()).hexdigest()[:8]
+    traced_from = f"{model_digests(folder).weights[:16]}-{config}-{task}"
+    path = cache / "openvino" / f"{traced_from}-{ov.get_version().split('-')[0]}"
     if not path.exists():
         model = _load_model(folder, task, torch.float32)
         ones = np.ones((2, 8), np.int64)
         example = TokenBatch(ones, ones, ones, [0, 1])
-        traced = ov.convert_model(_Traceable(model, task), example_input=_inputs(model, example, "cpu"))
+        with warnings.catch_warnings():
+            # OpenVINO traces by torch.jit, which torch 2.13 declares deprecated, among other things of no concern.
+            warnings.simplefilter("ignore")
+            traced = ov.convert_model(_Traceable(model, task), example_input=_inputs(model, example, "cpu"))
         with atomic_path(str(path)) as temporary:
             temporary.mkdir()
             ov.save_model(traced, temporary / "model.xml", compress_to_fp16=False)

@@ -16,8 +16,6 @@ from schemas.protocols import RerankScore, Scoring
 class MaxSimReranker:
     """Late interaction over the encoder's own token vectors, fused with the first stage; needs no further weights."""
 
-    score_kind = "fused"
-
     def __init__(self, query_tower: Encoder, article_tower: Encoder) -> None:
         """Use two towers, which may be one."""
         self._query_tower, self._article_tower = query_tower, article_tower
@@ -43,31 +41,32 @@ class MaxSimReranker:
 class CrossEncoderReranker:
     """A sequence-classification model with one label, that reads query and article together."""
 
-    score_kind = "logit"
-
     def __init__(self, folder: Path, max_length: int, engine: EngineConfig, *, threads: int, cache: Path) -> None:
-        """Load the model of `folder`."""
-        self._run = load_engine(folder, "classifier", engine, threads=threads, cache=cache)
-        self._tokenizer = load_tokenizer(folder, max_length)
-        self._pad, self._batch_tokens, self._folder = pad_id(folder), engine.batch_tokens, folder
-
-    def scores(self, scorings: Sequence[Scoring]) -> list[list[RerankScore]]:
-        """Score the passages of all queries in shared batches; the raw logit is final.
+        """Load the model of `folder`.
 
         Raises:
-            InputError: the model has not exactly one label.
+            InputError: it has not exactly one label.
         """
+        self._run = load_engine(folder, "classifier", engine, threads=threads, cache=cache)
+        self._tokenizer = load_tokenizer(folder, max_length)
+        self._pad, self._batch_tokens = pad_id(folder), engine.batch_tokens
+        [trial] = token_batches(tokenize_pairs(self._tokenizer, "query", [""]), 1, self._pad)
+        if (labels := self._run(trial).shape[1]) != 1:
+            raise InputError(f"{folder}: {labels} labels; a re-ranker has one")
+
+    def scores(self, scorings: Sequence[Scoring]) -> list[list[RerankScore]]:
+        """Score the passages of all queries in shared batches; the raw logit is final."""
         pairs = [
             tokens
             for s in scorings
-            for tokens in tokenize_pairs(self._tokenizer, s.query, [m.article for m in s.matches])
+            for tokens in tokenize_pairs(
+                self._tokenizer, s.query, [f"{m.article.title} {m.article.abstract}".strip() for m in s.matches]
+            )
         ]
         logits = [0.0] * len(pairs)
         for batch in token_batches(pairs, self._batch_tokens, self._pad):
-            output = self._run(batch).float().cpu()
-            if output.shape[1] != 1:
-                raise InputError(f"{self._folder}: {output.shape[1]} labels; a re-ranker has one")
-            for position, logit in zip(batch.positions, output[:, 0].tolist(), strict=True):
+            output = self._run(batch)[:, 0].float().tolist()
+            for position, logit in zip(batch.positions, output, strict=True):
                 logits[position] = logit
         remaining = iter(logits)
         return [[RerankScore(x, x) for x in (next(remaining) for _ in s.matches)] for s in scorings]

@@ -23,6 +23,7 @@ from jobs.threads import available_threads
 from retrieval.quantizer import Floats
 from retrieval.recall import recall
 from retrieval.search import search, search_exactly
+from retrieval.topk import Pmids
 
 REPEATS = 3
 
@@ -71,7 +72,7 @@ def exact_rate(queries: Floats, searcher: IndexSearcher) -> float:
     return len(queries) / (time.perf_counter() - start)
 
 
-def timed(queries: Floats, searcher: IndexSearcher, nprobe: int, candidates: int) -> tuple[list[Floats], float]:
+def timed(queries: Floats, searcher: IndexSearcher, nprobe: int, candidates: int) -> tuple[list[Pmids], float]:
     """Return what the index finds, one query at a time, and the median queries/s."""
     rates = []
     for _ in range(REPEATS):

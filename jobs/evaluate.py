@@ -78,6 +78,8 @@ def load_judgments(options: argparse.Namespace, searcher: IndexSearcher) -> Judg
     sources = [bool(options.beir), bool(options.queries or options.qrels), options.mesh_topics is not None]
     if sum(sources) != 1 or bool(options.queries) != bool(options.qrels):
         raise UsageError("name the judgments: --beir DIR, or --queries FILE with --qrels FILE, or --mesh-topics N")
+    if options.mesh_topics is not None and options.mesh_topics < 1:
+        raise UsageError(f"--mesh-topics {options.mesh_topics}: give a number from 1")
     if options.mesh_topics is not None:
         judgments = mesh_topics(_headings(searcher), options.mesh_topics, seed=0)
     else:

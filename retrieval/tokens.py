@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
-from schemas.article import DisplayArticle
 from schemas.encoder import TowerSpec
 from schemas.errors import InputError
 
@@ -65,9 +64,9 @@ def tokenize_articles(tokenizer: Tokenizer, tower: TowerSpec, texts: Sequence[tu
     return _tokens(tokenizer.encode_batch(laid_out))
 
 
-def tokenize_pairs(tokenizer: Tokenizer, query: str, articles: Sequence[DisplayArticle]) -> list[Tokens]:
-    """Tokenise a query with each article as a cross-encoder wants them: the query, then title and abstract."""
-    return _tokens(tokenizer.encode_batch([(query, f"{a.title} {a.abstract}".strip()) for a in articles]))
+def tokenize_pairs(tokenizer: Tokenizer, query: str, passages: Sequence[str]) -> list[Tokens]:
+    """Tokenise a query with each passage as a cross-encoder wants them."""
+    return _tokens(tokenizer.encode_batch([(query, passage) for passage in passages]))
 
 
 def _tokens(encodings: Sequence[Encoding]) -> list[Tokens]:

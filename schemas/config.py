@@ -114,7 +114,7 @@ class ServeConfig(Frozen):
 class Config(Frozen):
     """All of it."""
 
-    store: str
+    store: str = Field(min_length=1)
     """Root of the store: a folder that every node sees."""
     cache: str = "~/.cache/pubray"
     """Fetched and converted models and data; can be deleted at any time."""

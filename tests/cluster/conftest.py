@@ -47,7 +47,7 @@ def sources(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sources")
     wanted = {pmid for query in QUERIES for pmid in query["relevant"]}
     for name in ("pubmed20n0014.xml.gz", "pubmed21n1298.xml.gz"):
-        with igzip.IGzipFile(embedded_folder("pubmed", cache) / name) as file:
+        with igzip.IGzipFile(embedded_folder("pubmed", cache) / name) as file:  # type: ignore[no-untyped-call]
             records = RECORD.findall(file.read())
         relevant = [record for record in records if int(pmid_of(record)) in wanted]
         content = b"<PubmedArticleSet>\n" + b"".join(records[:DISTRACTORS] + relevant) + b"</PubmedArticleSet>\n"

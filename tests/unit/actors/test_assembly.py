@@ -12,7 +12,7 @@ from actors.models import model_digests
 from actors.rerankers import CrossEncoderReranker, MaxSimReranker
 from schemas.config import Config, EngineConfig, RerankConfig
 from schemas.encoder import EncoderSpec
-from schemas.errors import StoreError
+from schemas.errors import StoreError, UsageError
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 from schemas.search import SearchRequest
@@ -104,7 +104,7 @@ def test_the_configured_reranker_is_loaded(config: Config, tiny_classifier: Path
 
 
 def test_a_cross_encoder_needs_a_model(config: Config) -> None:
-    with pytest.raises(StoreError, match=r"needs rerank\.model"):
+    with pytest.raises(UsageError, match=r"needs rerank\.model"):
         load_reranker(reranking(config, kind="cross-encoder"), threads=1)
 
 

@@ -10,17 +10,9 @@ import torch
 
 from actors.engines import Task, load_engine
 from retrieval.tokens import TokenBatch, load_tokenizer, pad_batch, tokenize_pairs
-from schemas.article import DisplayArticle
 from schemas.config import EngineConfig
 from schemas.errors import InputError, UsageError
 from tests.unit.actors import tiny
-
-# OpenVINO still traces with torch.jit, which warns that it goes, and that Python values of a model become constants.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning"),
-    pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning"),
-]
 
 TORCH = EngineConfig(kind="torch", precision="float32")
 OPENVINO = EngineConfig(kind="openvino", precision="float32")
@@ -28,8 +20,8 @@ OPENVINO = EngineConfig(kind="openvino", precision="float32")
 
 def pairs(folder: Path) -> TokenBatch:
     """A padded batch of two segments, so that ids, mask and segments all matter."""
-    articles = [DisplayArticle(i, None, t, a, "", None, None, None) for i, (t, a) in enumerate(tiny.TEXTS)]
-    tokens = tokenize_pairs(load_tokenizer(folder, tiny.MAX_LENGTH), "muscle pain", articles)
+    passages = [f"{title} {abstract}" for title, abstract in tiny.TEXTS]
+    tokens = tokenize_pairs(load_tokenizer(folder, tiny.MAX_LENGTH), "muscle pain", passages)
     return pad_batch(tokens, list(range(len(tokens))), 0)
 
 

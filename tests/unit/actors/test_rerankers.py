@@ -142,5 +142,5 @@ def test_score_is_scores_off_the_event_loop(
 def test_a_classifier_of_several_labels_is_refused_by_name(tmp_path: Path) -> None:
     folder = tiny.classifier(tmp_path / "two", labels=2)
     with pytest.raises(InputError) as error:
-        load_cross_encoder(folder).scores(SCORINGS)
+        load_cross_encoder(folder)
     assert str(error.value) == f"{folder}: 2 labels; a re-ranker has one"

@@ -17,7 +17,6 @@ from retrieval.tokens import (
     tokenize_pairs,
     tokenize_queries,
 )
-from schemas.article import DisplayArticle
 from schemas.encoder import TowerSpec
 from schemas.errors import InputError
 
@@ -45,10 +44,6 @@ def tower(max_length: int = 100, template: str = "{text}", *, pair: bool = False
 
 def lists(texts: list[Tokens]) -> list[list[int]]:
     return [text.ids.tolist() for text in texts]
-
-
-def article(title: str, abstract: str) -> DisplayArticle:
-    return DisplayArticle(1, None, title, abstract, "", None, None, None)
 
 
 def texts_of(lengths: list[int]) -> list[Tokens]:
@@ -80,7 +75,7 @@ def test_a_pair_is_two_segments_of_which_the_longer_is_cut(folder: Path) -> None
 
 
 def test_a_cross_encoder_reads_the_query_then_title_and_abstract(folder: Path) -> None:
-    tokens = tokenize_pairs(load_tokenizer(folder, 20), "query", [article("a", "b"), article("", "c")])
+    tokens = tokenize_pairs(load_tokenizer(folder, 20), "query", ["a b", "c"])
     assert lists(tokens) == [[CLS, QUERY, SEP, A, B, SEP], [CLS, QUERY, SEP, C, SEP]]
 
 
