@@ -9,7 +9,6 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actors.service import SearchService
-from schemas.errors import RequestError
 from schemas.search import MAX_QUERY_CHARS, Problem, SearchRequest, SearchResponse, VersionInfo
 
 MAX_BODY_BYTES = 8 * MAX_QUERY_CHARS
@@ -33,10 +32,6 @@ def create_app(service: SearchService) -> FastAPI:
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
         return problem(422, "Invalid request", "; ".join(_explain(e) for e in error.errors()))
-
-    @app.exception_handler(RequestError)
-    async def refused(_: Request, error: RequestError) -> JSONResponse:
-        return problem(400, "Request refused", str(error))
 
     @app.post("/v1/search")
     async def search(request: SearchRequest) -> SearchResponse:

@@ -45,6 +45,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
     """Run every stage that is not done yet, then ask and measure."""
     out = log if options.json else say
+    if options.articles != "all" and not (options.articles.isdecimal() and int(options.articles)):
+        raise UsageError(f"--articles {options.articles!r}: give a number from 1, or all")
     start = time.monotonic()
     _announce(config, out)
     stages = _Stages()
@@ -69,7 +71,7 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
             "quality": quality,
         }
         if options.serve:
-            out(show(report) + f"\nThe service is up at {url}; Ctrl-C stops it. Try:\n{_curl(url)}\n{url}/docs")
+            out(f"\nThe service is up at {url} (documentation: {url}/docs); Ctrl-C stops it. Try:\n{_curl(url)}")
             serve.wait()
     finally:
         serve.shutdown()
@@ -113,15 +115,9 @@ def _announce(config: Config, out: Callable[[str], None]) -> None:
 
 
 def _select(config: Config, articles: str) -> Config:
-    """Return the configuration with the selection that `--articles` asks for.
-
-    Raises:
-        UsageError: it is neither a number nor `all`.
-    """
+    """Return the configuration with the selection that `--articles` asks for."""
     if articles == "all":
         return config.model_copy(update={"selection": SelectionConfig(rule="abstract")})
-    if not articles.isdecimal() or int(articles) < 1:
-        raise UsageError(f"--articles {articles!r}: give a number from 1, or all")
     file = CHOSEN
     if int(articles) != CHOSEN_COUNT:
         layout = open_layout(config)
@@ -144,15 +140,14 @@ def _choose(layout: Layout, count: int) -> list[int]:
 
 
 def _ask(url: str, out: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Ask the five queries over HTTP; mark the hits that were judged relevant by hand."""
+    """Ask the five queries over HTTP; count the hits that were judged relevant beforehand."""
     answers = []
     for query in tomllib.loads((DEMO / "queries.toml").read_text())["query"]:
         response = search.ask(url, SearchRequest(query=query["text"]))
         relevant = {str(pmid) for pmid in query["relevant"]}
         hits = sum(hit.id in relevant for hit in response.hits)
-        out(
-            f"\n{search.show(response.model_dump())}\n{hits} of these {len(response.hits)} were judged relevant by hand"
-        )
+        known = f"{hits} of these {len(response.hits)} are among the {len(relevant)} of infra/demo/queries.toml"
+        out(f"\n{search.show(response.model_dump())}\n{known}")
         answers.append({"query": query["text"], "hits": [h.id for h in response.hits], "relevant": hits})
     return answers
 

@@ -5,7 +5,7 @@ PubrayError            exit 1: the job failed
 ├── InputError         a source file, query file or record that cannot be used; names it
 ├── StoreError         what is asked for is not in the store, or does not belong there
 │   └── IntegrityError a file of the store is truncated, flipped or of another format
-└── RequestError       a search request that cannot be answered as asked; HTTP 4xx
+└── RequestError       a service that cannot be reached, or refuses a search
 """
 
 
@@ -30,4 +30,4 @@ class IntegrityError(StoreError):
 
 
 class RequestError(PubrayError):
-    """A search request outside the limits of the service."""
+    """A running service does not answer a search."""

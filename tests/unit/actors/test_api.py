@@ -10,8 +10,6 @@ import pytest
 
 from actors.api import MAX_BODY_BYTES, create_app
 from actors.service import SearchService
-from schemas.errors import RequestError
-from schemas.protocols import Vector
 from schemas.search import MAX_QUERY_CHARS
 from tests.unit.actors.seams import VERSION, Favours, Lengths, Shelf
 
@@ -135,16 +133,3 @@ def test_the_longest_query_fits_however_it_is_escaped() -> None:
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/v2/search", 404), ("GET", "/v1/search", 405)])
 def test_what_does_not_exist_is_refused_as_every_other_error(method: str, path: str, status: int) -> None:
     assert_problem(call(method, path), status)
-
-
-class Refuses(Lengths):
-    async def encode(self, texts: list[str]) -> list[Vector]:
-        raise RequestError("query of 9,000 words; at most 300 are read")
-
-
-def test_a_request_that_the_service_refuses_gets_its_reason() -> None:
-    service = SearchService(
-        VERSION, Refuses(), Shelf([1]), None, reranker_name="none", score_kind="inner_product", candidates=3
-    )
-    answer = call("POST", "/v1/search", service, json={"query": "x"})
-    assert assert_problem(answer, 400) == "query of 9,000 words; at most 300 are read"

@@ -1,5 +1,6 @@
 """The parts of the demo that need no Ray: which articles it takes, and its summary."""
 
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -58,9 +59,10 @@ def test_more_are_the_shipped_list_and_others_with_an_abstract(store: Path) -> N
 
 
 @pytest.mark.parametrize("articles", ["0", "-5", "many", "1.5", ""])
-def test_anything_else_is_refused_by_value(articles: str, store: Path) -> None:
+def test_anything_else_is_refused_by_value_before_anything_is_done(articles: str, store: Path) -> None:
+    options = Namespace(articles=articles, json=False, port=None, serve=False)
     with pytest.raises(UsageError) as error:
-        demo._select(config(store), articles)
+        demo.run(config(store), options)
     assert str(error.value) == f"--articles {articles!r}: give a number from 1, or all"
 
 
