@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterator
-from typing import Any, Literal, get_origin
+from typing import Any, Literal, Self, get_origin
 
 from pydantic import (
     BaseModel,
@@ -12,6 +12,7 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     ValidationError,
+    model_validator,
 )
 
 from schemas.base import Frozen
@@ -97,7 +98,13 @@ class DeploymentConfig(Frozen):
     batch_wait_ms: NonNegativeFloat = 2
     """How long the first request of a batch waits for others."""
     max_queued_requests: PositiveInt = 256
-    """Beyond it the caller gets 429."""
+    """Requests that wait per caller; what comes beyond them is refused."""
+
+    @model_validator(mode="after")
+    def _range_is_not_empty(self) -> Self:
+        if self.max_replicas < self.min_replicas:
+            raise ValueError(f"max_replicas {self.max_replicas} is below min_replicas {self.min_replicas}")
+        return self
 
 
 class ServeConfig(Frozen):

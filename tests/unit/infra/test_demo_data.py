@@ -1,7 +1,15 @@
-"""The demo's selection and queries agree with each other, whatever code reads them."""
+"""The demo's selection and queries agree with each other and with the real file."""
 
+import gzip
+import io
+import re
 import tomllib
 from pathlib import Path
+
+from retrieval.articles import Rejects
+from retrieval.embedded import embedded_folder
+from retrieval.judgments import Heading, mesh_topics
+from retrieval.pubmed import read_pubmed_xml
 
 DEMO = Path(__file__).parents[3] / "infra" / "demo"
 LAST_PMID_1970S = 500_000  # pubmed20n0014 ends far below, pubmed21n1298 starts far above
@@ -29,3 +37,17 @@ def test_every_query_has_relevant_articles_in_the_selection() -> None:
         assert relevant == sorted(set(relevant))
         assert set(relevant) <= selection, query["text"]
         assert len({pmid < LAST_PMID_1970S for pmid in relevant}) == 1, query["text"]
+
+
+def test_fifty_mesh_topics_have_ten_articles_of_the_selection() -> None:
+    records = re.compile(rb"  <PubmedArticle>.*?</PubmedArticle>\n", re.DOTALL)
+    own_pmid = re.compile(rb'<PMID Version="\d+">(\d+)<')
+    wanted = {str(pmid).encode() for pmid in selected_pmids()}
+    cache = Path("~/.cache/pubray").expanduser()
+    with gzip.open(embedded_folder("pubmed", cache) / "pubmed20n0014.xml.gz") as file:
+        chosen = [r for r in records.findall(file.read()) if (m := own_pmid.search(r)) and m[1] in wanted]
+    xml = io.BytesIO(b"<PubmedArticleSet>" + b"".join(chosen) + b"</PubmedArticleSet>")
+    batches = read_pubmed_xml(xml, "selection", Rejects())
+    headings = [Heading(str(row["pmid"]), row["mesh"]) for batch in batches for row in batch.to_pylist()]
+    assert len(headings) == 1000
+    assert len(mesh_topics(headings, 1000, seed=0).queries) >= 50

@@ -4,8 +4,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from schemas.config import Config, parse_config
+from schemas.config import Config, DeploymentConfig, parse_config
 from schemas.errors import UsageError
 
 VALUES: dict[str, Any] = {
@@ -84,6 +85,7 @@ def test_a_missing_key_is_named_with_how_to_give_it(key: str) -> None:
         ("index.recall_floor", 1.5, "input should be less than or equal to 1"),
         ("serve.port", 65536, "input should be less than or equal to 65535"),
         ("serve.api.min_replicas", 0, "input should be greater than 0"),
+        ("serve.api.max_replicas", -1, "input should be greater than 0"),
         ("index.candidates", "many", "input should be a valid integer"),
         ("store", 3, "input should be a valid string"),
         ("encoder.dimension", 1.5, "input should be a valid integer"),
@@ -92,3 +94,8 @@ def test_a_missing_key_is_named_with_how_to_give_it(key: str) -> None:
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(key: str, value: object, what: str) -> None:
     assert refusal(key, value).startswith(f"my.toml: {key} = {value!r}: {what}")
+
+
+def test_an_empty_range_of_replicas_is_refused() -> None:
+    with pytest.raises(ValidationError, match="max_replicas 1 is below min_replicas 2"):
+        DeploymentConfig(min_replicas=2)
