@@ -4,6 +4,7 @@ Two kinds of model, both by transformers' Auto classes: an encoder gives its tok
 classifier its logits (B, labels). OpenVINO is traced from the same PyTorch model, once, and kept in a cache folder.
 """
 
+import functools
 import hashlib
 import warnings
 from collections.abc import Callable
@@ -75,21 +76,11 @@ def _torch_engine(folder: Path, task: Task, config: EngineConfig, threads: int) 
 
 
 def _openvino_engine(folder: Path, task: Task, config: EngineConfig, threads: int, cache: Path) -> Engine:
-    core = ov.Core()
-    native = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    native = "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if config.precision == "bfloat16" and not native:
         raise UsageError("engine.precision = 'bfloat16', but this CPU has none; use 'auto' or 'float32'")
     half = config.precision != "float32" and native
-    compiled = core.compile_model(
-        str(_openvino_model(folder, task, cache)),
-        "CPU",
-        {
-            "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
-            "INFERENCE_NUM_THREADS": threads,
-            # Pinned threads of two processes share the first core and leave the others idle.
-            "ENABLE_CPU_PINNING": False,
-        },
-    )
+    compiled = _compiled(_openvino_model(folder, task, cache), "bf16" if half else "f32", threads)
     names = {name for port in compiled.inputs for name in port.names}
 
     def run(batch: TokenBatch) -> torch.Tensor:
@@ -102,6 +93,23 @@ def _openvino_engine(folder: Path, task: Task, config: EngineConfig, threads: in
         return torch.from_numpy(output.copy())
 
     return run
+
+
+@functools.cache
+def _compiled(path: Path, precision: str, threads: int) -> ov.CompiledModel:
+    """Return a model ready to run, kept for the life of the process.
+
+    Towers of the same weights share it. And OpenVINO 2026.4 gives the thread that loads a model another signal stack:
+    models freed in another order than the reverse of loading leave one that is gone, and the next Ctrl-C is a
+    segmentation fault.
+    """
+    properties = {
+        "INFERENCE_PRECISION_HINT": precision,
+        "INFERENCE_NUM_THREADS": threads,
+        # Pinned threads of two processes share the first core and leave the others idle.
+        "ENABLE_CPU_PINNING": False,
+    }
+    return ov.Core().compile_model(str(path), "CPU", properties)
 
 
 def _openvino_model(folder: Path, task: Task, cache: Path) -> Path:

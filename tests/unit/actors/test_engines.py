@@ -1,5 +1,7 @@
 """Every engine gives what the model gives."""
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from schemas.config import EngineConfig
 from schemas.errors import InputError, UsageError
 from tests.unit.actors import tiny
 
+ROOT = Path(__file__).parents[3]
 TORCH = EngineConfig(kind="torch", precision="float32")
 OPENVINO = EngineConfig(kind="openvino", precision="float32")
 
@@ -87,3 +90,27 @@ def test_weights_in_torchs_own_format_are_refused_by_name(engine: EngineConfig, 
         load_engine(folder, task, engine, threads=1, cache=tmp_path)
     assert str(error.value).startswith(f"{folder}: no model.safetensors in it; ")
     assert "\n" not in str(error.value)
+
+
+INTERRUPTED = """
+import os, signal, sys
+from pathlib import Path
+from actors.engines import load_engine
+from schemas.config import EngineConfig
+encoder, classifier, traces = map(Path, sys.argv[1:])
+config = EngineConfig(kind="openvino", precision="float32")
+first = load_engine(encoder, "encoder", config, threads=1, cache=traces)
+second = load_engine(classifier, "classifier", config, threads=1, cache=traces)
+del first
+del second
+signal.signal(signal.SIGINT, lambda *_: sys.exit(7))
+os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+def test_ctrl_c_after_models_were_let_go_is_no_segmentation_fault(
+    tiny_encoder: Path, tiny_classifier: Path, traces: Path
+) -> None:
+    folders = [str(tiny_encoder), str(tiny_classifier), str(traces)]
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED, *folders], cwd=ROOT, check=False, capture_output=True)
+    assert done.returncode == 7, done.stderr.decode()[-500:]
