@@ -32,7 +32,7 @@ def test_every_command_is_a_job() -> None:
     blocks = "\n".join(README.split("```")[1::2])
     commands = re.findall(r"^(?:\$ )?pubray(?: --config \S+)? ([a-z]+)", blocks, re.MULTILINE)
     assert set(commands) <= set(JOBS)
-    assert {"demo", "ingest", "embed", "index", "promote", "serve", "search", "evaluate"} <= set(commands)
+    assert {"ingest", "embed", "index", "promote", "serve", "search", "evaluate"} <= set(commands)
 
 
 def test_every_link_leads_somewhere() -> None:
