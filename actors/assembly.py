@@ -23,7 +23,7 @@ def load_encoder(config: Config, version: IndexVersion, threads: int) -> Encoder
         StoreError: the configured one is another: its vectors and the version's would not be of one space.
     """
     check_encoder(config, version)
-    spec = version.encoder
+    spec = config.encoder
     encoder = Encoder(spec, spec.query, config.engine, threads=threads, cache=Path(config.cache))
     for part, built_with in version.query_tower:
         if (found := getattr(encoder.digests, part)) != built_with:
@@ -40,7 +40,7 @@ def check_encoder(config: Config, version: IndexVersion) -> None:
     Raises:
         StoreError: it is another.
     """
-    if config.encoder != version.encoder:
+    if config.encoder.identity() != version.encoder.identity():
         raise StoreError(
             f"version {version.id} in {config.store} belongs to encoder {version.encoder.name!r}, the configured one "
             f"is {config.encoder.name!r}{_first_difference(config, version)}; use the --config it was built with"
@@ -49,7 +49,7 @@ def check_encoder(config: Config, version: IndexVersion) -> None:
 
 def _first_difference(config: Config, version: IndexVersion) -> str:
     """Name the first differing value of two encoders of one name."""
-    ours, theirs = config.encoder.model_dump(), version.encoder.model_dump()
+    ours, theirs = config.encoder.identity(), version.encoder.identity()
     key = next(key for key in ours if ours[key] != theirs[key])
     return "" if key == "name" else f" with another {key!r}"
 

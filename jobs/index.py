@@ -85,7 +85,8 @@ class _Build:
             "index": config.index.model_dump(include={"type", "nlist", "num_shards", "sample", "seed"}),
         }
         search_rules = config.index.model_dump(include={"nprobe", "candidates"})
-        self.id = digest({**self.inputs, **search_rules, "query_tower": self.query_tower.model_dump()})
+        query = {"encoder": config.encoder.identity(), "query_tower": self.query_tower.model_dump()}
+        self.id = digest({**self.inputs, **search_rules, **query})
         self.temporary: list[Path] = []
 
     def run(self) -> IndexVersion:

@@ -155,9 +155,9 @@ def read_vectors(path: str) -> tuple[NDArray[np.int64], NDArray[np.float16], NDA
 def row_ranges(parts: Iterable[ArticlePart], rows_per_part: int) -> list[RowRange]:
     """Cut article parts into ranges of `rows_per_part` rows, the last of each part shorter."""
     return [
-        RowRange(source=part.name, number=number, start=start, stop=min(start + rows_per_part, part.rows))
+        RowRange(source=part.name, start=start, stop=min(start + rows_per_part, part.rows))
         for part in parts
-        for number, start in enumerate(range(0, part.rows, rows_per_part))
+        for start in range(0, part.rows, rows_per_part)
     ]
 
 

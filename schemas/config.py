@@ -44,7 +44,8 @@ class EmbedConfig(Frozen):
     """The embedding pipeline."""
 
     rows_per_part: PositiveInt = 8192
-    """Rows of an article part per vector part: what a crash loses at most, per actor."""
+    """Rows of an article part per vector part: what a crash loses at most, per actor. With another number every
+    article is embedded anew."""
     actors: PositiveInt = 1
     """Encoder actors: one per GPU, or one per few CPU cores."""
     threads: NonNegativeInt = 0

@@ -1,7 +1,7 @@
 """Encoder specs: everything that decides which vector a text gets, as data."""
 
 import re
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
@@ -47,6 +47,11 @@ class EncoderSpec(Frozen):
         if not self.article.pair and not {"{title}", "{abstract}"} <= set(re.findall(r"{\w+}", self.article.template)):
             raise ValueError(f"article.template {self.article.template!r} needs {{title}} and {{abstract}}")
         return self
+
+    def identity(self) -> dict[str, Any]:
+        """Return what makes two specs the same: all but where the weights lie, which their digests answer for."""
+        place = {"model", "revision"}
+        return self.model_dump(exclude={"query": place, "article": place})
 
 
 class TowerDigests(Frozen):

@@ -21,11 +21,10 @@ class RowRange(Frozen):
 
     source: str
     """Name of the source file, and so of its article part."""
-    number: int
     start: int
     stop: int
 
     @property
     def name(self) -> str:
-        """`pubmed26n0001-0`, the file name of its vector part."""
-        return f"{self.source}-{self.number}"
+        """`pubmed26n0001-0-8192`, the file name of its vector part: ranges of another size are other files."""
+        return f"{self.source}-{self.start}-{self.stop}"

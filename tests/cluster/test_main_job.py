@@ -41,7 +41,7 @@ def test_the_version_holds_every_live_article_with_an_abstract_once(version: Ind
 def test_a_vector_of_the_pipeline_is_the_encoders_own(version: IndexVersion, config: Config) -> None:
     layout, spec = open_layout(config), config.encoder
     pmids, vectors, present = read_vectors(
-        layout.vector_part(version.fingerprint, version.selection, "pubmed21n1298-0")
+        layout.vector_part(version.fingerprint, version.selection, "pubmed21n1298-0-64")
     )
     articles = {
         row["pmid"]: (row["title"], row["abstract"])
@@ -63,7 +63,7 @@ def test_a_second_run_does_nothing(version: IndexVersion, config: Config, source
 
 
 def test_a_rerun_makes_only_the_lost_vector_part(version: IndexVersion, config: Config) -> None:
-    path = Path(open_layout(config).vector_part(version.fingerprint, version.selection, "pubmed20n0014-1"))
+    path = Path(open_layout(config).vector_part(version.fingerprint, version.selection, "pubmed20n0014-0-64"))
     before = read_vectors(str(path))
     path.unlink()
     assert embed.run(config, NOTHING)["embedded_parts"] == 1

@@ -2,6 +2,7 @@
 start."""
 
 import asyncio
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,15 @@ def test_another_tower_is_refused(side: str, config: Config, version: IndexVersi
     spec: EncoderSpec = config.encoder.model_copy(update={side: tower})
     with pytest.raises(StoreError, match=f"with another '{side}'"):
         check_encoder(config.model_copy(update={"encoder": spec}), version)
+
+
+def test_the_same_weights_may_lie_elsewhere(config: Config, version: IndexVersion, tmp_path: Path) -> None:
+    folder = shutil.copytree(config.encoder.query.model, tmp_path / "moved")
+    moved = {
+        side: getattr(config.encoder, side).model_copy(update={"model": str(folder)}) for side in ("query", "article")
+    }
+    ours = config.model_copy(update={"encoder": config.encoder.model_copy(update=moved)})
+    assert load_encoder(ours, version, threads=1).digests == version.query_tower
 
 
 def reranking(config: Config, **values: Any) -> Config:

@@ -52,26 +52,29 @@ def embed(config: Config, ranges: list[RowRange], pmids: list[int] | None = None
     return WriteRange(config, "fingerprint", "abstract")(table)
 
 
-def rows(number: int, start: int, stop: int) -> RowRange:
-    return RowRange(source=SOURCE, number=number, start=start, stop=stop)
+def rows(start: int, stop: int) -> RowRange:
+    return RowRange(source=SOURCE, start=start, stop=stop)
 
 
-def part(config: Config, number: int) -> str:
-    return Layout(config.store).vector_part("fingerprint", "abstract", f"{SOURCE}-{number}")
+ALL = rows(0, 6)
+
+
+def part(config: Config, of: RowRange) -> str:
+    return Layout(config.store).vector_part("fingerprint", "abstract", of.name)
 
 
 def test_a_part_has_every_row_and_vectors_where_selected_and_alive(config: Config) -> None:
-    embed(config, [rows(0, 0, 6)])
-    pmids, _, present = read_vectors(part(config, 0))
+    embed(config, [ALL])
+    pmids, _, present = read_vectors(part(config, ALL))
     assert pmids.tolist() == [a.pmid for a in ARTICLES]
     assert present.tolist() == ALIVE_WITH_ABSTRACT
     hashes = pq.read_table(Layout(config.store).article_part(SOURCE))["text_hash"]
-    assert pq.read_table(part(config, 0))["text_hash"].to_pylist() == hashes.to_pylist()
+    assert pq.read_table(part(config, ALL))["text_hash"].to_pylist() == hashes.to_pylist()
 
 
 def test_vectors_are_the_encoders_own(config: Config) -> None:
-    embed(config, [rows(0, 0, 6)])
-    _, vectors, present = read_vectors(part(config, 0))
+    embed(config, [ALL])
+    _, vectors, present = read_vectors(part(config, ALL))
     spec = config.encoder
     encoder = Encoder(spec, spec.article, config.engine, threads=1, cache=Path("unused"))
     texts = [(a.title, a.abstract) for a, wanted in zip(ARTICLES, ALIVE_WITH_ABSTRACT, strict=True) if wanted]
@@ -81,28 +84,28 @@ def test_vectors_are_the_encoders_own(config: Config) -> None:
 
 
 def test_ranges_in_one_batch_or_alone_are_the_same_files(config: Config) -> None:
-    ranges = [rows(0, 0, 3), rows(1, 3, 4), rows(2, 4, 6)]
+    ranges = [rows(0, 3), rows(3, 4), rows(4, 6)]
     embed(config, ranges)
-    together = [read_vectors(part(config, n)) for n in range(3)]
+    together = [read_vectors(part(config, one)) for one in ranges]
     for number, one in enumerate(ranges):
-        Path(part(config, number)).unlink()
+        Path(part(config, one)).unlink()
         embed(config, [one])
-        again = read_vectors(part(config, number))
+        again = read_vectors(part(config, one))
         assert all(np.array_equal(together[number][column], again[column]) for column in range(3))
 
 
-def test_the_file_is_named_by_source_and_number_and_may_be_written_again(config: Config) -> None:
-    written = embed(config, [rows(7, 0, 6)])
-    assert part(config, 7).endswith(f"/vectors/fingerprint/abstract/{SOURCE}-7.parquet")
-    assert written["name"].to_pylist() == [f"{SOURCE}-7"]
-    before = Path(part(config, 7)).read_bytes()
-    embed(config, [rows(7, 0, 6)])
-    assert Path(part(config, 7)).read_bytes() == before
-    assert [f.name for f in Path(part(config, 7)).parent.iterdir()] == [f"{SOURCE}-7.parquet"]
+def test_the_file_is_named_by_source_and_rows_and_may_be_written_again(config: Config) -> None:
+    written = embed(config, [ALL])
+    assert part(config, ALL).endswith(f"/vectors/fingerprint/abstract/{SOURCE}-0-6.parquet")
+    assert written["name"].to_pylist() == [f"{SOURCE}-0-6"]
+    before = Path(part(config, ALL)).read_bytes()
+    embed(config, [ALL])
+    assert Path(part(config, ALL)).read_bytes() == before
+    assert [f.name for f in Path(part(config, ALL)).parent.iterdir()] == [f"{SOURCE}-0-6.parquet"]
 
 
 def test_what_was_done_is_reported_per_range(config: Config) -> None:
-    written = embed(config, [rows(0, 0, 2), rows(1, 2, 6)])
+    written = embed(config, [rows(0, 2), rows(2, 6)])
     assert written["vectors"].to_pylist() == [1, 2]
     spec = config.encoder
     encoder = Encoder(spec, spec.article, config.engine, threads=1, cache=Path("unused"))
@@ -112,24 +115,24 @@ def test_what_was_done_is_reported_per_range(config: Config) -> None:
 
 
 def test_a_range_without_articles_to_embed_is_a_part_of_nulls(config: Config) -> None:
-    assert embed(config, [rows(0, 1, 4)])["vectors"].to_pylist() == [0]
-    pmids, _, present = read_vectors(part(config, 0))
+    assert embed(config, [rows(1, 4)])["vectors"].to_pylist() == [0]
+    pmids, _, present = read_vectors(part(config, rows(1, 4)))
     assert (pmids.tolist(), present.tolist()) == ([12, 13, 14], [False] * 3)
-    assert count_vectors(part(config, 0)) == 0
+    assert count_vectors(part(config, rows(1, 4))) == 0
 
 
 def test_a_list_of_pmids_selects_without_regard_to_abstracts_but_only_what_is_alive(config: Config) -> None:
     listed = config.model_copy(update={"selection": SelectionConfig(rule="pmids", file="unused")})
-    embed(listed, [rows(0, 0, 6)], pmids=[12, 13, 14])
-    assert read_vectors(part(config, 0))[2].tolist() == [False, True, False, False, True, False]
+    embed(listed, [ALL], pmids=[12, 13, 14])
+    assert read_vectors(part(config, ALL))[2].tolist() == [False, True, False, False, True, False]
 
 
 def test_a_vector_beyond_float16_is_refused_by_pmid(config: Config) -> None:
-    table = TokenizeRange(config, "now", None)(pa.table({"range": [rows(0, 4, 6).model_dump_json()]}))
+    table = TokenizeRange(config, "now", None)(pa.table({"range": [rows(4, 6).model_dump_json()]}))
     encoded = EncodeRange(config, threads=1)(table)
     overflown = np.full(2 * tiny.DIMENSION, np.inf, np.float16)
     column = pa.LargeListArray.from_arrays([0, len(overflown)], pa.array(overflown))
     encoded = encoded.set_column(encoded.column_names.index("vectors"), "vectors", column)
     with pytest.raises(InputError, match="article 13"):
         WriteRange(config, "fingerprint", "abstract")(encoded)
-    assert not Path(part(config, 0)).exists()
+    assert not Path(part(config, ALL)).exists()

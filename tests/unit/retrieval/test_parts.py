@@ -196,5 +196,11 @@ def test_a_missing_part_is_named(tmp_path: Path) -> None:
 
 def test_row_ranges_cover_every_part_once() -> None:
     parts = [ArticlePart("a", 5, "", 0), ArticlePart("none", 0, "", 0), ArticlePart("b", 4, "", 0)]
-    ranges = [(r.name, r.start, r.stop) for r in row_ranges(parts, 2)]
-    assert ranges == [("a-0", 0, 2), ("a-1", 2, 4), ("a-2", 4, 5), ("b-0", 0, 2), ("b-1", 2, 4)]
+    ranges = [(r.source, r.start, r.stop) for r in row_ranges(parts, 2)]
+    assert ranges == [("a", 0, 2), ("a", 2, 4), ("a", 4, 5), ("b", 0, 2), ("b", 2, 4)]
+
+
+def test_ranges_of_another_size_are_other_files() -> None:
+    small, large = ({r.name for r in row_ranges([ArticlePart("a", 8, "", 0)], size)} for size in (2, 4))
+    assert small == {"a-0-2", "a-2-4", "a-4-6", "a-6-8"}
+    assert not small & large

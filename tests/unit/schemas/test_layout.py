@@ -12,7 +12,7 @@ PATHS = {
     LAYOUT.article_part("pubmed26n0001"): "articles/pubmed26n0001.parquet",
     LAYOUT.snapshot("s1"): "snapshots/s1.parquet",
     LAYOUT.selection("pmids-1"): "selections/pmids-1.txt",
-    LAYOUT.vector_part("f1", "abstract", "pubmed26n0001-0"): "vectors/f1/abstract/pubmed26n0001-0.parquet",
+    LAYOUT.vector_part("f1", "abstract", "pubmed26n0001-0-64"): "vectors/f1/abstract/pubmed26n0001-0-64.parquet",
     LAYOUT.quantizer("aa"): "quantizers/aa.faiss",
     LAYOUT.quantizer_record("i1"): "quantizers/i1.json",
     LAYOUT.worker_shard("i1", 3): "shards/i1/3",
