@@ -114,16 +114,16 @@ def check_file(path: Path, expected: FileDigest, *, whole: bool = False) -> None
         IntegrityError: names the file and what is wrong with it.
     """
     if not path.exists():
-        raise IntegrityError(f"{path}: file is missing; build the segment again")
+        raise IntegrityError(f"{path}: file is missing; restore it from a copy")
     if (size := path.stat().st_size) != expected.bytes:
-        raise IntegrityError(f"{path}: {size} bytes, its manifest says {expected.bytes}; build the segment again")
+        raise IntegrityError(f"{path}: {size} bytes, its manifest says {expected.bytes}; restore it from a copy")
     if whole:
         found, wanted = file_digest(path).sha256, expected.sha256
     else:
         with path.open("rb") as file:
             found, wanted = hashlib.sha256(file.read(HEAD_BYTES)).hexdigest(), expected.head
     if found != wanted:
-        raise IntegrityError(f"{path}: sha256 {found[:12]}…, its manifest says {wanted[:12]}…; build the segment again")
+        raise IntegrityError(f"{path}: sha256 {found[:12]}…, its manifest says {wanted[:12]}…; restore it from a copy")
 
 
 def _sync(path: Path) -> None:

@@ -92,7 +92,7 @@ def test_a_missing_file_is_refused_by_name(name: str, folder: Path, quantizer: Q
     (folder / name).unlink()
     try:
         assert refusal(folder, quantizer, name, whole=False) == (
-            f"{folder / name}: file is missing; build the segment again"
+            f"{folder / name}: file is missing; restore it from a copy"
         )
     finally:
         (folder / name).write_bytes(good)

@@ -174,7 +174,7 @@ def test_a_flip_behind_the_head_is_found_by_reading_the_whole(tmp_path: Path) ->
     content[-1] = 1
     (tmp_path / "a").write_bytes(content)
     check_file(tmp_path / "a", digest)
-    with pytest.raises(IntegrityError, match=rf"^{tmp_path}/a: sha256 \w{{12}}…, its manifest says \w{{12}}…; build"):
+    with pytest.raises(IntegrityError, match=rf"^{tmp_path}/a: sha256 \w{{12}}…, its manifest says \w{{12}}…; restore"):
         check_file(tmp_path / "a", digest, whole=True)
 
 
@@ -190,8 +190,14 @@ def test_another_size_or_no_file_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     digest = file_digest(tmp_path / "a")
     (tmp_path / "a").write_bytes(b"ab")
-    with pytest.raises(IntegrityError, match=rf"^{tmp_path}/a: 2 bytes, its manifest says 3; build the segment again$"):
+    with pytest.raises(
+        IntegrityError,
+        match=rf"^{tmp_path}/a: 2 bytes, its manifest says 3; restore it from a copy$",
+    ):
         check_file(tmp_path / "a", digest)
     (tmp_path / "a").unlink()
-    with pytest.raises(IntegrityError, match=rf"^{tmp_path}/a: file is missing; build the segment again$"):
+    with pytest.raises(
+        IntegrityError,
+        match=rf"^{tmp_path}/a: file is missing; restore it from a copy$",
+    ):
         check_file(tmp_path / "a", digest)
