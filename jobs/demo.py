@@ -121,7 +121,7 @@ def _select(config: Config, articles: str) -> Config:
     file = CHOSEN
     if int(articles) != CHOSEN_COUNT:
         layout = open_layout(config)
-        file = Path(layout.root) / "selections" / f"demo-{articles}.txt"
+        file = Path(layout.selection(f"demo-{articles}"))
         chosen = _choose(layout, int(articles))
         write_bytes(str(file), "".join(f"{pmid}\n" for pmid in chosen).encode())
     return config.model_copy(update={"selection": SelectionConfig(rule="pmids", file=str(file))})

@@ -64,10 +64,6 @@ class Layout:
         """The manifest of one version."""
         return f"{self.versions}/{version}.json"
 
-    def report(self, run: str) -> str:
-        """What one run did, as JSON."""
-        return f"{self.root}/runs/{run}/report.json"
-
 
 ARTICLES, LISTS, ROWS, PMIDS, PMID_ORDER = (
     "articles.arrow",

@@ -18,13 +18,12 @@ PATHS = {
     LAYOUT.worker_shard("i1", 3): "shards/i1/3",
     LAYOUT.segment("g1"): "segments/g1",
     LAYOUT.version("v1"): "versions/v1.json",
-    LAYOUT.report("r1"): "runs/r1/report.json",
 }
 
 
 def test_paths_are_where_older_stores_have_them() -> None:
     assert {path: f"/store/{rest}" for path, rest in PATHS.items()} == {path: path for path in PATHS}
-    assert len(PATHS) == 11
+    assert len(PATHS) == 10
 
 
 def test_a_folder_that_is_listed_holds_one_kind_of_file() -> None:
