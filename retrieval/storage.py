@@ -37,13 +37,13 @@ def atomic_path(path: str) -> Iterator[Path]:
     try:
         yield temporary
         for written in [*temporary.iterdir(), temporary] if temporary.is_dir() else [temporary]:
-            _sync(written)
+            sync(written)
         try:
             temporary.replace(target)
         except OSError:
             if not (temporary.is_dir() and target.is_dir()):
                 raise
-        _sync(target.parent)
+        sync(target.parent)
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary)
@@ -126,7 +126,7 @@ def check_file(path: Path, expected: FileDigest, *, whole: bool = False) -> None
         raise IntegrityError(f"{path}: sha256 {found[:12]}…, its manifest says {wanted[:12]}…; restore it from a copy")
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Make what was written to a file or folder survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
