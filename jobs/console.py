@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from typing import TextIO
 
+CLEAR = "\r\x1b[K"
 LINE_SECONDS = 10.0
 """How often progress is logged where there is no terminal."""
 
@@ -47,16 +48,22 @@ def fail(text: str, code: int) -> int:
 class Progress:
     """Counts what is done of a stage, and shows it with a rate and the time left."""
 
-    def __init__(self, stage: str, total: int, unit: str) -> None:
-        """`total` units are to be done."""
-        self._stage, self._total, self._unit = stage, total, unit
+    def __init__(self, stage: str, total: int, unit: str, detail: str = "") -> None:
+        """`total` units are to be done; `detail` is what else is counted, with a rate of its own."""
+        self._stage, self._total, self._unit, self._detail = stage, total, unit, detail
+        self._details = 0
         self._start = self._shown = time.monotonic()
         self._terminal = sys.stderr.isatty()
         self.done = 0
 
-    def add(self, count: int) -> None:
-        """Count units that were finished."""
+    def log(self, text: str) -> None:
+        """Print a line about one unit, above the bar where there is one."""
+        log(f"{CLEAR if self._terminal else ''}{self._stage:9} {text}")
+
+    def add(self, count: int, details: int = 0) -> None:
+        """Count units that were finished, and what they held."""
         self.done += count
+        self._details += details
         now = time.monotonic()
         if now - self._shown > (0.1 if self._terminal else LINE_SECONDS):
             self._shown = now
@@ -75,12 +82,14 @@ class Progress:
     def _print(self, *, end: bool) -> None:
         rate = self.done / max(self.seconds, 1e-3)
         text = f"{self._stage:9} {self.done:,} of {self._total:,} {self._unit}, {rate:,.1f}/s"
+        if self._detail:
+            text += f", {self._details:,} {self._detail}, {self._details / max(self.seconds, 1e-3):,.0f}/s"
         if not end and rate:
             text += f", {max(0, self._total - self.done) / rate:,.0f} s left"
         if end:
             text += f", {self.seconds:.1f} s"
         if self._terminal:
-            sys.stderr.write(f"\r\x1b[K{text}" + ("\n" if end else ""))
+            sys.stderr.write(f"{CLEAR}{text}" + ("\n" if end else ""))
             sys.stderr.flush()
         else:
             log(text)

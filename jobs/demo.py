@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from jobs import embed, evaluate, index, ingest, promote, search, serve
 from jobs.config import ROOT
 from jobs.console import log, megabytes, say, table
-from jobs.store import article_parts, open_layout
+from jobs.store import ingested, open_layout
 from retrieval.embedded import WHEELS, is_cached
 from retrieval.selection import parse_pmids
 from retrieval.storage import write_bytes
@@ -50,7 +50,7 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
     start = time.monotonic()
     _announce(config, out)
     stages = _Stages()
-    ingested = stages.run("ingest", ingest.run, config, argparse.Namespace(source="embedded:pubmed"))
+    articles = stages.run("ingest", ingest.run, config, argparse.Namespace(source="embedded:pubmed", baseline=False))
     config = _select(config, options.articles)
     if options.port:
         config = config.model_copy(update={"serve": config.serve.model_copy(update={"port": options.port})})
@@ -66,7 +66,7 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
             out(f"\nQuality, judged by NLM's indexers:\n{evaluate.show(quality)}\n{CAVEAT}")
         report = {
             "seconds": round(time.monotonic() - start, 1),
-            "stages": _summary(stages.seconds, ingested, embedded, built, open_layout(config)),
+            "stages": _summary(stages.seconds, articles, embedded, built, open_layout(config)),
             "queries": answers,
             "quality": quality,
         }
@@ -132,8 +132,8 @@ def _choose(layout: Layout, count: int) -> list[int]:
     rng = np.random.default_rng(SEED)
     chosen = rng.permutation(parse_pmids(CHOSEN.read_text(), str(CHOSEN)))
     with_abstract = [
-        pq.read_table(layout.article_part(p.name), columns=["pmid"], filters=pc.field("abstract") != "")["pmid"]
-        for p in article_parts(layout)
+        pq.read_table(layout.article_part(part.name), columns=["pmid"], filters=pc.field("abstract") != "")["pmid"]
+        for part in ingested(layout).info.parts
     ]
     others = np.setdiff1d(np.concatenate(with_abstract), chosen)
     return sorted(np.concatenate([chosen, rng.permutation(others)])[:count].tolist())
@@ -167,7 +167,7 @@ def _evaluation() -> argparse.Namespace:
 
 def _summary(
     seconds: dict[str, float],
-    ingested: dict[str, Any],
+    articles: dict[str, Any],
     embedded: dict[str, Any],
     built: dict[str, Any],
     layout: Layout,
@@ -187,7 +187,7 @@ def _summary(
         ]
 
     rows = [
-        row("ingest", ingested["records"], "records", not ingested["ingested"], "articles"),
+        row("ingest", articles["records"], "records", not articles["ingested"], "articles"),
         row("embed", embedded["vectors"], "vectors", not embedded["embedded_parts"], "vectors"),
         row("index", built["articles"], "articles", not built["built"], "segments"),
         row("serve", 1, "service", False),

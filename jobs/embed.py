@@ -14,7 +14,7 @@ from actors.embedding import EncodeRange, TokenizeRange, WriteRange
 from actors.models import tower_digests
 from jobs.cluster import connect
 from jobs.console import Progress, table
-from jobs.store import article_parts, load_selection, newest_snapshot, open_layout
+from jobs.store import ingested, load_selection, open_layout
 from retrieval.parts import row_ranges
 from schemas.config import Config
 from schemas.encoder import article_fingerprint
@@ -29,18 +29,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
     """Write the missing vector parts of the newest snapshot."""
     layout = open_layout(config)
-    parts = article_parts(layout)
-    snapshot = newest_snapshot(layout, parts)
+    snapshot = ingested(layout)
     selection, pmids = load_selection(config.selection)
     fingerprint = article_fingerprint(config.encoder, tower_digests(config.encoder.article, Path(config.cache)))
-    ranges = row_ranges(parts, config.embed.rows_per_part)
+    ranges = row_ranges(snapshot.info.parts, config.embed.rows_per_part)
     missing = [r for r in ranges if not Path(layout.vector_part(fingerprint, selection, r.name)).exists()]
     return {
         "fingerprint": fingerprint,
         "selection": selection,
         "parts": len(ranges),
         "embedded_parts": len(missing),
-        **_embed(config, layout, missing, (snapshot, fingerprint, selection), pmids),
+        **_embed(config, layout, missing, (snapshot.id, fingerprint, selection), pmids),
     }
 
 

@@ -15,7 +15,7 @@ from actors.models import tower_digests
 from jobs.build import VectorSource, build_worker_shards, measure_recall, merge_shard, train
 from jobs.cluster import connect, finished
 from jobs.console import Progress, table
-from jobs.store import article_parts, load_selection, newest_snapshot, open_layout, read_current, read_version
+from jobs.store import ingested, load_selection, open_layout, read_current, read_version
 from retrieval.parts import count_vectors, row_ranges
 from retrieval.quantizer import metric_for, nlist_for, nprobe_for
 from retrieval.storage import read_document, write_bytes
@@ -71,13 +71,13 @@ class _Build:
 
     def __init__(self, config: Config) -> None:
         self.config, self.layout = config, open_layout(config)
-        parts = article_parts(self.layout)
-        self.snapshot = newest_snapshot(self.layout, parts)
+        snapshot = ingested(self.layout)
+        self.snapshot = snapshot.id
         self.selection, self.pmids = load_selection(config.selection)
         self.query_tower = tower_digests(config.encoder.query, Path(config.cache))
         article_tower = tower_digests(config.encoder.article, Path(config.cache))
         self.fingerprint = article_fingerprint(config.encoder, article_tower)
-        self.ranges = row_ranges(parts, config.embed.rows_per_part)
+        self.ranges = row_ranges(snapshot.info.parts, config.embed.rows_per_part)
         self.inputs = {
             "snapshot": self.snapshot,
             "selection": self.selection,

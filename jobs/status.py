@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from jobs.console import megabytes, table
-from jobs.store import article_parts, open_layout, read_current, versions
+from jobs.store import article_parts, open_layout, read_current, snapshots, versions
+from retrieval.sources import source_order
 from retrieval.storage import check_file
 from schemas.config import Config
 from schemas.layout import Layout
@@ -25,15 +26,21 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
     if options.verify:
         for version in found:
             _verify(layout, version)
-    parts = article_parts(layout)
+    known = snapshots(layout)
+    snapshot = known[-1] if known else None
+    refs = snapshot.info.parts if snapshot else ()
+    in_use = {ref.name for each in known for ref in each.info.parts}
     return {
         "store": layout.root,
         "current": current.version if current else None,
         "withdrawn": list(current.withdrawn) if current else [],
         "verified": options.verify,
-        "article_parts": len(parts),
-        "records": sum(part.rows for part in parts),
-        "newest_source": parts[-1].name if parts else None,
+        "snapshot": snapshot.id if snapshot else None,
+        "articles": snapshot.info.counts.alive if snapshot else 0,
+        "article_parts": len(refs),
+        "records": sum(ref.rows - ref.deletions for ref in refs),
+        "newest_source": refs[-1].name if refs else None,
+        "pending_parts": sorted(article_parts(layout) - in_use, key=source_order),
         "versions": [_version(layout, v) for v in found],
         "bytes": {name: _size(Path(layout.root) / name) for name in ("articles", "vectors", "segments")},
     }
@@ -42,11 +49,15 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
 def show(report: dict[str, Any]) -> str:
     """Return the report for a person."""
     sizes = ", ".join(f"{name} {megabytes(size)}" for name, size in report["bytes"].items())
-    newest = f", newest {report['newest_source']}" if report["newest_source"] else ""
+    newest = f", newest {report['newest_source']}; {report['articles']:,} articles" if report["newest_source"] else ""
     lines = [
         f"store {report['store']}: {sizes}",
         f"{report['article_parts']} article parts, {report['records']:,} records{newest}",
     ]
+    if pending := report["pending_parts"]:
+        lines.append(
+            f"{len(pending)} article parts, from {pending[0]}, are in no snapshot yet: run pubray ingest again"
+        )
     if report["verified"]:
         lines.append("every file of every version has its digest")
     if not report["versions"]:

@@ -5,10 +5,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.parts import ArticlePart, read_article_part
 from retrieval.selection import parse_pmids, selection_id
-from retrieval.snapshot import snapshot_id
-from retrieval.sources import source_order
+from retrieval.snapshot import Snapshot, read_snapshot
 from retrieval.storage import compare_and_swap, read_bytes, read_document
 from schemas.config import Config, SelectionConfig
 from schemas.errors import InputError, StoreError
@@ -21,25 +19,35 @@ def open_layout(config: Config) -> Layout:
     return Layout(config.store)
 
 
-def article_parts(layout: Layout) -> list[ArticlePart]:
-    """Return all article parts in file order."""
-    folder = Path(layout.article_parts)
-    files = [f for f in folder.glob("*.parquet") if not f.name.startswith(".")]
-    return sorted((read_article_part(f) for f in files), key=lambda part: source_order(part.name))
+def article_parts(layout: Layout) -> set[str]:
+    """Return the names of all article parts, whether in a snapshot or not."""
+    return {file.stem for file in _files(layout.article_parts, "parquet")}
 
 
-def newest_snapshot(layout: Layout, parts: list[ArticlePart]) -> str:
-    """Return the id of the snapshot of all article parts.
+def snapshots(layout: Layout) -> list[Snapshot]:
+    """Return all snapshots, by lineage and number of article parts."""
+    found = (read_snapshot(file) for file in _files(layout.snapshots, "parquet"))
+    return sorted(found, key=lambda snapshot: (snapshot.info.lineage.number, len(snapshot.info.parts)))
+
+
+def newest_snapshot(layout: Layout) -> Snapshot | None:
+    """Return the snapshot of the newest lineage and of most article parts; None before the first."""
+    return next(reversed(snapshots(layout)), None)
+
+
+def ingested(layout: Layout) -> Snapshot:
+    """Return the newest snapshot.
 
     Raises:
-        StoreError: nothing was ingested, or the last ingest did not finish.
+        StoreError: nothing was ingested, or the first ingest did not finish.
     """
-    if not parts:
-        raise StoreError(f"the store {layout.root} holds no articles; run pubray ingest --source … first")
-    identifier = snapshot_id([(part.name, part.digest) for part in parts])
-    if not Path(layout.snapshot(identifier)).exists():
-        raise StoreError(f"the store {layout.root} has article parts without a snapshot; run pubray ingest again")
-    return identifier
+    if (snapshot := newest_snapshot(layout)) is None:
+        raise StoreError(f"the store {layout.root} holds no snapshot of articles; run pubray ingest --source … first")
+    return snapshot
+
+
+def _files(folder: str, suffix: str) -> list[Path]:
+    return [file for file in Path(folder).glob(f"*.{suffix}") if not file.name.startswith(".")]
 
 
 def load_selection(config: SelectionConfig) -> tuple[str, NDArray[np.int64] | None]:
@@ -63,8 +71,8 @@ def read_version(layout: Layout, version: str) -> IndexVersion:
 
 def versions(layout: Layout) -> list[IndexVersion]:
     """Return all versions, oldest first."""
-    files = [f for f in Path(layout.versions).glob("*.json") if not f.name.startswith(".")]
-    return sorted((read_version(layout, f.stem) for f in files), key=lambda v: (v.created, v.id))
+    found = (read_version(layout, file.stem) for file in _files(layout.versions, "json"))
+    return sorted(found, key=lambda version: (version.created, version.id))
 
 
 def read_current(layout: Layout) -> Current | None:

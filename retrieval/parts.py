@@ -4,17 +4,21 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from retrieval.articles import Rejects
 from retrieval.storage import atomic_path
 from schemas.article import ARTICLE_SCHEMA
 from schemas.errors import InputError, IntegrityError, StoreError
+from schemas.snapshot import PartRef
 from schemas.vector import RowRange, vector_schema
 
 ROW_GROUP = 8192
@@ -29,44 +33,49 @@ COUNT_KEY = b"pubray.vectors"
 class ArticlePart(NamedTuple):
     """What the footer of an article part says."""
 
-    name: str
-    rows: int
-    digest: str
-    """Over the keys and record hashes: it changes when any record does."""
+    ref: PartRef
     source_bytes: int
     """Size of the source file when it was read."""
+    rejects: Rejects
 
 
-def write_article_part(path: str, batches: Iterable[pa.RecordBatch], source_bytes: int) -> ArticlePart:
-    """Write the records of one source file; memory is bounded by one row group."""
-    digest, rows = hashlib.sha256(), 0
+def write_article_part(
+    path: str, batches: Iterable[pa.RecordBatch], source_bytes: int, rejects: Rejects
+) -> ArticlePart:
+    """Write the records of one source file; memory is bounded by one row group.
+
+    rejects: is complete when the last batch has been read. The digest is over keys and record hashes: it changes when
+    any record does.
+    """
+    digest, rows, deletions = hashlib.sha256(), 0, 0
     with (
         atomic_path(path) as temporary,
         pq.ParquetWriter(temporary, ARTICLE_SCHEMA, compression="zstd", write_page_checksum=True) as writer,
     ):
-        for table in _row_groups(batches):
-            for name in ("pmid", "deleted", "record_hash"):
+        for table in regrouped(batches, ROW_GROUP):
+            for name in ("pmid", "deleted", "unusable", "record_hash"):
                 digest.update(table[name].combine_chunks().to_numpy(zero_copy_only=False).tobytes())
             writer.write_table(table, row_group_size=ROW_GROUP)
             rows += len(table)
-        part = ArticlePart(Path(path).stem, rows, digest.hexdigest()[:16], source_bytes)
-        facts = {"digest": part.digest, "source_bytes": part.source_bytes}
+            deletions += pc.sum(table["deleted"]).as_py()
+        ref = PartRef(Path(path).stem, digest.hexdigest()[:16], rows, deletions)
+        facts = {"ref": ref, "source_bytes": source_bytes, "rejects": asdict(rejects)}
         writer.add_key_value_metadata({PART_KEY: json.dumps(facts).encode()})
-    return part
+    return ArticlePart(ref, source_bytes, rejects)
 
 
-def _row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Regroup batches to `ROW_GROUP` rows."""
+def regrouped(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
+    """Yield the batches' rows in tables of `rows` rows, the last one shorter."""
     held: list[pa.RecordBatch] = []
-    rows = 0
+    count = 0
     for batch in batches:
         held.append(batch)
-        rows += batch.num_rows
-        while rows >= ROW_GROUP:
+        count += batch.num_rows
+        while count >= rows:
             table = pa.Table.from_batches(held)
-            yield table.slice(0, ROW_GROUP)
-            held, rows = table.slice(ROW_GROUP).to_batches(), rows - ROW_GROUP
-    if rows:
+            yield table.slice(0, rows)
+            held, count = table.slice(rows).to_batches(), count - rows
+    if count:
         yield pa.Table.from_batches(held)
 
 
@@ -76,11 +85,12 @@ def read_article_part(path: Path) -> ArticlePart:
     Raises:
         IntegrityError: the file is not an article part, or not a whole one.
     """
-    metadata = _footer(path)
-    facts = json.loads((metadata.metadata or {}).get(PART_KEY, b"null"))
-    if facts is None:
+    metadata = _footer(path).metadata or {}
+    if PART_KEY not in metadata:
         raise IntegrityError(f"{path}: not an article part of pubray; remove it and ingest its source again")
-    return ArticlePart(path.stem, metadata.num_rows, facts["digest"], facts["source_bytes"])
+    with refusing(path):
+        facts = json.loads(metadata[PART_KEY])
+        return ArticlePart(PartRef(*facts["ref"]), facts["source_bytes"], Rejects(**facts["rejects"]))
 
 
 def read_range(path: str, start: int, stop: int, columns: Sequence[str]) -> pa.Table:
@@ -89,12 +99,12 @@ def read_range(path: str, start: int, stop: int, columns: Sequence[str]) -> pa.T
     Raises:
         IntegrityError: the file is truncated, or a page of it flipped.
     """
-    with _refusing(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+    with refusing(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
         sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
         ends = np.cumsum([0, *sizes])
         first = int(np.searchsorted(ends, start, "right")) - 1
         last = int(np.searchsorted(ends, stop, "left"))
-        table = file.read_row_groups(list(range(first, last)), columns=list(columns))
+        table = file.read_row_groups(list(range(first, last)), columns=list(columns)).select(columns)
     return table.slice(start - int(ends[first]), stop - start).combine_chunks()
 
 
@@ -140,7 +150,7 @@ def read_vectors(path: str) -> tuple[NDArray[np.int64], NDArray[np.float16], NDA
     Raises:
         IntegrityError: the file is truncated, or a page of it flipped.
     """
-    with _refusing(path):
+    with refusing(path):
         table = pq.read_table(path, columns=["pmid", "vector"], page_checksum_verification=True)
     column = table["vector"].combine_chunks()
     if not isinstance(column, pa.FixedSizeListArray):
@@ -152,7 +162,7 @@ def read_vectors(path: str) -> tuple[NDArray[np.int64], NDArray[np.float16], NDA
     return table["pmid"].to_numpy(), vectors, present
 
 
-def row_ranges(parts: Iterable[ArticlePart], rows_per_part: int) -> list[RowRange]:
+def row_ranges(parts: Iterable[PartRef], rows_per_part: int) -> list[RowRange]:
     """Cut article parts into ranges of `rows_per_part` rows, the last of each part shorter."""
     return [
         RowRange(source=part.name, start=start, stop=min(start + rows_per_part, part.rows))
@@ -162,17 +172,17 @@ def row_ranges(parts: Iterable[ArticlePart], rows_per_part: int) -> list[RowRang
 
 
 def _footer(path: Path) -> pq.FileMetaData:
-    with _refusing(path):
+    with refusing(path):
         return pq.read_metadata(path)
 
 
 @contextmanager
-def _refusing(path: str | Path) -> Iterator[None]:
-    """Name the file that cannot be read."""
+def refusing(path: str | Path) -> Iterator[None]:
+    """Name the file that cannot be read. A flipped footer has names that are not UTF-8, not known, or no JSON."""
     try:
         yield
     except FileNotFoundError:
         raise StoreError(f"{path}: no such file; run the job that writes it") from None
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise IntegrityError(f"{path}: not whole Parquet ({reason}); remove it and run the job again") from None

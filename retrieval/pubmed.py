@@ -1,74 +1,186 @@
-"""PubMed XML as a stream: memory is bounded by a batch, whatever the size of the file.
+"""PubMed XML as a stream of articles: memory is bounded by a group of records, whatever the size of the file.
 
-The parser fetches nothing and expands nothing: no DTD, no network, entities stay as they are written.
-libxml2's own limits (10 MB a text, 256 levels) stay on: they are what stops entities inside attributes.
+A file is a flat list of records, so it is cut at their end tags, and groups of whole records are parsed. Nothing is
+fetched and nothing expanded: the parser never sees the DOCTYPE, so there are no entities but XML's own five, and
+libxml2's limits (10 MB a text, 256 levels) stay on.
 """
 
-from collections.abc import Iterator
+import re
+from codecs import BOM_UTF8
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import BinaryIO
 
 import pyarrow as pa
 from lxml import etree
 
 from retrieval.articles import Article, Rejects, article_batches
-from retrieval.pubmed_record import parse_article, parse_deletions
+from retrieval.pubmed_book import parse_book
+from retrieval.pubmed_record import key_of, parse_article
+from retrieval.pubmed_repeats import Lifted, lift
 from retrieval.sources import BROKEN_GZIP
 from schemas.errors import InputError
 
-ROOT = "PubmedArticleSet"
-RECORD_TAGS = ("PubmedArticle", "PubmedBookArticle", "DeleteCitation")
+ROOTS = (b"PubmedArticleSet", b"PubmedBookArticleSet")
+RECORDS = (b"<PubmedArticle>", b"<PubmedBookArticle>", b"<DeleteCitation>")
+
+BLOCK = 1 << 18
+"""Bytes read at once."""
+GROUP = 100
+"""Records parsed at once: many enough to hide what a parse costs, few enough to stay in a core's cache."""
+GROUP_BYTES = 4 << 20
+MAX_PROLOGUE = 64 << 10
+"""Bytes before the root element: a declaration and a DOCTYPE. Text in UTF-16 has no end to them."""
+MAX_RECORD = 32 << 20
+"""Bytes. Papers of thousands of authors have a few million."""
+
+_ENCODING = re.compile(rb"<\?xml[^>]*encoding\s*=\s*[\"']([^\"']*)")
 
 
 def read_pubmed_xml(stream: BinaryIO, name: str, rejects: Rejects) -> Iterator[pa.RecordBatch]:
     """Read a PubMed file into batches of `ARTICLE_SCHEMA`, records and deletions in file order.
 
-    stream: the XML, uncompressed; the caller opens a .gz. name: the file's name, for messages. Records that
-    cannot be articles are counted in `rejects`. InputError, perhaps after some batches, when the stream
-    breaks off, is not XML or is not a PubmedArticleSet.
+    stream: the XML, uncompressed; the caller opens a .gz. name: the file's name, for messages. Records that cannot be
+    used are counted in `rejects`; those that have a PMID become rows all the same, which are `unusable`.
+
+    Raises:
+        InputError: perhaps after some batches: the stream breaks off, is not XML in UTF-8, or no PubmedArticleSet.
     """
     return article_batches(_read_articles(stream, name, rejects))
 
 
+class _BrokenError(Exception):
+    """The text is not what it should be, in a few words."""
+
+
+class _Text:
+    """A stream that is read in pieces, each up to a mark."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._buffer, self._at = stream, b"", 0
+        self._began = False
+
+    def take(self, mark: bytes) -> bytes:
+        """Return what comes next, up to the end of the first `mark`."""
+        searched = self._at
+        while (found := self._buffer.find(mark, searched)) < 0:
+            held = len(self._buffer) - self._at
+            if held > MAX_RECORD:
+                raise _BrokenError(f"no {mark.decode()} within {MAX_RECORD >> 20} MB")
+            if not (block := self._stream.read(BLOCK)):
+                raise _BrokenError("it breaks off" if self._began else "it is empty")
+            self._buffer, self._at, self._began = self._buffer[self._at :] + block, 0, True
+            searched = max(0, held - len(mark) + 1)
+        start, self._at = self._at, found + len(mark)
+        return self._buffer[start : self._at]
+
+    def rest_is_blank(self) -> bool:
+        """Return whether nothing but white space follows, down to the end: there a .gz has its checksum."""
+        rest = self._buffer[self._at :]
+        while not rest.strip():
+            if not (rest := self._stream.read(BLOCK)):
+                return True
+        return False
+
+
 def _read_articles(stream: BinaryIO, name: str, rejects: Rejects) -> Iterator[Article]:
-    parser = etree.iterparse(
-        stream,
-        tag=RECORD_TAGS,
+    number = 0
+    text = _Text(stream)
+    try:
+        root = _begin(text, name)
+        records = _cut(text, root)
+        while group := _group(records):
+            for element, lifted in _parse(group, root):
+                number += 1
+                yield from _articles_of(element, lifted, f"{name} record {number:,}", rejects)
+    except (_BrokenError, etree.XMLSyntaxError) as error:
+        fact = " ".join(str(error).split())
+        raise InputError(f"{name} is not whole XML: {fact}, after record {number:,}; download it again") from error
+    except BROKEN_GZIP as error:
+        raise InputError(f"{name} is not whole gzip: {error}, after record {number:,}; download it again") from error
+
+
+def _begin(text: _Text, name: str) -> bytes:
+    """Read up to the first record, and return the start tag of the root."""
+    prologue = b""
+    while True:
+        tag = text.take(b">").removeprefix(BOM_UTF8).strip()
+        if tag.startswith(b"<") and tag[1:2].isalpha():
+            break
+        prologue += tag
+        if len(prologue) > MAX_PROLOGUE:
+            raise _BrokenError(f"no element within {MAX_PROLOGUE >> 10} kB")
+    if (encoding := _ENCODING.search(prologue)) and encoding[1].lower() not in (b"utf-8", b"us-ascii"):
+        raise _BrokenError(f"its encoding is {encoding[1].decode(errors='replace')}, not UTF-8")
+    root = tag.strip(b"<>/").split()[0]
+    if root not in ROOTS:
+        found, wanted = root.decode(errors="replace"), ROOTS[0].decode()
+        raise InputError(f"{name} is XML of <{found}>, not of <{wanted}>; give a PubMed file")
+    if b" xmlns=" in tag:
+        raise InputError(f"{name}: <{root.decode()}> is of a namespace, PubMed's is of none; give a PubMed file")
+    return tag
+
+
+def _cut(text: _Text, root: bytes) -> Iterator[bytes]:
+    """Yield the records one by one; their bytes follow each other in the file."""
+    if root.endswith(b"/>"):
+        return
+    end_of_file = b"</%b>" % root.strip(b"<>").split()[0]
+    while (tag := text.take(b">").strip()) != end_of_file:
+        if tag not in RECORDS:
+            raise _BrokenError(f"{tag[:40].decode(errors='replace')} where a record should begin")
+        yield tag + text.take(b"</" + tag[1:])
+    if not text.rest_is_blank():
+        raise _BrokenError(f"more after {end_of_file.decode()}")
+
+
+def _group(records: Iterator[bytes]) -> list[bytes]:
+    """Return the next records, at most `GROUP` of them, fewer if they are large."""
+    group: list[bytes] = []
+    size = 0
+    for record in islice(records, GROUP):
+        group.append(record)
+        size += len(record)
+        if size > GROUP_BYTES:
+            break
+    return group
+
+
+def _parse(records: Sequence[bytes], root: bytes) -> Iterator[tuple[etree._Element, Lifted]]:
+    """Parse records together. They keep the root's start tag, which may declare namespaces."""
+    cut = [lift(record) for record in records]
+    parser = etree.XMLParser(
         resolve_entities=False,
         load_dtd=False,
         no_network=True,
         remove_comments=True,
         remove_pis=True,
+        collect_ids=False,
     )
-    number = 0
-    try:
-        for number, (_, element) in enumerate(parser, 1):
-            yield from _articles_of(element, f"{name} record {number}", rejects)
-            _free(element)
-    except etree.XMLSyntaxError as error:
-        fact = error.msg or "it is empty"
-        raise InputError(f"{name} is not whole XML: {fact}, after record {number:,}; download it again") from error
-    except BROKEN_GZIP as error:
-        raise InputError(f"{name} is not whole gzip: {error}, after record {number:,}; download it again") from error
-    if parser.root.tag != ROOT:
-        raise InputError(f"{name} is XML of <{parser.root.tag}>, not of <{ROOT}>; give a PubMed file")
+    end_of_root = b"</%b>" % root.strip(b"<>").split()[0]
+    elements = etree.fromstring(b"".join([root, *(xml for xml, _ in cut), end_of_root]), parser)
+    if len(elements) != len(cut):
+        raise _BrokenError("an end tag of a record in a comment, or with white space")
+    return zip(elements, (lifted for _, lifted in cut), strict=True)
 
 
-def _articles_of(element: etree._Element, place: str, rejects: Rejects) -> Iterator[Article]:
-    if element.tag == "PubmedArticle":
-        article = parse_article(element)
-        if isinstance(article, Article):
-            yield article
-        else:
-            rejects.add(article.reason, f"{place}, PMID {article.pmid}")
-    elif element.tag == "DeleteCitation":
-        yield from parse_deletions(element)
+def _articles_of(element: etree._Element, lifted: Lifted, place: str, rejects: Rejects) -> Iterator[Article]:
+    if element.tag == "DeleteCitation":
+        yield from _deletions(element, place, rejects)
+        return
+    article = (parse_article if element.tag == "PubmedArticle" else parse_book)(element, lifted)
+    if article is None:
+        rejects.add("no PMID", place)
+    elif article.title or article.abstract:
+        yield article
     else:
-        rejects.add("book", place)
+        rejects.add("neither title nor abstract", f"{place}, PMID {article.pmid}")
+        yield article._replace(unusable=True)
 
 
-def _free(element: etree._Element) -> None:
-    """Drop a finished record and what precedes it, the emptied siblings and the white space between."""
-    element.clear()
-    parent = element.getparent()
-    while parent is not None and element.getprevious() is not None:
-        del parent[0]
+def _deletions(element: etree._Element, place: str, rejects: Rejects) -> Iterator[Article]:
+    for pmid in element:
+        if key := key_of(pmid):
+            yield Article(pmid=key[0], version=key[1], deleted=True)
+        else:
+            rejects.add("deletion without a PMID", f"{place}, {(pmid.text or '')[:40]!r}")

@@ -29,7 +29,23 @@ from schemas.manifest import Segment
 
 Number = TypeVar("Number", bound=np.generic)
 
-RECORD_SCHEMA = ARTICLE_SCHEMA.remove(ARTICLE_SCHEMA.get_field_index("deleted"))
+RECORD_COLUMNS = (
+    "pmid",
+    "doc_id",
+    "version",
+    "title",
+    "abstract",
+    "journal",
+    "publication_date",
+    "year",
+    "publication_types",
+    "mesh",
+    "languages",
+    "doi",
+    "text_hash",
+    "record_hash",
+)
+RECORD_SCHEMA = pa.schema([ARTICLE_SCHEMA.field(name) for name in RECORD_COLUMNS])
 """What a segment keeps of an article."""
 
 

@@ -29,6 +29,15 @@ class SelectionConfig(Frozen):
     """For `pmids`: one PMID per line, `#` starts a comment."""
 
 
+class IngestConfig(Frozen):
+    """Where articles come from, and when a new baseline is believed."""
+
+    ncbi_url: str = "https://ftp.ncbi.nlm.nih.gov/pubmed"
+    """For `--source ncbi`: what holds baseline/ and updatefiles/."""
+    max_vanished: float = Field(0.01, ge=0, le=1)
+    """Share of the articles that a new baseline may lack; one that lacks more is refused."""
+
+
 class EngineConfig(Frozen):
     """What runs a model. None of it changes a vector beyond rounding."""
 
@@ -126,6 +135,7 @@ class Config(Frozen):
     """Root of the store: a folder that every node sees."""
     cache: str = "~/.cache/pubray"
     """Fetched and converted models and data; can be deleted at any time."""
+    ingest: IngestConfig = IngestConfig()
     selection: SelectionConfig = SelectionConfig()
     encoder: EncoderSpec
     engine: EngineConfig = EngineConfig()

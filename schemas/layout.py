@@ -23,9 +23,19 @@ class Layout:
         """Articles and deletions of one source file."""
         return f"{self.article_parts}/{source}.parquet"
 
+    @property
+    def sources(self) -> str:
+        """The folder of files as NCBI distributes them; one can be deleted once its article part exists."""
+        return f"{self.root}/sources"
+
+    @property
+    def snapshots(self) -> str:
+        """The folder of snapshots."""
+        return f"{self.root}/snapshots"
+
     def snapshot(self, snapshot: str) -> str:
         """Which records are alive."""
-        return f"{self.root}/snapshots/{snapshot}.parquet"
+        return f"{self.snapshots}/{snapshot}.parquet"
 
     def selection(self, selection: str) -> str:
         """The PMIDs of a selection that is a list."""

@@ -1,38 +1,73 @@
-"""Snapshots: the Arrow schema of which (pmid -> article part, row) is alive, and what was counted."""
+"""Snapshots: which (pmid -> article part, row) is alive; the Arrow schema, and what the file says of itself."""
 
 from typing import NamedTuple
 
 import pyarrow as pa
 
+from schemas.base import Frozen
+
 SNAPSHOT_SCHEMA = pa.schema(
     [
         # Each once. Rows are in order of (part, row), so that those of one article part lie together.
         pa.field("pmid", pa.int64(), nullable=False),
-        # Index into the names of the article parts, in file order, kept under `PARTS_KEY`.
+        # Index into `SnapshotInfo.parts`.
         pa.field("part", pa.int32(), nullable=False),
         # Row of the article part.
         pa.field("row", pa.int32(), nullable=False),
+        pa.field("version", pa.int32(), nullable=False),
         pa.field("text_hash", pa.uint64(), nullable=False),
         pa.field("record_hash", pa.uint64(), nullable=False),
     ]
 )
 
-PARTS_KEY = b"pubray.parts"
-"""Schema metadata: a JSON list of the names of the article parts."""
-
-COUNTS_KEY = b"pubray.counts"
-"""Schema metadata: a JSON list, `SnapshotCounts`."""
+INFO_KEY = b"pubray.snapshot"
+"""Schema metadata: a `SnapshotInfo` in JSON."""
 
 
-class SnapshotCounts(NamedTuple):
-    """What became of the rows of all article parts: records = alive + superseded + deleted."""
+class Lineage(Frozen):
+    """A baseline and its updates."""
 
-    records: int
-    """Rows that are not deletions."""
+    number: int
+    """Counts the lineages of a store; the highest with a snapshot is the one that jobs work on."""
+    baseline: tuple[str, ...] = ()
+    """Source names. Empty: a lineage without a baseline, which is whatever files were given."""
+
+
+class PartRef(NamedTuple):
+    """An article part of a snapshot."""
+
+    name: str
+    digest: str
+    rows: int
+    deletions: int
+
+
+class SnapshotCounts(Frozen):
+    """PMIDs by what became of them since the previous snapshot.
+
+    alive = added + revised_text + revised_metadata + reissued + unchanged, and the previous snapshot's = alive - added
+    + deleted.
+    """
+
     alive: int
-    superseded: int
-    """Records replaced by a later one or by a higher version."""
+    added: int
+    revised_text: int
+    """Their title or abstract is another, so their vector is."""
+    revised_metadata: int
+    reissued: int
+    """A new record that says what the old one said; or any such article of a new lineage."""
     deleted: int
-    """Records that were alive when a deletion removed them."""
+    """By a deletion, by a record that cannot be used, or because the new baseline lacks them."""
+    unchanged: int
     unknown_deletions: int
-    """Deletions that found nothing alive under their PMID."""
+    """Deletions, row by row, that found nothing alive. NLM deletes records that it never distributed."""
+
+
+class SnapshotInfo(Frozen):
+    """What a snapshot was made from, and how it differs from the one before."""
+
+    lineage: Lineage
+    parts: tuple[PartRef, ...]
+    """In file order."""
+    previous: str | None
+    counts: SnapshotCounts

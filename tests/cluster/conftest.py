@@ -72,7 +72,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
 
 @pytest.fixture(scope="session")
 def version(cluster: None, config: Config, sources: Path) -> IndexVersion:
-    ingest.run(config, Namespace(source=str(sources)))
+    ingest.run(config, Namespace(source=str(sources), baseline=False))
     embed.run(config, Namespace())
     built = index.run(config, Namespace())
     assert read_current(open_layout(config)) is None  # built is not served

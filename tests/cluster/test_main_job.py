@@ -56,7 +56,7 @@ def test_a_vector_of_the_pipeline_is_the_encoders_own(version: IndexVersion, con
 
 
 def test_a_second_run_does_nothing(version: IndexVersion, config: Config, sources: Path) -> None:
-    assert ingest.run(config, Namespace(source=str(sources)))["ingested"] == 0
+    assert ingest.run(config, Namespace(source=str(sources), baseline=False))["ingested"] == 0
     assert embed.run(config, NOTHING)["embedded_parts"] == 0
     assert index.run(config, NOTHING)["built"] is False
     assert promote.run(config, Namespace(version=version.id))["promoted"] is False
@@ -82,7 +82,7 @@ def test_a_truncated_source_file_fails_by_name_and_the_others_complete(
     (mixed / "pubmed20n0015.xml.gz").write_bytes(whole[: len(whole) // 2])
     own = config.model_copy(update={"store": str(tmp_path / "store")})
     with pytest.raises(PubrayError, match=r"pubmed20n0015\.xml\.gz"):
-        ingest.run(own, Namespace(source=str(mixed)))
+        ingest.run(own, Namespace(source=str(mixed), baseline=False))
     layout = open_layout(own)
     assert [p.name for p in Path(layout.article_parts).glob("[!.]*")] == ["pubmed20n0014.parquet"]
     assert not (Path(layout.root) / "snapshots").exists()

@@ -9,12 +9,13 @@ import pytest
 
 from actors.embedding import EncodeRange, TokenizeRange, WriteRange
 from actors.encoder import Encoder
-from retrieval.articles import Article, article_batch
+from retrieval.articles import Article, Rejects, article_batch
 from retrieval.parts import count_vectors, read_vectors, write_article_part
-from retrieval.snapshot import build_snapshot, write_snapshot
+from retrieval.snapshot import Plan, write_snapshot
 from schemas.config import Config, EngineConfig, SelectionConfig
 from schemas.errors import InputError
 from schemas.layout import Layout
+from schemas.snapshot import Lineage
 from schemas.vector import RowRange
 from tests.unit.actors import tiny
 
@@ -34,8 +35,9 @@ SOURCE = "pubmed26n0001"
 def config(tmp_path: Path, tiny_encoder: Path) -> Config:
     """A store with one article part and its snapshot `now`."""
     layout = Layout(str(tmp_path))
-    write_article_part(layout.article_part(SOURCE), [article_batch(ARTICLES)], source_bytes=1)
-    write_snapshot(layout.snapshot("now"), build_snapshot([(SOURCE, pq.read_table(layout.article_part(SOURCE)))]))
+    part = write_article_part(layout.article_part(SOURCE), [article_batch(ARTICLES)], 1, Rejects())
+    plan = Plan(Lineage(number=0), (part.ref,), None)
+    write_snapshot(layout.snapshot("now"), plan, layout.article_part, lambda counts: None)
     return Config(
         store=str(tmp_path),
         cache="unused",

@@ -1,13 +1,18 @@
-"""Stores that hold hand-made version manifests and nothing else."""
+"""Stores with hand-made version manifests, article parts and snapshots."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from retrieval.articles import Article, Rejects, article_batch
+from retrieval.parts import write_article_part
+from retrieval.snapshot import Plan, Snapshot, read_snapshot, write_snapshot
 from retrieval.storage import write_bytes
 from schemas.config import Config
 from schemas.layout import Layout
 from schemas.manifest import Current
+from schemas.snapshot import Lineage, PartRef
 from tests.unit.actors.seams import VERSION
 
 
@@ -28,3 +33,18 @@ def set_current(layout: Layout, current: Current) -> None:
 
 def options(**values: Any) -> argparse.Namespace:
     return argparse.Namespace(**values)
+
+
+def add_part(layout: Layout, name: str, *articles: Article, source_bytes: int = 1) -> PartRef:
+    """Write the article part of a source file."""
+    path = layout.article_part(name)
+    return write_article_part(path, [article_batch(articles or [Article(1)])], source_bytes, Rejects()).ref
+
+
+def add_snapshot(
+    layout: Layout, parts: Sequence[PartRef], previous: Snapshot | None = None, lineage: Lineage | None = None
+) -> Snapshot:
+    """Write the snapshot of article parts."""
+    plan = Plan(lineage or Lineage(number=0), tuple(parts), previous)
+    write_snapshot(layout.snapshot(plan.id), plan, layout.article_part, lambda counts: None)
+    return read_snapshot(Path(layout.snapshot(plan.id)))

@@ -87,7 +87,7 @@ def test_bad_usage_exits_2(
         (["promote", "v9"], "version v9 is not in the store"),
         (["rollback"], "no version before CURRENT"),
         (["search", "statins"], "has no CURRENT version; run pubray index, then pubray promote"),
-        (["embed"], "holds no articles; run pubray ingest"),
+        (["embed"], "holds no snapshot of articles; run pubray ingest"),
         (["ingest", "--source", "/nowhere"], "--source /nowhere: no such file or folder"),
         (["evaluate", "--mesh-topics", "5"], "has no CURRENT version"),
         (["search", "statins", "--url", "http://127.0.0.1:9"], "http://127.0.0.1:9 does not answer"),

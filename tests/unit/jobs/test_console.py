@@ -54,6 +54,19 @@ def test_progress_off_a_terminal_is_not_a_line_per_step(capsys: pytest.CaptureFi
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+def test_progress_counts_what_units_hold_with_a_rate_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress("ingest", 2, "files", "records")
+    progress.add(1, 30_000)
+    progress.add(1, 20_788)
+    progress.finish()
+    assert ", 50,788 records, " in capsys.readouterr().err
+
+
+def test_a_line_about_one_unit_names_its_stage(capsys: pytest.CaptureFixture[str]) -> None:
+    Progress("ingest", 2, "files").log("pubmed26n0001: done")
+    assert capsys.readouterr() == ("", "ingest    pubmed26n0001: done\n")
+
+
 def test_nothing_to_do_is_told_without_a_rate_of_infinity(capsys: pytest.CaptureFixture[str]) -> None:
     Progress("ingest", 0, "files").finish()
     assert "ingest    0 of 0 files, 0.0/s" in capsys.readouterr().err

@@ -6,12 +6,11 @@ from pathlib import Path
 import pytest
 
 from jobs import demo
-from retrieval.articles import Article, article_batch
-from retrieval.parts import write_article_part
+from retrieval.articles import Article
 from retrieval.selection import parse_pmids
 from schemas.errors import UsageError
 from schemas.layout import Layout
-from tests.unit.jobs.stores import config
+from tests.unit.jobs.stores import add_part, add_snapshot, config
 
 OTHERS = range(1, 60)
 """PMIDs of a small store, none of them chosen."""
@@ -21,8 +20,7 @@ OTHERS = range(1, 60)
 def store(tmp_path: Path) -> Path:
     articles = [Article(pmid, abstract="text" if pmid % 2 else "") for pmid in OTHERS]
     layout = Layout(str(tmp_path))
-    for name, part in (("one", articles[:30]), ("two", articles[30:])):
-        write_article_part(layout.article_part(name), [article_batch(part)], source_bytes=1)
+    add_snapshot(layout, [add_part(layout, "one", *articles[:30]), add_part(layout, "two", *articles[30:])])
     return tmp_path
 
 

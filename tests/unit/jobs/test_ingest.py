@@ -1,101 +1,101 @@
-"""The parts of the job that need no Ray: which files are read, and which were."""
+"""The parts of the job that need no Ray: what is missing, what is refused, and the bodies of its tasks."""
 
+import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jobs import ingest
-from jobs.store import article_parts
-from retrieval.articles import Article, article_batch
-from retrieval.parts import write_article_part
-from retrieval.snapshot import build_snapshot, write_snapshot
+from jobs.store import newest_snapshot
+from retrieval.articles import Article
+from retrieval.parts import read_article_part
+from retrieval.snapshot import Plan
 from schemas.errors import InputError, StoreError
 from schemas.layout import Layout
-from tests.unit.jobs.stores import config, options
+from schemas.snapshot import Lineage
+from tests.unit.jobs.stores import add_part, add_snapshot, config, options
+
+XML = (
+    "<PubmedArticleSet><PubmedArticle><MedlineCitation><PMID>1</PMID><Article><ArticleTitle>One</ArticleTitle></Article>"
+    "</MedlineCitation></PubmedArticle></PubmedArticleSet>"
+)
 
 
-def sources(folder: Path, *names: str) -> Path:
-    folder.mkdir(exist_ok=True)
-    for name in names:
-        (folder / name).write_text("content")
-    return folder
-
-
-def refusal(source: Path) -> str:
-    with pytest.raises(InputError) as error:
-        ingest.find_sources(str(source), Path("unused"))
-    assert "\n" not in str(error.value)
-    return str(error.value)
-
-
-def test_files_of_a_folder_are_in_pubmeds_order(tmp_path: Path) -> None:
-    names = ["pubmed26n0002.xml.gz", "other.parquet", "pubmed26n0010.xml.gz", "pubmed25n0003.xml"]
-    found = ingest.find_sources(str(sources(tmp_path / "s", *names)), Path("unused"))
-    assert [f.name for f in found] == [names[3], names[0], names[2], names[1]]
-
-
-def test_checksums_hidden_files_and_folders_are_left_out(tmp_path: Path) -> None:
-    folder = sources(tmp_path / "s", "a.xml", "a.xml.md5", ".b.xml")
-    (folder / "c.xml").mkdir()
-    assert ingest.find_sources(str(folder), Path("unused")) == [folder / "a.xml"]
-
-
-def test_one_file_is_a_source(tmp_path: Path) -> None:
-    file = sources(tmp_path / "s", "corpus.jsonl", "b.xml") / "corpus.jsonl"
-    assert ingest.find_sources(str(file), Path("unused")) == [file]
-
-
-def test_a_path_that_is_not_there_is_named(tmp_path: Path) -> None:
-    assert refusal(tmp_path / "none") == f"--source {tmp_path / 'none'}: no such file or folder"
-
-
-def test_an_empty_folder_is_named(tmp_path: Path) -> None:
-    assert refusal(tmp_path).startswith(f"--source {tmp_path}: the folder holds no files")
-
-
-def test_a_file_of_no_known_kind_is_named(tmp_path: Path) -> None:
-    assert refusal(sources(tmp_path / "s", "a.xml", "notes.docx")).startswith(
-        "notes.docx is no source file by its name"
-    )
-
-
-def test_two_files_for_one_article_part_are_refused(tmp_path: Path) -> None:
-    folder = sources(tmp_path / "s", "a.xml", "a.xml.gz", "b.xml")
-    assert refusal(folder) == f"--source {folder}: several files are called a; keep one of them"
+def body(task: Any) -> Any:
+    """The plain function of a Ray task."""
+    return task._function
 
 
 @pytest.fixture
-def ingested(tmp_path: Path) -> Path:
-    """A store in which a source file of 7 bytes was ingested."""
-    layout = Layout(str(tmp_path / "store"))
-    write_article_part(layout.article_part("a"), [article_batch([Article(1), Article(2)])], source_bytes=7)
-    sources(tmp_path / "s", "a.xml")
-    return tmp_path
+def layout(tmp_path: Path) -> Layout:
+    return Layout(str(tmp_path / "store"))
 
 
-def test_what_was_ingested_is_not_read_again_and_its_snapshot_is_committed(ingested: Path) -> None:
-    report = ingest.run(config(ingested / "store"), options(source=str(ingested / "s")))
+@pytest.fixture
+def source(tmp_path: Path, layout: Layout) -> Path:
+    """A source file of 7 bytes that is ingested, and its snapshot made."""
+    folder = tmp_path / "s"
+    folder.mkdir()
+    (folder / "a.xml").write_text("content")
+    add_snapshot(layout, [add_part(layout, "a", Article(1), Article(2), source_bytes=7)])
+    return folder
+
+
+def test_what_was_ingested_is_neither_read_nor_replayed_again(source: Path, layout: Layout) -> None:
+    snapshot = newest_snapshot(layout)
+    report = ingest.run(config(Path(layout.root)), options(source=str(source), baseline=False))
+    assert snapshot is not None
+    assert report["snapshot"] == snapshot.id
     assert (report["files"], report["ingested"], report["records"], report["alive"]) == (1, 0, 2, 2)
-    assert (ingested / "store" / "snapshots" / f"{report['snapshot']}.parquet").exists()
-    assert ingest.show(report).startswith(f"snapshot {report['snapshot']}: 0 of 1 files were new\n")
+    assert newest_snapshot(layout) == snapshot
+    assert ingest.show(report).startswith(f"snapshot {report['snapshot']} of 1 files, 0 of them new\n")
 
 
-def test_a_file_that_changed_under_its_name_is_refused(ingested: Path) -> None:
-    file = ingested / "s" / "a.xml"
+def test_a_file_that_changed_under_its_name_is_refused(source: Path, layout: Layout) -> None:
+    file = source / "a.xml"
     file.write_text("other content")
     with pytest.raises(StoreError) as error:
-        ingest.run(config(ingested / "store"), options(source=str(file)))
-    assert str(error.value).startswith(f"{file}: 13 bytes, but a file of this name and 7 bytes was ingested before")
+        ingest.run(config(Path(layout.root)), options(source=str(file), baseline=False))
+    assert str(error.value).startswith("a.xml: 13 bytes, but a file of this name and 7 bytes was ingested before")
     assert "\n" not in str(error.value)
 
 
-def test_the_snapshot_is_that_of_all_parts_in_file_order(ingested: Path) -> None:
-    layout = Layout(str(ingested / "store"))
-    write_article_part(layout.article_part("pubmed26n0001"), [article_batch([Article(2)])], source_bytes=7)
-    report = ingest.run(config(ingested / "store"), options(source=str(ingested / "s")))
-    assert (report["records"], report["alive"], report["superseded"]) == (3, 2, 1)
-    tables = [(p.name, ingest._keys(layout, p.name)) for p in article_parts(layout)]
-    assert [name for name, _ in tables] == ["pubmed26n0001", "a"]
-    write_snapshot(layout.snapshot("expected"), build_snapshot(tables))
-    written = Path(layout.snapshot(report["snapshot"])).read_bytes()
-    assert written == Path(layout.snapshot("expected")).read_bytes()
+def test_a_new_baseline_that_lacks_more_than_allowed_is_refused_until_it_is_confirmed(layout: Layout) -> None:
+    old = add_snapshot(layout, [add_part(layout, "pubmed26n0001", *(Article(pmid) for pmid in range(1, 11)))])
+    part = add_part(layout, "pubmed27n0001", *(Article(pmid) for pmid in range(3, 11)))
+    plan = Plan(Lineage(number=1, baseline=("pubmed27n0001",)), (part,), old)
+    make_snapshot = body(ingest.make_snapshot)
+    with pytest.raises(StoreError) as error:
+        make_snapshot(layout, plan, 0.01)
+    assert str(error.value).startswith("the new baseline lacks 2 of 10 articles (20.0%), allowed are 1.0%; ")
+    assert str(error.value).endswith("--set ingest.max_vanished=0.201")
+    assert newest_snapshot(layout) == old
+    make_snapshot(layout, plan, 0.201)
+    newest = newest_snapshot(layout)
+    assert newest is not None
+    assert (newest.id, newest.info.counts.deleted, newest.info.counts.reissued) == (plan.id, 2, 8)
+
+
+def test_a_night_may_delete_what_it_likes(layout: Layout) -> None:
+    parts = [add_part(layout, "pubmed26n0001", Article(1)), add_part(layout, "pubmed26n0002", Article(1, deleted=True))]
+    old = add_snapshot(layout, parts[:1])
+    body(ingest.make_snapshot)(layout, Plan(old.info.lineage, tuple(parts), old), 0.0)
+    newest = newest_snapshot(layout)
+    assert newest is not None
+    assert newest.info.counts.alive == 0
+
+
+def test_a_source_becomes_a_part_if_its_md5_is_right(tmp_path: Path, layout: Layout) -> None:
+    file = tmp_path / "a.xml"
+    file.write_text(XML)
+    md5 = tmp_path / "a.xml.md5"
+    md5.write_text(f"MD5(a.xml)= {'0' * 32}\n")
+    parse_source = body(ingest.parse_source)
+    with pytest.raises(InputError, match=rf"^{file}: md5 [0-9a-f]{{32}}, published is 0{{32}}; download it again$"):
+        parse_source(layout, file)
+    assert not Path(layout.article_part("a")).exists()
+    md5.write_text(f"MD5(a.xml)= {hashlib.md5(XML.encode()).hexdigest()}\n")
+    part = parse_source(layout, file)
+    assert (part.ref.name, part.ref.rows, part.source_bytes) == ("a", 1, len(XML))
+    assert read_article_part(Path(layout.article_part("a"))) == part

@@ -3,14 +3,14 @@ from pathlib import Path
 import pytest
 
 from jobs import status
-from retrieval.articles import Article, article_batch
-from retrieval.parts import write_article_part
+from retrieval.articles import Article
 from retrieval.storage import write_bytes
 from schemas.errors import IntegrityError
 from schemas.layout import ROWS, Layout
 from schemas.manifest import Current
+from schemas.snapshot import Lineage
 from tests.unit.actors.index import write_version
-from tests.unit.jobs.stores import add_versions, config, options, set_current
+from tests.unit.jobs.stores import add_part, add_snapshot, add_versions, config, options, set_current
 
 
 def test_an_empty_store_says_what_to_do(tmp_path: Path) -> None:
@@ -20,15 +20,28 @@ def test_an_empty_store_says_what_to_do(tmp_path: Path) -> None:
     assert "no versions yet: pubray embed, then pubray index" in status.show(report)
 
 
-def test_parts_are_counted_and_the_newest_named(tmp_path: Path) -> None:
+def test_parts_of_the_newest_snapshot_are_counted_and_the_newest_named(tmp_path: Path) -> None:
     layout = Layout(str(tmp_path))
-    for name, count in (("pubmed26n0002", 3), ("pubmed26n0001", 2)):
-        articles = [Article(i) for i in range(count)]
-        write_article_part(layout.article_part(name), [article_batch(articles)], source_bytes=1)
+    first = add_part(layout, "pubmed26n0001", Article(1), Article(2), Article(3))
+    second = add_part(layout, "pubmed26n0002", Article(3, title="new"), Article(1, deleted=True), Article(9))
+    snapshot = add_snapshot(layout, [first, second], add_snapshot(layout, [first]))
     report = status.run(config(tmp_path), options(verify=False))
+    assert (report["snapshot"], report["articles"], report["pending_parts"]) == (snapshot.id, 3, [])
     assert (report["article_parts"], report["records"], report["newest_source"]) == (2, 5, "pubmed26n0002")
     assert report["bytes"]["articles"] == sum(f.stat().st_size for f in (tmp_path / "articles").iterdir())
-    assert "2 article parts, 5 records, newest pubmed26n0002" in status.show(report)
+    assert "2 article parts, 5 records, newest pubmed26n0002; 3 articles" in status.show(report)
+
+
+def test_parts_of_no_snapshot_are_pending(tmp_path: Path) -> None:
+    layout = Layout(str(tmp_path))
+    old = add_snapshot(layout, [add_part(layout, "pubmed26n0001", Article(1))])
+    names = ["pubmed27n0010", "pubmed27n0009"]
+    parts = [add_part(layout, name, Article(2)) for name in names]
+    report = status.run(config(tmp_path), options(verify=False))
+    assert (report["article_parts"], report["pending_parts"]) == (1, names[::-1])
+    assert "2 article parts, from pubmed27n0009, are in no snapshot yet: run pubray ingest again" in status.show(report)
+    add_snapshot(layout, parts[::-1], old, Lineage(number=1, baseline=("pubmed27n0009", "pubmed27n0010")))
+    assert status.run(config(tmp_path), options(verify=False))["pending_parts"] == []  # nor are last year's
 
 
 def test_current_and_withdrawn_versions_are_marked(tmp_path: Path) -> None:

@@ -4,21 +4,23 @@ import pytest
 
 from jobs.store import (
     article_parts,
+    ingested,
     load_selection,
     newest_snapshot,
     read_current,
     read_version,
     served_version,
+    snapshots,
     swap_current,
     versions,
 )
-from retrieval.articles import Article, article_batch
-from retrieval.parts import write_article_part
+from retrieval.articles import Article
 from schemas.config import SelectionConfig
 from schemas.errors import InputError, IntegrityError, StoreError
 from schemas.layout import Layout
 from schemas.manifest import Current
-from tests.unit.jobs.stores import add_versions, set_current
+from schemas.snapshot import Lineage
+from tests.unit.jobs.stores import add_part, add_snapshot, add_versions, set_current
 
 
 @pytest.fixture
@@ -26,31 +28,44 @@ def layout(tmp_path: Path) -> Layout:
     return Layout(str(tmp_path))
 
 
-def add_part(layout: Layout, name: str) -> None:
-    write_article_part(layout.article_part(name), [article_batch([Article(1)])], source_bytes=1)
-
-
-def test_parts_are_in_file_order_and_unfinished_ones_are_not_seen(layout: Layout) -> None:
-    for name in ("other", "pubmed26n0010", "pubmed26n0009", "pubmed25n0011"):
+def test_parts_are_named_and_unfinished_ones_are_not_seen(layout: Layout) -> None:
+    for name in ("other", "pubmed26n0010"):
         add_part(layout, name)
     (Path(layout.article_parts) / ".pubmed26n0012.parquet").write_bytes(b"half")
-    names = [part.name for part in article_parts(layout)]
-    assert names == ["pubmed25n0011", "pubmed26n0009", "pubmed26n0010", "other"]
+    (Path(layout.article_parts) / ".pubmed26n0012.parquet.1234.tmp").write_bytes(b"half")
+    assert article_parts(layout) == {"pubmed26n0010", "other"}
 
 
 def test_a_store_that_does_not_exist_is_empty(layout: Layout) -> None:
-    assert (article_parts(layout), versions(layout), read_current(layout)) == ([], [], None)
+    assert (article_parts(layout), versions(layout), read_current(layout)) == (set(), [], None)
+    assert (snapshots(layout), newest_snapshot(layout)) == ([], None)
 
 
-def test_an_empty_store_has_no_snapshot(layout: Layout) -> None:
-    with pytest.raises(StoreError, match=r"holds no articles; run pubray ingest --source … first"):
-        newest_snapshot(layout, [])
-
-
-def test_parts_without_their_snapshot_are_an_unfinished_ingest(layout: Layout) -> None:
+def test_parts_without_a_snapshot_are_not_ingested(layout: Layout) -> None:
     add_part(layout, "one")
-    with pytest.raises(StoreError, match=r"article parts without a snapshot; run pubray ingest again"):
-        newest_snapshot(layout, article_parts(layout))
+    with pytest.raises(StoreError) as error:
+        ingested(layout)
+    assert str(error.value).endswith("holds no snapshot of articles; run pubray ingest --source … first")
+
+
+def test_the_newest_snapshot_is_that_of_the_newest_lineage_and_of_most_parts(layout: Layout) -> None:
+    parts = [add_part(layout, f"pubmed26n000{number}", Article(number)) for number in range(1, 4)]
+    one = add_snapshot(layout, parts[:1])
+    three = add_snapshot(layout, parts, one)
+    two = add_snapshot(layout, parts[:2], one)
+    assert snapshots(layout) == [one, two, three]
+    assert ingested(layout) == newest_snapshot(layout) == three
+    next_year = add_snapshot(layout, parts[:1], three, Lineage(number=1, baseline=("pubmed26n0001",)))
+    assert newest_snapshot(layout) == next_year
+    (Path(layout.snapshots) / ".later.parquet").write_bytes(b"half")
+    assert newest_snapshot(layout) == next_year
+
+
+def test_a_broken_snapshot_is_refused_by_name(layout: Layout) -> None:
+    path = Path(add_snapshot(layout, [add_part(layout, "one")]).path)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(IntegrityError, match=rf"^{path}: not whole Parquet"):
+        ingested(layout)
 
 
 def test_versions_are_oldest_first(layout: Layout) -> None:

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval import parts as parts_module
+from retrieval.articles import Article, Rejects, article_batch
 from retrieval.parts import (
-    ArticlePart,
     count_vectors,
     read_article_part,
     read_range,
@@ -22,6 +22,7 @@ from retrieval.parts import (
 )
 from schemas.article import ARTICLE_SCHEMA
 from schemas.errors import InputError, IntegrityError, StoreError
+from schemas.snapshot import PartRef
 from tests.unit.retrieval import corpus
 
 ROWS = 50
@@ -29,12 +30,10 @@ GROUP = 16
 
 
 def records(pmids: list[int]) -> pa.RecordBatch:
-    """Article records, every other with its nullable fields null."""
-    table = corpus.articles(np.array(pmids, np.int64))
-    table = table.append_column("deleted", pa.array([p % 5 == 0 for p in pmids]))
-    doi = pa.array([None if p % 2 else f"10.1/{p}" for p in pmids], pa.string())
-    table = table.set_column(table.schema.get_field_index("doi"), ARTICLE_SCHEMA.field("doi"), doi)
-    return table.select(ARTICLE_SCHEMA.names).cast(ARTICLE_SCHEMA).combine_chunks().to_batches()[0]
+    """Article records, every fifth a deletion, every other without a DOI."""
+    return article_batch(
+        [Article(p, deleted=p % 5 == 0, title=f"Title {p}", doi=None if p % 2 else f"10.1/{p}") for p in pmids]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +42,7 @@ def part(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parts_module, "ROW_GROUP", GROUP)
         path = str(tmp_path_factory.mktemp("parts") / "part.parquet")
-        write_article_part(path, [records(list(range(ROWS)))], 1)
+        write_article_part(path, [records(list(range(ROWS)))], 1, Rejects())
         yield path
 
 
@@ -56,18 +55,41 @@ def vector_part(tmp_path: Path) -> Path:
 
 
 def test_an_article_part_holds_the_records_and_says_so_in_its_footer(tmp_path: Path) -> None:
-    batch = records([3, 1, 2])
-    written = write_article_part(str(tmp_path / "pubmed20n0014.parquet"), [batch], 123)
-    assert (written.name, written.rows, written.source_bytes) == ("pubmed20n0014", 3, 123)
+    batch = records([3, 5, 2])
+    rejects = Rejects({"no PMID": 2}, {"no PMID": ["record 7", "record 9"]})
+    written = write_article_part(str(tmp_path / "pubmed20n0014.parquet"), [batch], 123, rejects)
+    assert (written.ref.name, written.ref.rows, written.ref.deletions) == ("pubmed20n0014", 3, 1)
+    assert (written.source_bytes, written.rejects) == (123, rejects)
     assert read_article_part(tmp_path / "pubmed20n0014.parquet") == written
     found = read_range(str(tmp_path / "pubmed20n0014.parquet"), 0, 3, ARTICLE_SCHEMA.names)
     assert found.equals(pa.Table.from_batches([batch]))
     assert found["doi"].to_pylist() == [None, None, "10.1/2"]
 
 
+def test_rejects_are_those_known_when_the_last_batch_was_read(tmp_path: Path) -> None:
+    rejects = Rejects()
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield records([1])
+        rejects.add("no PMID", "record 2")
+
+    write_article_part(str(tmp_path / "a.parquet"), batches(), 1, rejects)
+    assert read_article_part(tmp_path / "a.parquet").rejects.counts == {"no PMID": 1}
+
+
+def test_a_source_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield records([1])
+        raise InputError("a.xml breaks off")
+
+    with pytest.raises(InputError, match="breaks off"):
+        write_article_part(str(tmp_path / "a.parquet"), batches(), 1, Rejects())
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_source_without_records_makes_a_part(tmp_path: Path) -> None:
-    written = write_article_part(str(tmp_path / "a.parquet"), [], 1)
-    assert written.rows == 0
+    written = write_article_part(str(tmp_path / "a.parquet"), [], 1, Rejects())
+    assert (written.ref.rows, written.ref.deletions) == (0, 0)
     assert read_article_part(tmp_path / "a.parquet") == written
     assert len(read_range(str(tmp_path / "a.parquet"), 0, 0, ["pmid"])) == 0
 
@@ -81,7 +103,7 @@ def test_batches_of_any_size_make_the_same_part(
     whole = records(list(range(ROWS)))
     edges = [0, *cuts, ROWS]
     batches = [whole.slice(a, b - a) for a, b in pairwise(edges)]
-    written = write_article_part(str(path), batches, 1)
+    written = write_article_part(str(path), batches, 1, Rejects())
     assert written == read_article_part(Path(part))
     metadata = pq.read_metadata(path)
     sizes = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
@@ -89,13 +111,15 @@ def test_batches_of_any_size_make_the_same_part(
     assert read_range(str(path), 0, ROWS, ["pmid"])["pmid"].to_pylist() == list(range(ROWS))
 
 
-@pytest.mark.parametrize("column", ["pmid", "deleted", "record_hash"])
+@pytest.mark.parametrize("column", ["pmid", "deleted", "unusable", "record_hash"])
 def test_the_digest_changes_with_a_record(column: str, tmp_path: Path) -> None:
     batch = records([1, 2])
-    changed = {"pmid": [1, 4], "deleted": [True, False], "record_hash": [0, 9]}[column]
+    changed = {"pmid": [1, 4], "deleted": [True, False], "unusable": [False, True], "record_hash": [0, 9]}[column]
     position = batch.schema.get_field_index(column)
     other = batch.set_column(position, batch.schema.field(column), pa.array(changed, batch.schema.field(column).type))
-    digests = {write_article_part(str(tmp_path / "a.parquet"), [b], 1).digest for b in (batch, other, batch)}
+    digests = {
+        write_article_part(str(tmp_path / "a.parquet"), [b], 1, Rejects()).ref.digest for b in (batch, other, batch)
+    }
     assert len(digests) == 2
 
 
@@ -195,12 +219,12 @@ def test_a_missing_part_is_named(tmp_path: Path) -> None:
 
 
 def test_row_ranges_cover_every_part_once() -> None:
-    parts = [ArticlePart("a", 5, "", 0), ArticlePart("none", 0, "", 0), ArticlePart("b", 4, "", 0)]
+    parts = [PartRef("a", "", 5, 0), PartRef("none", "", 0, 0), PartRef("b", "", 4, 0)]
     ranges = [(r.source, r.start, r.stop) for r in row_ranges(parts, 2)]
     assert ranges == [("a", 0, 2), ("a", 2, 4), ("a", 4, 5), ("b", 0, 2), ("b", 2, 4)]
 
 
 def test_ranges_of_another_size_are_other_files() -> None:
-    small, large = ({r.name for r in row_ranges([ArticlePart("a", 8, "", 0)], size)} for size in (2, 4))
+    small, large = ({r.name for r in row_ranges([PartRef("a", "", 8, 0)], size)} for size in (2, 4))
     assert small == {"a-0-2", "a-2-4", "a-4-6", "a-6-8"}
     assert not small & large

@@ -4,74 +4,120 @@ from io import BytesIO
 from typing import Any, BinaryIO
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from isal import igzip
 
+from retrieval import pubmed
 from retrieval.articles import BATCH_ROWS, Rejects
 from retrieval.pubmed import read_pubmed_xml
 from schemas.errors import InputError
+from tests.unit.retrieval.pubmed_xml import HEAD, TITLE, Record, article, document, rows
 
-HEAD = (
-    '<?xml version="1.0" encoding="utf-8"?>\n<!DOCTYPE PubmedArticleSet PUBLIC "-//NLM//DTD PubMedArticle, '
-    '1st January 2019//EN" "https://dtd.nlm.nih.gov/ncbi/pubmed/out/pubmed_190101.dtd">\n'
+BOOK = (
+    '<PubmedBookArticle><BookDocument><PMID Version="1">5</PMID><Book><BookTitle>A book</BookTitle></Book>'
+    "</BookDocument></PubmedBookArticle>"
 )
+DELETION = '<DeleteCitation><PMID Version="1">1</PMID>\n<PMID Version="2">9</PMID></DeleteCitation>'
 
 
-def article(pmid: int, title: str = "A title") -> str:
-    return (
-        f'<PubmedArticle><MedlineCitation><PMID Version="1">{pmid}</PMID>'
-        f"<Article><ArticleTitle>{title}</ArticleTitle></Article></MedlineCitation></PubmedArticle>\n"
-    )
-
-
-def document(*records: str) -> bytes:
-    return f"{HEAD}<PubmedArticleSet>\n{''.join(records)}</PubmedArticleSet>\n".encode()
-
-
-def rows(data: bytes, rejects: Rejects | None = None) -> list[dict[str, Any]]:
-    batches = read_pubmed_xml(BytesIO(data), "p.xml", Rejects() if rejects is None else rejects)
-    return [row for batch in batches for row in batch.to_pylist()]
+def found(data: bytes, rejects: Rejects | None = None) -> list[tuple[int, int, bool]]:
+    return [(row["pmid"], row["version"], row["deleted"]) for row in rows(data, rejects)]
 
 
 def test_records_and_deletions_come_at_their_place() -> None:
-    deletion = '<DeleteCitation><PMID Version="1">1</PMID><PMID Version="2">9</PMID></DeleteCitation>'
-    found = [(row["pmid"], row["version"], row["deleted"]) for row in rows(document(article(1), deletion, article(1)))]
-    assert found == [(1, 1, False), (1, 1, True), (9, 2, True), (1, 1, False)]
+    assert found(document(article(1), BOOK, DELETION, article(1))) == [
+        (1, 1, False),
+        (5, 1, False),
+        (1, 1, True),
+        (9, 2, True),
+        (1, 1, False),
+    ]
 
 
-def test_records_that_cannot_be_articles_are_dropped_with_a_reason() -> None:
-    rejects = Rejects()
-    nameless = "<PubmedArticle><MedlineCitation/></PubmedArticle>"
-    book = '<PubmedBookArticle><BookDocument><PMID Version="1">5</PMID></BookDocument></PubmedBookArticle>'
-    found = rows(document(article(1), nameless, article(3, title=""), book, article(5)), rejects)
-    assert [row["pmid"] for row in found] == [1, 5]
-    assert rejects.samples == {
-        "no PMID": ["p.xml record 2, PMID "],
-        "neither title nor abstract": ["p.xml record 3, PMID 3"],
-        "book": ["p.xml record 4"],
+def test_every_record_of_a_pmid_is_a_row() -> None:
+    versions = [Record(pmid=f'<PMID Version="{version}">8</PMID>') for version in (1, 2, 4)]
+    assert found(document(*versions, article(8))) == [(8, 1, False), (8, 2, False), (8, 4, False), (8, 1, False)]
+
+
+def test_a_deletion_has_nothing_but_its_key() -> None:
+    [row, _] = rows(document(DELETION))
+    assert {name: value for name, value in row.items() if value not in (None, "", [], 0)} == {
+        "pmid": 1,
+        "version": 1,
+        "deleted": True,
     }
 
 
-def test_a_set_without_records_is_no_error() -> None:
-    assert rows(document()) == []
+def test_records_without_a_pmid_are_dropped_with_a_reason() -> None:
+    rejects = Rejects()
+    nameless = "<PubmedArticle><MedlineCitation/></PubmedArticle>"
+    bookless = "<PubmedBookArticle/>\n".replace("/>", "></PubmedBookArticle>")
+    deletion = '<DeleteCitation><PMID Version="1">PMC1</PMID><PMID Version="1">2</PMID></DeleteCitation>'
+    assert found(document(article(1), nameless, bookless, deletion, article(5)), rejects) == [
+        (1, 1, False),
+        (2, 1, True),
+        (5, 1, False),
+    ]
+    assert rejects.counts == {"no PMID": 2, "deletion without a PMID": 1}
+    assert rejects.samples == {
+        "no PMID": ["p.xml record 2", "p.xml record 3"],
+        "deletion without a PMID": ["p.xml record 4, 'PMC1'"],
+    }
+
+
+def test_records_without_text_are_rows_that_are_unusable_and_counted() -> None:
+    rejects = Rejects()
+    textless = Record(article="<ArticleTitle> </ArticleTitle><Language>eng</Language>")
+    [first, second] = rows(document(article(1), textless), rejects)
+    assert (first["unusable"], second["unusable"], second["pmid"], second["languages"]) == (False, True, 7, ["eng"])
+    assert rejects.samples == {"neither title nor abstract": ["p.xml record 2, PMID 7"]}
+
+
+@pytest.mark.parametrize("empty", [document(), b"<PubmedArticleSet/>", b"<PubmedBookArticleSet />"])
+def test_a_set_without_records_is_no_error(empty: bytes) -> None:
+    assert rows(empty) == []
+
+
+def test_records_on_one_line_or_indented_are_the_same() -> None:
+    assert rows(document(f"  \r\n\t{article(1)}\n\n  {article(2)}")) == rows(document(article(1).strip(), article(2)))
+
+
+def test_the_root_s_namespaces_hold_in_its_records() -> None:
+    maths = article(1, "On <m:math><m:mi>x</m:mi></m:math>.")
+    [row] = rows(f'<PubmedArticleSet xmlns:m="urn:m">{maths}</PubmedArticleSet>'.encode())
+    assert row["title"] == "On x."
 
 
 @pytest.mark.parametrize(
     ("data", "fact"),
     [
+        (document(article(1), article(2))[:-60], r"is not whole XML: it breaks off, after"),
+        (document(article(1), article(2))[:-10], r"is not whole XML: it breaks off, after"),
+        (document(article(1), "<Foo>"), r"is not whole XML: <Foo> where a record should begin, after"),
+        (document(article(1), article(2), "<&"), r"is not whole XML: .* where a record should begin, after"),
+        (document(article(1), article(2, "<&")), r"is not whole XML: .*, after"),
+        (document(article(1)) * 2, r"is not whole XML: more after </PubmedArticleSet>, after"),
+        (b"", r"is not whole XML: it is empty, after record 0"),
+        (b"PMID,title\n1,a", r"is not whole XML: it breaks off, after record 0"),
         (
-            document(article(1), article(2))[:-40],
-            r"is not whole XML: .*line 5, column 129, after record 1; download",
+            HEAD.replace("utf-8", "iso-8859-1").encode() + b"<PubmedArticleSet/>",
+            r"is not .*: its encoding is iso-8859-1",
         ),
-        (document(article(1), article(2), "<&"), r"is not whole XML: .*line 6.*, after record 2; download"),
-        (b"", r"is not whole XML: no element found, after record 0; download"),
-        (b"PMID,title\n1,a", r"is not whole XML: .*line 1, column 1.*; download"),
-        (b"<html><p>404</p></html>", r"is XML of <html>, not of <PubmedArticleSet>; give a PubMed file"),
     ],
-    ids=["cut off", "broken", "empty", "no XML", "other XML"],
+    ids=["cut off", "end cut off", "other tag", "broken", "broken record", "two", "empty", "no XML", "encoding"],
 )
-def test_what_is_not_a_pubmed_file_is_refused(data: bytes, fact: str) -> None:
-    with pytest.raises(InputError, match=rf"^p\.xml {fact}[^\n]*$"):
+def test_what_is_not_whole_is_refused(data: bytes, fact: str) -> None:
+    with pytest.raises(InputError, match=rf"^p\.xml {fact}[^\n]*; download it again$"):
         rows(data)
+
+
+@pytest.mark.parametrize("root", ["html", "BookDocumentSet", "PubmedArticle"])
+def test_other_xml_is_refused_by_its_root(root: str) -> None:
+    with pytest.raises(
+        InputError, match=rf"^p\.xml is XML of <{root}>, not of <PubmedArticleSet>; give a PubMed file$"
+    ):
+        rows(f"{HEAD}<{root} a='b'><p>404</p></{root}>".encode())
 
 
 def _flipped(packed: bytes) -> bytes:
@@ -84,6 +130,18 @@ def test_a_damaged_gzip_is_refused(opener: Any, damage: Any) -> None:
     packed = gzip.compress(document(*(article(number, f"Title {number * 7919}") for number in range(50))))
     stream: BinaryIO = opener(fileobj=BytesIO(damage(packed)), mode="rb")
     with pytest.raises(InputError, match=r"^p\.xml\.gz is not whole [^\n]*, after record \d+; download it again$"):
+        list(read_pubmed_xml(stream, "p.xml.gz", Rejects()))
+
+
+@pytest.mark.parametrize("block", [1, 7, 1 << 20])
+def test_a_gzip_whose_checksum_is_wrong_is_refused_wherever_the_blocks_end(
+    block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pubmed, "BLOCK", block)
+    packed = bytearray(gzip.compress(document(article(1)) + b"\n" * 3))
+    packed[-8] ^= 1
+    stream: Any = igzip.IGzipFile(fileobj=BytesIO(packed), mode="rb")  # type: ignore[no-untyped-call]
+    with pytest.raises(InputError, match="is not whole gzip"):
         list(read_pubmed_xml(stream, "p.xml.gz", Rejects()))
 
 
@@ -107,30 +165,62 @@ class _Endless:
         return chunk
 
 
-def test_the_first_batch_needs_no_more_than_its_own_records() -> None:
+def test_the_first_batch_needs_little_more_than_its_own_records() -> None:
     stream = _Endless()
     batch = next(read_pubmed_xml(stream, "p.xml", Rejects()))  # type: ignore[arg-type]
     assert batch["pmid"].to_pylist() == list(range(1, BATCH_ROWS + 1))
-    assert stream.read_bytes < (BATCH_ROWS + 10) * len(article(BATCH_ROWS))
+    assert stream.read_bytes < (BATCH_ROWS + pubmed.GROUP + 10) * len(article(BATCH_ROWS))
 
 
-def test_entities_are_not_expanded() -> None:
-    internal = '<!DOCTYPE PubmedArticleSet [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]>'
-    (row,) = rows(f"{internal}<PubmedArticleSet>{article(1, 'x &b; y')}</PubmedArticleSet>".encode())
-    assert row["title"] == "x &b; y"
+VARIED = document(
+    article(1),
+    Record(
+        article=f"<Journal><Title>J</Title></Journal>{TITLE}",
+        citation="<DateRevised><Year>2021</Year></DateRevised><MeshHeadingList><MeshHeading>"
+        '<DescriptorName UI="D1">é</DescriptorName></MeshHeading></MeshHeadingList>',
+    ),
+    BOOK,
+    article(3, "<![CDATA[</Article>]]> 水"),
+    "\n \n",
+    article(4, ""),
+    DELETION,
+    *(article(number, "x" * number) for number in range(10, 30)),
+)
 
 
-@pytest.mark.parametrize("record", [article(1, "&a8;"), '<PubmedArticle x="&a8;"/>'])
-def test_entities_of_entities_are_refused_before_they_fill_the_memory(record: str) -> None:
-    laughs = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 9))
-    internal = f'<!DOCTYPE PubmedArticleSet [<!ENTITY a0 "{"ha" * 50}">{laughs}]>'
-    with pytest.raises(InputError, match="Maximum entity amplification factor exceeded"):
-        rows(f"{internal}<PubmedArticleSet>{record}</PubmedArticleSet>".encode())
+def _in_pieces(data: bytes, block: int, group: int) -> tuple[Any, Rejects]:
+    rejects = Rejects()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pubmed, "BLOCK", block)
+        patch.setattr(pubmed, "GROUP", group)
+        return rows(data, rejects), rejects
 
 
-def test_files_named_by_the_document_are_not_read(tmp_path: Any) -> None:
-    secret = tmp_path / "secret"
-    secret.write_text("not for the index")
-    external = f'<!DOCTYPE PubmedArticleSet [<!ENTITY secret SYSTEM "{secret.as_uri()}">]>'
-    (row,) = rows(f"{external}<PubmedArticleSet>{article(1, 'x &secret;')}</PubmedArticleSet>".encode())
-    assert row["title"] == "x &secret;"
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, len(VARIED) + 10), st.integers(1, 30))
+def test_sizes_of_blocks_and_groups_change_nothing(block: int, group: int) -> None:
+    assert _in_pieces(VARIED, block, group) == _in_pieces(VARIED, 1 << 20, 100)
+
+
+@pytest.mark.parametrize(
+    "mark", [b"</PubmedArticle>", b"<PubmedArticle>", b"<PubmedArticleSet>", b"</PubmedArticleSet>"]
+)
+def test_a_block_may_end_anywhere_in_a_tag(mark: bytes) -> None:
+    whole, start = rows(VARIED), VARIED.index(mark)
+    for end in range(start, start + len(mark) + 2):
+        assert _in_pieces(VARIED, end, 100)[0] == whole
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(1, 400), min_size=1, max_size=20))
+def test_a_stream_may_return_less_than_it_is_asked_for(sizes: list[int]) -> None:
+    class Slow:
+        def __init__(self) -> None:
+            self.file, self.calls = BytesIO(VARIED), 0
+
+        def read(self, size: int) -> bytes:
+            self.calls += 1
+            return self.file.read(min(size, sizes[self.calls % len(sizes)]))
+
+    batches = read_pubmed_xml(Slow(), "p.xml", Rejects())  # type: ignore[arg-type]
+    assert [row for batch in batches for row in batch.to_pylist()] == rows(VARIED)

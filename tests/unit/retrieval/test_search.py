@@ -3,17 +3,17 @@
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from retrieval.build import shard_of
 from retrieval.search import cut, search
-from retrieval.snapshot import build_snapshot
 from retrieval.topk import exact_search
 from tests.unit.retrieval import corpus
+from tests.unit.retrieval.history import FILES, File, Store, replayed
 
 
 @pytest.mark.parametrize(("factory", "metric"), [("RR16,IVF8,RaBitQ", "l2"), ("IVF8,RaBitQ", "inner_product")])
@@ -86,53 +86,24 @@ def test_a_query_does_not_depend_on_its_batch(tmp_path: Path) -> None:
         assert a.scores.tolist() == b.scores.tolist()
 
 
-record = st.tuples(st.integers(1, 12), st.integers(1, 3), st.booleans())  # PMID, version, deleted
-
-
 @settings(max_examples=25, deadline=None)
-@given(history=st.lists(st.lists(record, max_size=12), min_size=1, max_size=4), seed=st.integers(0, 1000))
+@given(files=FILES.filter(bool), seed=st.integers(0, 1000))
 def test_of_any_history_only_the_last_record_of_a_live_pmid_is_found(
-    history: list[list[tuple[int, int, bool]]], seed: int, tmp_path_factory: pytest.TempPathFactory
+    files: list[File], seed: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Design invariant 5: from article parts through a snapshot and one segment per part to an answer."""
-    parts = [part_table(rows, start=100 * number) for number, rows in enumerate(history)]
-    snapshot = build_snapshot((str(number), part) for number, part in enumerate(parts))
-    rows = corpus.vectors(seed, 100 * len(parts) + 32)
+    store = Store(tmp_path_factory.mktemp("history"))
+    snapshot = pq.read_table(store.snapshot(store.add_all(files)).path)
+    rows = corpus.vectors(seed, 100 * len(files) + 32)
     quantizer = corpus.quantizer("IVF2,RaBitQ", rows)
-    folder = tmp_path_factory.mktemp("history")
     segments = []
-    for number in range(len(parts)):
+    for number in range(len(files)):
         mine = snapshot.filter(pc.field("part") == number)
         vector_of = 100 * number + mine["row"].to_numpy()
-        segments.append(corpus.build(folder / str(number), quantizer, rows[vector_of], mine["pmid"].to_numpy()))
+        segments.append(corpus.build(store.folder / str(number), quantizer, rows[vector_of], mine["pmid"].to_numpy()))
     [found] = search(corpus.queries(seed, 1), segments, quantizer, nprobe=2, candidates=100)
-    last = {}
-    for number, part in enumerate(history):
-        for row, (pmid, version, deleted) in sorted(enumerate(part), key=lambda item: deciding_order(part, item[0])):
-            last[pmid] = None if deleted else (number, row, version)
-    assert sorted(found.pmids.tolist()) == sorted(pmid for pmid, alive in last.items() if alive)
+    alive, _ = replayed({}, files)
+    assert sorted(found.pmids.tolist()) == sorted(alive)
     for pmid, segment, row in zip(found.pmids.tolist(), found.segments.tolist(), found.rows.tolist(), strict=True):
-        number, place, _ = last[pmid] or (-1, -1, -1)
-        assert segment == number
-        assert np.array_equal(segments[segment].rows[row], rows[100 * number + place])
-
-
-def deciding_order(part: list[tuple[int, int, bool]], row: int) -> tuple[int, int, int]:
-    """Within a file: what stands before a deletion of the PMID, then the deletion; of records the highest version."""
-    pmid, version, deleted = part[row]
-    deletions = sum(p == pmid and d for p, _, d in part[:row])
-    return deletions, 1_000 if deleted else version, row
-
-
-def part_table(rows: list[tuple[int, int, bool]], start: int) -> pa.Table:
-    """The key columns of an article part."""
-    hashes = pa.array(range(start, start + len(rows)), pa.uint64())
-    return pa.table(
-        {
-            "pmid": pa.array([pmid for pmid, _, _ in rows], pa.int64()),
-            "version": pa.array([version for _, version, _ in rows], pa.int32()),
-            "deleted": pa.array([deleted for _, _, deleted in rows], pa.bool_()),
-            "text_hash": hashes,
-            "record_hash": hashes,
-        }
-    )
+        assert segment == alive[pmid].part
+        assert np.array_equal(segments[segment].rows[row], rows[100 * alive[pmid].part + alive[pmid].row])

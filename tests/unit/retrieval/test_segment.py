@@ -187,5 +187,7 @@ def test_a_broken_off_write_leaves_nothing(quantizer: Quantizer, tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_record_keeps_everything_but_the_deletion_mark() -> None:
-    assert {*ARTICLE_SCHEMA.names} - {*RECORD_SCHEMA.names} == {"deleted"}
+def test_a_record_keeps_what_an_answer_and_a_filter_need() -> None:
+    assert {"pmid", "doc_id", "title", "abstract", "journal", "year", "doi"} <= {*RECORD_SCHEMA.names}
+    assert all(RECORD_SCHEMA.field(name).equals(ARTICLE_SCHEMA.field(name)) for name in RECORD_SCHEMA.names)
+    assert not {"deleted", "unusable"} & {*RECORD_SCHEMA.names}

@@ -10,6 +10,7 @@ LAYOUT = Layout("/store")
 PATHS = {
     LAYOUT.current: "CURRENT",
     LAYOUT.article_part("pubmed26n0001"): "articles/pubmed26n0001.parquet",
+    f"{LAYOUT.sources}/a.xml.gz": "sources/a.xml.gz",
     LAYOUT.snapshot("s1"): "snapshots/s1.parquet",
     LAYOUT.selection("pmids-1"): "selections/pmids-1.txt",
     LAYOUT.vector_part("f1", "abstract", "pubmed26n0001-0-64"): "vectors/f1/abstract/pubmed26n0001-0-64.parquet",
@@ -23,12 +24,12 @@ PATHS = {
 
 def test_paths_are_where_older_stores_have_them() -> None:
     assert {path: f"/store/{rest}" for path, rest in PATHS.items()} == {path: path for path in PATHS}
-    assert len(PATHS) == 10
+    assert len(PATHS) == 11
 
 
 def test_a_folder_that_is_listed_holds_one_kind_of_file() -> None:
     folders = Counter(str(PurePosixPath(path).parent) for path in PATHS)
-    for folder in (LAYOUT.article_parts, LAYOUT.versions, LAYOUT.vector_parts("f1", "abstract")):
+    for folder in (LAYOUT.article_parts, LAYOUT.snapshots, LAYOUT.versions, LAYOUT.vector_parts("f1", "abstract")):
         assert folders[folder] == 1
 
 

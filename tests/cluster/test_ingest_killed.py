@@ -1,0 +1,189 @@
+"""Ingest as a process of its own: killed midway and run again, stopped by Ctrl-C; and the memory of a worker."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import ray
+
+from jobs.ingest import parse_source
+from jobs.store import article_parts, ingested, newest_snapshot, open_layout
+from retrieval.embedded import embedded_folder
+from retrieval.made_updates import write_reissue
+from retrieval.parts import ArticlePart
+from schemas.config import Config
+from schemas.layout import Layout
+from tests.cluster.pubmed_files import BASELINE, UPDATE, configured, cut, ingest_into, real_records
+from tests.unit.actors.file_server import Fault, FileServer
+
+ROOT = Path(__file__).parents[2]
+FILES = [f"pubmed26n000{number}" for number in range(1, 9)]
+STALL = 10_000
+MEGABYTES_OF_A_WORKER = 400
+
+
+@pytest.fixture
+def server(cache: Path, tmp_path: Path) -> Iterator[FileServer]:
+    """Serves a baseline of eight files, 4,000 real records: each takes a quarter of a second to parse."""
+    real = cut(tmp_path / "real" / f"{BASELINE}.xml.gz", real_records(cache, BASELINE, 4_000))
+    write_reissue([real], tmp_path / "server" / "baseline", 26, records_per_file=500)
+    (tmp_path / "server" / "updatefiles").mkdir()
+    with FileServer(tmp_path / "server") as server:
+        yield server
+
+
+@pytest.fixture
+def config(server: FileServer, tmp_path: Path) -> Config:
+    return configured(tmp_path / "store", f"ingest.ncbi_url={server.url}")
+
+
+@contextmanager
+def started(config: Config) -> Iterator[subprocess.Popen[str]]:
+    """Start `pubray ingest --source ncbi` on a Ray of its own, in a process group as a shell's job is."""
+    command = ["--set", f"ingest.ncbi_url={config.ingest.ncbi_url}", "ingest", "--source", "ncbi", "--json"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "jobs", *command],
+        cwd=ROOT,
+        env={**environment, "PUBRAY_STORE": config.store},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        kill_all(config)
+        process.communicate()
+
+
+def kill_all(config: Config) -> None:
+    """Kill all processes at once, as a power cut does."""
+    while found := processes(config):
+        for process in found:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+
+
+def processes(config: Config) -> list[int]:
+    """What was started on a store and runs, Ray's processes too: they have its environment."""
+    return [int(process.name) for process in Path("/proc").glob("[0-9]*") if _is_of(process, config.store)]
+
+
+def _is_of(process: Path, store: str) -> bool:
+    try:
+        return f"PUBRAY_STORE={store}\0".encode() in (process / "environ").read_bytes()
+    except OSError:  # it has ended, or is not ours
+        return False
+
+
+def within(seconds: float, condition: Callable[[], object]) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def transfers(server: FileServer) -> dict[str, int]:
+    """Bytes that were sent of every source file."""
+    sent = dict.fromkeys(FILES, 0)
+    for request in server.requests:
+        if request.path.endswith(".xml.gz"):
+            sent[request.path.rpartition("/")[2].removesuffix(".xml.gz")] += request.sent
+    return sent
+
+
+def part_times(layout: Layout) -> dict[str, int]:
+    return {name: Path(layout.article_part(name)).stat().st_mtime_ns for name in article_parts(layout)}
+
+
+def content(config: Config) -> Any:
+    """The newest snapshot, whole."""
+    snapshot = ingested(open_layout(config))
+    return snapshot.id, snapshot.info, pq.read_table(snapshot.path).to_pydict()
+
+
+def test_killed_in_the_download_and_in_the_parse_then_run_again_is_as_never_killed(
+    cluster: None, server: FileServer, config: Config, tmp_path: Path
+) -> None:
+    layout, sources = open_layout(config), Path(open_layout(config).sources)
+    sizes = {name: (server.folder / "baseline" / f"{name}.xml.gz").stat().st_size for name in FILES}
+
+    for name in FILES[1:]:
+        server.always(f"/baseline/{name}.xml.gz", Fault(stall=STALL))
+    parts = [sources / f".{name}.xml.gz.part" for name in FILES[1:3]]
+    with started(config):
+        within(60, lambda: article_parts(layout) and all(p.exists() and p.stat().st_size == STALL for p in parts))
+        kill_all(config)
+    assert article_parts(layout) == {FILES[0]}
+    assert newest_snapshot(layout) is None
+    server.heal()
+
+    with started(config):
+        within(60, lambda: len(article_parts(layout)) > 1 and all((sources / f"{f}.xml.gz").exists() for f in FILES))
+        kill_all(config)
+    done = part_times(layout)
+    assert 1 < len(done) < len(FILES)
+    assert newest_snapshot(layout) is None
+
+    report = ingest_into(config, "ncbi")
+    assert report["files"] == len(FILES)
+    assert report["ingested"] <= len(FILES) - len(done)
+    assert article_parts(layout) == set(FILES)  # and no temporary file that a kill left
+    assert part_times(layout) | done == part_times(layout)
+    assert server.asked(f"/baseline/{FILES[1]}.xml.gz")[1].range == f"bytes={STALL}-"
+    assert transfers(server) == sizes
+
+    undisturbed = config.model_copy(update={"store": str(tmp_path / "undisturbed")})
+    ingest_into(undisturbed, "ncbi")
+    assert content(undisturbed) == content(config)
+
+
+def test_ctrl_c_in_the_download_and_in_the_parse_ends_within_seconds_with_one_line(
+    cluster: None, server: FileServer, config: Config
+) -> None:
+    layout, stalled = open_layout(config), f"/baseline/{FILES[0]}.xml.gz"
+    server.always(stalled, Fault(stall=STALL))
+    with started(config) as process:
+        within(60, lambda: article_parts(layout) and server.asked(stalled)[0].sent == STALL)
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=15)
+        within(15, lambda: not processes(config))
+    assert process.returncode == 130, err
+    assert err.strip().splitlines()[-1] == "pubray: stopped; what is finished is kept, run it again to go on"
+    assert "Traceback" not in err
+    assert newest_snapshot(layout) is None
+    done = article_parts(layout)
+    assert FILES[0] not in done
+    server.heal()
+    report = ingest_into(config, "ncbi")
+    assert (report["ingested"], report["alive"]) == (len(FILES) - len(done), 500 * len(FILES))
+    assert [request.range for request in server.asked(stalled)] == [None, f"bytes={STALL}-"]
+
+
+@ray.remote
+def parsed_alone(layout: Layout, source: Path) -> tuple[ArticlePart, float]:
+    """Parse as `parse_source` does, in a worker that does nothing else; return its peak of resident memory, in MB."""
+    part: ArticlePart = parse_source._function(layout, source)  # type: ignore[attr-defined]
+    peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert peak
+    return part, int(peak[1]) / 1024
+
+
+def test_a_worker_reads_a_file_of_233_mb_in_bounded_memory(cluster: None, cache: Path, tmp_path: Path) -> None:
+    source = embedded_folder("pubmed", cache) / f"{UPDATE}.xml.gz"
+    # Another environment is another worker process.
+    task = parsed_alone.options(num_cpus=1, runtime_env={"env_vars": {"PUBRAY_TEST": "memory"}})
+    part, megabytes = ray.get(task.remote(Layout(str(tmp_path)), source))
+    assert (part.ref.rows, part.ref.deletions) == (20_808, 20)
+    assert megabytes < MEGABYTES_OF_A_WORKER
