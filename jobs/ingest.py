@@ -2,7 +2,9 @@
 
 import argparse
 import gc
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from jobs.failures import root_cause
 from jobs.origins import Origin, open_origin
 from jobs.store import newest_snapshot, open_layout
 from retrieval.articles import Rejects
-from retrieval.lineage import next_lineage, parts_of
+from retrieval.lineage import check_vanished, next_lineage, parts_of
 from retrieval.ncbi import check_md5
 from retrieval.parts import ArticlePart, read_article_part, write_article_part
 from retrieval.readers import open_source
@@ -100,13 +102,26 @@ def _is_ingested(layout: Layout, origin: Origin, file: str) -> bool:
 
 
 def _parse_all(layout: Layout, origin: Origin, files: list[str]) -> float:
-    """Fetch files with few connections, parse them on the cluster; return the seconds.
-
-    A file that fails does not keep the others from completing.
-    """
+    """Fetch and parse files; return the seconds. One that fails does not keep the others from completing."""
     connect()
     progress = Progress("ingest", len(files), "files", "records")
     failures: list[str] = []
+    for file, outcome in _outcomes(layout, origin, files):
+        if isinstance(outcome, PubrayError):
+            failures.append(str(outcome))
+            progress.log(f"{file} failed: {outcome}")
+        else:
+            progress.add(1, outcome.ref.rows)
+            progress.log(_line(outcome))
+    seconds = progress.finish()
+    if failures:
+        more = f" (and {len(failures) - 1} more files)" if len(failures) > 1 else ""
+        raise InputError(f"{failures[0]}{more}; the other files are done, and no snapshot was made")
+    return seconds
+
+
+def _outcomes(layout: Layout, origin: Origin, files: list[str]) -> Iterator[tuple[str, ArticlePart | PubrayError]]:
+    """Fetch files with few connections, parse each on the cluster as soon as it is here; yield as they are done."""
     pool = ThreadPoolExecutor(CONNECTIONS)
     try:
         waiting: dict[Future[Any], str] = {pool.submit(origin.fetch, file): file for file in files}
@@ -115,26 +130,19 @@ def _parse_all(layout: Layout, origin: Origin, files: list[str]) -> float:
             for future in done:
                 file = waiting.pop(future)
                 try:
-                    result = future.result()
+                    result: Path | ArticlePart = future.result()
                 except Exception as error:
                     if not isinstance(cause := root_cause(error), PubrayError):
                         raise
-                    failures.append(str(cause))
-                    progress.log(f"{file} failed: {cause}")
+                    yield file, cause
                     continue
                 if isinstance(result, Path):
                     waiting[parse_source.remote(layout, result).future()] = file
                 else:
-                    progress.add(1, result.ref.rows)
-                    progress.log(_line(result))
+                    yield file, result
     finally:
         origin.stop()
         pool.shutdown(cancel_futures=True)
-    seconds = progress.finish()
-    if failures:
-        more = f" (and {len(failures) - 1} more files)" if len(failures) > 1 else ""
-        raise InputError(f"{failures[0]}{more}; the other files are done, and no snapshot was made")
-    return seconds
 
 
 def _line(part: ArticlePart) -> str:
@@ -174,14 +182,6 @@ def parse_source(layout: Layout, source: Path) -> ArticlePart:
 @ray.remote(num_cpus=1)
 def make_snapshot(layout: Layout, plan: Plan, max_vanished: float) -> None:
     """Write the snapshot of a plan."""
-
-    def accept(counts: SnapshotCounts) -> None:
-        before = plan.previous.info if plan.previous else None
-        if before and before.lineage != plan.lineage and counts.deleted > max_vanished * before.counts.alive:
-            share = counts.deleted / before.counts.alive
-            raise StoreError(
-                f"the new baseline lacks {counts.deleted:,} of {before.counts.alive:,} articles ({share:.1%}), allowed "
-                f"are {max_vanished:.1%}; if that is right, run again with --set ingest.max_vanished={share + 0.001:.3f}"
-            )
-
+    previous = plan.previous.info if plan.previous else None
+    accept = partial(check_vanished, previous, plan.lineage, max_vanished)
     write_snapshot(layout.snapshot(plan.id), plan, layout.article_part, accept)

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from retrieval.ncbi import check_baseline
 from retrieval.sources import source_order
-from schemas.errors import InputError
-from schemas.snapshot import Lineage, SnapshotInfo
+from schemas.errors import InputError, StoreError
+from schemas.snapshot import Lineage, SnapshotCounts, SnapshotInfo
 
 
 def next_lineage(previous: SnapshotInfo | None, baseline: Sequence[str] | None, names: Iterable[str]) -> Lineage:
@@ -29,6 +29,23 @@ def parts_of(previous: SnapshotInfo | None, lineage: Lineage, names: Iterable[st
     """Return the names of the article parts of the next snapshot, in file order."""
     known = [part.name for part in previous.parts] if previous and previous.lineage == lineage else []
     return sorted({*known, *names}, key=source_order)
+
+
+def check_vanished(previous: SnapshotInfo | None, lineage: Lineage, most: float, counts: SnapshotCounts) -> None:
+    """Refuse a lineage that lacks more than the share `most` of the previous one's articles.
+
+    Raises:
+        StoreError: it does.
+    """
+    if previous is None or previous.lineage == lineage:
+        return
+    share = counts.deleted / max(previous.counts.alive, 1)
+    if share > most:
+        setting = f"--set ingest.max_vanished={share + 0.001:.3f}"
+        raise StoreError(
+            f"the new baseline lacks {counts.deleted:,} of {previous.counts.alive:,} articles ({share:.1%}), allowed are "
+            f"{most:.1%}; if that is right, run again with {setting}"
+        )
 
 
 def _begin(previous: SnapshotInfo | None, baseline: Sequence[str]) -> Lineage:
