@@ -43,8 +43,8 @@ def check_vanished(previous: SnapshotInfo | None, lineage: Lineage, most: float,
     if share > most:
         setting = f"--set ingest.max_vanished={share + 0.001:.3f}"
         raise StoreError(
-            f"the new baseline lacks {counts.deleted:,} of {previous.counts.alive:,} articles ({share:.1%}), allowed are "
-            f"{most:.1%}; if that is right, run again with {setting}"
+            f"the new baseline lacks {counts.deleted:,} of {previous.counts.alive:,} articles ({share:.1%}), allowed "
+            f"are {most:.1%}; if that is right, run again with {setting}"
         )
 
 
