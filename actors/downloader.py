@@ -45,19 +45,17 @@ class Downloader:
     def __init__(
         self,
         sleep: Callable[[float], object] | None = None,
-        on_bytes: Callable[[int], None] | None = None,
         on_retry: Callable[[str], None] | None = None,
         read_timeout: float = 60.0,
     ) -> None:
         """Nothing is requested yet. The callbacks are called in the thread that fetches.
 
-        sleep: waits some seconds; if None, until `stop` at most. on_bytes: is given the size of every chunk.
-        on_retry: is given a line that says what went wrong and how long is waited. read_timeout: seconds after which
-        a silent connection is given up.
+        sleep: waits some seconds; if None, until `stop` at most. on_retry: is given a line that says what went wrong
+        and how long is waited. read_timeout: seconds after which a silent connection is given up.
         """
         self._stopping = threading.Event()
         self._sleep = sleep or self._stopping.wait
-        self._on_bytes, self._on_retry = on_bytes, on_retry
+        self._on_retry = on_retry
         self._reading: set[httpx.Response] = set()
         self._client = httpx.Client(
             limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
@@ -134,8 +132,6 @@ class Downloader:
                 self._check_stopped()
                 part.write(chunk)
                 part.flush()
-                if self._on_bytes:
-                    self._on_bytes(len(chunk))
         if total is not None and _size(part) != total:
             raise _TransientError(f"{_size(part):,} of {total:,} bytes came")
 

@@ -36,13 +36,12 @@ class Mirror:
         base_url: str,
         folder: Path,
         sleep: Callable[[float], object] | None = None,
-        on_bytes: Callable[[int], None] | None = None,
         on_retry: Callable[[str], None] | None = None,
         read_timeout: float = 60.0,
     ) -> None:
         """Nothing is requested yet. base_url: holds `baseline/` and `updatefiles/`; the others: as of Downloader."""
         self._base_url, self._folder = base_url.rstrip("/"), folder
-        self._downloader = Downloader(sleep, on_bytes, on_retry, read_timeout)
+        self._downloader = Downloader(sleep, on_retry, read_timeout)
 
     def __enter__(self) -> Self:
         return self

@@ -208,15 +208,6 @@ def test_a_server_that_starts_over_and_over_is_given_up(
     assert len(server.requests) == FAILURES
 
 
-def test_every_byte_is_counted_once(server: FileServer, tmp_path: Path) -> None:
-    counts: list[int] = []
-    server.fail(PATH, Fault(cut=100_000))
-    with closing(Downloader(lambda _: None, counts.append)) as downloader:
-        download(downloader, server, tmp_path)
-    assert sum(counts) == len(CONTENT)
-    assert len(counts) > 2
-
-
 def test_threads_have_two_connections_between_them(downloader: Downloader, server: FileServer, tmp_path: Path) -> None:
     server.always(PATH, Fault(rate=1_000_000))
     folders = [tmp_path / str(i) for i in range(4)]
