@@ -3,9 +3,10 @@
 import argparse
 import gc
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import ray
@@ -123,26 +124,38 @@ def _parse_all(layout: Layout, origin: Origin, files: list[str]) -> float:
 def _outcomes(layout: Layout, origin: Origin, files: list[str]) -> Iterator[tuple[str, ArticlePart | PubrayError]]:
     """Fetch files with few connections, parse each on the cluster as soon as it is here; yield as they are done."""
     pool = ThreadPoolExecutor(CONNECTIONS)
+    # Not concurrent.futures.wait(): Ctrl-C inside may leave its locks held, and then no thread ever ends.
+    done = SimpleQueue[tuple[str, Future[Any]]]()
+
+    def watch(file: str, future: Future[Any]) -> None:
+        future.add_done_callback(lambda finished: done.put((file, finished)))
+
     try:
-        waiting: dict[Future[Any], str] = {pool.submit(origin.fetch, file): file for file in files}
-        while waiting:
-            done, _ = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in done:
-                file = waiting.pop(future)
-                try:
-                    result: Path | ArticlePart = future.result()
-                except Exception as error:
-                    if not isinstance(cause := root_cause(error), PubrayError):
-                        raise
-                    yield file, cause
-                    continue
-                if isinstance(result, Path):
-                    waiting[parse_source.remote(layout, result).future()] = file
-                else:
-                    yield file, result
+        for file in files:
+            watch(file, pool.submit(origin.fetch, file))
+        left = len(files)
+        while left:
+            file, future = done.get()
+            outcome = _outcome(future)
+            if isinstance(outcome, Path):
+                watch(file, parse_source.remote(layout, outcome).future())
+            else:
+                left -= 1
+                yield file, outcome
     finally:
         origin.stop()
         pool.shutdown(cancel_futures=True)
+
+
+def _outcome(future: Future[Any]) -> Path | ArticlePart | PubrayError:
+    """Return what a fetch or a task gave; an error meant for the user is a result."""
+    try:
+        result: Path | ArticlePart = future.result()
+    except Exception as error:
+        if not isinstance(cause := root_cause(error), PubrayError):
+            raise
+        return cause
+    return result
 
 
 def _line(part: ArticlePart) -> str:
