@@ -122,7 +122,8 @@ def text_of(element: etree._Element) -> str:
     text = str(_string(element)) if len(element) else element.text
     if not text:
         return ""
-    if text.isascii() and "\n" not in text and "  " not in text and "\t" not in text and "\r" not in text:
+    # Of all white space only a space is printable, and most texts hold no other.
+    if text.isprintable() and "  " not in text:
         return text.strip()
     return " ".join(text.split())
 

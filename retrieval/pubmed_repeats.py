@@ -83,8 +83,8 @@ def lift(record: bytes) -> tuple[bytes, Lifted]:
     lifted: Lifted = {}
     if (b"!" in record and b"<!" in record) or (b"?" in record and b"<?" in record):
         return record, lifted
-    pieces, done = [], 0
-    while found := _PART.search(record, done):
+    pieces, done, skipped = [], 0, 0
+    while found := _PART.search(record, max(done, skipped)):
         tag, start = found[1], found.end()
         end_mark = _END_MARKS[tag]
         # Lists of references follow each other and may hold others: all end with the last, and with it PubmedData.
@@ -95,6 +95,8 @@ def lift(record: bytes) -> tuple[bytes, Lifted]:
         if tag in _NAMES:
             lifted.setdefault(_NAMES[tag], record[start:end])
         done = end + len(end_mark)
+        if tag == b"Journal":
+            skipped = record.find(b"</AuthorList>", done)  # before it is nothing to lift, and most of the record
     pieces.append(record[done:])
     return b"".join(pieces), lifted
 
@@ -152,14 +154,14 @@ def _mesh_heading(item: bytes) -> MeshHeading:
     # A heading is often new, its descriptor and qualifiers seldom.
     descriptor, *qualifiers = item.split(b"<QualifierName")
     ui, name, major = _names[descriptor.partition(b"<DescriptorName")[2]]
-    return MeshHeading(ui, name, major, tuple([Qualifier(*_names[qualifier]) for qualifier in qualifiers]))
+    return MeshHeading(ui, name, major, tuple([_names[qualifier] for qualifier in qualifiers]))
 
 
-def _name(rest: bytes) -> tuple[str | None, str, bool]:
+def _name(rest: bytes) -> Qualifier:
     """Read a DescriptorName or QualifierName from after its `<` and name to the end of the element."""
     attributes, _, _ = rest.partition(b"</")
     name = etree.fromstring(b"<x%b</x>" % attributes)
-    return name.get("UI"), (name.text or "").strip(), name.get("MajorTopicYN") == "Y"
+    return Qualifier(name.get("UI"), (name.text or "").strip(), name.get("MajorTopicYN") == "Y")
 
 
 dates = Memory(lambda inner: date_of(_element(inner)))
