@@ -25,7 +25,7 @@ ROW_GROUP = 8192
 """Rows of an article part per Parquet row group: what is read at least to read a range."""
 
 PART_KEY = b"pubray.part"
-"""Parquet metadata: what `ArticlePart` holds beyond its name and rows."""
+"""Parquet metadata: an `ArticlePart` in JSON."""
 COUNT_KEY = b"pubray.vectors"
 """Parquet metadata of a vector part: how many of its rows have a vector."""
 

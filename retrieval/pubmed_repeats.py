@@ -116,7 +116,7 @@ def date_of(date: etree._Element) -> str | None:
     return f"{match[0]}-{month:02}" if day is None else f"{match[0]}-{month:02}-{day:02}"
 
 
-def journal_of(inner: bytes) -> Journal:
+def _journal(inner: bytes) -> Journal:
     """Return what Journal says."""
     element = _element(inner)
     about = _leaves(element)
@@ -133,7 +133,7 @@ def journal_of(inner: bytes) -> Journal:
     )
 
 
-def journal_info_of(inner: bytes) -> JournalInfo:
+def _journal_info(inner: bytes) -> JournalInfo:
     """Return what MedlineJournalInfo says."""
     about = _leaves(_element(inner))
     return JournalInfo(about.get("MedlineTA"), about.get("NlmUniqueID"), about.get("ISSNLinking"))
@@ -166,9 +166,9 @@ def _name(rest: bytes) -> Qualifier:
 
 dates = Memory(lambda inner: date_of(_element(inner)))
 """ISO dates by the inner XML of DateCompleted, DateRevised or ArticleDate."""
-journals = Memory(journal_of)
+journals = Memory(_journal)
 """By the inner XML of Journal."""
-journal_infos = Memory(journal_info_of)
+journal_infos = Memory(_journal_info)
 """By the inner XML of MedlineJournalInfo."""
 publication_types = Memory(_publication_types)
 """By the inner XML of PublicationTypeList."""
