@@ -1,23 +1,24 @@
 """PubMed XML as a stream of articles: memory is bounded by a group of records, whatever the size of the file.
 
-A file is a flat list of records, so it is cut at their end tags, and groups of whole records are parsed. Nothing is
+A file is a flat list of records, so it is cut at their end tags, and each is read by itself. Nothing is
 fetched and nothing expanded: the parser never sees the DOCTYPE, so there are no entities but XML's own five, and
 libxml2's limits (10 MB a text, 256 levels) stay on.
 """
 
 import re
 from codecs import BOM_UTF8
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterator
 from typing import BinaryIO
 
+import numpy as np
 import pyarrow as pa
 from lxml import etree
 
 from retrieval.articles import Article, Rejects, article_batches
 from retrieval.pubmed_book import parse_book
+from retrieval.pubmed_parts import outline, parts_of
 from retrieval.pubmed_record import key_of, parse_article
-from retrieval.pubmed_repeats import Lifted, lift
+from retrieval.pubmed_text import NotPlainError
 from retrieval.sources import BROKEN_GZIP
 from schemas.errors import InputError
 
@@ -26,9 +27,6 @@ RECORDS = (b"<PubmedArticle>", b"<PubmedBookArticle>", b"<DeleteCitation>")
 
 BLOCK = 1 << 18
 """Bytes read at once."""
-GROUP = 100
-"""Records parsed at once: many enough to hide what a parse costs, few enough to stay in a core's cache."""
-GROUP_BYTES = 4 << 20
 MAX_PROLOGUE = 64 << 10
 """Bytes before the root element: a declaration and a DOCTYPE. Text in UTF-16 has no end to them."""
 MAX_RECORD = 32 << 20
@@ -69,6 +67,7 @@ class _Text:
                 raise _BrokenError(f"no {mark.decode()} within {MAX_RECORD >> 20} MB")
             if not (block := self._stream.read(BLOCK)):
                 raise _BrokenError("it breaks off" if self._began else "it is empty")
+            _check_characters(block)
             self._buffer, self._at, self._began = self._buffer[self._at :] + block, 0, True
             searched = max(0, held - len(mark) + 1)
         start, self._at = self._at, found + len(mark)
@@ -83,16 +82,23 @@ class _Text:
         return False
 
 
+def _check_characters(block: bytes) -> None:
+    """Refuse control characters but tab, line feed and carriage return, as XML does."""
+    values = np.frombuffer(block, np.uint8)
+    controls = np.count_nonzero(values < 32)
+    if controls != np.count_nonzero(values == 10) and controls != sum(map(block.count, (b"\n", b"\t", b"\r"))):
+        raise _BrokenError("a control character")
+
+
 def _read_articles(stream: BinaryIO, name: str, rejects: Rejects) -> Iterator[Article]:
     number = 0
     text = _Text(stream)
     try:
         root = _begin(text, name)
-        records = _cut(text, root)
-        while group := _group(records):
-            for element, lifted in _parse(group, root):
-                number += 1
-                yield from _articles_of(element, lifted, f"{name} record {number:,}", rejects)
+        for record in _cut(text, root):
+            articles = _articles_of(record, root, f"{name} record {number + 1:,}", rejects)
+            number += 1
+            yield from articles
     except (_BrokenError, etree.XMLSyntaxError) as error:
         fact = " ".join(str(error).split())
         raise InputError(f"{name} is not whole XML: {fact}, after record {number:,}; download it again") from error
@@ -116,7 +122,7 @@ def _begin(text: _Text, name: str) -> bytes:
     if root not in ROOTS:
         found, wanted = root.decode(errors="replace"), ROOTS[0].decode()
         raise InputError(f"{name} is XML of <{found}>, not of <{wanted}>; give a PubMed file")
-    if b" xmlns=" in tag:
+    if re.search(rb"\sxmlns\s*=", tag):
         raise InputError(f"{name}: <{root.decode()}> is of a namespace, PubMed's is of none; give a PubMed file")
     return tag
 
@@ -134,21 +140,29 @@ def _cut(text: _Text, root: bytes) -> Iterator[bytes]:
         raise _BrokenError(f"more after {end_of_file.decode()}")
 
 
-def _group(records: Iterator[bytes]) -> list[bytes]:
-    """Return the next records, at most `GROUP` of them, fewer if they are large."""
-    group: list[bytes] = []
-    size = 0
-    for record in islice(records, GROUP):
-        group.append(record)
-        size += len(record)
-        if size > GROUP_BYTES:
-            break
-    return group
+def _articles_of(record: bytes, root: bytes, place: str, rejects: Rejects) -> list[Article]:
+    if record.startswith(b"<DeleteCitation>"):
+        return _deletions(_element(record, root), place, rejects)
+    if (article := _article(record, root)) is None:
+        rejects.add("no PMID", place)
+        return []
+    if article.title or article.abstract:
+        return [article]
+    rejects.add("neither title nor abstract", f"{place}, PMID {article.pmid}")
+    return [article._replace(unusable=True)]
 
 
-def _parse(records: Sequence[bytes], root: bytes) -> Iterator[tuple[etree._Element, Lifted]]:
-    """Parse records together. They keep the root's start tag, which may declare namespaces."""
-    cut = [lift(record) for record in records]
+def _article(record: bytes, root: bytes) -> Article | None:
+    if record.startswith(b"<PubmedBookArticle>"):
+        return parse_book(_element(record, root))
+    try:
+        return parse_article(outline(record))
+    except (NotPlainError, etree.XMLSyntaxError):
+        return parse_article(parts_of(_element(record, root)))
+
+
+def _element(record: bytes, root: bytes) -> etree._Element:
+    """Parse a record of any form. The root's start tag may declare namespaces."""
     parser = etree.XMLParser(
         resolve_entities=False,
         load_dtd=False,
@@ -158,29 +172,17 @@ def _parse(records: Sequence[bytes], root: bytes) -> Iterator[tuple[etree._Eleme
         collect_ids=False,
     )
     end_of_root = b"</%b>" % root.strip(b"<>").split()[0]
-    elements = etree.fromstring(b"".join([root, *(xml for xml, _ in cut), end_of_root]), parser)
-    if len(elements) != len(cut):
-        raise _BrokenError("an end tag of a record in a comment, or with white space")
-    return zip(elements, (lifted for _, lifted in cut), strict=True)
+    elements = etree.fromstring(b"%b%b%b" % (root, record, end_of_root), parser)
+    if len(elements) != 1:
+        raise _BrokenError("an end tag of a record with white space")
+    return elements[0]
 
 
-def _articles_of(element: etree._Element, lifted: Lifted, place: str, rejects: Rejects) -> Iterator[Article]:
-    if element.tag == "DeleteCitation":
-        yield from _deletions(element, place, rejects)
-        return
-    article = (parse_article if element.tag == "PubmedArticle" else parse_book)(element, lifted)
-    if article is None:
-        rejects.add("no PMID", place)
-    elif article.title or article.abstract:
-        yield article
-    else:
-        rejects.add("neither title nor abstract", f"{place}, PMID {article.pmid}")
-        yield article._replace(unusable=True)
-
-
-def _deletions(element: etree._Element, place: str, rejects: Rejects) -> Iterator[Article]:
+def _deletions(element: etree._Element, place: str, rejects: Rejects) -> list[Article]:
+    found = []
     for pmid in element:
         if key := key_of(pmid):
-            yield Article(pmid=key[0], version=key[1], deleted=True)
+            found.append(Article(pmid=key[0], version=key[1], deleted=True))
         else:
             rejects.add("deletion without a PMID", f"{place}, {(pmid.text or '')[:40]!r}")
+    return found

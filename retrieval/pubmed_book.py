@@ -3,24 +3,13 @@
 from lxml import etree
 
 from retrieval.articles import Article, Term
-from retrieval.pubmed_record import (
-    abstract_of,
-    agencies_of,
-    authors_of,
-    distinct,
-    fields_of,
-    first,
-    ids_of,
-    inner_xml,
-    key_of,
-    pages_of,
-    text_of,
-    texts_of,
-)
-from retrieval.pubmed_repeats import Lifted, date_of, dates
+from retrieval.pubmed_authors import authors_in
+from retrieval.pubmed_record import agencies_in, as_text, ids_in, key_of, pages_in, sections_in
+from retrieval.pubmed_repeats import date_of
+from retrieval.pubmed_text import distinct, fields_of, first, text_in, texts_of
 
 
-def parse_book(record: etree._Element, lifted: Lifted) -> Article | None:
+def parse_book(record: etree._Element) -> Article | None:
     """Turn a PubmedBookArticle into an article; None if it has no PMID.
 
     A chapter has a title of its own, and the book's in the place of the journal's; a book has the book's for both.
@@ -29,8 +18,8 @@ def parse_book(record: etree._Element, lifted: Lifted) -> Article | None:
     if (pmid := key_of(first(about, "PMID"))) is None:
         return None
     book = fields_of(first(about, "Book"))
-    book_title, vernacular = text_of(first(book, "BookTitle")), text_of(first(about, "VernacularTitle"))
-    abstract, sections = abstract_of(first(about, "Abstract"))
+    book_title, vernacular = text_in(first(book, "BookTitle")), text_in(first(about, "VernacularTitle"))
+    abstract, sections = as_text(sections_in(first(about, "Abstract")))
     # A chapter's own date: that of its book may be twenty years older.
     published = date_of(first(about, "ContributionDate")) or date_of(first(book, "PubDate"))
     authors = about.get("AuthorList") or book.get("AuthorList", [])
@@ -38,20 +27,20 @@ def parse_book(record: etree._Element, lifted: Lifted) -> Article | None:
         pmid=pmid[0],
         version=pmid[1],
         book=True,
-        title=text_of(first(about, "ArticleTitle")) or vernacular or book_title,
+        title=text_in(first(about, "ArticleTitle")) or vernacular or book_title,
         vernacular_title=vernacular or None,
         abstract=abstract,
         abstract_sections=sections,
         journal=book_title,
-        volume=text_of(first(book, "Volume")) or None,
-        pages=pages_of(first(about, "Pagination")),
+        volume=text_in(first(book, "Volume")) or None,
+        pages=pages_in(first(about, "Pagination")),
         publication_date=published,
         year=int(published[:4]) if published else None,
         languages=texts_of(about.get("Language", ())),
-        publication_types=[Term(found.get("UI"), text_of(found)) for found in about.get("PublicationType", ())],
+        publication_types=[Term(found.get("UI"), text_in(found)) for found in about.get("PublicationType", ())],
         keywords=distinct(word for words in about.get("KeywordList", ()) for word in texts_of(words)),
-        authors=[a for found in authors if found.get("Type") != "editors" for a in authors_of(found)],
-        grant_agencies=agencies_of(first(about, "GrantList")),
-        doi=ids_of(first(about, "ArticleIdList"))[0],
-        date_revised=dates[inner_xml("DateRevised", lifted, about)],
+        authors=[a for found in authors if found.get("Type") != "editors" for a in authors_in(found)],
+        grant_agencies=agencies_in(first(about, "GrantList")),
+        doi=ids_in(first(about, "ArticleIdList"))[0],
+        date_revised=date_of(first(about, "DateRevised")),
     )

@@ -8,14 +8,15 @@ Children are visited in loops, each once: a search by path would cost several ti
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
 
 from lxml import etree
 
-from retrieval.articles import AbstractSection, Article, Author, Correction, OtherAbstract
+from retrieval.articles import AbstractSection, Article, Correction, OtherAbstract
+from retrieval.pubmed_authors import authors_of
+from retrieval.pubmed_parts import Parts
 from retrieval.pubmed_repeats import (
-    Lifted,
+    date_of,
     dates,
     journal_infos,
     journals,
@@ -23,43 +24,58 @@ from retrieval.pubmed_repeats import (
     publication_types,
     substances_of,
 )
+from retrieval.pubmed_text import (
+    ATTRIBUTE,
+    ATTRIBUTES,
+    TEXT,
+    VISIBLE,
+    Memory,
+    NotPlainError,
+    S,
+    attributes_of,
+    distinct,
+    either,
+    element_of,
+    fields_of,
+    first,
+    items,
+    plain_text,
+    text_in,
+    text_of,
+    texts_of,
+)
 
 RETRACTED_PUBLICATION = "D016441"
 RETRACTED_BY = ("RetractionIn", "RetractedandRepublishedIn")
 
-_ORCID = re.compile(r"(\d{4})-?(\d{4})-?(\d{4})-?(\d{3}[\dX])")
-_NAMES = {"LastName": 0, "ForeName": 1, "Initials": 2}
-"""Elements of an Author that are plain text, and their places in `Author`."""
-_string = etree.XPath("string()", smart_strings=False)
-"""Twice as fast as joining itertext()."""
-_NOTHING = etree.Element("nothing")
 
-Fields = dict[str, list[etree._Element]]
-"""The children of an element by their tags."""
+_SECTION = re.compile(f"{S}<AbstractText({ATTRIBUTES})>".encode())
+_RIGHTS = re.compile(f"{S}(?:<CopyrightInformation>{TEXT}</CopyrightInformation>{S})?+".encode())
+_ARTICLE_ID = re.compile(f'<ArticleId IdType="([a-z]++)">({VISIBLE})</ArticleId>{S}'.encode())
+_PAGES = re.compile(f"{S}(?:<MedlinePgn>{TEXT}</MedlinePgn>{S})?+".encode())
+_KEYWORD = re.compile(f"<Keyword{ATTRIBUTE}>{TEXT}</Keyword>{S}".encode())
 
 
-def parse_article(record: etree._Element, lifted: Lifted) -> Article | None:
-    """Turn a PubmedArticle into an article; None if it has no PMID.
+def parse_article(parts: Parts) -> Article | None:
+    """Turn the parts of a PubmedArticle into an article; None if it has no PMID.
 
-    lifted: the parts of the record that `lift` took out. What stands in the element itself is read too.
+    Raises:
+        etree.XMLSyntaxError: a part is no XML by itself.
     """
-    parts = fields_of(record)
-    about = fields_of(citation := first(parts, "MedlineCitation"))
-    if (pmid := key_of(first(about, "PMID"))) is None:
-        return None
-    source = fields_of(first(about, "Article"))
-    titles = text_of(first(source, "ArticleTitle")), text_of(first(source, "VernacularTitle"))
-    abstract, sections = abstract_of(first(source, "Abstract"))
-    others = [other_abstract(element) for element in about.get("OtherAbstract", ())]
-    issue = journals[inner_xml("Journal", lifted, source)]
-    nlm = journal_infos[inner_xml("MedlineJournalInfo", lifted, about)]
-    published = issue.date or dates[inner_xml("ArticleDate", lifted, source)]
-    types = publication_types[inner_xml("PublicationTypeList", lifted, source)]
-    corrections = [correction(element) for element in first(about, "CommentsCorrectionsList")]
-    doi, pmcid = ids_of(first(fields_of(first(parts, "PubmedData")), "ArticleIdList"))
-    return Article(
-        pmid=pmid[0],
-        version=pmid[1],
+    pmid = _key(text_of(parts.pmid), attributes_of[parts.pmid_attributes].get("Version", "1"))
+    titles = text_of(parts.title), text_of(parts.vernacular)
+    abstract, sections = as_text(sections_of(parts.abstract))
+    others = other_abstracts_of(parts.other_abstracts)
+    issue = journals[parts.journal]
+    nlm = journal_infos[parts.journal_info]
+    electronic = _electronic_dates[parts.dates]
+    published = issue.date or electronic
+    types = publication_types[parts.types]
+    corrections = [_correction(element) for element in element_of(parts.corrections)] if parts.corrections else []
+    doi, pmcid = ids_of(parts.ids)
+    article = Article(
+        pmid=pmid[0] if pmid else 0,
+        version=pmid[1] if pmid else 1,
         title=titles[0] or titles[1],
         vernacular_title=titles[1] or None,
         abstract=abstract or next((other.text for other in others if other.language == "eng" and other.text), ""),
@@ -67,164 +83,143 @@ def parse_article(record: etree._Element, lifted: Lifted) -> Article | None:
         other_abstracts=others,
         journal=issue.title or nlm.abbreviation or "",
         journal_abbreviation=issue.abbreviation or nlm.abbreviation,
-        issns=distinct(issn for issn in (issue.issn, nlm.issn_linking) if issn),
+        issns=distinct(filter(None, (issue.issn, nlm.issn_linking))),
         nlm_id=nlm.nlm_id,
         volume=issue.volume,
         issue=issue.issue,
-        pages=pages_of(first(source, "Pagination")),
+        pages=pages_of(parts.pagination),
         publication_date=published,
         year=int(published[:4]) if published else None,
-        languages=texts_of(source.get("Language", ())),
+        languages=_languages[parts.languages],
         publication_types=types,
-        mesh=mesh_headings_of(inner_xml("MeshHeadingList", lifted, about)),
-        keywords=distinct(word for words in about.get("KeywordList", ()) for word in texts_of(words)),
-        substances=substances_of(inner_xml("ChemicalList", lifted, about)),
-        authors=authors_of(first(source, "AuthorList")),
-        grant_agencies=agencies_of(first(source, "GrantList")),
-        doi=doi or located_doi(source.get("ELocationID", ())),
+        mesh=mesh_headings_of(parts.headings),
+        keywords=distinct(keywords_of(parts.keywords)),
+        substances=substances_of(parts.substances),
+        authors=authors_of(parts.authors),
+        grant_agencies=agencies_in(element_of(parts.grants)) if parts.grants else [],
+        doi=doi or located_doi(parts.locations),
         pmcid=pmcid,
         corrections=corrections,
         retracted=any(term.ui == RETRACTED_PUBLICATION for term in types)
         or any(other.type in RETRACTED_BY for other in corrections),
-        status=citation.get("Status"),
-        date_completed=dates[inner_xml("DateCompleted", lifted, about)],
-        date_revised=dates[inner_xml("DateRevised", lifted, about)],
+        status=attributes_of[parts.attributes].get("Status"),
+        date_completed=dates[parts.completed],
+        date_revised=dates[parts.revised],
     )
-
-
-def fields_of(element: etree._Element) -> Fields:
-    """Return the children of an element by their tags."""
-    fields: Fields = {}
-    for child in element:
-        tag = child.tag
-        if tag in fields:
-            fields[tag].append(child)
-        else:
-            fields[tag] = [child]
-    return fields
-
-
-def first(fields: Fields, tag: str) -> etree._Element:
-    """Return the first child of a tag, or an empty element: what is absent reads as empty."""
-    found = fields.get(tag)
-    return found[0] if found else _NOTHING
-
-
-def inner_xml(tag: str, lifted: Lifted, fields: Fields) -> bytes:
-    """Return what stands inside a part that repeats, lifted or not."""
-    if (inner := lifted.get(tag)) is not None:
-        return inner
-    return b"".join(etree.tostring(child) for child in fields[tag][0]) if tag in fields else b""
-
-
-def text_of(element: etree._Element) -> str:
-    """Return the text of an element and of all within, white space folded."""
-    text = str(_string(element)) if len(element) else element.text
-    if not text:
-        return ""
-    # Of all white space only a space is printable, and most texts hold no other.
-    if text.isprintable() and "  " not in text:
-        return text.strip()
-    return " ".join(text.split())
-
-
-def texts_of(elements: Iterable[etree._Element]) -> list[str]:
-    """Return the texts that are not empty."""
-    return [text for element in elements if (text := text_of(element))]
-
-
-def distinct(texts: Iterable[str]) -> list[str]:
-    """Return each text once, in the order of their first."""
-    return list(dict.fromkeys(texts))
+    return article if pmid else None
 
 
 def key_of(pmid: etree._Element) -> tuple[int, int] | None:
     """Return number and version of a PMID."""
-    number, version = (pmid.text or "").strip(), pmid.get("Version", "1")
+    return _key((pmid.text or "").strip(), pmid.get("Version", "1"))
+
+
+def _key(number: str, version: str) -> tuple[int, int] | None:
     if len(number) < 10 > len(version) and number.isdecimal() and version.isdecimal():
         return int(number), int(version)
     return None
 
 
-def abstract_of(abstract: etree._Element) -> tuple[str, list[AbstractSection]]:
+def plain_sections(inner: bytes) -> list[AbstractSection]:
+    """Read the inner XML of an Abstract as `sections_in` does; NotPlainError if it is not plain."""
+    *items, rest = inner.split(b"</AbstractText>")
+    if (rights := _RIGHTS.fullmatch(rest)) is None:
+        raise NotPlainError
+    text_of(rights[1] or b"")
+    return [_plain_section(item) for item in items]
+
+
+def _plain_section(item: bytes) -> AbstractSection:
+    if (start := _SECTION.match(item)) is None:
+        raise NotPlainError
+    attributes = attributes_of[start[1]]
+    return AbstractSection(attributes.get("Label") or None, attributes.get("NlmCategory"), text_of(item[start.end() :]))
+
+
+def sections_in(abstract: etree._Element) -> list[AbstractSection]:
+    """Return the sections of an abstract."""
+    return [
+        AbstractSection(part.get("Label") or None, part.get("NlmCategory"), text_in(part))
+        for part in abstract
+        if part.tag == "AbstractText"
+    ]
+
+
+def as_text(sections: list[AbstractSection]) -> tuple[str, list[AbstractSection]]:
     """Return the text of an abstract, and its sections if they have labels.
 
     A label may stand alone, and say all: `<AbstractText Label="LEVEL OF EVIDENCE: 4"/>`.
     """
-    sections = [
-        AbstractSection(part.get("Label") or None, part.get("NlmCategory"), text_of(part))
-        for part in abstract
-        if part.tag == "AbstractText"
-    ]
     lines = [": ".join(filter(None, (section.label, section.text))) for section in sections]
     labelled = any(section.label for section in sections)
     return "\n".join(filter(None, lines)), sections if labelled else []
 
 
-def other_abstract(other: etree._Element) -> OtherAbstract:
-    """Return an OtherAbstract; the DTD's default language is English."""
-    return OtherAbstract(other.get("Type"), other.get("Language", "eng"), abstract_of(other)[0])
+def other_abstracts_of(elements: bytes) -> list[OtherAbstract]:
+    """Return the OtherAbstracts; the DTD's default language is English."""
+    if not elements:
+        return []
+    return [
+        OtherAbstract(other.get("Type"), other.get("Language", "eng"), as_text(sections_in(other))[0])
+        for other in element_of(elements)
+    ]
 
 
-def pages_of(pagination: etree._Element) -> str | None:
+def plain_pages(inner: bytes) -> str | None:
+    """Return MedlinePgn if Pagination holds nothing else."""
+    if (found := _PAGES.fullmatch(inner)) is None:
+        raise NotPlainError
+    return plain_text(found[1] or b"") or None
+
+
+def pages_in(pagination: etree._Element) -> str | None:
     """Return MedlinePgn, else first and last page."""
     fields = fields_of(pagination)
-    if pages := text_of(first(fields, "MedlinePgn")):
+    if pages := text_in(first(fields, "MedlinePgn")):
         return pages
     return "-".join(texts_of([first(fields, "StartPage"), first(fields, "EndPage")])) or None
 
 
-def authors_of(authors: etree._Element) -> list[Author]:
-    """Return the persons and groups, without those whose names NLM marks as errors."""
-    found: list[list[Any]] = []
-    fields: list[Any] = [None] * 6 + [[]]
-    # One flat loop over all within: twice as fast as loops in loops.
-    for element in authors.iter():
-        tag = element.tag
-        if tag in _NAMES:
-            fields[_NAMES[tag]] = element.text
-        elif tag == "Affiliation":
-            fields[-1].append(text_of(element))
-        elif tag == "Author":
-            fields = [None] * 6 + [[]]
-            if element.get("ValidYN") != "N":
-                found.append(fields)
-        elif tag == "Suffix":
-            fields[3] = text_of(element)
-        elif tag == "CollectiveName":
-            fields[4] = text_of(element)
-        elif tag == "Identifier" and element.get("Source") == "ORCID":
-            fields[5] = fields[5] or _orcid(element)
-    return [Author(*fields) for fields in found]
-
-
-def _orcid(identifier: etree._Element) -> str | None:
-    """Return an author's ORCID, without the address and with the hyphens that some lack."""
-    parent = identifier.getparent()
-    if parent is None or parent.tag != "Author":
-        return None
-    found = _ORCID.search(identifier.text or "")
-    return "-".join(found.groups()) if found else None
-
-
-def agencies_of(grants: etree._Element) -> list[str]:
+def agencies_in(grants: etree._Element) -> list[str]:
     """Return the agencies of the grants, each once."""
     return distinct(texts_of(part for grant in grants for part in grant if part.tag == "Agency"))
 
 
-def correction(element: etree._Element) -> Correction:
+def _correction(element: etree._Element) -> Correction:
     """Return the kind of a CommentsCorrections, and the PMID of the other article if it has one."""
     key = key_of(first(fields_of(element), "PMID"))
     return Correction(element.get("RefType"), key[0] if key else None)
 
 
-def ids_of(ids: Iterable[etree._Element]) -> tuple[str | None, str | None]:
+def plain_ids(inner: bytes) -> tuple[str | None, str | None]:
     """Return DOI and PMCID of an ArticleIdList."""
-    found = {element.get("IdType"): text for element in ids if (text := text_of(element))}
+    found = {kind: value for _, kind, value in items(_ARTICLE_ID, inner)}
+    doi, pmcid = found.get(b"doi"), found.get(b"pmc")
+    return doi and doi.decode(), pmcid and pmcid.decode()
+
+
+def ids_in(ids: Iterable[etree._Element]) -> tuple[str | None, str | None]:
+    """Return DOI and PMCID of an ArticleIdList."""
+    found = {element.get("IdType"): text for element in ids if (text := text_in(element))}
     return found.get("doi"), found.get("pmc")
 
 
-def located_doi(locations: Sequence[etree._Element]) -> str | None:
+def plain_keywords(inner: bytes) -> list[str]:
+    """Return the texts of Keywords that are not empty."""
+    return [word for _, xml in items(_KEYWORD, inner) if (word := plain_text(xml))]
+
+
+def located_doi(elements: bytes) -> str | None:
     """Return the DOI among ELocationIDs."""
-    valid = (place for place in locations if place.get("EIdType") == "doi" and place.get("ValidYN") != "N")
+    if b"doi" not in elements:
+        return None
+    valid = (place for place in element_of(elements) if place.get("EIdType") == "doi" and place.get("ValidYN") != "N")
     return next(iter(texts_of(valid)), None)
+
+
+sections_of = either(plain_sections, sections_in)
+pages_of = either(plain_pages, pages_in)
+ids_of = either(plain_ids, ids_in)
+keywords_of = either(plain_keywords, texts_of)
+_languages = Memory(lambda elements: texts_of(element_of(elements)))
+_electronic_dates = Memory(lambda elements: next(map(date_of, element_of(elements)), None))

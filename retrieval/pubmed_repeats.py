@@ -1,8 +1,8 @@
 """The parts of a PubMed record that repeat: dates, journals, publication types, substances, MeSH headings.
 
 Half of a record's elements are drawn from NLM's vocabularies and calendars: the 288,334 MeSH headings of a baseline
-file are 65,832 different ones, its 30,000 dates of revision 309. So these parts are lifted out of a record's bytes
-before it is parsed, and each distinct one is parsed once. That is worth a third of the time of ingest.
+file are 65,832 different ones, its 30,000 dates of revision 309. So each distinct one is parsed once, and remembered
+by its bytes. Those that are often new have a pattern besides: journals with their issue, headings and their names.
 """
 
 import re
@@ -12,48 +12,25 @@ from typing import NamedTuple, TypeVar
 from lxml import etree
 
 from retrieval.articles import MeshHeading, Qualifier, Substance, Term
-
-REMEMBERED = 1 << 17
-"""Distinct parts of one kind that a process remembers: about 60 MB of MeSH headings, little of the others."""
-
-_KEPT = (
-    b"DateCompleted",
-    b"DateRevised",
-    b"Journal",
-    b"PublicationTypeList",
-    b"MedlineJournalInfo",
-    b"ChemicalList",
-    b"MeshHeadingList",
-)
-_REFERENCES = b"ReferenceList"
-_DROPPED = (b"History", _REFERENCES)
-"""Nothing of them is kept, and they are a third of an update file."""
-
-_PART = re.compile(rb"<(%b)\s*>" % b"|".join((*_KEPT, *_DROPPED)))
-_END_MARKS = {tag: b"</%b>" % tag for tag in (*_KEPT, *_DROPPED)}
-_NAMES = {tag: tag.decode() for tag in _KEPT}
-_AFTER_REFERENCES = re.compile(rb"</ReferenceList>\s*</PubmedData>")
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_YEAR = re.compile(r"\b(?:1[5-9]|20)\d\d\b")
+from retrieval.pubmed_text import WORDS, Memory, NotPlainError, S, element_of, up_to
 
 Value = TypeVar("Value")
-Lifted = dict[str, bytes]
-"""The inner XML of the parts that were lifted out of one record, by tag."""
 
+_JOURNAL = re.compile(
+    f'{S}(?:<ISSN IssnType="[A-Za-z]++">{WORDS}</ISSN>{S})?+<JournalIssue CitedMedium="[A-Za-z]++">{S}'
+    f"(?:<Volume>{WORDS}</Volume>{S})?+(?:<Issue>{WORDS}</Issue>{S})?+"
+    f"<PubDate>({up_to('PubDate')})</PubDate>{S}</JournalIssue>{S}"
+    f"(?:<Title>{WORDS}</Title>{S})?+(?:<ISOAbbreviation>{WORDS}</ISOAbbreviation>{S})?+".encode()
+)
+_HEADING = re.compile(
+    f"{S}<MeshHeading>{S}<DescriptorName([^<>]*+>[^<>]*+)</DescriptorName>{S}"
+    f"(?:<QualifierName[^<>]*+>[^<>]*+</QualifierName>{S})*+".encode()
+)
+_QUALIFIER = re.compile(b"<QualifierName([^<]*+)<")
+_NAME = re.compile(f' UI="([A-Z0-9]++)" MajorTopicYN="([YN])">{WORDS}'.encode())
 
-class Memory(dict[bytes, Value]):
-    """What was parsed, by the bytes it was parsed from: parses what it lacks, and forgets all when it is full."""
-
-    def __init__(self, parse: Callable[[bytes], Value]) -> None:
-        super().__init__()
-        self._parse = parse
-
-    def __missing__(self, xml: bytes) -> Value:
-        value = self._parse(xml)
-        if len(self) >= REMEMBERED:
-            self.clear()
-        self[xml] = value
-        return value
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_YEAR = re.compile(r"\b(?:1[5-9]|20)\d\d\b")
 
 
 class Journal(NamedTuple):
@@ -75,32 +52,6 @@ class JournalInfo(NamedTuple):
     issn_linking: str | None
 
 
-def lift(record: bytes) -> tuple[bytes, Lifted]:
-    """Return a record without the parts that repeat and those that are dropped, and the former.
-
-    A record with comments, CDATA or processing instructions, where a tag may be text, is left whole.
-    """
-    lifted: Lifted = {}
-    if (b"!" in record and b"<!" in record) or (b"?" in record and b"<?" in record):
-        return record, lifted
-    pieces, done, skipped = [], 0, 0
-    while found := _PART.search(record, max(done, skipped)):
-        tag, start = found[1], found.end()
-        end_mark = _END_MARKS[tag]
-        # Lists of references follow each other and may hold others: all end with the last, and with it PubmedData.
-        end = (record.rfind if tag == _REFERENCES else record.find)(end_mark, start)
-        if end < 0 or (tag == _REFERENCES and not _AFTER_REFERENCES.match(record, end)):
-            break  # not as PubMed writes it: the rest stays in the tree
-        pieces.append(record[done : found.start()])
-        if tag in _NAMES:
-            lifted.setdefault(_NAMES[tag], record[start:end])
-        done = end + len(end_mark)
-        if tag == b"Journal":
-            skipped = record.find(b"</AuthorList>", done)  # before it is nothing to lift, and most of the record
-    pieces.append(record[done:])
-    return b"".join(pieces), lifted
-
-
 def date_of(date: etree._Element) -> str | None:
     """Return an ISO date, as precise as a single day, month or year is given.
 
@@ -118,9 +69,16 @@ def date_of(date: etree._Element) -> str | None:
 
 def _journal(inner: bytes) -> Journal:
     """Return what Journal says."""
-    element = _element(inner)
-    about = _leaves(element)
-    issue = next((child for child in element if child.tag == "JournalIssue"), element)
+    if (found := _JOURNAL.fullmatch(inner)) is None:
+        return _journal_in(element_of(inner))
+    texts = [(text or b"").decode().strip() or None for text in found.group(1, 2, 3, 5, 6)]
+    issn, volume, issue, title, abbreviation = texts
+    return Journal(title or "", abbreviation, issn, volume, issue, dates[found[4]])
+
+
+def _journal_in(journal: etree._Element) -> Journal:
+    about = _leaves(journal)
+    issue = next((child for child in journal if child.tag == "JournalIssue"), journal)
     within = _leaves(issue)
     published = next((date_of(child) for child in issue if child.tag == "PubDate"), None)
     return Journal(
@@ -135,16 +93,27 @@ def _journal(inner: bytes) -> Journal:
 
 def _journal_info(inner: bytes) -> JournalInfo:
     """Return what MedlineJournalInfo says."""
-    about = _leaves(_element(inner))
+    about = _leaves(element_of(inner))
     return JournalInfo(about.get("MedlineTA"), about.get("NlmUniqueID"), about.get("ISSNLinking"))
 
 
 def _publication_types(inner: bytes) -> tuple[Term, ...]:
-    return tuple([Term(child.get("UI"), (child.text or "").strip()) for child in _element(inner)])
+    return tuple([Term(child.get("UI"), (child.text or "").strip()) for child in element_of(inner)])
+
+
+def _item(xml: bytes) -> etree._Element:
+    """Return the element of one item of a list."""
+    found = element_of(xml)
+    if len(found) != 1:
+        raise NotPlainError
+    return found[0]
 
 
 def _substance(item: bytes) -> Substance:
-    *_, chemical = _element(item + b"</Chemical>")
+    return _substance_in(_item(item + b"</Chemical>"))
+
+
+def _substance_in(chemical: etree._Element) -> Substance:
     about = _leaves(chemical)
     ui = next((child.get("UI") for child in chemical if child.tag == "NameOfSubstance"), None)
     return Substance(ui, about.get("NameOfSubstance") or "", about.get("RegistryNumber"))
@@ -152,19 +121,32 @@ def _substance(item: bytes) -> Substance:
 
 def _mesh_heading(item: bytes) -> MeshHeading:
     # A heading is often new, its descriptor and qualifiers seldom.
-    descriptor, *qualifiers = item.split(b"<QualifierName")
-    ui, name, major = _names[descriptor.partition(b"<DescriptorName")[2]]
-    return MeshHeading(ui, name, major, tuple([_names[qualifier] for qualifier in qualifiers]))
+    if (found := _HEADING.fullmatch(item)) is None:
+        return _mesh_heading_in(_item(item + b"</MeshHeading>"))
+    ui, name, major = _names[found[1]]
+    return MeshHeading(ui, name, major, tuple([_names[rest] for rest in _QUALIFIER.findall(item, found.end(1))]))
+
+
+def _mesh_heading_in(heading: etree._Element) -> MeshHeading:
+    names = {
+        tag: [_name_in(child) for child in heading if child.tag == tag] for tag in ("DescriptorName", "QualifierName")
+    }
+    ui, name, major = next(iter(names["DescriptorName"]), Qualifier(None, "", False))
+    return MeshHeading(ui, name, major, tuple(names["QualifierName"]))
 
 
 def _name(rest: bytes) -> Qualifier:
-    """Read a DescriptorName or QualifierName from after its `<` and name to the end of the element."""
-    attributes, _, _ = rest.partition(b"</")
-    name = etree.fromstring(b"<x%b</x>" % attributes)
-    return Qualifier(name.get("UI"), (name.text or "").strip(), name.get("MajorTopicYN") == "Y")
+    """Read a DescriptorName or QualifierName from after its name to the end of its text."""
+    if (found := _NAME.fullmatch(rest)) is None:
+        return _name_in(etree.fromstring(b"<x%b</x>" % rest))
+    return Qualifier(found[1].decode(), found[3].decode().strip(), found[2] == b"Y")
 
 
-dates = Memory(lambda inner: date_of(_element(inner)))
+def _name_in(element: etree._Element) -> Qualifier:
+    return Qualifier(element.get("UI"), (element.text or "").strip(), element.get("MajorTopicYN") == "Y")
+
+
+dates = Memory(lambda inner: date_of(element_of(inner)))
 """ISO dates by the inner XML of DateCompleted, DateRevised or ArticleDate."""
 journals = Memory(_journal)
 """By the inner XML of Journal."""
@@ -179,25 +161,23 @@ _names = Memory(_name)
 
 def substances_of(inner: bytes) -> list[Substance]:
     """Return the substances of a ChemicalList."""
-    return [_substances[item] for item in _items(inner, b"</Chemical>")]
+    return _listed(inner, "Chemical", _substances, _substance_in)
 
 
 def mesh_headings_of(inner: bytes) -> list[MeshHeading]:
     """Return the headings of a MeshHeadingList."""
-    return [_mesh_headings[item] for item in _items(inner, b"</MeshHeading>")]
+    return _listed(inner, "MeshHeading", _mesh_headings, _mesh_heading_in)
 
 
-def _items(inner: bytes, end_mark: bytes) -> list[bytes]:
-    """Cut a list into its items, without their end tags."""
-    if not inner:
-        return []
-    if b"/>" in inner or b" >" in inner:  # as PubMed does not write, but XML may
-        inner = b"".join(etree.tostring(child, method="c14n") for child in _element(inner))
-    items = inner.split(end_mark)
-    if not items[-1].isspace():
-        _element(items[-1])  # what is left is no item, but must be XML
-    del items[-1]
-    return items
+def _listed(inner: bytes, tag: str, memory: Memory[Value], read: Callable[[etree._Element], Value]) -> list[Value]:
+    """Read a list item by item."""
+    *items, rest = inner.split(f"</{tag}>".encode())
+    if not rest.strip():
+        try:
+            return [memory[item] for item in items]
+        except (NotPlainError, etree.XMLSyntaxError):
+            pass
+    return [read(child) for child in element_of(inner) if child.tag == tag]
 
 
 def _leaves(element: etree._Element) -> dict[str, str | None]:
@@ -213,7 +193,3 @@ def _month(text: str) -> int | None:
 def _number(text: str, most: int) -> int | None:
     text = text.strip()
     return int(text) if text.isdecimal() and len(text) <= 2 and 1 <= int(text) <= most else None
-
-
-def _element(inner: bytes) -> etree._Element:
-    return etree.fromstring(b"<x>%b</x>" % inner)

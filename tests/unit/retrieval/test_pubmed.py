@@ -112,6 +112,20 @@ def test_what_is_not_whole_is_refused(data: bytes, fact: str) -> None:
         rows(data)
 
 
+@pytest.mark.parametrize("character", [b"\0", b"\x0b", b"\x1f"])
+def test_control_characters_are_refused_wherever_they_are(character: bytes) -> None:
+    references = Record(pubmed_data="<ReferenceList><Reference>@</Reference></ReferenceList>")
+    with pytest.raises(InputError, match=r"is not whole XML: a control character, after record 0"):
+        rows(document(references).replace(b"@", character))
+    assert len(rows(document(references).replace(b"@", b"\t\r\n"))) == 1
+
+
+@pytest.mark.parametrize("space", [" ", "\n", "\t"])
+def test_a_root_of_a_namespace_is_refused(space: str) -> None:
+    with pytest.raises(InputError, match="is of a namespace"):
+        rows(f'<PubmedArticleSet{space}xmlns="urn:x">{article(1)}</PubmedArticleSet>'.encode())
+
+
 @pytest.mark.parametrize("root", ["html", "BookDocumentSet", "PubmedArticle"])
 def test_other_xml_is_refused_by_its_root(root: str) -> None:
     with pytest.raises(
@@ -169,7 +183,7 @@ def test_the_first_batch_needs_little_more_than_its_own_records() -> None:
     stream = _Endless()
     batch = next(read_pubmed_xml(stream, "p.xml", Rejects()))  # type: ignore[arg-type]
     assert batch["pmid"].to_pylist() == list(range(1, BATCH_ROWS + 1))
-    assert stream.read_bytes < (BATCH_ROWS + pubmed.GROUP + 10) * len(article(BATCH_ROWS))
+    assert stream.read_bytes < (BATCH_ROWS + 10) * len(article(BATCH_ROWS))
 
 
 VARIED = document(
@@ -188,18 +202,17 @@ VARIED = document(
 )
 
 
-def _in_pieces(data: bytes, block: int, group: int) -> tuple[Any, Rejects]:
+def _in_pieces(data: bytes, block: int) -> tuple[Any, Rejects]:
     rejects = Rejects()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pubmed, "BLOCK", block)
-        patch.setattr(pubmed, "GROUP", group)
         return rows(data, rejects), rejects
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(1, len(VARIED) + 10), st.integers(1, 30))
-def test_sizes_of_blocks_and_groups_change_nothing(block: int, group: int) -> None:
-    assert _in_pieces(VARIED, block, group) == _in_pieces(VARIED, 1 << 20, 100)
+@given(st.integers(1, len(VARIED) + 10))
+def test_sizes_of_blocks_change_nothing(block: int) -> None:
+    assert _in_pieces(VARIED, block) == _in_pieces(VARIED, 1 << 20)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +221,7 @@ def test_sizes_of_blocks_and_groups_change_nothing(block: int, group: int) -> No
 def test_a_block_may_end_anywhere_in_a_tag(mark: bytes) -> None:
     whole, start = rows(VARIED), VARIED.index(mark)
     for end in range(start, start + len(mark) + 2):
-        assert _in_pieces(VARIED, end, 100)[0] == whole
+        assert _in_pieces(VARIED, end)[0] == whole
 
 
 @settings(max_examples=20, deadline=None)

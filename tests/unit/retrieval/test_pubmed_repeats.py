@@ -1,7 +1,7 @@
 """Lifting parts out of a record and remembering them must not show: only speed may depend on it."""
 
 from collections.abc import Callable
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import escape, quoteattr, unescape
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -172,3 +172,27 @@ def test_an_item_that_pubmed_does_not_write_never_breaks_the_reader(item: str) -
     else:
         names = [mesh["descriptor"] for mesh in found["mesh"]] + [one["name"] for one in found["substances"]]
         assert (len(names), names[-1]) == (2, "last")
+
+
+PLAIN_JOURNAL = (
+    '<Journal><ISSN IssnType="Print">1-2</ISSN><JournalIssue CitedMedium="Print"><Volume>@</Volume><Issue>2</Issue>'
+    "<PubDate><Year>1977</Year></PubDate></JournalIssue><Title>@</Title><ISOAbbreviation>J</ISOAbbreviation></Journal>"
+)
+PLAIN_HEADING = (
+    '<MeshHeadingList><MeshHeading><DescriptorName UI="D1" MajorTopicYN="N">@</DescriptorName>'
+    '<QualifierName UI="Q1" MajorTopicYN="Y">@</QualifierName></MeshHeading></MeshHeadingList>'
+)
+
+
+@settings(max_examples=200, deadline=None, phases=QUICK)
+@given(WORDS)
+def test_a_plain_journal_and_a_plain_heading_are_read_as_those_in_another_form(words: str) -> None:
+    plain, other = (
+        row(Record(journal.replace("@", words) + TITLE, heading.replace("@", words)))
+        for journal, heading in (
+            (PLAIN_JOURNAL, PLAIN_HEADING),
+            (PLAIN_JOURNAL.replace('"', "'"), PLAIN_HEADING.replace('"', "'")),
+        )
+    )
+    assert plain == other
+    assert plain["volume"] == (unescape(words).strip() or None)
