@@ -6,7 +6,18 @@ from typing import NamedTuple
 
 from lxml import etree
 
-from retrieval.pubmed_text import ATTRIBUTE, ATTRIBUTES, VISIBLE, NotPlainError, S, element_of, fields_of, first, up_to
+from retrieval.pubmed_text import (
+    ATTRIBUTE,
+    ATTRIBUTES,
+    VISIBLE,
+    NotPlainError,
+    S,
+    drop_namespaces,
+    element_of,
+    fields_of,
+    first,
+    up_to,
+)
 
 LARGEST = 10_000_000
 """Bytes. The XML parser refuses longer texts, so longer records are left to it."""
@@ -118,7 +129,7 @@ def outline(record: bytes) -> Parts:
 
 def parts_of(record: etree._Element) -> Parts:
     """Cut a PubmedArticle of any form into its parts."""
-    _drop_namespaces(record)
+    drop_namespaces(record)
     about = fields_of(citation := first(fields_of(record), "MedlineCitation"))
     source = fields_of(first(about, "Article"))
     data = fields_of(first(fields_of(record), "PubmedData"))
@@ -147,17 +158,6 @@ def parts_of(record: etree._Element) -> Parts:
         keywords=b"".join(map(_inner_xml, about.get("KeywordList", ()))),
         ids=_inner_xml(first(data, "ArticleIdList")),
     )
-
-
-def _drop_namespaces(record: etree._Element) -> None:
-    """Leave the text of elements that are of a namespace, as mathematics is: a part by itself would not declare it."""
-    foreign = set()
-    for element in record.iter():
-        foreign.update([element.tag] if element.tag[0] == "{" else [])
-        for name in list(element.attrib):
-            if name[0] == "{":
-                del element.attrib[name]
-    etree.strip_tags(record, *foreign)
 
 
 def _attributes_xml(element: etree._Element) -> bytes:

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 from lxml import etree
 
 from retrieval.articles import MeshHeading, Qualifier, Substance, Term
-from retrieval.pubmed_text import WORDS, Memory, NotPlainError, S, element_of, up_to
+from retrieval.pubmed_text import ATTRIBUTES, WORDS, Memory, NotPlainError, S, element_of, up_to
 
 Value = TypeVar("Value")
 
@@ -23,8 +23,8 @@ _JOURNAL = re.compile(
     f"(?:<Title>{WORDS}</Title>{S})?+(?:<ISOAbbreviation>{WORDS}</ISOAbbreviation>{S})?+".encode()
 )
 _HEADING = re.compile(
-    f"{S}<MeshHeading>{S}<DescriptorName([^<>]*+>[^<>]*+)</DescriptorName>{S}"
-    f"(?:<QualifierName[^<>]*+>[^<>]*+</QualifierName>{S})*+".encode()
+    f"{S}<MeshHeading>{S}<DescriptorName({ATTRIBUTES}>[^<>]*+)</DescriptorName>{S}"
+    f"(?:<QualifierName{ATTRIBUTES}>[^<>]*+</QualifierName>{S})*+".encode()
 )
 _QUALIFIER = re.compile(b"<QualifierName([^<]*+)<")
 _NAME = re.compile(f' UI="([A-Z0-9]++)" MajorTopicYN="([YN])">{WORDS}'.encode())

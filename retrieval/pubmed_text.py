@@ -62,8 +62,22 @@ attributes_of = Memory(lambda xml: {str(k): str(v) for k, v in etree.fromstring(
 
 
 def element_of(inner: bytes) -> etree._Element:
-    """Return an element around XML, whatever its form; etree.XMLSyntaxError if it is none."""
-    return etree.fromstring(b"<x>%b</x>" % inner)
+    """Return an element around XML of any form; etree.XMLSyntaxError if it is none."""
+    element = etree.fromstring(b"<x>%b</x>" % inner)
+    if b"xmlns" in inner:
+        drop_namespaces(element)
+    return element
+
+
+def drop_namespaces(element: etree._Element) -> None:
+    """Leave the text of elements that are of a namespace, as mathematics is: it is none of PubMed's."""
+    foreign = set()
+    for part in element.iter():
+        foreign.update([part.tag] if part.tag[0] == "{" else [])
+        for name in list(part.attrib):
+            if name[0] == "{":
+                del part.attrib[name]
+    etree.strip_tags(element, *foreign)
 
 
 def either(plain: Callable[[bytes], Value], tree: Callable[[etree._Element], Value]) -> Callable[[bytes], Value]:

@@ -1,5 +1,6 @@
 """A record cut by the pattern or from its tree: the same parts, or the same refusal."""
 
+import re
 from typing import Any
 
 import pytest
@@ -46,7 +47,24 @@ def test_a_damaged_record_is_read_or_refused_as_its_tree_is(record: bytes) -> No
     assert outcome(record) == slow_outcome(record)
 
 
-ENDS = [at for at in range(len(PLAIN)) if PLAIN[at : at + 1] == b"<"]
+ENDS = [match.start() for match in re.finditer(b"<", PLAIN)]
+TAGS = [match.end() for match in re.finditer(rb"<\w+", PLAIN)]
+
+
+@pytest.mark.parametrize("text", [b"&nbsp;", b"\xff", b">", b"]]>", b"<x/>", b"<m:x/>"])
+def test_odd_text_anywhere_is_read_or_refused_as_the_tree_is(text: bytes) -> None:
+    for at in ENDS:
+        record = PLAIN[:at] + text + PLAIN[at:]
+        assert outcome(record) == slow_outcome(record)
+
+
+@pytest.mark.parametrize(
+    "attribute", [b' xmlns="u"', b' a="1"', b' a="1" a="1"', b' a="&nbsp;"', b" a='1'", b' a="\xff"', b' xml:id="1"']
+)
+def test_an_odd_attribute_anywhere_is_read_or_refused_as_the_tree_is(attribute: bytes) -> None:
+    for at in TAGS:
+        record = PLAIN[:at] + attribute + PLAIN[at:]
+        assert outcome(record) == slow_outcome(record)
 
 
 @settings(max_examples=500, deadline=None)
