@@ -42,11 +42,16 @@ class EngineConfig(Frozen):
     """What runs a model. None of it changes a vector beyond rounding."""
 
     kind: Literal["auto", "torch", "openvino"] = "auto"
-    """`auto`: torch where there is a CUDA device, else OpenVINO."""
+    """`auto`: torch on a CUDA device, OpenVINO on a CPU."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`auto`: a CUDA device where there is one and the engine can use it."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """`auto`: bfloat16 where the device computes in it natively."""
     batch_tokens: PositiveInt = 4096
     """Padded tokens per forward pass: bounds its memory."""
+    compile: bool = False
+    """For torch: let TorchInductor compile the model at the first batch, which takes a minute or more and pays in long
+    runs."""
 
 
 class EmbedConfig(Frozen):
