@@ -8,7 +8,7 @@ from typing import Literal
 
 import torch
 
-from actors.forward import Engine, Forward, Task
+from actors.forward import Device, Engine, Forward, Task
 from actors.halving import Halving
 from actors.models import weight_files
 from schemas.config import EngineConfig
@@ -16,7 +16,7 @@ from schemas.errors import UsageError
 
 __all__ = ["Engine", "Task", "chosen", "load_engine"]
 
-Choice = tuple[Literal["torch", "openvino"], Literal["cpu", "cuda"]]
+Kind = Literal["torch", "openvino"]
 
 
 def load_engine(folder: Path, task: Task, config: EngineConfig, *, threads: int, cache: Path) -> Engine:
@@ -39,7 +39,7 @@ def load_engine(folder: Path, task: Task, config: EngineConfig, *, threads: int,
     return Engine(Halving(forward) if device == "cuda" else forward)
 
 
-def chosen(config: EngineConfig, *, cuda: bool) -> Choice:
+def chosen(config: EngineConfig, *, cuda: bool) -> tuple[Kind, Device]:
     """Return the engine and its device on a machine with or without a CUDA device.
 
     Raises:

@@ -10,6 +10,7 @@ from retrieval.tokens import TokenBatch
 
 Task = Literal["encoder", "classifier"]
 """An encoder gives its token vectors (B, T, D), a sequence classifier its logits (B, labels)."""
+Device = Literal["cpu", "cuda"]
 Finish = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """What becomes of a model's output where it lies: (output, mask (B, T)) to a tensor of B rows."""
 Pending = Callable[[], torch.Tensor]

@@ -1,20 +1,19 @@
 """PyTorch as engine: on a CPU, or on CUDA devices with copies that run beside the computation."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from actors.forward import Finish, Forward, Pending, Task
+from actors.forward import Device, Finish, Forward, Pending, Task
 from actors.models import weight_files
 from actors.placement import placement, weight_bytes
 from retrieval.tokens import TokenBatch
 from schemas.config import EngineConfig
 from schemas.errors import UsageError
 
-Device = Literal["cpu", "cuda"]
 Tensors = dict[str, torch.Tensor]
 
 

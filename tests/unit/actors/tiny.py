@@ -11,6 +11,7 @@ from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 from transformers import BertConfig, BertForSequenceClassification, BertModel, PreTrainedTokenizerFast
 
+from retrieval.tokens import TokenBatch, load_tokenizer, pad_batch, tokenize_pairs
 from schemas.encoder import EncoderSpec, Pooling, TowerSpec
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
@@ -44,6 +45,13 @@ def spec(folder: Path, pooling: Pooling = "mean", *, normalize: bool = True, pai
     return EncoderSpec(
         name="tiny", query=query, article=article, pooling=pooling, normalize=normalize, dimension=DIMENSION
     )
+
+
+def pairs(folder: Path) -> TokenBatch:
+    """Return a padded batch of two segments, so that ids, mask and segments all matter."""
+    passages = [f"{title} {abstract}" for title, abstract in TEXTS]
+    tokens = tokenize_pairs(load_tokenizer(folder, MAX_LENGTH), "muscle pain", passages)
+    return pad_batch(tokens, list(range(len(tokens))), 0)
 
 
 def transformers_tokenizer(folder: Path) -> Any:
