@@ -7,14 +7,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from actors.copies import CudaCopies, NoCopies
 from actors.forward import Device, Finish, Forward, Pending, Task
 from actors.models import weight_files
 from actors.placement import placement, weight_bytes
 from retrieval.tokens import TokenBatch
 from schemas.config import EngineConfig
 from schemas.errors import UsageError
-
-Tensors = dict[str, torch.Tensor]
 
 
 def torch_forward(folder: Path, task: Task, config: EngineConfig, device: Device, threads: int) -> Forward:
@@ -27,15 +26,15 @@ def torch_forward(folder: Path, task: Task, config: EngineConfig, device: Device
     if device == "cpu":
         torch.set_num_threads(threads)
     model = load_model(folder, task, dtype, device)
-    causal, copies = _is_causal(model), _CudaCopies() if device == "cuda" else _NoCopies()
+    causal, copies = _is_causal(model), CudaCopies() if device == "cuda" else NoCopies()
     run = torch.compile(model, dynamic=True) if config.compile else model
 
     def forward(batch: TokenBatch, finish: Finish) -> Pending:
         with torch.inference_mode():
-            inputs = copies.to_device({**model_inputs(model, batch), "mask": batch.mask})
-            mask_BT = inputs.pop("mask")
-            # Without a mask, attention takes its flash kernel, and a model its mask to be, without asking the device
-            # whether it masks anything. Padding is on the right, where no token of a causal model looks.
+            inputs = copies.to_device(model_inputs(model, batch))
+            mask_BT = inputs["attention_mask"]
+            # Without a mask, attention takes its flash kernel, and the model need not ask the device whether anything
+            # is masked. Padding is on the right, where no token of a causal model looks.
             if causal or batch.mask.all():
                 del inputs["attention_mask"]
             output = run(**inputs)
@@ -59,6 +58,7 @@ def load_model(folder: Path, task: Task, dtype: torch.dtype, device: Device) -> 
     model: Any = kind.from_pretrained(
         folder, dtype=dtype, local_files_only=True, use_safetensors=True, device_map=_device_map(folder, dtype, device)
     )
+    _refuse_what_lies_elsewhere(model, device)
     # A decoder would keep the keys and values of every token for a next one that never comes.
     model.config.use_cache = False
     evaluating: torch.nn.Module = model.eval()
@@ -90,51 +90,17 @@ def _device_map(folder: Path, dtype: torch.dtype, device: Device) -> Any:
     return "auto" if where == "several" else {"": 0}
 
 
+def _refuse_what_lies_elsewhere(model: Any, device: Device) -> None:
+    """Refuse a model of which accelerate, which keeps room for activations, left layers in main memory or on disk."""
+    places = {str(place) for place in getattr(model, "hf_device_map", {}).values()}
+    if device == "cuda" and (elsewhere := places & {"cpu", "disk"}):
+        raise UsageError(
+            f"the visible GPUs have no room for all layers, some went to {' and '.join(sorted(elsewhere))}; give more"
+            " GPUs, or set engine.precision = 'bfloat16' or engine.device = 'cpu'"
+        )
+
+
 def _is_causal(model: torch.nn.Module) -> bool:
     """Say whether no token of the model sees a later one: all attention modules of transformers declare it."""
     flags = [m.is_causal for m in model.modules() if isinstance(getattr(m, "is_causal", None), bool)]
     return bool(flags) and all(flags)
-
-
-class _NoCopies:
-    """A CPU's memory is where the batches are."""
-
-    def to_device(self, arrays: dict[str, NDArray[np.int64]]) -> Tensors:
-        return {name: torch.from_numpy(array) for name, array in arrays.items()}
-
-    def to_host(self, result: torch.Tensor) -> Pending:
-        return lambda: result
-
-
-class _CudaCopies:
-    """Copies through pinned memory, each way on a stream of its own, so that they run while the GPU computes."""
-
-    def __init__(self) -> None:
-        self._up, self._down = torch.cuda.Stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
-
-    def to_device(self, arrays: dict[str, NDArray[np.int64]]) -> Tensors:
-        with torch.cuda.stream(self._up):
-            tensors = {
-                name: torch.from_numpy(array).pin_memory().to("cuda", non_blocking=True)
-                for name, array in arrays.items()
-            }
-        computation = torch.cuda.current_stream()
-        computation.wait_stream(self._up)
-        for tensor in tensors.values():
-            # Otherwise its memory is given to the next copy while this one is still being read.
-            tensor.record_stream(computation)
-        return tensors
-
-    def to_host(self, result: torch.Tensor) -> Pending:
-        on_host = torch.empty(result.shape, dtype=result.dtype, pin_memory=True)
-        self._down.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(self._down):
-            on_host.copy_(result, non_blocking=True)
-            copied = self._down.record_event()
-        result.record_stream(self._down)
-
-        def wait() -> torch.Tensor:
-            copied.synchronize()
-            return on_host
-
-        return wait

@@ -10,7 +10,6 @@ from actors.engines import Engine, load_engine
 from retrieval.pooling import pool
 from retrieval.tokens import TokenBatch, load_tokenizer, token_batches, tokenize_pairs
 from schemas.config import EngineConfig
-from schemas.errors import UsageError
 from tests.unit.actors import tiny
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -70,21 +69,12 @@ def test_running_out_of_memory_is_survived(folder: Path) -> None:
     run = engine(folder, EXACT)
     [(_, whole)] = run.run([given], mean)
     torch.cuda.empty_cache()
+    failures = torch.cuda.memory_stats()["num_ooms"]
     total = torch.cuda.get_device_properties(0).total_memory
     torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + 100 * 2**20) / total)
     try:
         [(_, result)] = run.run([given], mean)
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
+    assert torch.cuda.memory_stats()["num_ooms"] > failures
     np.testing.assert_allclose(result.numpy(), whole.numpy(), rtol=0, atol=1e-2)
-
-
-def test_one_text_for_which_there_is_no_memory_is_refused(folder: Path) -> None:
-    run, batch = engine(folder, EXACT), tiny.pairs(folder)
-    torch.cuda.empty_cache()
-    torch.cuda.set_per_process_memory_fraction(0.0)
-    try:
-        with pytest.raises(UsageError, match="a single text of"):
-            list(run.run([batch], mean))
-    finally:
-        torch.cuda.set_per_process_memory_fraction(1.0)
