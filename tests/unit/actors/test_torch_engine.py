@@ -46,15 +46,17 @@ def row(batch: TokenBatch, number: int) -> TokenBatch:
 
 
 class Masks(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Notes which attention ran with a mask."""
+    """Notes which attention ran with a mask, and how often Python asked the device for a value."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.masked: list[bool] = []
+        self.asked = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if "scaled_dot_product_attention" in str(func):
             self.masked.append(len(args) > 3 and args[3] is not None)
+        self.asked += "is_nonzero" in str(func) or "local_scalar" in str(func)
         return func(*args, **(kwargs or {}))
 
 
@@ -67,7 +69,7 @@ def test_a_batch_without_padding_runs_without_a_mask_and_equals_one_with_it(tiny
         with Masks() as unpadded:
             result = run(alone)
         torch.testing.assert_close(result[0], together[number, : alone.ids.shape[1]], rtol=0, atol=1e-5)
-        assert unpadded.masked == [False, False]
+        assert (unpadded.masked, unpadded.asked) == ([False, False], 0)
     assert padded.masked == [True, True]
 
 
