@@ -11,14 +11,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from actors.encoder import Encoder
+from actors.encoder import ArticleTower
 from actors.models import model_folder
 from retrieval.parts import read_range, write_vector_part
 from retrieval.selection import selected
 from retrieval.snapshot import alive_rows
-from retrieval.tokens import Tokens, load_tokenizer, tokenize_articles
+from retrieval.tokens import Tokens, TowerTokenizer
 from schemas.config import Config
 from schemas.layout import Layout
+from schemas.protocols import ArticleText
 from schemas.vector import RowRange
 
 
@@ -29,9 +30,8 @@ class TokenizeRange:
         """`pmids` are those of the selection, where it is a list."""
         self._config, self._layout, self._pmids = config, Layout(config.store), pmids
         self._snapshot = self._layout.snapshot(snapshot)
-        self._tower = config.encoder.article
-        folder = model_folder(self._tower.model, self._tower.revision, Path(config.cache))
-        self._tokenizer = load_tokenizer(folder, self._tower.max_length)
+        tower = config.encoder.article
+        self._tokenizer = TowerTokenizer(model_folder(tower.model, tower.revision, Path(config.cache)), tower)
 
     def __call__(self, ranges: pa.Table) -> pa.Table:
         """Take the column `range` (JSON of a `RowRange`), add what the later stages need of its articles."""
@@ -48,11 +48,8 @@ class TokenizeRange:
         alive = alive_rows(self._snapshot, rows.source, rows.start, rows.stop)
         wanted = alive & selected(self._config.selection, self._pmids, articles)
         texts = articles.filter(pa.array(wanted))
-        tokens = tokenize_articles(
-            self._tokenizer,
-            self._tower,
-            list(zip(texts["title"].to_pylist(), texts["abstract"].to_pylist(), strict=True)),
-        )
+        columns = texts["title"].to_pylist(), texts["abstract"].to_pylist()
+        tokens = self._tokenizer.articles([ArticleText(*text) for text in zip(*columns, strict=True)])
         lengths = [len(t.ids) for t in tokens]
         return _one_row(
             range=json,
@@ -70,8 +67,7 @@ class EncodeRange:
 
     def __init__(self, config: Config, threads: int) -> None:
         """Load the article tower."""
-        spec = config.encoder
-        self._encoder = Encoder(spec, spec.article, config.engine, threads=threads, cache=Path(config.cache))
+        self._tower = ArticleTower(config.encoder, config.engine, threads=threads, cache=Path(config.cache))
 
     def __call__(self, ranges: pa.Table) -> pa.Table:
         """Put the vectors in the place of the tokens."""
@@ -81,7 +77,7 @@ class EncodeRange:
         start = time.perf_counter()
         ends = np.cumsum(row["length"])[:-1]
         texts = [Tokens(*t) for t in zip(np.split(row["ids"], ends), np.split(row["segments"], ends), strict=True)]
-        vectors = self._encoder.vectors(texts if len(row["length"]) else [])
+        vectors = self._tower.vectors(texts if len(row["length"]) else [])
         return _one_row(
             range=row["range"],
             pmid=row["pmid"],

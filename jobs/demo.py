@@ -161,6 +161,8 @@ def _evaluation() -> argparse.Namespace:
         qrels=None,
         exact=False,
         no_rerank=False,
+        task=None,
+        query_length=None,
         run=None,
     )
 

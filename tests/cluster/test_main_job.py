@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from actors.encoder import Encoder
+from actors.encoder import ArticleTower
 from actors.searcher import IndexSearcher
 from jobs import embed, index, ingest, promote, rollback, serve, status
 from jobs.store import open_layout
@@ -19,6 +19,7 @@ from retrieval.parts import read_vectors
 from schemas.config import Config
 from schemas.errors import PubrayError
 from schemas.manifest import IndexVersion
+from schemas.protocols import ArticleText
 from tests.cluster.conftest import QUERIES, stop_serving
 
 NOTHING = Namespace()
@@ -44,13 +45,13 @@ def test_a_vector_of_the_pipeline_is_the_encoders_own(version: IndexVersion, con
         layout.vector_part(version.fingerprint, version.selection, "pubmed21n1298-0-64")
     )
     articles = {
-        row["pmid"]: (row["title"], row["abstract"])
+        row["pmid"]: ArticleText(row["title"], row["abstract"])
         for row in pq.read_table(
             layout.article_part("pubmed21n1298"), columns=["pmid", "title", "abstract"]
         ).to_pylist()
     }
-    encoder = Encoder(spec, spec.article, config.engine, threads=2, cache=Path(config.cache))
-    own = encoder.vectors(encoder.article_tokens([articles[int(p)] for p in pmids[present]]))
+    encoder = ArticleTower(spec, config.engine, threads=2, cache=Path(config.cache))
+    own = encoder.vectors(encoder.tokens([articles[int(p)] for p in pmids[present]]))
     cosines = np.einsum("nd,nd->n", vectors[present].astype(np.float32), own)
     assert cosines.min() > 0.9995
 

@@ -8,13 +8,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from actors.embedding import EncodeRange, TokenizeRange, WriteRange
-from actors.encoder import Encoder
+from actors.encoder import ArticleTower
 from retrieval.articles import Article, Rejects, article_batch
 from retrieval.parts import count_vectors, read_vectors, write_article_part
 from retrieval.snapshot import Plan, write_snapshot
 from schemas.config import Config, EngineConfig, SelectionConfig
 from schemas.errors import InputError
 from schemas.layout import Layout
+from schemas.protocols import ArticleText
 from schemas.snapshot import Lineage
 from schemas.vector import RowRange
 from tests.unit.actors import tiny
@@ -78,9 +79,11 @@ def test_vectors_are_the_encoders_own(config: Config) -> None:
     embed(config, [ALL])
     _, vectors, present = read_vectors(part(config, ALL))
     spec = config.encoder
-    encoder = Encoder(spec, spec.article, config.engine, threads=1, cache=Path("unused"))
-    texts = [(a.title, a.abstract) for a, wanted in zip(ARTICLES, ALIVE_WITH_ABSTRACT, strict=True) if wanted]
-    expected = encoder.vectors(encoder.article_tokens(texts))
+    encoder = ArticleTower(spec, config.engine, threads=1, cache=Path("unused"))
+    texts = [
+        ArticleText(a.title, a.abstract) for a, wanted in zip(ARTICLES, ALIVE_WITH_ABSTRACT, strict=True) if wanted
+    ]
+    expected = encoder.vectors(encoder.tokens(texts))
     np.testing.assert_allclose(vectors[present].astype(np.float32), expected, rtol=0, atol=1e-3)  # float16
     assert vectors.dtype == np.float16
 
@@ -110,8 +113,8 @@ def test_what_was_done_is_reported_per_range(config: Config) -> None:
     written = embed(config, [rows(0, 2), rows(2, 6)])
     assert written["vectors"].to_pylist() == [1, 2]
     spec = config.encoder
-    encoder = Encoder(spec, spec.article, config.engine, threads=1, cache=Path("unused"))
-    [tokens] = encoder.article_tokens([(ARTICLES[0].title, ARTICLES[0].abstract)])
+    encoder = ArticleTower(spec, config.engine, threads=1, cache=Path("unused"))
+    [tokens] = encoder.tokens([ArticleText(ARTICLES[0].title, ARTICLES[0].abstract)])
     assert written["tokens"].to_pylist() == [len(tokens.ids), 7 + tiny.MAX_LENGTH]  # [CLS] 5 words [SEP], and one cut
     assert min(written["seconds"].to_pylist()) > 0
 
