@@ -190,7 +190,7 @@ def _summary(
 
     rows = [
         row("ingest", articles["records"], "records", not articles["ingested"], "articles"),
-        row("embed", embedded["vectors"], "vectors", not embedded["embedded_parts"], "vectors"),
+        row("embed", embedded["encoded"], "vectors", not embedded["embedded_parts"], "vectors"),
         row("index", built["articles"], "articles", not built["built"], "segments"),
         row("serve", 1, "service", False),
     ]

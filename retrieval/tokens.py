@@ -118,13 +118,23 @@ def token_batches(texts: Sequence[Tokens], batch_tokens: int, pad: int) -> Itera
 
     Longest first, so that memory peaks at the first batch and not after an hour.
     """
-    order = sorted(range(len(texts)), key=lambda i: len(texts[i].ids), reverse=True)
+    for positions in batch_positions([len(t.ids) for t in texts], batch_tokens):
+        yield pad_batch([texts[i] for i in positions], positions, pad)
+
+
+def batch_positions(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
+    """Yield which texts make a batch (see `token_batches`), longest first; equal ones in their order."""
+    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
     start = 0
     while start < len(order):
-        longest = len(texts[order[start]].ids)
-        positions = order[start : start + max(1, batch_tokens // max(1, longest))]
-        yield pad_batch([texts[i] for i in positions], positions, pad)
+        positions = order[start : start + max(1, batch_tokens // max(1, lengths[order[start]]))]
+        yield positions
         start += len(positions)
+
+
+def padded_tokens(lengths: Sequence[int], batch_tokens: int) -> int:
+    """Return how many tokens the batches of texts have, padding included."""
+    return sum(len(batch) * lengths[batch[0]] for batch in batch_positions(lengths, batch_tokens))
 
 
 def pad_batch(texts: Sequence[Tokens], positions: list[int], pad: int) -> TokenBatch:

@@ -10,14 +10,14 @@ import pytest
 from actors.embedding import EncodeRange, TokenizeRange, WriteRange
 from actors.encoder import ArticleTower
 from retrieval.articles import Article, Rejects, article_batch
-from retrieval.parts import count_vectors, read_vectors, write_article_part
-from retrieval.snapshot import Plan, write_snapshot
+from retrieval.parts import count_vectors, read_vectors, write_article_part, write_vector_part
+from retrieval.snapshot import Plan, read_snapshot, write_snapshot
 from schemas.config import Config, EngineConfig, SelectionConfig
 from schemas.errors import InputError
 from schemas.layout import Layout
 from schemas.protocols import ArticleText
 from schemas.snapshot import Lineage
-from schemas.vector import RowRange
+from schemas.vector import EmbedCounts, EmbedPlan, RowRange
 from tests.unit.actors import tiny
 
 ARTICLES = [
@@ -30,6 +30,7 @@ ARTICLES = [
 ]
 ALIVE_WITH_ABSTRACT = [True, False, False, False, True, True]
 SOURCE = "pubmed26n0001"
+PLAN = EmbedPlan("now", "abstract", None, "fingerprint")
 
 
 @pytest.fixture
@@ -47,12 +48,14 @@ def config(tmp_path: Path, tiny_encoder: Path) -> Config:
     )
 
 
-def embed(config: Config, ranges: list[RowRange], pmids: list[int] | None = None) -> pa.Table:
+def embed(config: Config, ranges: list[RowRange], pmids: list[int] | None = None, plan: EmbedPlan = PLAN) -> pa.Table:
     table = pa.table({"range": [r.model_dump_json() for r in ranges]})
-    chosen = None if pmids is None else np.array(pmids, np.int64)
-    table = TokenizeRange(config, "now", chosen)(table)
-    table = EncodeRange(config, threads=1)(table)
-    return WriteRange(config, "fingerprint", "abstract")(table)
+    plan = plan._replace(pmids=None if pmids is None else np.array(pmids, np.int64))
+    return WriteRange(config, plan)(EncodeRange(config, threads=1)(TokenizeRange(config, plan)(table)))
+
+
+def counts(written: pa.Table) -> list[EmbedCounts]:
+    return [EmbedCounts.model_validate_json(json) for json in written["counts"].to_pylist()]
 
 
 def rows(start: int, stop: int) -> RowRange:
@@ -111,16 +114,20 @@ def test_the_file_is_named_by_source_and_rows_and_may_be_written_again(config: C
 
 def test_what_was_done_is_reported_per_range(config: Config) -> None:
     written = embed(config, [rows(0, 2), rows(2, 6)])
-    assert written["vectors"].to_pylist() == [1, 2]
+    first, second = counts(written)
+    assert (first.rows, first.encoded, second.rows, second.encoded) == (2, 1, 4, 2)
     spec = config.encoder
     encoder = ArticleTower(spec, config.engine, threads=1, cache=Path("unused"))
     [tokens] = encoder.tokens([ArticleText(ARTICLES[0].title, ARTICLES[0].abstract)])
-    assert written["tokens"].to_pylist() == [len(tokens.ids), 7 + tiny.MAX_LENGTH]  # [CLS] 5 words [SEP], and one cut
-    assert min(written["seconds"].to_pylist()) > 0
+    assert (first.tokens, second.tokens) == (len(tokens.ids), 7 + tiny.MAX_LENGTH)  # [CLS] 5 words [SEP], and one cut
+    assert (first.padded_tokens, second.padded_tokens) == (first.tokens, 2 * tiny.MAX_LENGTH)
+    assert (first.cut, second.cut) == (0, 1)
+    assert (first.wait_seconds, second.wait_seconds > 0) == (0, True)  # only between two ranges
+    assert min(min(c.read_seconds, c.encode_seconds, c.write_seconds) for c in (first, second)) > 0
 
 
 def test_a_range_without_articles_to_embed_is_a_part_of_nulls(config: Config) -> None:
-    assert embed(config, [rows(1, 4)])["vectors"].to_pylist() == [0]
+    assert counts(embed(config, [rows(1, 4)]))[0].encoded == 0
     pmids, _, present = read_vectors(part(config, rows(1, 4)))
     assert (pmids.tolist(), present.tolist()) == ([12, 13, 14], [False] * 3)
     assert count_vectors(part(config, rows(1, 4))) == 0
@@ -128,16 +135,49 @@ def test_a_range_without_articles_to_embed_is_a_part_of_nulls(config: Config) ->
 
 def test_a_list_of_pmids_selects_without_regard_to_abstracts_but_only_what_is_alive(config: Config) -> None:
     listed = config.model_copy(update={"selection": SelectionConfig(rule="pmids", file="unused")})
-    embed(listed, [ALL], pmids=[12, 13, 14])
+    [done] = counts(embed(listed, [ALL], pmids=[12, 13, 14]))
+    assert (done.encoded, done.without_abstract, done.without_title) == (2, 1, 0)
     assert read_vectors(part(config, ALL))[2].tolist() == [False, True, False, False, True, False]
 
 
 def test_a_vector_beyond_float16_is_refused_by_pmid(config: Config) -> None:
-    table = TokenizeRange(config, "now", None)(pa.table({"range": [rows(4, 6).model_dump_json()]}))
+    table = TokenizeRange(config, PLAN)(pa.table({"range": [rows(4, 6).model_dump_json()]}))
     encoded = EncodeRange(config, threads=1)(table)
     overflown = np.full(2 * tiny.DIMENSION, np.inf, np.float16)
     column = pa.LargeListArray.from_arrays([0, len(overflown)], pa.array(overflown))
-    encoded = encoded.set_column(encoded.column_names.index("vectors"), "vectors", column)
+    encoded = encoded.set_column(encoded.column_names.index("encoded_vectors"), "encoded_vectors", column)
     with pytest.raises(InputError, match="article 13"):
-        WriteRange(config, "fingerprint", "abstract")(encoded)
+        WriteRange(config, PLAN)(encoded)
     assert not Path(part(config, ALL)).exists()
+
+
+NIGHT = "pubmed26n0002"
+REVISIONS = [
+    Article(15, title="Randomised", abstract=" ".join(tiny.WORDS * 4), doi="10.1/x"),  # metadata alone
+    Article(13, version=2, title="Asthma trial", abstract="dose in statin"),  # text
+    Article(16, title="Trial", abstract="of hay"),  # new
+    Article(12, title="Hay fever", abstract=""),  # was not selected, and is not
+]
+
+
+def test_an_article_that_comes_again_with_its_text_keeps_its_vector_unencoded(config: Config) -> None:
+    layout = Layout(config.store)
+    embed(config, [ALL])
+    path = Path(part(config, ALL))
+    pmids, hashes = (pq.read_table(path)[name].to_numpy() for name in ("pmid", "text_hash"))
+    _, vectors, present = read_vectors(str(path))
+    marked = vectors + np.float16(1)  # an encoder would not give these
+    write_vector_part(str(path), pmids, hashes, marked, present)
+    night = write_article_part(layout.article_part(NIGHT), [article_batch(REVISIONS)], 1, Rejects())
+    before = read_snapshot(Path(layout.snapshot("now")))
+    plan = Plan(Lineage(number=0), (*before.info.parts, night.ref), before)
+    write_snapshot(layout.snapshot("next"), plan, layout.article_part, lambda counts: None)
+
+    one = RowRange(source=NIGHT, start=0, stop=4)
+    config = config.model_copy(update={"embed": config.embed.model_copy(update={"rows_per_part": 6})})
+    [done] = counts(embed(config, [one], plan=PLAN._replace(snapshot="next", earlier="now")))
+    assert (done.copied, done.encoded) == (1, 2)
+    _, vectors, present = read_vectors(part(config, one))
+    assert present.tolist() == [True, True, True, False]
+    assert np.array_equal(vectors[0], marked[5])
+    assert np.abs(vectors[1] - marked[4]).max() > 0.5
