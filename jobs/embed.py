@@ -14,6 +14,7 @@ from actors.embedding import EncodeRange, TokenizeRange, WriteRange
 from actors.models import tower_digests
 from jobs.cluster import connect
 from jobs.console import Progress, table
+from jobs.metrics import EmbedMetrics
 from jobs.runs import write_report
 from jobs.store import ingested, load_selection, open_layout, snapshots
 from retrieval.parts import row_ranges
@@ -85,13 +86,14 @@ def _embed(config: Config, plan: EmbedPlan, missing: list[RowRange]) -> dict[str
     """
     progress = Progress("embed", sum(r.stop - r.start for r in missing), "rows", "tokens")
     connect()
-    totals, left = EmbedCounts(), {r.name for r in missing}
+    metrics, totals, left = EmbedMetrics(), EmbedCounts(), {r.name for r in missing}
     start_up: float | None = None
-    for written in _pipeline(config, plan, missing).iter_rows():
+    for written in pipeline(config, plan, missing).iter_rows():
         counts = EmbedCounts.model_validate_json(written["counts"])
         if start_up is None:
             start_up = progress.seconds - counts.read_seconds - counts.encode_seconds - counts.write_seconds
         totals += counts
+        metrics.add(counts)
         left.discard(written["name"])
         progress.add(counts.rows, counts.tokens)
     seconds = progress.finish()
@@ -100,7 +102,9 @@ def _embed(config: Config, plan: EmbedPlan, missing: list[RowRange]) -> dict[str
     return _report(totals, seconds, start_up or 0.0)
 
 
-def _pipeline(config: Config, plan: EmbedPlan, missing: list[RowRange]) -> ray.data.Dataset:
+def pipeline(
+    config: Config, plan: EmbedPlan, missing: list[RowRange], encoder: type[EncodeRange] = EncodeRange
+) -> ray.data.Dataset:
     """Return the dataset of the ranges as they are written: columns `name`, and `counts` in JSON."""
     actors = min(config.embed.actors, len(missing))
     threads = config.embed.threads or max(1, (os.cpu_count() or 1) // actors)
@@ -115,7 +119,7 @@ def _pipeline(config: Config, plan: EmbedPlan, missing: list[RowRange]) -> ray.d
         .map_batches(TokenizeRange, fn_constructor_args=(config, plan), **helpers)
         # No CPU is reserved: actors that hold every CPU keep the other stages from running, for ever.
         .map_batches(
-            EncodeRange,
+            encoder,
             fn_constructor_args=(config, threads),
             compute=ray.data.ActorPoolStrategy(size=actors),
             batch_size=1,
