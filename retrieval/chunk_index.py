@@ -1,8 +1,8 @@
 """The index of a chunk: where in it the vector of a PMID is, and of which text.
 
 It is made once, from the list of PMIDs and the texts if they are there, and then mapped: 24 bytes an article, 0.9 GB
-for all of PubMed. The texts (1.4 GB a chunk) are streamed, at some 20 MB/s a core, nearly all of it the normal form;
-memory is about 150 bytes an article of one chunk. Its name holds size and time of its sources, so other sources make
+for all of PubMed. The texts (1.4 GB a chunk) are streamed, at some 34 MB/s a core, most of it the normal form;
+memory is some 80 bytes an article of one chunk. Its name holds size and time of its sources, so other sources make
 another index.
 """
 

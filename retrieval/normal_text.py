@@ -19,14 +19,8 @@ _ENDS = " .[]"
 _DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
 _QUOTES, _DOUBLE_QUOTES = "\u2018\u2019\u201a\u201b\u2032", "\u201c\u201d\u201e\u201f\u2033"
 _UNSEEN = "\u00ad\u200b\u200c\u200d\u2060\ufeff"
-_SAME = str.maketrans(
-    {
-        **dict.fromkeys(_DASHES, "-"),
-        **dict.fromkeys(_QUOTES, "'"),
-        **dict.fromkeys(_DOUBLE_QUOTES, '"'),
-        **dict.fromkeys(_UNSEEN),
-    }
-)
+_SAME = {**dict.fromkeys(_DASHES, "-"), **dict.fromkeys(_QUOTES, "'"), **dict.fromkeys(_DOUBLE_QUOTES, '"')}
+_TYPED = re.compile(f"[{_DASHES}{_QUOTES}{_DOUBLE_QUOTES}{_UNSEEN}]")
 
 
 def text_digest(title: str, abstract: str) -> int:
@@ -48,4 +42,6 @@ def _step(text: str) -> str:
         text = _ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
     if "<" in text:
         text = _TAG.sub("", text)
-    return " ".join(text.translate(_SAME).split()).strip(_ENDS)
+    if not text.isascii():  # a third of the time of str.translate
+        text = _TYPED.sub(lambda character: _SAME.get(character[0], ""), text)
+    return " ".join(text.split()).strip(_ENDS)
