@@ -171,8 +171,9 @@ def test_the_length_is_the_models_own_or_that_of_its_tokenizer_and_positions(
     assert (found.query.max_length, found.article.max_length) == lengths
 
 
-def test_a_model_without_a_length_is_refused(tmp_path: Path) -> None:
-    files = {"sentence_bert_config.json": None, "tokenizer_config.json": None, "config.json": {"hidden_size": 8}}
+@pytest.mark.parametrize("tokenizer", [None, {}, {"model_max_length": 10**30}])
+def test_a_model_without_a_length_is_refused(tokenizer: dict[str, Any] | None, tmp_path: Path) -> None:
+    files = {"sentence_bert_config.json": None, "tokenizer_config.json": tokenizer, "config.json": {"hidden_size": 8}}
     assert refusal(saved(tmp_path, OLD, files)) == (
         f"{tmp_path}/sentence_bert_config.json: no max_seq_length, and tokenizer_config.json has no model_max_length; "
         "give one"
