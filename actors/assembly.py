@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from actors.conversion import with_safetensors
 from actors.encoder import ArticleTower, QueryTower
 from actors.models import model_folder
 from actors.rerankers import CrossEncoderReranker, MaxSimReranker
@@ -64,6 +65,7 @@ def load_reranker(config: Config, threads: int) -> MaxSimReranker | CrossEncoder
 
     Raises:
         UsageError: it is a cross-encoder without a model.
+        InputError: its model cannot be had, or is a .bin that is not trusted.
     """
     rerank, cache, spec = config.rerank, Path(config.cache), config.encoder
     if rerank.kind == "none":
@@ -75,7 +77,7 @@ def load_reranker(config: Config, threads: int) -> MaxSimReranker | CrossEncoder
         )
     if rerank.model is None:
         raise UsageError("rerank.kind = 'cross-encoder' needs rerank.model, a folder or a hub name")
-    folder = model_folder(rerank.model, rerank.revision, cache)
+    folder = with_safetensors(model_folder(rerank.model, rerank.revision, cache), rerank.bin_sha256, cache)
     return CrossEncoderReranker(folder, rerank.max_length, config.engine, threads=threads, cache=cache)
 
 
