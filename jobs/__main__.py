@@ -27,6 +27,7 @@ JOBS = {
     "serve": "answer queries over HTTP from the CURRENT version",
     "search": "answer one query, without a server",
     "evaluate": "measure the quality of the CURRENT version against judgments",
+    "verify": "compare an encoder with its published values, then search 1,000 real articles",
     "status": "versions, counts and sizes of the store",
 }
 PLANNED = ("compact", "nightly", "plan", "gc", "mine", "train-retriever", "train-reranker")
