@@ -89,7 +89,7 @@ all in {report["seconds"]:.0f} s
 Go on:
   pubray search "what you want to know"      pubray demo --serve      pubray demo --articles all
   pubray status      pubray evaluate --mesh-topics {TOPICS} --candidates 20
-For MedCPT put its three models where infra/config/medcpt.toml says, then: pubray --config infra/config/medcpt.toml …
+For MedCPT: make verify-medcpt, then pubray --config infra/config/medcpt.toml …
 (The demo's model is all-MiniLM-L6-v2: general, not biomedical.)"""
 
 

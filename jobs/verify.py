@@ -24,6 +24,7 @@ from jobs.demo import CHOSEN
 from jobs.stages import Stages
 from jobs.store import open_layout, read_version
 from jobs.threads import available_threads
+from retrieval.embedded import embedded_folder
 from retrieval.selection import parse_pmids
 from retrieval.storage import write_bytes
 from schemas.config import Config, SelectionConfig
@@ -32,6 +33,8 @@ from schemas.golden import Check, Golden, parse_golden
 from schemas.search import SearchRequest
 
 GOLDEN = ROOT / "infra" / "verify"
+SOURCE = "pubmed20n0014.xml.gz"
+"""Citations of the 1970s; the demo's first 1,000 PMIDs are all of them."""
 ARTICLES = 1000
 QUERIES = (
     "is low-dose insulin enough to treat diabetic ketoacidosis?",
@@ -145,7 +148,8 @@ def _search(config: Config) -> dict[str, Any]:
     if not ray.cluster_resources().get("GPU"):  # type: ignore[no-untyped-call]
         config = config.model_copy(update={"embed": config.embed.model_copy(update={"num_gpus": 0})})
     stages, nothing = Stages(), argparse.Namespace()
-    stages.run("ingest", ingest.run, config, argparse.Namespace(source="embedded:pubmed", baseline=False))
+    source = str(embedded_folder("pubmed", Path(config.cache)) / SOURCE)
+    stages.run("ingest", ingest.run, config, argparse.Namespace(source=source, baseline=False))
     stages.run("embed", embed.run, config, nothing)
     built = stages.run("index", index.run, config, nothing)
     promote.run(config, argparse.Namespace(version=built["version"]))
