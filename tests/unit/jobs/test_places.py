@@ -33,14 +33,12 @@ def test_owner_and_name_come_before_the_name_alone(tmp_path: Path) -> None:
     assert config.encoder.query.model == str(tmp_path / "ncbi" / "MedCPT-Query-Encoder")
 
 
-def test_a_folder_that_the_config_names_is_not_replaced(tmp_path: Path) -> None:
-    configured = tmp_path / "mine" / "model"
-    for folder in (configured, tmp_path / "models" / "model"):
-        folder.mkdir(parents=True)
-    config = load_config(
-        None, [f"encoder.query.model={configured}", "rerank.kind=none"], {"PUBRAY_MODELS": str(tmp_path / "models")}
-    )
-    assert config.encoder.query.model == str(configured)
+def test_a_folder_that_the_config_names_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("mine/model", "models/model"):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    config = load_config(None, ["encoder.query.model=mine/model"], {"PUBRAY_MODELS": "models"})
+    assert config.encoder.query.model == "mine/model"
     assert config.encoder.article.model == "embedded:all-MiniLM-L6-v2"
 
 
