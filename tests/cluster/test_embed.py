@@ -25,6 +25,7 @@ from tests.cluster.embedded_stores import (
     vector_parts,
 )
 from tests.cluster.pubmed_files import ingest_into
+from tests.unit.actors import tiny
 
 FIRST, SECOND = date(2026, 11, 22), date(2026, 11, 23)
 SETTINGS = ["index.nlist=4", "index.nprobe=4", "index.recall_queries=10"]
@@ -177,3 +178,14 @@ def test_a_damaged_article_part_fails_by_name_and_the_others_are_embedded(
     assert vector_parts(own) | done == vector_parts(own)
     assert_close(alive_vectors(own), before)
     assert {file.suffix for file in vector_folder(own).iterdir()} == {".parquet"}
+
+
+def test_a_model_that_cannot_be_loaded_is_named_in_one_line(embedded: Path, tmp_path: Path) -> None:
+    model = tiny.encoder(tmp_path / "model")
+    (model / "config.json").write_text("{}")
+    own = copied_store(embedded / "store", tmp_path, vectors=False)
+    own = own.model_copy(update={"encoder": tiny.spec(model), "cache": str(tmp_path / "cache")})
+    with pytest.raises(StoreError) as caught:
+        embed.run(own, NOTHING)
+    assert str(caught.value).startswith(f"a worker of embed cannot start: ValueError: Unrecognized model in {model}")
+    assert "\n" not in str(caught.value)
