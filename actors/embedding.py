@@ -14,7 +14,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from actors.encoder import ArticleTower
 from actors.models import model_folder
 from retrieval.earlier import EarlierVectors
 from retrieval.parts import read_range, write_vector_part
@@ -106,6 +105,9 @@ class EncodeRange:
 
     def __init__(self, config: Config, threads: int) -> None:
         """Load the article tower."""
+        # Imported here: torch takes seconds and 200 MB, and the other stages and the driver do without.
+        from actors.encoder import ArticleTower
+
         self._tower = ArticleTower(config.encoder, config.engine, threads=threads, cache=Path(config.cache))
         self._batch_tokens = config.engine.batch_tokens
         self._idle_since: float | None = None
