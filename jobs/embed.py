@@ -85,10 +85,10 @@ def _earlier(config: Config, layout: Layout, plan: EmbedPlan) -> str | None:
 
 
 def _embed(config: Config, plan: EmbedPlan, missing: list[RowRange]) -> dict[str, Any]:
-    """Run the pipeline over the missing ranges; return what it did. One that fails does not keep the others from it.
+    """Run the pipeline over the missing ranges; return what it did.
 
     Raises:
-        StoreError: it ended without some of them.
+        StoreError: some of them could not be written; the others are.
     """
     progress = Progress("embed", sum(r.stop - r.start for r in missing), "rows", "tokens")
     connect()
@@ -107,12 +107,16 @@ def _embed(config: Config, plan: EmbedPlan, missing: list[RowRange]) -> dict[str
         left.discard(written["name"])
         progress.add(counts.rows, counts.tokens)
     seconds = progress.finish()
+    _check_complete(failures, left)
+    return _report(totals, seconds, start_up or 0.0)
+
+
+def _check_complete(failures: list[str], left: set[str]) -> None:
     if failures:
         more = f" (and {len(failures) - 1} more vector parts)" if len(failures) > 1 else ""
         raise StoreError(f"{failures[0]}{more}; the other vector parts are written")
     if left:
         raise StoreError(f"{len(left)} vector parts were not written, {min(left)} among them; run pubray embed again")
-    return _report(totals, seconds, start_up or 0.0)
 
 
 def _written(config: Config, plan: EmbedPlan, missing: list[RowRange]) -> Iterator[dict[str, Any]]:
