@@ -9,7 +9,7 @@ import hashlib
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import openvino as ov
@@ -46,8 +46,11 @@ def _load_model(folder: Path, task: Task, dtype: torch.dtype) -> torch.nn.Module
 
     disable_progress_bar()  # type: ignore[no-untyped-call]
     kind = AutoModel if task == "encoder" else AutoModelForSequenceClassification
-    model: torch.nn.Module = kind.from_pretrained(folder, dtype=dtype, local_files_only=True, use_safetensors=True)
-    return model.eval()
+    model: Any = kind.from_pretrained(folder, dtype=dtype, local_files_only=True, use_safetensors=True)
+    # A decoder would keep the keys and values of every token for a next one that never comes, and cannot be traced.
+    model.config.use_cache = False
+    evaluating: torch.nn.Module = model.eval()
+    return evaluating
 
 
 def _inputs(model: torch.nn.Module, batch: TokenBatch, device: str) -> dict[str, torch.Tensor]:

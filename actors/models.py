@@ -1,15 +1,20 @@
 """Where the weights of a model lie: a folder, an embedded model, or a pinned revision of the model hub."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from retrieval.embedded import PREFIX, embedded_folder
 from schemas.encoder import TowerDigests, TowerSpec
 from schemas.errors import InputError
 
+MODEL_FILES = ("*.json", "*.safetensors", "*.txt")
+SPEC_FILES = ("*.json",)
+"""What an encoder spec is read from."""
 
-def model_folder(model: str, revision: str | None, cache: Path) -> Path:
-    """Return the local folder of a model; what is not local yet is fetched.
+
+def model_folder(model: str, revision: str | None, cache: Path, files: Sequence[str] = MODEL_FILES) -> Path:
+    """Return the local folder of a model; what is not local yet is fetched, from a hub `files` only.
 
     Raises:
         InputError: there is no such folder, or the hub does not give it.
@@ -22,11 +27,11 @@ def model_folder(model: str, revision: str | None, cache: Path) -> Path:
         raise InputError(f"model {model!r}: no such folder, and no revision to fetch from a model hub; give one")
     # Imported here: only models of a hub need it.
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(model, revision=revision, allow_patterns=["*.json", "*.safetensors", "*.txt"]))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        return Path(snapshot_download(model, revision=revision, allow_patterns=list(files)))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(f"model {model!r} at {revision}: {reason}; fetch it into a folder and name that") from None
 

@@ -5,11 +5,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from actors.models import SPEC_FILES, model_folder
+from retrieval.sentence_transformers import encoder_values
 from schemas.config import Config, parse_config
 from schemas.errors import UsageError
 
 ROOT = Path(__file__).parents[1]
 DEFAULT = ROOT / "infra" / "config" / "demo.toml"
+DERIVED = "sentence_transformers"
+"""The key of `[encoder]` that stands for all others: a folder or hub name whose files say them."""
 
 
 def load_config(file: str | None, overrides: Sequence[str], environment: Mapping[str, str]) -> Config:
@@ -17,6 +21,7 @@ def load_config(file: str | None, overrides: Sequence[str], environment: Mapping
 
     Raises:
         UsageError: the file cannot be read, or a key or value is not known.
+        InputError: the encoder is to be read from a model folder that there is not, or that says what none can.
     """
     path = Path(file) if file else DEFAULT
     try:
@@ -29,6 +34,9 @@ def load_config(file: str | None, overrides: Sequence[str], environment: Mapping
         _apply(values, override)
     if store := environment.get("PUBRAY_STORE"):
         values["store"] = store
+    if isinstance(encoder := values.get("encoder"), dict) and DERIVED in encoder:
+        cache = values.get("cache", Config.model_fields["cache"].default)
+        values["encoder"] = _derived(encoder, Path(str(cache)).expanduser(), str(path))
     config = parse_config(values, str(path))
     if "://" in config.store:
         raise UsageError(f"store = {config.store!r}: only folders are supported yet; name one that every node sees")
@@ -38,6 +46,20 @@ def load_config(file: str | None, overrides: Sequence[str], environment: Mapping
             "cache": str(Path(config.cache).expanduser().absolute()),
         }
     )
+
+
+def _derived(encoder: dict[str, Any], cache: Path, origin: str) -> dict[str, Any]:
+    """Return the encoder spec that the one key `sentence_transformers`, and `revision`, stand for."""
+    model, revision = encoder[DERIVED], encoder.get("revision")
+    for key in encoder:
+        if key not in (DERIVED, "revision"):
+            raise UsageError(
+                f"{origin}: encoder.{key} beside encoder.{DERIVED}, which stands for it; remove one of them"
+            )
+    for key, value in (DERIVED, model), ("revision", revision or ""):
+        if not isinstance(value, str):
+            raise UsageError(f"{origin}: encoder.{key} = {value!r}: input should be a valid string")
+    return encoder_values(model_folder(model, revision, cache, SPEC_FILES), model, revision)
 
 
 def _apply(values: dict[str, Any], override: str) -> None:

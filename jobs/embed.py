@@ -16,6 +16,7 @@ from actors.embedding import EncodeRange, TokenizeRange, WriteRange
 from actors.models import tower_digests
 from jobs.cluster import connect
 from jobs.console import Progress, table
+from jobs.metrics import EmbedMetrics
 from jobs.runs import write_report
 from jobs.store import ingested, load_selection, open_layout, snapshots
 from retrieval.parts import row_ranges
@@ -92,7 +93,7 @@ def _embed(config: Config, plan: EmbedPlan, missing: list[RowRange]) -> dict[str
     """
     progress = Progress("embed", sum(r.stop - r.start for r in missing), "rows", "tokens")
     connect()
-    totals, left = EmbedCounts(), {r.name for r in missing}
+    metrics, totals, left = EmbedMetrics(), EmbedCounts(), {r.name for r in missing}
     failures: list[str] = []
     start_up: float | None = None
     for written in _written(config, plan, missing):
@@ -104,6 +105,7 @@ def _embed(config: Config, plan: EmbedPlan, missing: list[RowRange]) -> dict[str
             progress.log(f"{written['name']} failed: {written['error']}")
             continue
         totals += counts
+        metrics.add(counts)
         left.discard(written["name"])
         progress.add(counts.rows, counts.tokens)
     seconds = progress.finish()
@@ -126,7 +128,7 @@ def _written(config: Config, plan: EmbedPlan, missing: list[RowRange]) -> Iterat
         StoreError: a worker process cannot start, or dies again and again.
     """
     try:
-        yield from _pipeline(config, plan, missing).iter_rows()
+        yield from pipeline(config, plan, missing).iter_rows()
     except RayActorError as error:
         if error.actor_init_failed:
             # Ray keeps only the text of what was raised, and that comes last.
@@ -137,7 +139,9 @@ def _written(config: Config, plan: EmbedPlan, missing: list[RowRange]) -> Iterat
         ) from None
 
 
-def _pipeline(config: Config, plan: EmbedPlan, missing: list[RowRange]) -> ray.data.Dataset:
+def pipeline(
+    config: Config, plan: EmbedPlan, missing: list[RowRange], encoder: type[EncodeRange] = EncodeRange
+) -> ray.data.Dataset:
     """Return the dataset of the ranges as they are written: columns `name`, `counts` in JSON, `error`."""
     actors = min(config.embed.actors, len(missing))
     threads = config.embed.threads or max(1, (os.cpu_count() or 1) // actors)
@@ -153,7 +157,7 @@ def _pipeline(config: Config, plan: EmbedPlan, missing: list[RowRange]) -> ray.d
     tokens = ranges.map_batches_internal(TokenizeRange, fn_constructor_args=(config, plan), **helpers)
     # No CPU is reserved: actors that hold every CPU keep the other stages from running, for ever.
     vectors = tokens.map_batches_internal(
-        EncodeRange,
+        encoder,
         fn_constructor_args=(config, threads),
         compute=ray.data.ActorPoolStrategy(size=actors),
         num_cpus=0,

@@ -51,6 +51,11 @@ def test_a_hub_that_gives_nothing_is_told_in_one_line(tmp_path: Path, monkeypatc
     assert "\n" not in str(error.value)
 
 
+def test_a_path_that_is_no_hub_name_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^model 'models/missing/folder' at d83a36c: Repo id must be in the form"):
+        model_folder("models/missing/folder", "d83a36c", tmp_path)
+
+
 def test_digests_change_with_the_file_they_are_of_and_no_other(tmp_path: Path) -> None:
     folder = tiny.encoder(tmp_path / "model")
     before = model_digests(folder)
