@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from actors.encoder import ArticleTower
 from actors.models import model_folder
 from retrieval.earlier import EarlierVectors
 from retrieval.parts import read_range, write_vector_part
@@ -21,11 +21,23 @@ from retrieval.selection import selected
 from retrieval.snapshot import alive_rows
 from retrieval.tokens import Tokens, TowerTokenizer, padded_tokens
 from schemas.config import Config
+from schemas.errors import PubrayError
 from schemas.layout import Layout
 from schemas.protocols import ArticleText
 from schemas.vector import EmbedCounts, EmbedPlan, RowRange
 
 COLUMNS = ("pmid", "text_hash", "title", "abstract")
+NOTHING: dict[str, NDArray[Any]] = {
+    "pmid": np.empty(0, np.int64),
+    "text_hash": np.empty(0, np.uint64),
+    "copied": np.empty(0, np.intp),
+    "copied_vectors": np.empty(0, np.float16),
+    "encoded": np.empty(0, np.intp),
+    "length": np.empty(0, np.int32),
+    "ids": np.empty(0, np.int32),
+    "segments": np.empty(0, np.int32),
+}
+"""What the later stages need of a range, where there is none."""
 
 
 class TokenizeRange:
@@ -40,7 +52,14 @@ class TokenizeRange:
 
     def __call__(self, ranges: pa.Table) -> pa.Table:
         """Take the column `range` (JSON of a `RowRange`), add what the later stages need of its articles."""
-        return pa.concat_tables(self._tokenize(json) for json in ranges["range"].to_pylist())
+        return pa.concat_tables(self._tokenized(json) for json in ranges["range"].to_pylist())
+
+    def _tokenized(self, json: str) -> pa.Table:
+        try:
+            return self._tokenize(json)
+        except PubrayError as error:
+            # As a value: Ray Data keeps no more of an exception than its text, and ends everything.
+            return _one_row(range=json, error=str(error), counts=EmbedCounts().model_dump_json(), **NOTHING)
 
     def _tokenize(self, json: str) -> pa.Table:
         with _Stopwatch() as watch:
@@ -68,6 +87,7 @@ class TokenizeRange:
         )
         return _one_row(
             range=json,
+            error="",
             counts=counts.model_dump_json(),
             pmid=articles["pmid"].to_numpy(),
             text_hash=articles["text_hash"].to_numpy(),
@@ -85,6 +105,9 @@ class EncodeRange:
 
     def __init__(self, config: Config, threads: int) -> None:
         """Load the article tower."""
+        # Imported here: torch takes seconds and 200 MB, and the other stages and the driver do without.
+        from actors.encoder import ArticleTower
+
         self._tower = ArticleTower(config.encoder, config.engine, threads=threads, cache=Path(config.cache))
         self._batch_tokens = config.engine.batch_tokens
         self._idle_since: float | None = None
@@ -117,12 +140,20 @@ class WriteRange:
         self._dimension, self._layout, self._plan = config.encoder.dimension, Layout(config.store), plan
 
     def __call__(self, ranges: pa.Table) -> pa.Table:
-        """Return per range its name and its `EmbedCounts` in JSON."""
-        return pa.concat_tables(self._write(row) for row in _rows(ranges))
+        """Return per range its name, its `EmbedCounts` in JSON, and why it could not be written ("": it was)."""
+        return pa.concat_tables(self._written(row) for row in _rows(ranges))
 
-    def _write(self, row: dict[str, Any]) -> pa.Table:
+    def _written(self, row: dict[str, Any]) -> pa.Table:
+        name, error, counts = RowRange.model_validate_json(row["range"]).name, row["error"], row["counts"]
+        if not error:
+            try:
+                counts = self._write(name, row)
+            except PubrayError as refusal:
+                error = str(refusal)
+        return _one_row(name=name, error=error, counts=counts)
+
+    def _write(self, name: str, row: dict[str, Any]) -> str:
         with _Stopwatch() as watch:
-            name = RowRange.model_validate_json(row["range"]).name
             vectors = np.zeros((len(row["pmid"]), self._dimension), np.float16)
             present = np.zeros(len(vectors), bool)
             for kind in ("copied", "encoded"):
@@ -130,7 +161,8 @@ class WriteRange:
                 present[row[kind]] = True
             path = self._layout.vector_part(self._plan.fingerprint, self._plan.selection, name)
             write_vector_part(path, row["pmid"], row["text_hash"], vectors, present)
-        return _one_row(name=name, counts=_counted(row, EmbedCounts(write_seconds=watch.seconds))["counts"])
+        counts: str = _counted(row, EmbedCounts(write_seconds=watch.seconds))["counts"]
+        return counts
 
 
 def earlier_vectors(config: Config, plan: EmbedPlan) -> EarlierVectors | None:

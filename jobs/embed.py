@@ -5,10 +5,12 @@ The unit of work, of streaming and of resume is a range of rows of an article pa
 
 import argparse
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import ray
+from ray.exceptions import RayActorError
 
 from actors.embedding import EncodeRange, TokenizeRange, WriteRange
 from actors.models import tower_digests
@@ -24,6 +26,11 @@ from schemas.encoder import article_fingerprint
 from schemas.errors import StoreError
 from schemas.layout import Layout
 from schemas.vector import EmbedCounts, EmbedPlan, RowRange
+
+TRIES = 3
+"""Of a range whose worker process dies. Ray Data's own rule is to try for ever."""
+MAX_RESTARTS = 6
+"""Of a worker; those that die while they start have no range to count for."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,53 +89,82 @@ def _embed(config: Config, plan: EmbedPlan, missing: list[RowRange]) -> dict[str
     """Run the pipeline over the missing ranges; return what it did.
 
     Raises:
-        StoreError: it ended without some of them.
+        StoreError: some of them could not be written; the others are.
     """
     progress = Progress("embed", sum(r.stop - r.start for r in missing), "rows", "tokens")
     connect()
     metrics, totals, left = EmbedMetrics(), EmbedCounts(), {r.name for r in missing}
+    failures: list[str] = []
     start_up: float | None = None
-    for written in pipeline(config, plan, missing).iter_rows():
+    for written in _written(config, plan, missing):
         counts = EmbedCounts.model_validate_json(written["counts"])
         if start_up is None:
             start_up = progress.seconds - counts.read_seconds - counts.encode_seconds - counts.write_seconds
+        if written["error"]:
+            failures.append(written["error"])
+            progress.log(f"{written['name']} failed: {written['error']}")
+            continue
         totals += counts
         metrics.add(counts)
         left.discard(written["name"])
         progress.add(counts.rows, counts.tokens)
     seconds = progress.finish()
+    _check_complete(failures, left)
+    return _report(totals, seconds, start_up or 0.0)
+
+
+def _check_complete(failures: list[str], left: set[str]) -> None:
+    if failures:
+        more = f" (and {len(failures) - 1} more vector parts)" if len(failures) > 1 else ""
+        raise StoreError(f"{failures[0]}{more}; the other vector parts are written")
     if left:
         raise StoreError(f"{len(left)} vector parts were not written, {min(left)} among them; run pubray embed again")
-    return _report(totals, seconds, start_up or 0.0)
+
+
+def _written(config: Config, plan: EmbedPlan, missing: list[RowRange]) -> Iterator[dict[str, Any]]:
+    """Yield the ranges as they are written.
+
+    Raises:
+        StoreError: a worker process cannot start, or dies again and again.
+    """
+    try:
+        yield from pipeline(config, plan, missing).iter_rows()
+    except RayActorError as error:
+        if error.actor_init_failed:
+            # Ray keeps only the text of what was raised, and that comes last.
+            raise StoreError(f"a worker of embed cannot start: {str(error).strip().splitlines()[-1]}") from None
+        raise StoreError(
+            f"a worker of embed died {TRIES} times at one range, or while it started; if memory is short, lower "
+            "engine.batch_tokens or embed.actors; what is written is kept, run pubray embed again"
+        ) from None
 
 
 def pipeline(
     config: Config, plan: EmbedPlan, missing: list[RowRange], encoder: type[EncodeRange] = EncodeRange
 ) -> ray.data.Dataset:
-    """Return the dataset of the ranges as they are written: columns `name`, and `counts` in JSON."""
+    """Return the dataset of the ranges as they are written: columns `name`, `counts` in JSON, `error`."""
     actors = min(config.embed.actors, len(missing))
     threads = config.embed.threads or max(1, (os.cpu_count() or 1) // actors)
-    helpers: dict[str, Any] = {
-        "compute": ray.data.ActorPoolStrategy(min_size=1, max_size=actors),
+    common: dict[str, Any] = {
         "batch_size": 1,
         "batch_format": "pyarrow",
-        "num_cpus": 0.25,
+        "max_task_retries": TRIES - 1,
+        "max_restarts": MAX_RESTARTS,
     }
-    return (
-        ray.data.from_items([{"range": r.model_dump_json()} for r in missing], override_num_blocks=len(missing))
-        .map_batches(TokenizeRange, fn_constructor_args=(config, plan), **helpers)
-        # No CPU is reserved: actors that hold every CPU keep the other stages from running, for ever.
-        .map_batches(
-            encoder,
-            fn_constructor_args=(config, threads),
-            compute=ray.data.ActorPoolStrategy(size=actors),
-            batch_size=1,
-            batch_format="pyarrow",
-            num_cpus=0,
-            num_gpus=config.embed.num_gpus,
-        )
-        .map_batches(WriteRange, fn_constructor_args=(config, plan), **helpers)
+    helpers = {"compute": ray.data.ActorPoolStrategy(min_size=1, max_size=actors), "num_cpus": 0.25, **common}
+    ranges = ray.data.from_items([{"range": r.model_dump_json()} for r in missing], override_num_blocks=len(missing))
+    # Not map_batches(), which takes no limits of retries without a warning.
+    tokens = ranges.map_batches_internal(TokenizeRange, fn_constructor_args=(config, plan), **helpers)
+    # No CPU is reserved: actors that hold every CPU keep the other stages from running, for ever.
+    vectors = tokens.map_batches_internal(
+        encoder,
+        fn_constructor_args=(config, threads),
+        compute=ray.data.ActorPoolStrategy(size=actors),
+        num_cpus=0,
+        num_gpus=config.embed.num_gpus,
+        **common,
     )
+    return vectors.map_batches_internal(WriteRange, fn_constructor_args=(config, plan), **helpers)
 
 
 def _report(totals: EmbedCounts, seconds: float, start_up: float) -> dict[str, Any]:

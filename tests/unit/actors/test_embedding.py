@@ -13,7 +13,6 @@ from retrieval.articles import Article, Rejects, article_batch
 from retrieval.parts import count_vectors, read_vectors, write_article_part, write_vector_part
 from retrieval.snapshot import Plan, read_snapshot, write_snapshot
 from schemas.config import Config, EngineConfig, SelectionConfig
-from schemas.errors import InputError
 from schemas.layout import Layout
 from schemas.protocols import ArticleText
 from schemas.snapshot import Lineage
@@ -146,9 +145,20 @@ def test_a_vector_beyond_float16_is_refused_by_pmid(config: Config) -> None:
     overflown = np.full(2 * tiny.DIMENSION, np.inf, np.float16)
     column = pa.LargeListArray.from_arrays([0, len(overflown)], pa.array(overflown))
     encoded = encoded.set_column(encoded.column_names.index("encoded_vectors"), "encoded_vectors", column)
-    with pytest.raises(InputError, match="article 13"):
-        WriteRange(config, PLAN)(encoded)
-    assert not Path(part(config, ALL)).exists()
+    [written] = WriteRange(config, PLAN)(encoded).to_pylist()
+    assert written["error"].startswith("article 13: its vector is beyond float16")
+    assert not Path(part(config, rows(4, 6))).exists()
+
+
+def test_what_cannot_be_read_fails_by_name_and_the_others_are_written(config: Config) -> None:
+    lost = RowRange(source="pubmed26n0009", start=0, stop=3)
+    failed, written = embed(config, [lost, ALL]).to_pylist()
+    assert failed["name"] == lost.name
+    assert failed["error"].startswith(f"{Layout(config.store).article_part('pubmed26n0009')}: no such file")
+    assert EmbedCounts.model_validate_json(failed["counts"]).encoded == 0
+    assert not Path(part(config, lost)).exists()
+    assert (written["name"], written["error"]) == (ALL.name, "")
+    assert Path(part(config, ALL)).exists()
 
 
 NIGHT = "pubmed26n0002"
