@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from retrieval.known import Known, KnownCounts
-from retrieval.parts import read_vector_rows, refusing
+from retrieval.parts import read_vector_rows, refusing, row_ranges
 from retrieval.snapshot import read_snapshot
 from schemas.vector import RowRange
 
@@ -29,6 +29,7 @@ class EarlierVectors:
         self._snapshot, self._part_path = snapshot, part_path
         self._rows_per_part, self._dimension = rows_per_part, dimension
         self._parts = read_snapshot(Path(snapshot)).info.parts
+        self._ranges = {(r.source, r.start): r for r in row_ranges(self._parts, rows_per_part)}
 
     def find(self, articles: pa.Table) -> Known:
         """Return the vectors of the articles that had the same PMID and text then."""
@@ -39,9 +40,7 @@ class EarlierVectors:
         starts = rows - rows % self._rows_per_part
         for part, start in np.unique(np.stack([parts, starts], axis=1), axis=0):
             here = np.flatnonzero((parts == part) & (starts == start))
-            ref = self._parts[part]
-            stop = min(int(start) + self._rows_per_part, ref.rows)
-            path = self._part_path(RowRange(source=ref.name, start=int(start), stop=stop))
+            path = self._part_path(self._ranges[self._parts[part].name, int(start)])
             values, present = read_vector_rows(path, rows[here] - start)
             vectors[positions[here]], found[positions[here]] = values, present
         [known] = np.nonzero(found)

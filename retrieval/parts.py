@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from retrieval.articles import Rejects
 from retrieval.storage import atomic_path
 from schemas.article import ARTICLE_SCHEMA
+from schemas.base import digest
 from schemas.errors import InputError, IntegrityError, StoreError
 from schemas.snapshot import PartRef
 from schemas.vector import RowRange, vector_schema
@@ -194,12 +195,14 @@ def _vectors(path: str, table: pa.Table) -> tuple[NDArray[np.float16], NDArray[n
 
 
 def row_ranges(parts: Iterable[PartRef], rows_per_part: int) -> list[RowRange]:
-    """Cut article parts into ranges of `rows_per_part` rows, the last of each part shorter."""
-    return [
-        RowRange(source=part.name, start=start, stop=min(start + rows_per_part, part.rows))
-        for part in parts
-        for start in range(0, part.rows, rows_per_part)
-    ]
+    """Cut all article parts of a snapshot into ranges of `rows_per_part` rows, the last of each part shorter."""
+    ranges, history = [], ""
+    for part in parts:
+        history = digest([history, part.name, part.digest])
+        for start in range(0, part.rows, rows_per_part):
+            stop = min(start + rows_per_part, part.rows)
+            ranges.append(RowRange(source=part.name, start=start, stop=stop, history=history))
+    return ranges
 
 
 def _footer(path: Path) -> pq.FileMetaData:

@@ -27,11 +27,16 @@ class RowRange(Frozen):
     """Name of the source file, and so of its article part."""
     start: int
     stop: int
+    history: str
+    """Digest of the article parts from the first to this one: what decides whether its rows can be alive."""
 
     @property
     def name(self) -> str:
-        """`pubmed26n0001-0-8192`, the file name of its vector part: ranges of another size are other files."""
-        return f"{self.source}-{self.start}-{self.stop}"
+        """`pubmed26n0001-0-8192-1f0c…`, the file name of its vector part.
+
+        Ranges of another size are other files, and so are those behind an article part that came late.
+        """
+        return f"{self.source}-{self.start}-{self.stop}-{self.history}"
 
 
 class EmbedPlan(NamedTuple):

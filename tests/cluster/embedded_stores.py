@@ -42,9 +42,10 @@ def alive_vectors(config: Config) -> Vectors:
     snapshot = ingested(layout)
     keys = pq.read_table(snapshot.path, columns=["part", "row", "pmid"]).to_pydict()
     found: Vectors = {}
+    ranges = row_ranges(snapshot.info.parts, ROWS)
     for number, part in enumerate(snapshot.info.parts):
         abstracts = pq.read_table(layout.article_part(part.name), columns=["abstract"])["abstract"].to_pylist()
-        pieces = [read_vectors(str(folder / f"{rows.name}.parquet")) for rows in row_ranges([part], ROWS)]
+        pieces = [read_vectors(str(folder / f"{rows.name}.parquet")) for rows in ranges if rows.source == part.name]
         pmids, vectors, present = (np.concatenate(column) for column in zip(*pieces, strict=True))
         for row, pmid in [(r, p) for n, r, p in zip(*keys.values(), strict=True) if n == number]:
             assert (pmids[row], bool(present[row])) == (pmid, abstracts[row] != "")

@@ -119,6 +119,19 @@ def test_a_night_that_was_not_embedded_is_made_up_for_by_the_next_one(
     assert_copied(after, before, {new_a: x, new_b: y, b: b, c: c})
 
 
+def test_a_row_that_a_late_file_brings_back_to_life_gets_its_vector(
+    real: Path, source: Path, config: Config, before: Vectors
+) -> None:
+    pmid, other = list(before)[:2]
+    write_night(real, source, "pubmed26n0005.xml.gz", Night(SECOND, reissued=[pmid], revised_metadata=[other]))
+    ingest_into(config, source)
+    assert counts(embed.run(config, NOTHING)) == {"embedded_parts": 1, "rows": 2, "encoded": 0, "copied": 1}
+    write_night(real, source, "pubmed26n0004.xml.gz", Night(FIRST, deleted=[pmid]))
+    ingest_into(config, source)
+    assert counts(embed.run(config, NOTHING)) == {"embedded_parts": 2, "rows": 3, "encoded": 0, "copied": 2}
+    assert_copied(alive_vectors(config), before, {})
+
+
 def scores(config: Config, query: str) -> dict[int, float]:
     options = Namespace(query=query, task=None, k=200, no_rerank=True, url=None)
     return {int(hit["id"]): hit["retrieval_score"] for hit in search.run(config, options)["hits"]}

@@ -39,11 +39,15 @@ def test_the_version_holds_every_live_article_with_an_abstract_once(version: Ind
     assert version.recall.at_10 >= 0.98
 
 
+def first_part(config: Config, version: IndexVersion, source: str) -> Path:
+    """The vector part of the first 64 rows of a source file."""
+    [path] = Path(open_layout(config).vector_parts(version.fingerprint, version.selection)).glob(f"{source}-0-64-*")
+    return path
+
+
 def test_a_vector_of_the_pipeline_is_the_encoders_own(version: IndexVersion, config: Config) -> None:
     layout, spec = open_layout(config), config.encoder
-    pmids, vectors, present = read_vectors(
-        layout.vector_part(version.fingerprint, version.selection, "pubmed21n1298-0-64")
-    )
+    pmids, vectors, present = read_vectors(str(first_part(config, version, "pubmed21n1298")))
     articles = {
         row["pmid"]: ArticleText(row["title"], row["abstract"])
         for row in pq.read_table(
@@ -64,7 +68,7 @@ def test_a_second_run_does_nothing(version: IndexVersion, config: Config, source
 
 
 def test_a_rerun_makes_only_the_lost_vector_part(version: IndexVersion, config: Config) -> None:
-    path = Path(open_layout(config).vector_part(version.fingerprint, version.selection, "pubmed20n0014-0-64"))
+    path = first_part(config, version, "pubmed20n0014")
     before = read_vectors(str(path))
     path.unlink()
     assert embed.run(config, NOTHING)["embedded_parts"] == 1

@@ -10,7 +10,7 @@ import pytest
 from actors.embedding import EncodeRange, TokenizeRange, WriteRange
 from actors.encoder import ArticleTower
 from retrieval.articles import Article, Rejects, article_batch
-from retrieval.parts import count_vectors, read_vectors, write_article_part, write_vector_part
+from retrieval.parts import count_vectors, read_vectors, row_ranges, write_article_part, write_vector_part
 from retrieval.snapshot import Plan, read_snapshot, write_snapshot
 from schemas.config import Config, EngineConfig, SelectionConfig
 from schemas.layout import Layout
@@ -58,7 +58,7 @@ def counts(written: pa.Table) -> list[EmbedCounts]:
 
 
 def rows(start: int, stop: int) -> RowRange:
-    return RowRange(source=SOURCE, start=start, stop=stop)
+    return RowRange(source=SOURCE, start=start, stop=stop, history="h")
 
 
 ALL = rows(0, 6)
@@ -103,12 +103,12 @@ def test_ranges_in_one_batch_or_alone_are_the_same_files(config: Config) -> None
 
 def test_the_file_is_named_by_source_and_rows_and_may_be_written_again(config: Config) -> None:
     written = embed(config, [ALL])
-    assert part(config, ALL).endswith(f"/vectors/fingerprint/abstract/{SOURCE}-0-6.parquet")
-    assert written["name"].to_pylist() == [f"{SOURCE}-0-6"]
+    assert part(config, ALL).endswith(f"/vectors/fingerprint/abstract/{SOURCE}-0-6-h.parquet")
+    assert written["name"].to_pylist() == [f"{SOURCE}-0-6-h"]
     before = Path(part(config, ALL)).read_bytes()
     embed(config, [ALL])
     assert Path(part(config, ALL)).read_bytes() == before
-    assert [f.name for f in Path(part(config, ALL)).parent.iterdir()] == [f"{SOURCE}-0-6.parquet"]
+    assert [f.name for f in Path(part(config, ALL)).parent.iterdir()] == [f"{SOURCE}-0-6-h.parquet"]
 
 
 def test_what_was_done_is_reported_per_range(config: Config) -> None:
@@ -151,7 +151,7 @@ def test_a_vector_beyond_float16_is_refused_by_pmid(config: Config) -> None:
 
 
 def test_what_cannot_be_read_fails_by_name_and_the_others_are_written(config: Config) -> None:
-    lost = RowRange(source="pubmed26n0009", start=0, stop=3)
+    lost = RowRange(source="pubmed26n0009", start=0, stop=3, history="h")
     failed, written = embed(config, [lost, ALL]).to_pylist()
     assert failed["name"] == lost.name
     assert failed["error"].startswith(f"{Layout(config.store).article_part('pubmed26n0009')}: no such file")
@@ -172,19 +172,20 @@ REVISIONS = [
 
 def test_an_article_that_comes_again_with_its_text_keeps_its_vector_unencoded(config: Config) -> None:
     layout = Layout(config.store)
-    embed(config, [ALL])
-    path = Path(part(config, ALL))
+    before = read_snapshot(Path(layout.snapshot("now")))
+    [first] = row_ranges(before.info.parts, len(ARTICLES))
+    embed(config, [first])
+    path = Path(part(config, first))
     pmids, hashes = (pq.read_table(path)[name].to_numpy() for name in ("pmid", "text_hash"))
     _, vectors, present = read_vectors(str(path))
     marked = vectors + np.float16(1)  # an encoder would not give these
     write_vector_part(str(path), pmids, hashes, marked, present)
     night = write_article_part(layout.article_part(NIGHT), [article_batch(REVISIONS)], 1, Rejects())
-    before = read_snapshot(Path(layout.snapshot("now")))
     plan = Plan(Lineage(number=0), (*before.info.parts, night.ref), before)
     write_snapshot(layout.snapshot("next"), plan, layout.article_part, lambda counts: None)
 
-    one = RowRange(source=NIGHT, start=0, stop=4)
-    config = config.model_copy(update={"embed": config.embed.model_copy(update={"rows_per_part": 6})})
+    _, one = row_ranges(plan.parts, len(ARTICLES))
+    config = config.model_copy(update={"embed": config.embed.model_copy(update={"rows_per_part": len(ARTICLES)})})
     [done] = counts(embed(config, [one], plan=PLAN._replace(snapshot="next", earlier="now")))
     assert (done.copied, done.encoded) == (1, 2)
     _, vectors, present = read_vectors(part(config, one))
