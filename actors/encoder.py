@@ -1,4 +1,4 @@
-"""The encoder: one tower of an encoder spec, loaded once, that turns tokens into vectors."""
+"""The towers of an encoder: loaded once, they turn texts into tokens and tokens into vectors."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -11,31 +11,22 @@ from numpy.typing import NDArray
 from actors.engines import load_engine
 from actors.models import model_digests, model_folder
 from retrieval.pooling import pool, unit
-from retrieval.tokens import (
-    TokenBatch,
-    Tokens,
-    load_tokenizer,
-    pad_id,
-    token_batches,
-    tokenize_articles,
-    tokenize_queries,
-)
+from retrieval.tokens import TokenBatch, Tokens, TowerTokenizer, pad_id, token_batches
 from schemas.config import EngineConfig
 from schemas.encoder import EncoderSpec, TowerSpec
-from schemas.protocols import Vector
+from schemas.protocols import ArticleText, Query, Vector
 
 Floats = NDArray[np.float32]
 
 
-class Encoder:
+class _Tower:
     """A tower's weights in memory. Calls may come from several threads."""
 
     def __init__(self, spec: EncoderSpec, tower: TowerSpec, engine: EngineConfig, *, threads: int, cache: Path) -> None:
-        """Load the weights of `tower`, one of the two of `spec`."""
         folder = model_folder(tower.model, tower.revision, cache)
-        self.spec, self.tower = spec, tower
+        self.spec = spec
         self.digests = model_digests(folder)
-        self.tokenizer = load_tokenizer(folder, tower.max_length)
+        self._tokenizer = TowerTokenizer(folder, tower)
         self._run = load_engine(folder, "encoder", engine, threads=threads, cache=cache)
         self._batch_tokens = engine.batch_tokens
         self._pad = pad_id(folder)
@@ -58,18 +49,34 @@ class Encoder:
                 out[position] = units_BTD[row, : len(texts[position].ids)]
         return out
 
-    def query_tokens(self, queries: Sequence[str]) -> list[Tokens]:
-        """Tokenise queries for this tower."""
-        return tokenize_queries(self.tokenizer, self.tower, queries)
-
-    def article_tokens(self, texts: Sequence[tuple[str, str]]) -> list[Tokens]:
-        """Tokenise (title, abstract) for this tower."""
-        return tokenize_articles(self.tokenizer, self.tower, texts)
-
-    async def encode(self, texts: list[str]) -> list[Vector]:
-        """Return the vector of each query (see `QueryEncoder`)."""
-        return list(await asyncio.to_thread(lambda: self.vectors(self.query_tokens(texts))))
-
     def _forward(self, texts: Sequence[Tokens]) -> Iterator[tuple[TokenBatch, torch.Tensor]]:
         for batch in token_batches(texts, self._batch_tokens, self._pad):
             yield batch, self._run(batch)
+
+
+class QueryTower(_Tower):
+    """The tower for queries."""
+
+    def __init__(self, spec: EncoderSpec, engine: EngineConfig, *, threads: int, cache: Path) -> None:
+        """Load the weights of the spec's query tower."""
+        super().__init__(spec, spec.query, engine, threads=threads, cache=cache)
+
+    def tokens(self, queries: Sequence[Query]) -> list[Tokens]:
+        """Tokenise queries."""
+        return self._tokenizer.queries(queries)
+
+    async def encode(self, queries: list[Query]) -> list[Vector]:
+        """Return the vector of each query (see `QueryEncoder`)."""
+        return list(await asyncio.to_thread(lambda: self.vectors(self.tokens(queries))))
+
+
+class ArticleTower(_Tower):
+    """The tower for articles."""
+
+    def __init__(self, spec: EncoderSpec, engine: EngineConfig, *, threads: int, cache: Path) -> None:
+        """Load the weights of the spec's article tower."""
+        super().__init__(spec, spec.article, engine, threads=threads, cache=cache)
+
+    def tokens(self, articles: Sequence[ArticleText]) -> list[Tokens]:
+        """Tokenise articles."""
+        return self._tokenizer.articles(articles)

@@ -30,9 +30,9 @@ def connect() -> None:
             logging_level=logging.WARNING,
             log_to_driver=False,
         )
-    # Ray Data's bars and logs, in favour of ours.
+    # Ray Data's bars and logs, in favour of ours; what goes wrong is raised.
     ray.data.DataContext.get_current().enable_progress_bars = False
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from jobs import embed, evaluate, index, ingest, promote, search, serve
 from jobs.config import ROOT
 from jobs.console import log, megabytes, say, table
+from jobs.stages import Stages
 from jobs.store import ingested, open_layout
 from retrieval.embedded import WHEELS, is_cached
 from retrieval.selection import parse_pmids
@@ -49,7 +50,7 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
         raise UsageError(f"--articles {options.articles!r}: give a number from 1, or all")
     start = time.monotonic()
     _announce(config, out)
-    stages = _Stages()
+    stages = Stages()
     articles = stages.run("ingest", ingest.run, config, argparse.Namespace(source="embedded:pubmed", baseline=False))
     config = _select(config, options.articles)
     if options.port:
@@ -88,21 +89,8 @@ all in {report["seconds"]:.0f} s
 Go on:
   pubray search "what you want to know"      pubray demo --serve      pubray demo --articles all
   pubray status      pubray evaluate --mesh-topics {TOPICS} --candidates 20
-For MedCPT put its three models where infra/config/medcpt.toml says, then: pubray --config infra/config/medcpt.toml …
+For MedCPT: make verify-medcpt, then pubray --config infra/config/medcpt.toml …
 (The demo's model is all-MiniLM-L6-v2: general, not biomedical.)"""
-
-
-class _Stages:
-    """Runs the jobs one after the other and keeps the time of each."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    def run(self, name: str, job: Callable[..., Any], *arguments: Any) -> Any:
-        start = time.monotonic()
-        result = job(*arguments)
-        self.seconds[name] = time.monotonic() - start
-        return result
 
 
 def _announce(config: Config, out: Callable[[str], None]) -> None:
@@ -161,6 +149,8 @@ def _evaluation() -> argparse.Namespace:
         qrels=None,
         exact=False,
         no_rerank=False,
+        task=None,
+        query_length=None,
         run=None,
     )
 
@@ -188,7 +178,7 @@ def _summary(
 
     rows = [
         row("ingest", articles["records"], "records", not articles["ingested"], "articles"),
-        row("embed", embedded["vectors"], "vectors", not embedded["embedded_parts"], "vectors"),
+        row("embed", embedded["encoded"], "vectors", not embedded["embedded_parts"], "vectors"),
         row("index", built["articles"], "articles", not built["built"], "segments"),
         row("serve", 1, "service", False),
     ]

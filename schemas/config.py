@@ -96,6 +96,8 @@ class RerankConfig(Frozen):
     model: str | None = None
     """For `cross-encoder`: a folder or a hub name of a sequence-classification model with one label."""
     revision: str | None = None
+    bin_sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
+    """Trust in a model that is published as pytorch_model.bin only: the sha256 of that file. It is then converted."""
     max_length: PositiveInt = 512
     candidates: PositiveInt = 50
 

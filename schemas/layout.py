@@ -65,6 +65,10 @@ class Layout:
         """The folder of one segment."""
         return f"{self.root}/segments/{segment}"
 
+    def run_report(self, run: str) -> str:
+        """What one run of a job did."""
+        return f"{self.root}/runs/{run}/report.json"
+
     @property
     def versions(self) -> str:
         """The folder of version manifests."""

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from actors.encoder import Encoder
+from actors.encoder import ArticleTower
 from actors.searcher import IndexSearcher
 from jobs import embed, index, ingest, promote, rollback, serve, status
 from jobs.store import open_layout
@@ -19,6 +19,7 @@ from retrieval.parts import read_vectors
 from schemas.config import Config
 from schemas.errors import PubrayError
 from schemas.manifest import IndexVersion
+from schemas.protocols import ArticleText
 from tests.cluster.conftest import QUERIES, stop_serving
 
 NOTHING = Namespace()
@@ -38,19 +39,23 @@ def test_the_version_holds_every_live_article_with_an_abstract_once(version: Ind
     assert version.recall.at_10 >= 0.98
 
 
+def first_part(config: Config, version: IndexVersion, source: str) -> Path:
+    """The vector part of the first 64 rows of a source file."""
+    [path] = Path(open_layout(config).vector_parts(version.fingerprint, version.selection)).glob(f"{source}-0-64-*")
+    return path
+
+
 def test_a_vector_of_the_pipeline_is_the_encoders_own(version: IndexVersion, config: Config) -> None:
     layout, spec = open_layout(config), config.encoder
-    pmids, vectors, present = read_vectors(
-        layout.vector_part(version.fingerprint, version.selection, "pubmed21n1298-0-64")
-    )
+    pmids, vectors, present = read_vectors(str(first_part(config, version, "pubmed21n1298")))
     articles = {
-        row["pmid"]: (row["title"], row["abstract"])
+        row["pmid"]: ArticleText(row["title"], row["abstract"])
         for row in pq.read_table(
             layout.article_part("pubmed21n1298"), columns=["pmid", "title", "abstract"]
         ).to_pylist()
     }
-    encoder = Encoder(spec, spec.article, config.engine, threads=2, cache=Path(config.cache))
-    own = encoder.vectors(encoder.article_tokens([articles[int(p)] for p in pmids[present]]))
+    encoder = ArticleTower(spec, config.engine, threads=2, cache=Path(config.cache))
+    own = encoder.vectors(encoder.tokens([articles[int(p)] for p in pmids[present]]))
     cosines = np.einsum("nd,nd->n", vectors[present].astype(np.float32), own)
     assert cosines.min() > 0.9995
 
@@ -63,7 +68,7 @@ def test_a_second_run_does_nothing(version: IndexVersion, config: Config, source
 
 
 def test_a_rerun_makes_only_the_lost_vector_part(version: IndexVersion, config: Config) -> None:
-    path = Path(open_layout(config).vector_part(version.fingerprint, version.selection, "pubmed20n0014-0-64"))
+    path = first_part(config, version, "pubmed20n0014")
     before = read_vectors(str(path))
     path.unlink()
     assert embed.run(config, NOTHING)["embedded_parts"] == 1

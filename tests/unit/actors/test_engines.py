@@ -33,7 +33,7 @@ def test_weights_in_torchs_own_format_are_refused_by_name(engine: EngineConfig, 
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(InputError) as error:
         load_engine(folder, task, engine, threads=1, cache=tmp_path)
-    assert str(error.value).startswith(f"{folder}: no model.safetensors in it; ")
+    assert str(error.value).startswith(f"{folder}: only pytorch_model.bin in it, ")
     assert "\n" not in str(error.value)
 
 
