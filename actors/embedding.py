@@ -109,7 +109,7 @@ class EncodeRange:
         from actors.encoder import ArticleTower
 
         self._tower = ArticleTower(config.encoder, config.engine, threads=threads, cache=Path(config.cache))
-        self._batch_tokens = config.engine.batch_tokens
+        self._batch_tokens, self._peak = config.engine.batch_tokens, self._tower.peak()
         self._idle_since: float | None = None
 
     def __call__(self, ranges: pa.Table) -> pa.Table:
@@ -122,9 +122,12 @@ class EncodeRange:
             lengths, ids, segments = row.pop("length"), row.pop("ids"), row.pop("segments")
             ends = np.cumsum(lengths)[:-1]
             texts = [Tokens(*text) for text in zip(np.split(ids, ends), np.split(segments, ends), strict=True)]
-            vectors = self._tower.vectors(texts if len(lengths) else [])
+            texts = texts if len(lengths) else []
+            vectors = self._tower.vectors(texts)
         done = EmbedCounts(
             padded_tokens=padded_tokens(lengths, self._batch_tokens),
+            flops=self._tower.flops(texts),
+            peak_flops=self._peak * watch.seconds,
             wait_seconds=waited,
             encode_seconds=watch.seconds,
         )

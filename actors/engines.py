@@ -30,13 +30,15 @@ def load_engine(folder: Path, task: Task, config: EngineConfig, *, threads: int,
     kind, device = chosen(config, cuda=torch.cuda.is_available())
     # Imported here: each takes a second or more, and one is enough.
     if kind == "openvino":
-        from actors.openvino_engine import openvino_forward
+        from actors.openvino_engine import openvino_dtype, openvino_forward
 
-        return Engine(openvino_forward(folder, task, config, threads, cache))
-    from actors.torch_engine import torch_forward
+        dtype = openvino_dtype(config)
+        return Engine(openvino_forward(folder, task, dtype, threads, cache), device, dtype)
+    from actors.torch_engine import torch_dtype, torch_forward
 
-    forward: Forward = torch_forward(folder, task, config, device, threads)
-    return Engine(Halving(forward) if device == "cuda" else forward)
+    dtype = torch_dtype(config, device)
+    forward: Forward = torch_forward(folder, task, dtype, device, threads, compiled=config.compile)
+    return Engine(Halving(forward) if device == "cuda" else forward, device, dtype)
 
 
 def chosen(config: EngineConfig, *, cuda: bool) -> tuple[Kind, Device]:

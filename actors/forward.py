@@ -27,9 +27,9 @@ def as_it_is(output: torch.Tensor, _mask_BT: torch.Tensor) -> torch.Tensor:
 class Engine:
     """Runs one model's forward pass. Calls may come from several threads."""
 
-    def __init__(self, forward: Forward) -> None:
-        """Use `forward`, which belongs to one kind of engine."""
-        self._forward = forward
+    def __init__(self, forward: Forward, device: Device = "cpu", dtype: torch.dtype = torch.float32) -> None:
+        """Use `forward`, which belongs to one kind of engine, and computes there and in that number format."""
+        self._forward, self.device, self.dtype = forward, device, dtype
 
     def __call__(self, batch: TokenBatch) -> torch.Tensor:
         """Return the whole output for one batch, on the CPU."""

@@ -17,17 +17,21 @@ from schemas.config import EngineConfig
 from schemas.errors import UsageError
 
 
-def openvino_forward(folder: Path, task: Task, config: EngineConfig, threads: int, cache: Path) -> Forward:
-    """Load the model of `folder`, traced now or before.
+def openvino_dtype(config: EngineConfig) -> torch.dtype:
+    """Return the number format that this CPU computes in.
 
     Raises:
-        UsageError: bfloat16 is wanted and this CPU does not compute in it.
+        UsageError: bfloat16 is wanted and the CPU has none.
     """
     native = "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if config.precision == "bfloat16" and not native:
         raise UsageError("engine.precision = 'bfloat16', but this CPU has none; use 'auto' or 'float32'")
-    half = config.precision != "float32" and native
-    compiled = _compiled(_traced(folder, task, cache), "bf16" if half else "f32", threads)
+    return torch.bfloat16 if config.precision != "float32" and native else torch.float32
+
+
+def openvino_forward(folder: Path, task: Task, dtype: torch.dtype, threads: int, cache: Path) -> Forward:
+    """Load the model of `folder`, traced now or before."""
+    compiled = _compiled(_traced(folder, task, cache), "bf16" if dtype == torch.bfloat16 else "f32", threads)
     names = {name for port in compiled.inputs for name in port.names}
 
     def forward(batch: TokenBatch, finish: Finish) -> Pending:

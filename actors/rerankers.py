@@ -64,9 +64,9 @@ class CrossEncoderReranker:
             )
         ]
         logits = [0.0] * len(pairs)
-        for batch in token_batches(pairs, self._batch_tokens, self._pad):
-            output = self._run(batch)[:, 0].float().tolist()
-            for position, logit in zip(batch.positions, output, strict=True):
+        batches = token_batches(pairs, self._batch_tokens, self._pad)
+        for batch, output in self._run.run(batches, lambda logits, _: logits[:, 0].float()):
+            for position, logit in zip(batch.positions, output.tolist(), strict=True):
                 logits[position] = logit
         remaining = iter(logits)
         return [[RerankScore(x, x) for x in (next(remaining) for _ in s.matches)] for s in scorings]

@@ -16,18 +16,19 @@ from schemas.config import EngineConfig
 from schemas.errors import UsageError
 
 
-def torch_forward(folder: Path, task: Task, config: EngineConfig, device: Device, threads: int) -> Forward:
+def torch_forward(
+    folder: Path, task: Task, dtype: torch.dtype, device: Device, threads: int, *, compiled: bool
+) -> Forward:
     """Load the model of `folder` onto `device`.
 
     Raises:
-        UsageError: it does not fit there, or cannot be computed there in the precision wanted.
+        UsageError: it does not fit there.
     """
-    dtype = _dtype(config, device)
     if device == "cpu":
         torch.set_num_threads(threads)
     model = load_model(folder, task, dtype, device)
     causal, copies = _is_causal(model), CudaCopies() if device == "cuda" else NoCopies()
-    run = torch.compile(model, dynamic=True) if config.compile else model
+    run = torch.compile(model, dynamic=True) if compiled else model
 
     def forward(batch: TokenBatch, finish: Finish) -> Pending:
         with torch.inference_mode():
@@ -73,8 +74,12 @@ def model_inputs(model: torch.nn.Module, batch: TokenBatch) -> dict[str, NDArray
     return inputs
 
 
-def _dtype(config: EngineConfig, device: Device) -> torch.dtype:
-    """Return the number format; a CPU computes in bfloat16 whether or not it is faster, so it is not its default."""
+def torch_dtype(config: EngineConfig, device: Device) -> torch.dtype:
+    """Return the number format; a CPU computes in bfloat16 whether or not it is faster, so it is not its default.
+
+    Raises:
+        UsageError: the device has not the one that is wanted.
+    """
     native = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     if config.precision == "bfloat16" and device == "cuda" and not native:
         raise UsageError("engine.precision = 'bfloat16', but this GPU has none; use 'auto' or 'float32'")

@@ -86,21 +86,29 @@ def run_job(base: Config, settings: list[str], pmids: list[int]) -> dict[str, An
         return {**json.loads(done.stdout), "wall_seconds": time.perf_counter() - start}
 
 
-class NullEncode(EncodeRange):
-    """An encoder that takes no time: what is left is the host's work."""
+class NullTower:
+    """An article tower that takes no time."""
 
-    def __init__(self, config: Config, threads: int) -> None:
-        """Load nothing."""
-        self._dimension, self._batch_tokens, self._idle_since = (
-            config.encoder.dimension,
-            config.engine.batch_tokens,
-            None,
-        )
-        self._tower = self  # type: ignore[assignment]
+    def __init__(self, dimension: int) -> None:
+        """`dimension` is that of the vectors."""
+        self._dimension = dimension
 
     def vectors(self, texts: list[Tokens]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
         """Return zeros."""
         return np.zeros((len(texts), self._dimension), np.float32)
+
+    def flops(self, texts: list[Tokens]) -> float:
+        """Return that there is nothing to compute."""
+        return 0.0
+
+
+class NullEncode(EncodeRange):
+    """The encoding stage without an encoder: what is left is the host's work."""
+
+    def __init__(self, config: Config, threads: int) -> None:
+        """Load nothing."""
+        self._tower = NullTower(config.encoder.dimension)  # type: ignore[assignment]
+        self._batch_tokens, self._peak, self._idle_since = config.engine.batch_tokens, 1.0, None
 
 
 def host_seconds(base: Config, pmids: list[int]) -> float:

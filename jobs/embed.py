@@ -65,9 +65,9 @@ def show(report: dict[str, Any]) -> str:
     if not report["embedded_parts"]:
         return head
     of_articles = ("rows", "encoded", "copied", "without_title", "without_abstract", "cut")
-    of_time = ("articles_per_second", "tokens_per_second", "padding_waste", "waiting", "seconds", "start_up_seconds")
-    of_stages = ("read_seconds", "encode_seconds", "wait_seconds", "write_seconds")
-    rows = [[key.replace("_", " "), report[key]] for key in (*of_articles, *of_time, *of_stages)]
+    of_rates = ("articles_per_second", "tokens_per_second", "padding_waste", "mfu", "waiting")
+    of_time = ("seconds", "start_up_seconds", "read_seconds", "encode_seconds", "wait_seconds", "write_seconds")
+    rows = [[key.replace("_", " "), report[key]] for key in (*of_articles, *of_rates, *of_time)]
     return f"{head}\n{table(['of the new parts', 'value'], rows)}"
 
 
@@ -176,6 +176,7 @@ def _report(totals: EmbedCounts, seconds: float, start_up: float) -> dict[str, A
         "articles_per_second": totals.encoded / working,
         "tokens_per_second": totals.tokens / working,
         "padding_waste": 1 - totals.tokens / totals.padded_tokens if totals.padded_tokens else 0.0,
+        "mfu": totals.flops / totals.peak_flops if totals.peak_flops else 0.0,
         "waiting": totals.wait_seconds / encoding if encoding else 0.0,
         "seconds": seconds,
         "start_up_seconds": start_up,

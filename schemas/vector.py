@@ -66,6 +66,10 @@ class EmbedCounts(Frozen):
     tokens: int = 0
     padded_tokens: int = 0
     """What the engine computed: tokens, and what fills their batches up."""
+    flops: float = 0
+    """What the tokens need, padding left out; 0 for a kind of model whose shapes are not known."""
+    peak_flops: float = 0
+    """What matrix products of the same number format would have done in `encode_seconds`."""
     read_seconds: float = 0
     """Reading, looking for known vectors, and tokenising; as all seconds, added up over the workers."""
     wait_seconds: float = 0

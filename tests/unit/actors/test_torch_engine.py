@@ -8,7 +8,7 @@ import transformers
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from actors.forward import Engine, as_it_is
-from actors.torch_engine import load_model, torch_forward
+from actors.torch_engine import load_model, torch_dtype, torch_forward
 from retrieval.tokens import TokenBatch
 from schemas.config import EngineConfig
 from tests.unit.actors import tiny
@@ -27,7 +27,7 @@ GROUPED = {**SMALL, "num_key_value_heads": 2}
 
 
 def engine(folder: Path, config: EngineConfig = FLOAT32) -> Engine:
-    return Engine(torch_forward(folder, "encoder", config, "cpu", 1))
+    return Engine(torch_forward(folder, "encoder", torch_dtype(config, "cpu"), "cpu", 1, compiled=config.compile))
 
 
 def save(config: Any, folder: Path, tokenizer_of: Path) -> None:
@@ -100,7 +100,8 @@ def test_bfloat16_hardly_changes_what_torch_gives(tiny_encoder: Path) -> None:
 
 
 def test_the_output_is_finished_with_its_mask(tiny_encoder: Path) -> None:
-    batch, forward = tiny.pairs(tiny_encoder), torch_forward(tiny_encoder, "encoder", FLOAT32, "cpu", 1)
+    batch = tiny.pairs(tiny_encoder)
+    forward = torch_forward(tiny_encoder, "encoder", torch.float32, "cpu", 1, compiled=False)
     summed = forward(batch, lambda hidden, mask: (hidden * mask.unsqueeze(-1)).sum(1))()
     expected = (forward(batch, as_it_is)() * torch.from_numpy(batch.mask).unsqueeze(-1)).sum(1)
     torch.testing.assert_close(summed, expected)
