@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from actors.known_vectors import COLUMNS, KnownSources
 from actors.models import model_folder
-from retrieval.earlier import EarlierVectors
 from retrieval.parts import read_range, write_vector_part
 from retrieval.selection import selected
 from retrieval.snapshot import alive_rows
@@ -26,12 +26,11 @@ from schemas.layout import Layout
 from schemas.protocols import ArticleText
 from schemas.vector import EmbedCounts, EmbedPlan, RowRange
 
-COLUMNS = ("pmid", "text_hash", "title", "abstract")
 NOTHING: dict[str, NDArray[Any]] = {
     "pmid": np.empty(0, np.int64),
     "text_hash": np.empty(0, np.uint64),
-    "copied": np.empty(0, np.intp),
-    "copied_vectors": np.empty(0, np.float16),
+    "known": np.empty(0, np.intp),
+    "known_vectors": np.empty(0, np.float16),
     "encoded": np.empty(0, np.intp),
     "length": np.empty(0, np.int32),
     "ids": np.empty(0, np.int32),
@@ -48,7 +47,7 @@ class TokenizeRange:
         self._config, self._plan, self._layout = config, plan, Layout(config.store)
         tower = config.encoder.article
         self._tokenizer = TowerTokenizer(model_folder(tower.model, tower.revision, Path(config.cache)), tower)
-        self._earlier = earlier_vectors(config, plan)
+        self._sources = KnownSources(config, plan)
 
     def __call__(self, ranges: pa.Table) -> pa.Table:
         """Take the column `range` (JSON of a `RowRange`), add what the later stages need of its articles."""
@@ -68,17 +67,15 @@ class TokenizeRange:
             alive = alive_rows(self._layout.snapshot(self._plan.snapshot), rows.source, rows.start, rows.stop)
             [wanted] = np.nonzero(alive & selected(self._config.selection, self._plan.pmids, articles))
             texts = articles.take(pa.array(wanted))
-            known = self._earlier.find(texts) if self._earlier and len(texts) else None
-            copied = known.rows if known else np.empty(0, np.intp)
-            rest = np.delete(np.arange(len(wanted)), copied)
+            known, found = self._sources.find(texts)
+            rest = np.delete(np.arange(len(wanted)), known.rows)
             columns = texts.select(["title", "abstract"]).take(pa.array(rest)).to_pydict()
             tokens = self._tokenizer.articles(
                 [ArticleText(*text) for text in zip(columns["title"], columns["abstract"], strict=True)]
             )
-        counts = EmbedCounts(
+        counts = found + EmbedCounts(
             rows=len(articles),
             encoded=len(rest),
-            copied=len(copied),
             without_title=_empty(texts["title"]),
             without_abstract=_empty(texts["abstract"]),
             cut=sum(t.cut for t in tokens),
@@ -91,8 +88,8 @@ class TokenizeRange:
             counts=counts.model_dump_json(),
             pmid=articles["pmid"].to_numpy(),
             text_hash=articles["text_hash"].to_numpy(),
-            copied=wanted[copied],
-            copied_vectors=(known.vectors if known else np.empty(0, np.float16)).reshape(-1),
+            known=wanted[known.rows],
+            known_vectors=known.vectors.reshape(-1),
             encoded=wanted[rest],
             length=np.array([len(t.ids) for t in tokens], np.int32),
             ids=np.concatenate([np.empty(0, np.int32), *(t.ids for t in tokens)]),
@@ -159,26 +156,13 @@ class WriteRange:
         with _Stopwatch() as watch:
             vectors = np.zeros((len(row["pmid"]), self._dimension), np.float16)
             present = np.zeros(len(vectors), bool)
-            for kind in ("copied", "encoded"):
+            for kind in ("known", "encoded"):
                 vectors[row[kind]] = row[f"{kind}_vectors"].reshape(-1, self._dimension)
                 present[row[kind]] = True
             path = self._layout.vector_part(self._plan.fingerprint, self._plan.selection, name)
             write_vector_part(path, row["pmid"], row["text_hash"], vectors, present)
         counts: str = _counted(row, EmbedCounts(write_seconds=watch.seconds))["counts"]
         return counts
-
-
-def earlier_vectors(config: Config, plan: EmbedPlan) -> EarlierVectors | None:
-    """Open the vectors of the plan's earlier snapshot, where it names one."""
-    if plan.earlier is None:
-        return None
-    layout = Layout(config.store)
-    return EarlierVectors(
-        layout.snapshot(plan.earlier),
-        lambda rows: layout.vector_part(plan.fingerprint, plan.selection, rows.name),
-        config.embed.rows_per_part,
-        config.encoder.dimension,
-    )
 
 
 class _Stopwatch:

@@ -3,7 +3,6 @@
 Every run has a store of its own, whose articles are those of one base store, and a Ray of its own.
 """
 
-import argparse
 import json
 import os
 import subprocess
@@ -22,6 +21,7 @@ from actors.models import model_folder, tower_digests
 from jobs import embed, ingest
 from jobs.cluster import connect
 from jobs.config import load_config
+from jobs.stages import run_job
 from jobs.store import ingested, load_selection, newest_snapshot, open_layout
 from retrieval.parts import read_range, row_ranges
 from retrieval.snapshot import alive_rows
@@ -37,7 +37,7 @@ def base_store(settings: list[str]) -> Config:
     cache = Path(load_config(None, settings, {}).cache)
     config = load_config(None, settings, {"PUBRAY_STORE": str(cache / "benchmarks" / "store")})
     if newest_snapshot(open_layout(config)) is None:
-        ingest.run(config, argparse.Namespace(source="embedded:pubmed", baseline=False))
+        run_job(ingest, config, "--source", "embedded:pubmed")
     return config
 
 
@@ -66,7 +66,7 @@ def own_store(config: Config, folder: str, pmids: list[int]) -> Config:
     return config.model_copy(update={"store": folder, "selection": selection})
 
 
-def run_job(base: Config, settings: list[str], pmids: list[int]) -> dict[str, Any]:
+def timed_job(base: Config, settings: list[str], pmids: list[int]) -> dict[str, Any]:
     """Run `pubray embed` as a user does; return its report, with the seconds from start to exit as `wall_seconds`."""
     with tempfile.TemporaryDirectory() as folder:
         config = own_store(base, folder, pmids)

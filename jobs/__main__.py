@@ -9,12 +9,11 @@ import importlib
 import json
 import os
 import sys
-from typing import Any, Protocol
 
 from jobs.config import load_config
 from jobs.console import fail, results_only, say
 from jobs.failures import root_cause
-from schemas.config import Config
+from jobs.stages import Job
 from schemas.errors import PubrayError, UsageError
 
 JOBS = {
@@ -31,19 +30,6 @@ JOBS = {
     "status": "versions, counts and sizes of the store",
 }
 PLANNED = ("compact", "nightly", "plan", "gc", "mine", "train-retriever", "train-reranker")
-
-
-class Job(Protocol):
-    """What a module of `jobs/` that is a command has."""
-
-    def arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the job's own options."""
-
-    def run(self, config: Config, options: argparse.Namespace) -> dict[str, Any]:
-        """Do it, and return a report that can be JSON; what it names under `failures` makes the exit code 1."""
-
-    def show(self, report: dict[str, Any]) -> str:
-        """Return the report for a person."""
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from jobs import embed, evaluate, index, ingest, promote, search, serve
 from jobs.config import ROOT
 from jobs.console import log, megabytes, say, table
-from jobs.stages import Stages
+from jobs.stages import Stages, run_job
 from jobs.store import ingested, open_layout
 from retrieval.embedded import WHEELS, is_cached
 from retrieval.selection import parse_pmids
@@ -28,6 +28,7 @@ DEMO = ROOT / "infra" / "demo"
 CHOSEN = DEMO / "selection.txt"
 CHOSEN_COUNT = 2000
 TOPICS = 50
+EVALUATION = ("--mesh-topics", str(TOPICS), "--candidates", "20")
 SEED = 0
 
 CAVEAT = (
@@ -51,19 +52,19 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
     start = time.monotonic()
     _announce(config, out)
     stages = Stages()
-    articles = stages.run("ingest", ingest.run, config, argparse.Namespace(source="embedded:pubmed", baseline=False))
+    articles = stages.run("ingest", run_job, ingest, config, "--source", "embedded:pubmed")
     config = _select(config, options.articles)
     if options.port:
         config = config.model_copy(update={"serve": config.serve.model_copy(update={"port": options.port})})
-    embedded = stages.run("embed", embed.run, config, options)
-    built = stages.run("index", index.run, config, options)
-    stages.run("promote", promote.run, config, argparse.Namespace(version=built["version"]))
+    embedded = stages.run("embed", run_job, embed, config)
+    built = stages.run("index", run_job, index, config)
+    stages.run("promote", run_job, promote, config, built["version"])
     url = stages.run("serve", serve.deploy, config)
     try:
         answers = _ask(url, out)
         quality = None
         if built["articles"] >= CHOSEN_COUNT:
-            quality = stages.run("evaluate", evaluate.run, config, _evaluation())
+            quality = stages.run("evaluate", run_job, evaluate, config, *EVALUATION)
             out(f"\nQuality, judged by NLM's indexers:\n{evaluate.show(quality)}\n{CAVEAT}")
         report = {
             "seconds": round(time.monotonic() - start, 1),
@@ -138,21 +139,6 @@ def _ask(url: str, out: Callable[[str], None]) -> list[dict[str, Any]]:
         out(f"\n{search.show(response.model_dump())}\n{known}")
         answers.append({"query": query["text"], "hits": [h.id for h in response.hits], "relevant": hits})
     return answers
-
-
-def _evaluation() -> argparse.Namespace:
-    return argparse.Namespace(
-        mesh_topics=TOPICS,
-        candidates=20,
-        beir=None,
-        queries=None,
-        qrels=None,
-        exact=False,
-        no_rerank=False,
-        task=None,
-        query_length=None,
-        run=None,
-    )
 
 
 def _summary(

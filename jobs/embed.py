@@ -14,16 +14,17 @@ from ray.exceptions import RayActorError
 
 from actors.embedding import EncodeRange, TokenizeRange, WriteRange
 from actors.models import tower_digests
-from jobs.cluster import connect
+from jobs.cluster import connect, gpus
 from jobs.console import Progress, table
 from jobs.metrics import EmbedMetrics
+from jobs.published import check_sample, prepare_chunks, published_folder
 from jobs.runs import write_report
 from jobs.store import ingested, load_selection, open_layout, snapshots
 from retrieval.parts import row_ranges
 from retrieval.snapshot import Snapshot
 from schemas.config import Config
 from schemas.encoder import article_fingerprint
-from schemas.errors import StoreError
+from schemas.errors import StoreError, UsageError
 from schemas.layout import Layout
 from schemas.vector import EmbedCounts, EmbedPlan, RowRange
 
@@ -34,7 +35,16 @@ MAX_RESTARTS = 6
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the job's options: none of its own."""
+    """Declare the job's options."""
+    parser.add_argument(
+        "--import-npy",
+        metavar="DIR|ncbi",
+        help="take NCBI's published MedCPT vectors from a folder, or fetch them first (164 GB with the texts that they "
+        "are compared with, 4.5 hours at 10 MB/s); what is stale or missing is encoded",
+    )
+    parser.add_argument(
+        "--check", type=int, default=0, metavar="N", help="first compare N published vectors with the encoder's own"
+    )
 
 
 def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
@@ -54,7 +64,15 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
     }
     if not missing:
         return report | _report(EmbedCounts(), 0.0, 0.0)
-    report |= _embed(config, plan._replace(earlier=_earlier(config, layout, plan)), missing)
+    plan = plan._replace(earlier=_earlier(config, layout, plan))
+    if options.import_npy:
+        folder = published_folder(config, options.import_npy)
+        connect()
+        prepare_chunks(config, folder)
+        if options.check:
+            report["check"] = check_sample(config, folder, missing, options.check, _threads(config, 1))._asdict()
+        plan = plan._replace(published=folder)
+    report |= _embed(config, plan, missing)
     write_report(layout, "embed", report)
     return report
 
@@ -64,7 +82,9 @@ def show(report: dict[str, Any]) -> str:
     head = "vectors {fingerprint}/{selection}: {embedded_parts} of {parts} parts were new".format(**report)
     if not report["embedded_parts"]:
         return head
-    of_articles = ("rows", "encoded", "copied", "without_title", "without_abstract", "cut")
+    of_articles = ["rows", "encoded", "copied", "without_title", "without_abstract", "cut"]
+    if report["imported"]:
+        of_articles[3:3] = ["imported", "unverified", "stale", "unpublished"]
     of_rates = ("articles_per_second", "tokens_per_second", "padding_waste", "mfu", "waiting")
     of_time = ("seconds", "start_up_seconds", "read_seconds", "encode_seconds", "wait_seconds", "write_seconds")
     rows = [[key.replace("_", " "), report[key]] for key in (*of_articles, *of_rates, *of_time)]
@@ -89,10 +109,13 @@ def _embed(config: Config, plan: EmbedPlan, missing: list[RowRange]) -> dict[str
     """Run the pipeline over the missing ranges; return what it did.
 
     Raises:
+        UsageError: there are no GPUs of those that it wants.
         StoreError: some of them could not be written; the others are.
     """
     progress = Progress("embed", sum(r.stop - r.start for r in missing), "rows", "tokens")
     connect()
+    if config.embed.num_gpus > gpus():
+        raise UsageError(f"embed.num_gpus = {config.embed.num_gpus}, but this machine has {gpus():g}; set it to 0")
     metrics, totals, left = EmbedMetrics(), EmbedCounts(), {r.name for r in missing}
     failures: list[str] = []
     start_up: float | None = None
@@ -144,7 +167,7 @@ def pipeline(
 ) -> ray.data.Dataset:
     """Return the dataset of the ranges as they are written: columns `name`, `counts` in JSON, `error`."""
     actors = min(config.embed.actors, len(missing))
-    threads = config.embed.threads or max(1, (os.cpu_count() or 1) // actors)
+    threads = _threads(config, actors)
     common: dict[str, Any] = {
         "batch_size": 1,
         "batch_format": "pyarrow",
@@ -165,6 +188,10 @@ def pipeline(
         **common,
     )
     return vectors.map_batches_internal(WriteRange, fn_constructor_args=(config, plan), **helpers)
+
+
+def _threads(config: Config, actors: int) -> int:
+    return config.embed.threads or max(1, (os.cpu_count() or 1) // actors)
 
 
 def _report(totals: EmbedCounts, seconds: float, start_up: float) -> dict[str, Any]:

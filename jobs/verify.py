@@ -10,18 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import ray
-
 from actors.assembly import load_service
 from actors.models import model_folder
 from actors.service import SearchService
 from actors.verification import check_articles, check_queries, check_reranker
 from jobs import embed, index, ingest, promote, search
-from jobs.cluster import connect
+from jobs.cluster import connect, gpus
 from jobs.config import ROOT
 from jobs.console import log, say, table
 from jobs.demo import CHOSEN
-from jobs.stages import Stages
+from jobs.stages import Stages, run_job
 from jobs.store import open_layout, read_version
 from jobs.threads import available_threads
 from retrieval.embedded import embedded_folder
@@ -145,14 +143,14 @@ def _search(config: Config) -> dict[str, Any]:
     """Run the main job over 1,000 articles in a store of its own, and ask."""
     config = _own_store(config)
     connect()
-    if not ray.cluster_resources().get("GPU"):  # type: ignore[no-untyped-call]
+    if not gpus():
         config = config.model_copy(update={"embed": config.embed.model_copy(update={"num_gpus": 0})})
-    stages, nothing = Stages(), argparse.Namespace()
+    stages = Stages()
     source = str(embedded_folder("pubmed", Path(config.cache)) / SOURCE)
-    stages.run("ingest", ingest.run, config, argparse.Namespace(source=source, baseline=False))
-    stages.run("embed", embed.run, config, nothing)
-    built = stages.run("index", index.run, config, nothing)
-    promote.run(config, argparse.Namespace(version=built["version"]))
+    stages.run("ingest", run_job, ingest, config, "--source", source)
+    stages.run("embed", run_job, embed, config)
+    built = stages.run("index", run_job, index, config)
+    run_job(promote, config, built["version"])
     version = read_version(open_layout(config), built["version"])
     service = stages.run("load", load_service, config, version, available_threads())
     answers = stages.run("search", asyncio.run, _ask(service))

@@ -66,6 +66,8 @@ class EmbedConfig(Frozen):
     """CPU threads per actor; 0: all cores divided by the actors."""
     num_gpus: NonNegativeFloat = 0
     """GPUs per actor; a fraction shares one."""
+    published_url: str = "https://ftp.ncbi.nlm.nih.gov/pub/lu/MedCPT/pubmed_embeddings"
+    """For `--import-npy ncbi`: what holds MedCPT's vectors of all articles up to 2023."""
 
 
 class IndexConfig(Frozen):

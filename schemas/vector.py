@@ -49,16 +49,26 @@ class EmbedPlan(NamedTuple):
     fingerprint: str
     earlier: str | None = None
     """A snapshot whose every vector part is there."""
+    published: str | None = None
+    """A folder of NCBI's published embeddings."""
 
 
 class EmbedCounts(Frozen):
     """What was done for one range; those of many are added up."""
 
     rows: int = 0
-    """encoded + copied + rows that get no vector."""
+    """encoded + copied + imported + rows that get no vector."""
     encoded: int = 0
     copied: int = 0
     """Vectors of the earlier snapshot, of articles whose text is the same."""
+    imported: int = 0
+    """Published vectors."""
+    unverified: int = 0
+    """Of the imported ones, those whose text is not at hand."""
+    stale: int = 0
+    """Published vectors that are of another text by now, so the articles were encoded."""
+    unpublished: int = 0
+    """Articles that were looked for and not found among the published vectors."""
     without_title: int = 0
     without_abstract: int = 0
     cut: int = 0

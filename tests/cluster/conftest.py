@@ -4,7 +4,6 @@ import gzip
 import re
 import socket
 import tomllib
-from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from jobs import embed, index, ingest, promote
 from jobs.cluster import connect
 from jobs.config import load_config
 from jobs.demo import DEMO
+from jobs.stages import run_job
 from jobs.store import open_layout, read_current, served_version
 from retrieval.embedded import embedded_folder
 from retrieval.made_updates import write_reissue
@@ -76,11 +76,11 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
 
 @pytest.fixture(scope="session")
 def version(cluster: None, config: Config, sources: Path) -> IndexVersion:
-    ingest.run(config, Namespace(source=str(sources), baseline=False))
-    embed.run(config, Namespace())
-    built = index.run(config, Namespace())
+    run_job(ingest, config, "--source", str(sources))
+    run_job(embed, config)
+    built = run_job(index, config)
     assert read_current(open_layout(config)) is None  # built is not served
-    promote.run(config, Namespace(version=built["version"]))
+    run_job(promote, config, built["version"])
     return served_version(open_layout(config))
 
 
@@ -97,7 +97,7 @@ def embedded(cluster: None, real: Path, tmp_path_factory: pytest.TempPathFactory
     write_reissue([real], folder / "source", 26, records_per_file=100)
     config = configured(folder / "store", *SETTINGS)
     ingest_into(config, folder / "source")
-    assert embed.run(config, Namespace())["embedded_parts"] == PARTS
+    assert run_job(embed, config)["embedded_parts"] == PARTS
     return folder
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from jobs import embed, index, promote, search
+from jobs.stages import run_job
 from jobs.store import open_layout
 from retrieval.made_updates import Night, write_night, write_reissue
 from schemas.config import Config
@@ -29,7 +30,6 @@ from tests.unit.actors import tiny
 
 FIRST, SECOND = date(2026, 11, 22), date(2026, 11, 23)
 SETTINGS = ["index.nlist=4", "index.nprobe=4", "index.recall_queries=10"]
-NOTHING = Namespace()
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_a_night_encodes_new_articles_and_revised_texts_and_copies_the_rest(
     write_night(real, source, "pubmed26n0004.xml.gz", night)
     ingest_into(config, source)
     times = vector_parts(config)
-    report = embed.run(config, NOTHING)
+    report = run_job(embed, config)
     # records: 3 new, 6 texts, 6 metadata, 2 retracted, 2 versions, 5 as they were, 3 deletions
     assert counts(report) == {"embedded_parts": 3, "rows": 27, "encoded": 7, "copied": 9}
     assert report["parts"] == len(times) + 3
@@ -96,7 +96,7 @@ def test_a_night_encodes_new_articles_and_revised_texts_and_copies_the_rest(
     after = alive_vectors(config)
     assert set(after) == set(before) - set(pmids[50:53]) | set(new)
     assert_copied(after, before, new | {pmid: pmid for pmid in pmids[:4]})
-    assert embed.run(config, NOTHING)["embedded_parts"] == 0
+    assert run_job(embed, config)["embedded_parts"] == 0
     assert len(reports(config)) == 2
 
 
@@ -112,7 +112,7 @@ def test_a_night_that_was_not_embedded_is_made_up_for_by_the_next_one(
     second = Night(SECOND, {new_b: y}, revised_text=[b, c], revised_metadata=[a, d], reissued=[e])
     write_night(real, source, "pubmed26n0005.xml.gz", second)
     ingest_into(config, source)
-    report = embed.run(config, NOTHING)
+    report = run_job(embed, config)
     assert counts(report) == {"embedded_parts": 2, "rows": 12, "encoded": 4, "copied": 3}
     after = alive_vectors(config)
     assert set(after) == {*before, new_a, new_b}
@@ -125,10 +125,10 @@ def test_a_row_that_a_late_file_brings_back_to_life_gets_its_vector(
     pmid, other = list(before)[:2]
     write_night(real, source, "pubmed26n0005.xml.gz", Night(SECOND, reissued=[pmid], revised_metadata=[other]))
     ingest_into(config, source)
-    assert counts(embed.run(config, NOTHING)) == {"embedded_parts": 1, "rows": 2, "encoded": 0, "copied": 1}
+    assert counts(run_job(embed, config)) == {"embedded_parts": 1, "rows": 2, "copied": 1}
     write_night(real, source, "pubmed26n0004.xml.gz", Night(FIRST, deleted=[pmid]))
     ingest_into(config, source)
-    assert counts(embed.run(config, NOTHING)) == {"embedded_parts": 2, "rows": 3, "encoded": 0, "copied": 2}
+    assert counts(run_job(embed, config)) == {"embedded_parts": 2, "rows": 3, "copied": 2}
     assert_copied(alive_vectors(config), before, {})
 
 
@@ -138,8 +138,8 @@ def scores(config: Config, query: str) -> dict[int, float]:
 
 
 def promote_newest(config: Config) -> int:
-    built = index.run(config, NOTHING)
-    promote.run(config, Namespace(version=built["version"]))
+    built = run_job(index, config)
+    run_job(promote, config, built["version"])
     return int(built["articles"])
 
 
@@ -153,7 +153,7 @@ def test_a_new_year_copies_all_but_the_revised_text_and_is_searched_with_the_sam
 
     write_reissue([real], tmp_path / "year", 27, without=[lost], revised=[revised], records_per_file=155)
     assert ingest_into(config, tmp_path / "year", baseline=True)["lineage"] == 1
-    report = embed.run(config, NOTHING)
+    report = run_job(embed, config)
     assert counts(report) == {"embedded_parts": 31, "rows": 299, "encoded": 1, "copied": len(pmids) - 2}
     after = alive_vectors(config)
     assert set(after) == set(before) - {lost}
@@ -167,7 +167,7 @@ def test_a_new_year_copies_all_but_the_revised_text_and_is_searched_with_the_sam
 
 def test_two_encoders_of_one_thread_give_the_vectors_of_one(embedded: Path, before: Vectors, tmp_path: Path) -> None:
     two = copied_store(embedded / "store", tmp_path / "two", "embed.actors=2", "embed.threads=1", vectors=False)
-    assert counts(embed.run(two, NOTHING)) == {"embedded_parts": 30, "rows": 300, "encoded": len(before)}
+    assert counts(run_job(embed, two)) == {"embedded_parts": 30, "rows": 300, "encoded": len(before)}
     assert_close(alive_vectors(two), before)
 
 
@@ -179,7 +179,7 @@ def test_a_damaged_article_part_fails_by_name_and_the_others_are_embedded(
     whole = part.read_bytes()
     part.write_bytes(whole[:-20])
     with pytest.raises(StoreError) as caught:
-        embed.run(own, NOTHING)
+        run_job(embed, own)
     assert str(caught.value).startswith(f"{part}: not whole Parquet")
     assert str(caught.value).endswith("(and 9 more vector parts); the other vector parts are written")
     done = vector_parts(own)
@@ -187,7 +187,7 @@ def test_a_damaged_article_part_fails_by_name_and_the_others_are_embedded(
     assert reports(own) == []
 
     part.write_bytes(whole)
-    assert embed.run(own, NOTHING)["embedded_parts"] == 100 // ROWS
+    assert run_job(embed, own)["embedded_parts"] == 100 // ROWS
     assert vector_parts(own) | done == vector_parts(own)
     assert_close(alive_vectors(own), before)
     assert {file.suffix for file in vector_folder(own).iterdir()} == {".parquet"}
@@ -199,6 +199,6 @@ def test_a_model_that_cannot_be_loaded_is_named_in_one_line(embedded: Path, tmp_
     own = copied_store(embedded / "store", tmp_path, vectors=False)
     own = own.model_copy(update={"encoder": tiny.spec(model), "cache": str(tmp_path / "cache")})
     with pytest.raises(StoreError) as caught:
-        embed.run(own, NOTHING)
+        run_job(embed, own)
     assert str(caught.value).startswith(f"a worker of embed cannot start: ValueError: Unrecognized model in {model}")
     assert "\n" not in str(caught.value)

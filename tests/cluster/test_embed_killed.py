@@ -2,12 +2,12 @@
 
 import os
 import signal
-from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
 from jobs import embed
+from jobs.stages import run_job
 from schemas.config import Config
 from tests.cluster.embedded_stores import (
     PARTS,
@@ -48,7 +48,7 @@ def assert_finishes(config: Config, undisturbed: Vectors) -> None:
     """Run again: what is missing is made, and what is there is left alone."""
     done = vector_parts(config)
     assert 0 < len(done) < PARTS
-    assert embed.run(config, Namespace())["embedded_parts"] == PARTS - len(done)
+    assert run_job(embed, config)["embedded_parts"] == PARTS - len(done)
     assert vector_parts(config) | done == vector_parts(config)
     assert_whole(config, undisturbed)
 
