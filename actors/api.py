@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actors.service import SearchService
+from schemas.errors import InputError
 from schemas.search import MAX_QUERY_CHARS, Problem, SearchRequest, SearchResponse, VersionInfo
 
 MAX_BODY_BYTES = 8 * MAX_QUERY_CHARS
@@ -28,6 +29,10 @@ def create_app(service: SearchService) -> FastAPI:
     @app.exception_handler(HTTPException)
     async def failed(_: Request, error: HTTPException) -> JSONResponse:
         return problem(error.status_code, HTTPStatus(error.status_code).phrase, error.detail)
+
+    @app.exception_handler(InputError)
+    async def refused(_: Request, error: InputError) -> JSONResponse:
+        return problem(422, "Invalid request", str(error))
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from actors.encoder import Encoder
+from actors.conversion import with_safetensors
+from actors.encoder import ArticleTower, QueryTower
 from actors.models import model_folder
 from actors.rerankers import CrossEncoderReranker, MaxSimReranker
 from actors.searcher import IndexSearcher
@@ -16,7 +17,7 @@ from schemas.protocols import QueryEncoder, Reranker, Searcher
 SCORE_KINDS = {"maxsim": "fused", "cross-encoder": "logit", "none": "inner_product"}
 
 
-def load_encoder(config: Config, version: IndexVersion, threads: int) -> Encoder:
+def load_encoder(config: Config, version: IndexVersion, threads: int) -> QueryTower:
     """Load the query tower that the version names.
 
     Raises:
@@ -24,7 +25,7 @@ def load_encoder(config: Config, version: IndexVersion, threads: int) -> Encoder
     """
     check_encoder(config, version)
     spec = config.encoder
-    encoder = Encoder(spec, spec.query, config.engine, threads=threads, cache=Path(config.cache))
+    encoder = QueryTower(spec, config.engine, threads=threads, cache=Path(config.cache))
     for part, built_with in version.query_tower:
         if (found := getattr(encoder.digests, part)) != built_with:
             raise StoreError(
@@ -64,18 +65,19 @@ def load_reranker(config: Config, threads: int) -> MaxSimReranker | CrossEncoder
 
     Raises:
         UsageError: it is a cross-encoder without a model.
+        InputError: its model cannot be had, or is a .bin that is not trusted.
     """
     rerank, cache, spec = config.rerank, Path(config.cache), config.encoder
     if rerank.kind == "none":
         return None
     if rerank.kind == "maxsim":
-        query, article = (
-            Encoder(spec, tower, config.engine, threads=threads, cache=cache) for tower in (spec.query, spec.article)
+        return MaxSimReranker(
+            QueryTower(spec, config.engine, threads=threads, cache=cache),
+            ArticleTower(spec, config.engine, threads=threads, cache=cache),
         )
-        return MaxSimReranker(query, article)
     if rerank.model is None:
         raise UsageError("rerank.kind = 'cross-encoder' needs rerank.model, a folder or a hub name")
-    folder = model_folder(rerank.model, rerank.revision, cache)
+    folder = with_safetensors(model_folder(rerank.model, rerank.revision, cache), rerank.bin_sha256, cache)
     return CrossEncoderReranker(folder, rerank.max_length, config.engine, threads=threads, cache=cache)
 
 

@@ -88,15 +88,29 @@ class Downloader:
             InputError: the server does not give it; names the URL and the last failure.
             CancelledError: after `stop`.
         """
-        failures = 0
-        while True:
-            try:
-                with self._answer(url) as response:
-                    response.read()
-                return _parsed(response.text, parse)
-            except _TransientError as error:
-                failures += 1
-                self._back_off(url, failures, error)
+
+        def ask() -> T:
+            with self._answer(url) as response:
+                response.read()
+            return _parsed(response.text, parse)
+
+        return self._repeated(url, ask)
+
+    def length(self, url: str) -> int:
+        """Return of how many bytes a file is, without fetching it.
+
+        Raises:
+            InputError: the server does not give it, or does not say; names the URL.
+            CancelledError: after `stop`.
+        """
+
+        def ask() -> int | None:
+            with self._answer(url, method="HEAD") as response:
+                return _extent(response)[1]
+
+        if (length := self._repeated(url, ask)) is None:
+            raise InputError(f"{url}: the server does not say how long it is; give the address of another mirror")
+        return length
 
     def download(self, url: str, part: BinaryIO) -> None:
         """Bring a part, a file open for appending, from where it stands to the length that the server tells.
@@ -141,12 +155,12 @@ class Downloader:
         self._check_stopped()
 
     @contextmanager
-    def _answer(self, url: str, offset: int = 0) -> Iterator[httpx.Response]:
+    def _answer(self, url: str, offset: int = 0, method: str = "GET") -> Iterator[httpx.Response]:
         """Yield an answer of which the body is still to be read; failures of reading it are transient too."""
         self._check_stopped()
         headers = {"Range": f"bytes={offset}-"} if offset else {}
         try:
-            with self._client.stream("GET", url, headers=headers) as response:
+            with self._client.stream(method, url, headers=headers) as response:
                 _check_status(url, response, {200, 206, 416} if offset else {200})
                 with self._stoppable(response):
                     yield response
@@ -164,6 +178,15 @@ class Downloader:
             yield
         finally:
             self._reading.discard(response)
+
+    def _repeated(self, url: str, ask: Callable[[], T]) -> T:
+        failures = 0
+        while True:
+            try:
+                return ask()
+            except _TransientError as error:
+                failures += 1
+                self._back_off(url, failures, error)
 
     def _back_off(self, url: str, failures: int, error: _TransientError) -> None:
         if failures == FAILURES:

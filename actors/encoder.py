@@ -1,6 +1,7 @@
-"""The encoder: one tower of an encoder spec, loaded once, that turns tokens into vectors."""
+"""The towers of an encoder: loaded once, they turn texts into tokens and tokens into vectors."""
 
 import asyncio
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,66 +11,86 @@ from numpy.typing import NDArray
 
 from actors.engines import load_engine
 from actors.models import model_digests, model_folder
+from actors.peak import gemm_peak
+from retrieval.flops import MLP_MATRICES, forward_flops
 from retrieval.pooling import pool, unit
-from retrieval.tokens import (
-    TokenBatch,
-    Tokens,
-    load_tokenizer,
-    pad_id,
-    token_batches,
-    tokenize_articles,
-    tokenize_queries,
-)
+from retrieval.tokens import TokenBatch, Tokens, TowerTokenizer, pad_id, token_batches
 from schemas.config import EngineConfig
 from schemas.encoder import EncoderSpec, TowerSpec
-from schemas.protocols import Vector
+from schemas.protocols import ArticleText, Query, Vector
 
 Floats = NDArray[np.float32]
 
 
-class Encoder:
+class _Tower:
     """A tower's weights in memory. Calls may come from several threads."""
 
     def __init__(self, spec: EncoderSpec, tower: TowerSpec, engine: EngineConfig, *, threads: int, cache: Path) -> None:
-        """Load the weights of `tower`, one of the two of `spec`."""
         folder = model_folder(tower.model, tower.revision, cache)
-        self.spec, self.tower = spec, tower
+        self.spec = spec
         self.digests = model_digests(folder)
-        self.tokenizer = load_tokenizer(folder, tower.max_length)
+        self._tokenizer = TowerTokenizer(folder, tower)
         self._run = load_engine(folder, "encoder", engine, threads=threads, cache=cache)
-        self._batch_tokens = engine.batch_tokens
+        self._shapes = json.loads((folder / "config.json").read_text())
+        self._batch_tokens, self._threads = engine.batch_tokens, threads
         self._pad = pad_id(folder)
 
     def vectors(self, texts: Sequence[Tokens]) -> Floats:
         """Return one vector per tokenised text, (n, dimension)."""
         out = np.empty((len(texts), self.spec.dimension), np.float32)
-        for batch, hidden_BTD in self._forward(texts):
-            mask_BT = torch.from_numpy(batch.mask).to(hidden_BTD.device)
+
+        def finish(hidden_BTD: torch.Tensor, mask_BT: torch.Tensor) -> torch.Tensor:
             pooled_BD = pool(hidden_BTD, mask_BT, self.spec.pooling)
-            out[batch.positions] = (unit(pooled_BD) if self.spec.normalize else pooled_BD).cpu().numpy()
+            return unit(pooled_BD) if self.spec.normalize else pooled_BD
+
+        for batch, pooled_BD in self._run.run(self._batches(texts), finish):
+            out[batch.positions] = pooled_BD.numpy()
         return out
 
     def token_vectors(self, texts: Sequence[Tokens]) -> list[Floats]:
         """Return for each tokenised text the vectors of its tokens (tokens, dimension), each of length 1."""
         out: list[Floats] = [np.empty((0, self.spec.dimension), np.float32)] * len(texts)
-        for batch, hidden_BTD in self._forward(texts):
-            units_BTD = unit(hidden_BTD.float()).cpu().numpy()
+        for batch, units_BTD in self._run.run(self._batches(texts), lambda hidden_BTD, _: unit(hidden_BTD.float())):
             for row, position in enumerate(batch.positions):
-                out[position] = units_BTD[row, : len(texts[position].ids)]
+                out[position] = units_BTD[row, : len(texts[position].ids)].numpy()
         return out
 
-    def query_tokens(self, queries: Sequence[str]) -> list[Tokens]:
-        """Tokenise queries for this tower."""
-        return tokenize_queries(self.tokenizer, self.tower, queries)
+    def flops(self, texts: Sequence[Tokens]) -> float:
+        """Return the FLOP that the texts' vectors need; 0 for a kind of model whose shapes are not known."""
+        known = self._shapes.get("model_type") in MLP_MATRICES
+        return forward_flops(self._shapes, [len(t.ids) for t in texts]) if known else 0.0
 
-    def article_tokens(self, texts: Sequence[tuple[str, str]]) -> list[Tokens]:
-        """Tokenise (title, abstract) for this tower."""
-        return tokenize_articles(self.tokenizer, self.tower, texts)
+    def peak(self) -> float:
+        """Measure the FLOP/s of a matrix product where and as this tower computes: half a second."""
+        return gemm_peak(self._run.device, self._run.dtype, self._threads)
 
-    async def encode(self, texts: list[str]) -> list[Vector]:
+    def _batches(self, texts: Sequence[Tokens]) -> Iterator[TokenBatch]:
+        return token_batches(texts, self._batch_tokens, self._pad)
+
+
+class QueryTower(_Tower):
+    """The tower for queries."""
+
+    def __init__(self, spec: EncoderSpec, engine: EngineConfig, *, threads: int, cache: Path) -> None:
+        """Load the weights of the spec's query tower."""
+        super().__init__(spec, spec.query, engine, threads=threads, cache=cache)
+
+    def tokens(self, queries: Sequence[Query]) -> list[Tokens]:
+        """Tokenise queries."""
+        return self._tokenizer.queries(queries)
+
+    async def encode(self, queries: list[Query]) -> list[Vector]:
         """Return the vector of each query (see `QueryEncoder`)."""
-        return list(await asyncio.to_thread(lambda: self.vectors(self.query_tokens(texts))))
+        return list(await asyncio.to_thread(lambda: self.vectors(self.tokens(queries))))
 
-    def _forward(self, texts: Sequence[Tokens]) -> Iterator[tuple[TokenBatch, torch.Tensor]]:
-        for batch in token_batches(texts, self._batch_tokens, self._pad):
-            yield batch, self._run(batch)
+
+class ArticleTower(_Tower):
+    """The tower for articles."""
+
+    def __init__(self, spec: EncoderSpec, engine: EngineConfig, *, threads: int, cache: Path) -> None:
+        """Load the weights of the spec's article tower."""
+        super().__init__(spec, spec.article, engine, threads=threads, cache=cache)
+
+    def tokens(self, articles: Sequence[ArticleText]) -> list[Tokens]:
+        """Tokenise articles."""
+        return self._tokenizer.articles(articles)

@@ -1,23 +1,15 @@
-"""A folder of PubMed's files as NCBI has them: each is there whole and verified, or not there.
+"""A folder of PubMed's files as NCBI has them: each is there whole and verified by its md5, or not there."""
 
-What is fetched lies in `.<name>.part`, under a lock, until its md5 is right; then it is renamed. A part outlives its
-process and is continued.
-"""
-
-import fcntl
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Self
+from typing import BinaryIO, NamedTuple
 
-from actors.downloader import Downloader
+from actors.mirrored_folder import MirroredFolder
 from retrieval.ncbi import check_baseline, md5_of, parse_listing, parse_md5, updates_after
-from retrieval.storage import sync
-from schemas.errors import InputError, StoreError
+from schemas.errors import InputError
 
 FETCHES = 3
 """So often a file whose md5 is wrong is fetched."""
-LOCK_POLL_SECONDS = 0.5
 
 
 class Listing(NamedTuple):
@@ -28,30 +20,8 @@ class Listing(NamedTuple):
     """Those of the baseline's year."""
 
 
-class Mirror:
-    """Fetches what a folder lacks. Threads may share it: they have two connections between them."""
-
-    def __init__(
-        self,
-        base_url: str,
-        folder: Path,
-        sleep: Callable[[float], object] | None = None,
-        on_retry: Callable[[str], None] | None = None,
-        read_timeout: float = 60.0,
-    ) -> None:
-        """Nothing is requested yet. base_url: holds `baseline/` and `updatefiles/`; the others: as of Downloader."""
-        self._base_url, self._folder = base_url.rstrip("/"), folder
-        self._downloader = Downloader(sleep, on_retry, read_timeout)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._downloader.close()
-
-    def stop(self) -> None:
-        """Make what runs in other threads, and all that is asked later, raise CancelledError; parts are kept."""
-        self._downloader.stop()
+class Mirror(MirroredFolder):
+    """Fetches PubMed's files; the base URL holds `baseline/` and `updatefiles/`."""
 
     def listing(self) -> Listing:
         """Return what there is to fetch.
@@ -78,25 +48,7 @@ class Mirror:
             StoreError: the folder cannot be written; what was fetched is kept.
             CancelledError: after `stop`.
         """
-        target = self._folder / name
-        path = target.with_name(f".{name}.part")
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            while not target.exists():
-                with path.open("ab") as part:
-                    if not _lock(part):
-                        self._downloader.pause(LOCK_POLL_SECONDS)
-                    elif target.exists():  # another process was faster
-                        path.unlink(missing_ok=True)
-                    else:
-                        self._fetch(self._url(name, baseline=baseline), part, path)
-                        sync(path)
-                        path.replace(target)
-                        sync(target.parent)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise StoreError(f"{path}: {reason}; mend that and run again, what was fetched is kept") from error
-        return target
+        return self._bring(name, partial(self._fetch, self._url(name, baseline=baseline)))
 
     def _url(self, name: str, *, baseline: bool) -> str:
         return f"{self._base_url}/{'baseline' if baseline else 'updatefiles'}/{name}"
@@ -110,11 +62,3 @@ class Mirror:
                 return
             part.truncate(0)
         raise InputError(f"{url}: md5 {found}, published is {wanted}, {FETCHES} times in a row; try again later")
-
-
-def _lock(part: BinaryIO) -> bool:
-    try:
-        fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -3,32 +3,25 @@
 import hashlib
 from pathlib import Path
 
+from actors.hub import BIN, SAFETENSORS, hub_folder
 from retrieval.embedded import PREFIX, embedded_folder
 from schemas.encoder import TowerDigests, TowerSpec
-from schemas.errors import InputError
+from schemas.errors import InputError, WeightsError
 
 
-def model_folder(model: str, revision: str | None, cache: Path) -> Path:
-    """Return the local folder of a model; what is not local yet is fetched.
+def model_folder(model: str, revision: str | None, cache: Path, *, weights: bool = True) -> Path:
+    """Return the local folder of a model; what is not local yet is fetched (`weights` false: of a hub JSON files only).
 
     Raises:
-        InputError: there is no such folder, or the hub does not give it.
+        WeightsError: there is no such folder, and the hub does not give it.
     """
     if model.startswith(PREFIX):
         return embedded_folder(model.removeprefix(PREFIX), cache)
     if (folder := Path(model).expanduser()).is_dir():
         return folder
     if revision is None:
-        raise InputError(f"model {model!r}: no such folder, and no revision to fetch from a model hub; give one")
-    # Imported here: only models of a hub need it.
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(model, revision=revision, allow_patterns=["*.json", "*.safetensors", "*.txt"]))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(f"model {model!r} at {revision}: {reason}; fetch it into a folder and name that") from None
+        raise WeightsError(f"model {model!r}: no such folder, and no revision to fetch from a model hub; give one")
+    return hub_folder(model, revision, weights=weights)
 
 
 def tower_digests(tower: TowerSpec, cache: Path) -> TowerDigests:
@@ -42,7 +35,11 @@ def weight_files(folder: Path) -> list[Path]:
     Raises:
         InputError: the folder holds no model of safetensors with a fast tokenizer.
     """
-    files = sorted(folder.glob("*.safetensors"))
+    files = sorted(folder.glob(SAFETENSORS))
+    if not files and (folder / BIN).exists():
+        raise InputError(
+            f"{folder}: only {BIN} in it, a pickle, which may hold code; name a model folder with safetensors weights"
+        )
     for wanted in (
         folder / "config.json",
         folder / "tokenizer.json",

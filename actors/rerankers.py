@@ -4,28 +4,28 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from actors.encoder import Encoder
+from actors.encoder import ArticleTower, QueryTower
 from actors.engines import load_engine
 from retrieval.rerank import fuse, max_sim
 from retrieval.tokens import load_tokenizer, pad_id, token_batches, tokenize_pairs
 from schemas.config import EngineConfig
 from schemas.errors import InputError
-from schemas.protocols import RerankScore, Scoring
+from schemas.protocols import ArticleText, RerankScore, Scoring
 
 
 class MaxSimReranker:
     """Late interaction over the encoder's own token vectors, fused with the first stage; needs no further weights."""
 
-    def __init__(self, query_tower: Encoder, article_tower: Encoder) -> None:
-        """Use two towers, which may be one."""
+    def __init__(self, query_tower: QueryTower, article_tower: ArticleTower) -> None:
+        """Use the two towers of an encoder."""
         self._query_tower, self._article_tower = query_tower, article_tower
 
     def scores(self, scorings: Sequence[Scoring]) -> list[list[RerankScore]]:
         """Score the passages of all queries in shared batches."""
         matches = [m for s in scorings for m in s.matches]
-        texts = [(m.article.title, m.article.abstract) for m in matches]
-        passages = iter(self._article_tower.token_vectors(self._article_tower.article_tokens(texts)))
-        queries = self._query_tower.token_vectors(self._query_tower.query_tokens([s.query for s in scorings]))
+        texts = [ArticleText(m.article.title, m.article.abstract) for m in matches]
+        passages = iter(self._article_tower.token_vectors(self._article_tower.tokens(texts)))
+        queries = self._query_tower.token_vectors(self._query_tower.tokens([s.query for s in scorings]))
         results = []
         for scoring, query in zip(scorings, queries, strict=True):
             raw = [max_sim(query, next(passages)) for _ in scoring.matches]
@@ -60,13 +60,13 @@ class CrossEncoderReranker:
             tokens
             for s in scorings
             for tokens in tokenize_pairs(
-                self._tokenizer, s.query, [f"{m.article.title} {m.article.abstract}".strip() for m in s.matches]
+                self._tokenizer, s.query.text, [f"{m.article.title} {m.article.abstract}".strip() for m in s.matches]
             )
         ]
         logits = [0.0] * len(pairs)
-        for batch in token_batches(pairs, self._batch_tokens, self._pad):
-            output = self._run(batch)[:, 0].float().tolist()
-            for position, logit in zip(batch.positions, output, strict=True):
+        batches = token_batches(pairs, self._batch_tokens, self._pad)
+        for batch, output in self._run.run(batches, lambda logits, _: logits[:, 0].float()):
+            for position, logit in zip(batch.positions, output.tolist(), strict=True):
                 logits[position] = logit
         remaining = iter(logits)
         return [[RerankScore(x, x) for x in (next(remaining) for _ in s.matches)] for s in scorings]

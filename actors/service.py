@@ -4,8 +4,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from schemas.errors import InputError
 from schemas.manifest import IndexVersion
-from schemas.protocols import Lookup, Match, QueryEncoder, Reranker, RerankScore, Scoring, Searcher
+from schemas.protocols import Lookup, Match, Query, QueryEncoder, Reranker, RerankScore, Scoring, Searcher
 from schemas.search import Hit, SearchRequest, SearchResponse, VersionInfo
 
 
@@ -40,19 +41,26 @@ class SearchService:
         )
 
     async def search(self, request: SearchRequest) -> SearchResponse:
-        """Answer one request: the best `candidates` in the re-ranker's order, then the rest as retrieved."""
+        """Answer one request: the best `candidates` in the re-ranker's order, then the rest as retrieved.
+
+        Raises:
+            InputError: it brings a task, and the encoder takes none.
+        """
         clock = _Clock()
+        query = Query(request.query, request.task)
+        if query.task is not None and self._version.encoder.query.task is None:
+            raise InputError(f"task {query.task!r}: {self._version.encoder.name} takes no task; leave it out")
         reranker = self._reranker if request.rerank else None
         depth = max(request.k, (request.candidates or self._candidates) if reranker else 0)
         with clock("encode"):
-            [vector] = await self._encoder.encode([request.query])
+            [vector] = await self._encoder.encode([query])
         with clock("search"):
             [matches] = await self._searcher.search([Lookup(vector, depth)])
         ranked: list[tuple[Match, RerankScore | None]] = [(m, None) for m in matches]
         if reranker:
             head = matches[: request.candidates or self._candidates]
             with clock("rerank"):
-                [scores] = await reranker.score([Scoring(request.query, head)])
+                [scores] = await reranker.score([Scoring(query, head)])
             best = sorted(zip(head, scores, strict=True), key=lambda ms: (-ms[1].final, ms[0].article.pmid))
             ranked = [*best, *ranked[len(head) :]]
         return SearchResponse(

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from transformers import AutoModel, AutoTokenizer
 
-from actors.encoder import Encoder
+from actors.encoder import ArticleTower
 from actors.models import model_folder
 from actors.searcher import IndexSearcher
 from jobs.config import load_config
@@ -23,11 +23,12 @@ from jobs.console import say, table
 from jobs.store import open_layout, served_version
 from jobs.threads import available_threads
 from schemas.config import Config
+from schemas.protocols import ArticleText
 
 ROUNDS = 4
 RIVAL_BATCH = 32
 
-Texts = Sequence[tuple[str, str]]
+Texts = Sequence[ArticleText]
 
 
 def main() -> None:
@@ -40,9 +41,9 @@ def main() -> None:
     texts = real_texts(config, options.articles)
     torch.set_num_threads(available_threads())
     spec = config.encoder
-    encoder = Encoder(spec, spec.article, config.engine, threads=available_threads(), cache=Path(config.cache))
+    encoder = ArticleTower(spec, config.engine, threads=available_threads(), cache=Path(config.cache))
     ways: dict[str, Callable[[Texts], object]] = {
-        "pubray": lambda texts: encoder.vectors(encoder.article_tokens(texts)),
+        "pubray": lambda texts: encoder.vectors(encoder.tokens(texts)),
         "transformers float32": plain_way(config),
     }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
@@ -53,7 +54,7 @@ def main() -> None:
             seconds[name].append(time.perf_counter() - start)
     medians = {name: float(np.median(times[1:])) for name, times in seconds.items()}  # the first round warms up
     rival = medians["transformers float32"]
-    tokens = sum(len(t.ids) for t in encoder.article_tokens(texts))
+    tokens = sum(len(t.ids) for t in encoder.tokens(texts))
     say(f"{len(texts)} articles of {tokens / len(texts):.0f} tokens, {available_threads()} cores")
     rows = [[name, len(texts) / s, tokens / s, rival / s] for name, s in medians.items()]
     say(table(["engine", "articles/s", "tokens/s", "ratio"], rows))
@@ -65,7 +66,7 @@ def real_texts(config: Config, count: int) -> Texts:
     [segment, *_] = IndexSearcher(layout, served_version(layout)).segments
     rows = np.random.default_rng(0).choice(len(segment.articles), min(count, len(segment.articles)), replace=False)
     records = segment.articles.select(["title", "abstract"]).take(rows).to_pylist()
-    return [(record["title"], record["abstract"]) for record in records]
+    return [ArticleText(record["title"], record["abstract"]) for record in records]
 
 
 def plain_way(config: Config) -> Callable[[Texts], object]:
@@ -75,7 +76,7 @@ def plain_way(config: Config) -> Callable[[Texts], object]:
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
 
     def encode(texts: Texts) -> list[torch.Tensor]:
-        laid_out = sorted((tower.template.format(title=t, abstract=a) for t, a in texts), key=len, reverse=True)
+        laid_out = sorted((f"{text.title} {text.abstract}".strip() for text in texts), key=len, reverse=True)
         vectors = []
         for start in range(0, len(laid_out), RIVAL_BATCH):
             batch = tokenizer(

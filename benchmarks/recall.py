@@ -14,7 +14,7 @@ import faiss
 import numpy as np
 import pyarrow as pa
 
-from actors.encoder import Encoder
+from actors.encoder import QueryTower
 from actors.searcher import IndexSearcher
 from jobs.config import load_config
 from jobs.console import say, table
@@ -24,6 +24,7 @@ from retrieval.quantizer import Floats
 from retrieval.recall import recall
 from retrieval.search import search, search_exactly
 from retrieval.topk import Pmids
+from schemas.protocols import Query
 
 REPEATS = 3
 
@@ -38,10 +39,8 @@ def main() -> None:
     layout = open_layout(config)
     version = served_version(layout)
     searcher = IndexSearcher(layout, version)
-    encoder = Encoder(
-        config.encoder, config.encoder.query, config.engine, threads=available_threads(), cache=Path(config.cache)
-    )
-    queries = encoder.vectors(encoder.query_tokens(titles(searcher, options.queries)))
+    tower = QueryTower(config.encoder, config.engine, threads=available_threads(), cache=Path(config.cache))
+    queries = tower.vectors(tower.tokens([Query(title) for title in titles(searcher, options.queries)]))
     truth = [c.pmids for c in search_exactly(queries, searcher.segments, 100)]
     exact = exact_rate(queries, searcher)
     faiss.omp_set_num_threads(1)

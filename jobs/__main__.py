@@ -1,6 +1,7 @@
 """The command line: `pubray [--config FILE] [--set key=value …] JOB …`.
 
-Results go to stdout, logs and progress to stderr. Exit 0 done, 1 the job failed, 2 bad usage or configuration.
+Results go to stdout, logs and progress to stderr. Exit 0 done, 1 the job failed, 2 bad usage or configuration,
+3 no weights to be had.
 """
 
 import argparse
@@ -8,12 +9,11 @@ import importlib
 import json
 import os
 import sys
-from typing import Any, Protocol
 
 from jobs.config import load_config
 from jobs.console import fail, results_only, say
 from jobs.failures import root_cause
-from schemas.config import Config
+from jobs.stages import Job
 from schemas.errors import PubrayError, UsageError
 
 JOBS = {
@@ -26,22 +26,10 @@ JOBS = {
     "serve": "answer queries over HTTP from the CURRENT version",
     "search": "answer one query, without a server",
     "evaluate": "measure the quality of the CURRENT version against judgments",
+    "verify": "compare an encoder with its published values, then search 1,000 real articles",
     "status": "versions, counts and sizes of the store",
 }
 PLANNED = ("compact", "nightly", "plan", "gc", "mine", "train-retriever", "train-reranker")
-
-
-class Job(Protocol):
-    """What a module of `jobs/` that is a command has."""
-
-    def arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the job's own options."""
-
-    def run(self, config: Config, options: argparse.Namespace) -> Any:
-        """Do it, and return a report that can be JSON."""
-
-    def show(self, report: Any) -> str:
-        """Return the report for a person."""
 
 
 def main() -> int:
@@ -52,15 +40,17 @@ def main() -> int:
         with results_only():
             report = job.run(config, options)
     except UsageError as error:
-        return fail(str(error), 2)
+        return fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         return fail("stopped; what is finished is kept, run it again to go on", 130)
     except Exception as error:
         cause = root_cause(error)
         if isinstance(cause, PubrayError):
-            return fail(str(cause), 2 if isinstance(cause, UsageError) else 1)
+            return fail(str(cause), cause.exit_code)
         raise
     say(json.dumps(report, ensure_ascii=False, indent=1) if options.json else job.show(report))
+    if failures := report.get("failures"):
+        return fail(f"not as it should be: {', '.join(failures)}", 1)
     return 0
 
 

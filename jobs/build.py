@@ -8,7 +8,7 @@ import pyarrow as pa
 import ray
 from numpy.typing import NDArray
 
-from actors.encoder import Encoder
+from actors.encoder import QueryTower
 from actors.searcher import IndexSearcher
 from jobs.threads import available_threads
 from retrieval.build import group_rows, merged_groups, merged_sizes, shard_of
@@ -26,6 +26,7 @@ from schemas.config import Config
 from schemas.errors import StoreError
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion, QuantizerRecord, Recall, Segment
+from schemas.protocols import Query
 from schemas.vector import RowRange
 
 
@@ -91,9 +92,8 @@ def measure_recall(config: Config, layout: Layout, version: IndexVersion) -> Rec
     searcher = IndexSearcher(layout, version)
     rng = np.random.default_rng(config.index.seed)
     titles = [t for s in searcher.segments for t in _sample_titles(s, config.index.recall_queries, rng, version)]
-    spec = config.encoder
-    encoder = Encoder(spec, spec.query, config.engine, threads=available_threads(), cache=Path(config.cache))
-    queries = encoder.vectors(encoder.query_tokens(titles))
+    tower = QueryTower(config.encoder, config.engine, threads=available_threads(), cache=Path(config.cache))
+    queries = tower.vectors(tower.tokens([Query(title) for title in titles]))
     found = [c.pmids for c in searcher.candidates(queries, 100)]
     truth = [c.pmids for c in search_exactly(queries, searcher.segments, 100)]
     return Recall(queries=len(titles), at_10=recall(found, truth, 10), at_100=recall(found, truth, 100))

@@ -1,6 +1,7 @@
 """Joining Ray: the cluster that RAY_ADDRESS names, else a private one on this machine."""
 
 import logging
+import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,9 +31,14 @@ def connect() -> None:
             logging_level=logging.WARNING,
             log_to_driver=False,
         )
-    # Ray Data's bars and logs, in favour of ours.
+    # Ray Data's bars and logs, in favour of ours; what goes wrong is raised.
     ray.data.DataContext.get_current().enable_progress_bars = False
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+
+
+def gpus() -> float:
+    """Return how many GPUs there can be: those of this machine, or as many as a real cluster may still start."""
+    return float(ray.cluster_resources().get("GPU", 0)) if is_private() else math.inf  # type: ignore[no-untyped-call]
 
 
 @contextmanager

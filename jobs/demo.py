@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from jobs import embed, evaluate, index, ingest, promote, search, serve
 from jobs.config import ROOT
 from jobs.console import log, megabytes, say, table
+from jobs.stages import Stages, run_job
 from jobs.store import ingested, open_layout
 from retrieval.embedded import WHEELS, is_cached
 from retrieval.selection import parse_pmids
@@ -27,6 +28,7 @@ DEMO = ROOT / "infra" / "demo"
 CHOSEN = DEMO / "selection.txt"
 CHOSEN_COUNT = 2000
 TOPICS = 50
+EVALUATION = ("--mesh-topics", str(TOPICS), "--candidates", "20")
 SEED = 0
 
 CAVEAT = (
@@ -49,20 +51,20 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
         raise UsageError(f"--articles {options.articles!r}: give a number from 1, or all")
     start = time.monotonic()
     _announce(config, out)
-    stages = _Stages()
-    articles = stages.run("ingest", ingest.run, config, argparse.Namespace(source="embedded:pubmed", baseline=False))
+    stages = Stages()
+    articles = stages.run("ingest", run_job, ingest, config, "--source", "embedded:pubmed")
     config = _select(config, options.articles)
     if options.port:
         config = config.model_copy(update={"serve": config.serve.model_copy(update={"port": options.port})})
-    embedded = stages.run("embed", embed.run, config, options)
-    built = stages.run("index", index.run, config, options)
-    stages.run("promote", promote.run, config, argparse.Namespace(version=built["version"]))
+    embedded = stages.run("embed", run_job, embed, config)
+    built = stages.run("index", run_job, index, config)
+    stages.run("promote", run_job, promote, config, built["version"])
     url = stages.run("serve", serve.deploy, config)
     try:
         answers = _ask(url, out)
         quality = None
         if built["articles"] >= CHOSEN_COUNT:
-            quality = stages.run("evaluate", evaluate.run, config, _evaluation())
+            quality = stages.run("evaluate", run_job, evaluate, config, *EVALUATION)
             out(f"\nQuality, judged by NLM's indexers:\n{evaluate.show(quality)}\n{CAVEAT}")
         report = {
             "seconds": round(time.monotonic() - start, 1),
@@ -88,21 +90,8 @@ all in {report["seconds"]:.0f} s
 Go on:
   pubray search "what you want to know"      pubray demo --serve      pubray demo --articles all
   pubray status      pubray evaluate --mesh-topics {TOPICS} --candidates 20
-For MedCPT put its three models where infra/config/medcpt.toml says, then: pubray --config infra/config/medcpt.toml …
+For MedCPT: make verify-medcpt, then pubray --config infra/config/medcpt.toml …
 (The demo's model is all-MiniLM-L6-v2: general, not biomedical.)"""
-
-
-class _Stages:
-    """Runs the jobs one after the other and keeps the time of each."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    def run(self, name: str, job: Callable[..., Any], *arguments: Any) -> Any:
-        start = time.monotonic()
-        result = job(*arguments)
-        self.seconds[name] = time.monotonic() - start
-        return result
 
 
 def _announce(config: Config, out: Callable[[str], None]) -> None:
@@ -152,19 +141,6 @@ def _ask(url: str, out: Callable[[str], None]) -> list[dict[str, Any]]:
     return answers
 
 
-def _evaluation() -> argparse.Namespace:
-    return argparse.Namespace(
-        mesh_topics=TOPICS,
-        candidates=20,
-        beir=None,
-        queries=None,
-        qrels=None,
-        exact=False,
-        no_rerank=False,
-        run=None,
-    )
-
-
 def _summary(
     seconds: dict[str, float],
     articles: dict[str, Any],
@@ -188,7 +164,7 @@ def _summary(
 
     rows = [
         row("ingest", articles["records"], "records", not articles["ingested"], "articles"),
-        row("embed", embedded["vectors"], "vectors", not embedded["embedded_parts"], "vectors"),
+        row("embed", embedded["encoded"], "vectors", not embedded["embedded_parts"], "vectors"),
         row("index", built["articles"], "articles", not built["built"], "segments"),
         row("serve", 1, "service", False),
     ]

@@ -39,11 +39,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-rerank", action="store_true", help="measure retrieval alone")
     parser.add_argument("--exact", action="store_true", help="read every row instead of asking the index")
     parser.add_argument("--candidates", type=int, metavar="N", help="articles that are re-ranked")
+    parser.add_argument("--task", metavar="TEXT", help="the instruction, for encoders that take one")
+    parser.add_argument("--query-length", type=int, metavar="N", help="tokens of a query, instead of the encoder's")
     parser.add_argument("--run", metavar="FILE", help="write the rankings as a TREC run")
 
 
 def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
     """Ask all queries and score the answers."""
+    if options.query_length is not None:
+        config = _with_query_length(config, options.query_length)
     version = served_version(open_layout(config))
     threads = available_threads()
     searcher = IndexSearcher(open_layout(config), version, exact=options.exact)
@@ -145,7 +149,7 @@ def show(report: dict[str, Any]) -> str:
 async def _ask_all(
     service: SearchService, judgments: Judgments, options: argparse.Namespace
 ) -> dict[str, SearchResponse]:
-    requests = {query: _request(query, text, options.candidates) for query, text in judgments.queries.items()}
+    requests = {query: _request(query, text, options) for query, text in judgments.queries.items()}
     progress = Progress("evaluate", len(requests), "queries")
     responses = {}
     for query, request in requests.items():
@@ -155,9 +159,17 @@ async def _ask_all(
     return responses
 
 
-def _request(query: str, text: str, candidates: int | None) -> SearchRequest:
+def _with_query_length(config: Config, tokens: int) -> Config:
+    if tokens < 1:
+        raise UsageError(f"--query-length {tokens}: give a number from 1")
+    encoder = config.encoder
+    query = encoder.query.model_copy(update={"max_length": tokens})
+    return config.model_copy(update={"encoder": encoder.model_copy(update={"query": query})})
+
+
+def _request(query: str, text: str, options: argparse.Namespace) -> SearchRequest:
     try:
-        return SearchRequest(query=text, k=DEPTH, candidates=candidates)
+        return SearchRequest(query=text, task=options.task, k=DEPTH, candidates=options.candidates)
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(f"query {query!r}: {first['loc'][0]}: {first['msg'].lower()}; correct it") from None

@@ -20,6 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the job's options."""
     parser.add_argument("query", metavar="TEXT")
     parser.add_argument("-k", type=int, default=10, help="number of hits")
+    parser.add_argument("--task", metavar="TEXT", help="the instruction, for encoders that take one")
     parser.add_argument("--no-rerank", action="store_true", help="in the order of retrieval alone")
     parser.add_argument("--url", help="ask a running service, for example http://127.0.0.1:8000")
 
@@ -27,7 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
     """Return the response as JSON."""
     try:
-        request = SearchRequest(query=options.query, k=options.k, rerank=not options.no_rerank)
+        request = SearchRequest(query=options.query, task=options.task, k=options.k, rerank=not options.no_rerank)
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(f"{first['loc'][0]}: {first['msg'].lower()}") from None

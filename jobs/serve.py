@@ -36,7 +36,7 @@ from jobs.threads import available_threads
 from schemas.config import Config, DeploymentConfig
 from schemas.errors import StoreError, UsageError
 from schemas.manifest import IndexVersion
-from schemas.protocols import Lookup, Match, RerankScore, Scoring, Vector
+from schemas.protocols import Lookup, Match, Query, RerankScore, Scoring, Vector
 
 APP = "pubray"
 
@@ -163,9 +163,9 @@ class Remote:
         """`handle` leads to a `Batched`."""
         self._handle = handle
 
-    async def encode(self, texts: list[str]) -> list[Vector]:
+    async def encode(self, queries: list[Query]) -> list[Vector]:
         """See `QueryEncoder`."""
-        return await self._all(texts)
+        return await self._all(queries)
 
     async def search(self, lookups: list[Lookup]) -> list[list[Match]]:
         """See `Searcher`."""

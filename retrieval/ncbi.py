@@ -15,7 +15,7 @@ from schemas.errors import InputError
 NAMED = 5
 """So many missing files are named in an error."""
 
-_LINK = re.compile(r"""(?i:href)\s*=\s*["']?(pubmed\d\dn\d{4,}\.xml\.gz)["'\s>]""")
+_NAME = r"pubmed\d\dn\d{4,}\.xml\.gz"
 _END = re.compile(r"</(pre|table|ul|html)>", re.IGNORECASE)
 _OPENSSL = re.compile(r"MD5\s*\((?P<name>[^)]+)\)\s*=\s*(?P<md5>[0-9a-fA-F]{32})")
 _COREUTILS = re.compile(r"(?P<md5>[0-9a-fA-F]{32})\s+\*?(?P<name>\S+)")
@@ -29,9 +29,20 @@ def parse_listing(html: str) -> list[str]:
     Raises:
         InputError: the page breaks off before the end of its list, or is no listing.
     """
+    return sorted(listed(html, _NAME), key=source_order)
+
+
+def listed(html: str, names: str) -> set[str]:
+    """Return the names that a folder's page links to and that match a regular expression without groups.
+
+    html: as Apache (mod_autoindex) writes it.
+
+    Raises:
+        InputError: the page breaks off before the end of its list, or is no listing.
+    """
     if not _END.search(html):
         raise InputError(f"a listing of {len(html):,} characters that does not end; ask for it again")
-    return sorted(set(_LINK.findall(html)), key=source_order)
+    return set(re.findall(rf"""(?i:href)\s*=\s*["']?({names})["'\s>]""", html))
 
 
 def check_baseline(names: Collection[str]) -> None:

@@ -17,12 +17,16 @@ from numpy.typing import NDArray
 from retrieval.articles import Rejects
 from retrieval.storage import atomic_path
 from schemas.article import ARTICLE_SCHEMA
+from schemas.base import digest
 from schemas.errors import InputError, IntegrityError, StoreError
 from schemas.snapshot import PartRef
 from schemas.vector import RowRange, vector_schema
 
 ROW_GROUP = 8192
 """Rows of an article part per Parquet row group: what is read at least to read a range."""
+
+VECTOR_ROW_GROUP = 1024
+"""Rows of a vector part per row group: what is read at least to copy one vector, 1.5 MB of 768 dimensions."""
 
 PART_KEY = b"pubray.part"
 """Parquet metadata: an `ArticlePart` in JSON."""
@@ -129,7 +133,14 @@ def write_vector_part(
     table = table.replace_schema_metadata({COUNT_KEY: str(int(wanted.sum()))})
     with atomic_path(path) as temporary:
         # Bits of float16 mantissas hardly compress; lz4 costs nothing and folds the nulls.
-        pq.write_table(table, temporary, compression="lz4", use_dictionary=False, write_page_checksum=True)
+        pq.write_table(
+            table,
+            temporary,
+            row_group_size=VECTOR_ROW_GROUP,
+            compression="lz4",
+            use_dictionary=False,
+            write_page_checksum=True,
+        )
 
 
 def count_vectors(path: str) -> int:
@@ -152,6 +163,27 @@ def read_vectors(path: str) -> tuple[NDArray[np.int64], NDArray[np.float16], NDA
     """
     with refusing(path):
         table = pq.read_table(path, columns=["pmid", "vector"], page_checksum_verification=True)
+    return table["pmid"].to_numpy(), *_vectors(path, table)
+
+
+def read_vector_rows(path: str, rows: NDArray[np.integer]) -> tuple[NDArray[np.float16], NDArray[np.bool_]]:
+    """Return the vectors (n, d) of some rows of a vector part, and which of them have one (n,).
+
+    Only the row groups that hold them are read.
+
+    Raises:
+        IntegrityError: the file is truncated, or a page of it flipped.
+    """
+    groups, where = np.unique(rows // VECTOR_ROW_GROUP, return_inverse=True)
+    with refusing(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+        # All groups but a file's last are full, and the last of those read is the only one that may be it.
+        places = pa.array(where * VECTOR_ROW_GROUP + rows % VECTOR_ROW_GROUP)
+        table = file.read_row_groups(groups.tolist(), columns=["vector"]).take(places)
+    return _vectors(path, table)
+
+
+def _vectors(path: str, table: pa.Table) -> tuple[NDArray[np.float16], NDArray[np.bool_]]:
+    """Return the column `vector` as an array (n, d), zeros for nulls, and which rows are not null (n,)."""
     column = table["vector"].combine_chunks()
     if not isinstance(column, pa.FixedSizeListArray):
         raise IntegrityError(f"{path}: not a vector part of pubray; remove it and run the job again")
@@ -159,16 +191,18 @@ def read_vectors(path: str) -> tuple[NDArray[np.int64], NDArray[np.float16], NDA
     present = column.is_valid().to_numpy(zero_copy_only=False)
     vectors = np.zeros((len(table), dimension), np.float16)
     vectors[present] = column.flatten().to_numpy().reshape(-1, dimension)
-    return table["pmid"].to_numpy(), vectors, present
+    return vectors, present
 
 
 def row_ranges(parts: Iterable[PartRef], rows_per_part: int) -> list[RowRange]:
-    """Cut article parts into ranges of `rows_per_part` rows, the last of each part shorter."""
-    return [
-        RowRange(source=part.name, start=start, stop=min(start + rows_per_part, part.rows))
-        for part in parts
-        for start in range(0, part.rows, rows_per_part)
-    ]
+    """Cut all article parts of a snapshot into ranges of `rows_per_part` rows, the last of each part shorter."""
+    ranges, history = [], ""
+    for part in parts:
+        history = digest([history, part.name, part.digest])
+        for start in range(0, part.rows, rows_per_part):
+            stop = min(start + rows_per_part, part.rows)
+            ranges.append(RowRange(source=part.name, start=start, stop=stop, history=history))
+    return ranges
 
 
 def _footer(path: Path) -> pq.FileMetaData:

@@ -16,8 +16,9 @@ def pool(hidden_BTD: torch.Tensor, mask_BT: torch.Tensor, pooling: Pooling) -> t
     if pooling == "cls":
         return hidden_BTD[:, 0].float()
     if pooling == "mean":
-        weights = mask_BT.unsqueeze(-1).to(hidden_BTD.dtype).float()
-        return (hidden_BTD.float() * weights).sum(1) / weights.sum(1).clamp(min=1)
+        # A product reads the token vectors once, and writes nothing of their size.
+        weights_B1T = mask_BT.unsqueeze(1).float()
+        return (weights_B1T @ hidden_BTD.float()).squeeze(1) / weights_B1T.sum(2).clamp(min=1)
     positions = torch.arange(mask_BT.shape[1], device=mask_BT.device)
     last_B = (mask_BT * positions).argmax(1)
     return hidden_BTD[torch.arange(len(last_B), device=last_B.device), last_B].float()

@@ -11,6 +11,7 @@ from tokenizers import Encoding, Tokenizer
 
 from schemas.encoder import TowerSpec
 from schemas.errors import InputError
+from schemas.protocols import ArticleText, Query
 
 TokenIds = NDArray[np.int32]
 
@@ -20,6 +21,8 @@ class Tokens(NamedTuple):
 
     ids: TokenIds
     segments: TokenIds
+    cut: bool = False
+    """Whether the text was longer."""
 
 
 class TokenBatch(NamedTuple):
@@ -29,6 +32,37 @@ class TokenBatch(NamedTuple):
     mask: NDArray[np.int64]  # (B, T)
     segments: NDArray[np.int64]  # (B, T)
     positions: list[int]
+
+
+class TowerTokenizer:
+    """Lays texts out as a tower wants them, and tokenises them.
+
+    A text longer than the tower's `max_length` is cut: of a pair the longer segment first, else at its end.
+    """
+
+    def __init__(self, folder: Path, tower: TowerSpec) -> None:
+        """Load the tokenizer of a model folder.
+
+        Raises:
+            InputError: the folder holds no tokenizer.json, or names no end-of-sequence token where one is to be put.
+        """
+        self._tower = tower
+        self._eos = [eos_id(folder)] if tower.append_eos else []
+        self._tokenizer = load_tokenizer(folder, tower.max_length - len(self._eos))
+
+    def queries(self, queries: Sequence[Query]) -> list[Tokens]:
+        """Tokenise queries."""
+        template, task = self._tower.template, self._tower.task
+        return self._encode([template.format(text=q.text, task=q.task or task) for q in queries])
+
+    def articles(self, articles: Sequence[ArticleText]) -> list[Tokens]:
+        """Tokenise articles. A missing title or abstract is an empty segment, or leaves the other one alone."""
+        if self._tower.pair:
+            return self._encode([tuple(article) for article in articles])
+        return self._encode([self._tower.template.format(text=" ".join(article).strip()) for article in articles])
+
+    def _encode(self, texts: list[str] | list[tuple[str, ...]]) -> list[Tokens]:
+        return _tokens(self._tokenizer.encode_batch(texts), self._eos)
 
 
 def load_tokenizer(folder: Path, max_length: int) -> Tokenizer:
@@ -46,22 +80,24 @@ def load_tokenizer(folder: Path, max_length: int) -> Tokenizer:
     return tokenizer
 
 
+def eos_id(folder: Path) -> int:
+    """Return the id of the tokenizer's end-of-sequence token.
+
+    Raises:
+        InputError: tokenizer_config.json names none, or one that the tokenizer does not know.
+    """
+    path = folder / "tokenizer_config.json"
+    token = json.loads(path.read_text()).get("eos_token") if path.exists() else None
+    content = token["content"] if isinstance(token, dict) else token
+    found = Tokenizer.from_file(str(folder / "tokenizer.json")).token_to_id(content) if content else None
+    if found is None:
+        raise InputError(f"{path}: eos_token {content!r} is not a token; append_eos needs one")
+    return int(found)
+
+
 def pad_id(folder: Path) -> int:
     """Return the id that pads a batch; the mask hides it, so any id serves where none is named."""
     return int(json.loads((folder / "config.json").read_text()).get("pad_token_id") or 0)
-
-
-def tokenize_queries(tokenizer: Tokenizer, tower: TowerSpec, queries: Sequence[str]) -> list[Tokens]:
-    """Tokenise queries as the query tower wants them."""
-    return _tokens(tokenizer.encode_batch([tower.template.format(text=q) for q in queries]))
-
-
-def tokenize_articles(tokenizer: Tokenizer, tower: TowerSpec, texts: Sequence[tuple[str, str]]) -> list[Tokens]:
-    """Tokenise (title, abstract) as the article tower wants them."""
-    if tower.pair:
-        return _tokens(tokenizer.encode_batch(list(texts)))
-    laid_out = [tower.template.format(title=title, abstract=abstract).strip() for title, abstract in texts]
-    return _tokens(tokenizer.encode_batch(laid_out))
 
 
 def tokenize_pairs(tokenizer: Tokenizer, query: str, passages: Sequence[str]) -> list[Tokens]:
@@ -69,8 +105,12 @@ def tokenize_pairs(tokenizer: Tokenizer, query: str, passages: Sequence[str]) ->
     return _tokens(tokenizer.encode_batch([(query, passage) for passage in passages]))
 
 
-def _tokens(encodings: Sequence[Encoding]) -> list[Tokens]:
-    return [Tokens(np.array(e.ids, np.int32), np.array(e.type_ids, np.int32)) for e in encodings]
+def _tokens(encodings: Sequence[Encoding], suffix: list[int] | None = None) -> list[Tokens]:
+    end = suffix or []
+    return [
+        Tokens(np.array(e.ids + end, np.int32), np.array(e.type_ids + [0] * len(end), np.int32), bool(e.overflowing))
+        for e in encodings
+    ]
 
 
 def token_batches(texts: Sequence[Tokens], batch_tokens: int, pad: int) -> Iterator[TokenBatch]:
@@ -78,13 +118,23 @@ def token_batches(texts: Sequence[Tokens], batch_tokens: int, pad: int) -> Itera
 
     Longest first, so that memory peaks at the first batch and not after an hour.
     """
-    order = sorted(range(len(texts)), key=lambda i: len(texts[i].ids), reverse=True)
+    for positions in batch_positions([len(t.ids) for t in texts], batch_tokens):
+        yield pad_batch([texts[i] for i in positions], positions, pad)
+
+
+def batch_positions(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
+    """Yield which texts make a batch (see `token_batches`), longest first; equal ones in their order."""
+    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
     start = 0
     while start < len(order):
-        longest = len(texts[order[start]].ids)
-        positions = order[start : start + max(1, batch_tokens // max(1, longest))]
-        yield pad_batch([texts[i] for i in positions], positions, pad)
+        positions = order[start : start + max(1, batch_tokens // max(1, lengths[order[start]]))]
+        yield positions
         start += len(positions)
+
+
+def padded_tokens(lengths: Sequence[int], batch_tokens: int) -> int:
+    """Return how many tokens the batches of texts have, padding included."""
+    return sum(len(batch) * lengths[batch[0]] for batch in batch_positions(lengths, batch_tokens))
 
 
 def pad_batch(texts: Sequence[Tokens], positions: list[int], pad: int) -> TokenBatch:

@@ -42,11 +42,16 @@ class EngineConfig(Frozen):
     """What runs a model. None of it changes a vector beyond rounding."""
 
     kind: Literal["auto", "torch", "openvino"] = "auto"
-    """`auto`: torch where there is a CUDA device, else OpenVINO."""
+    """`auto`: torch on a CUDA device, OpenVINO on a CPU."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`auto`: a CUDA device where there is one and the engine can use it."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """`auto`: bfloat16 where the device computes in it natively."""
     batch_tokens: PositiveInt = 4096
     """Padded tokens per forward pass: bounds its memory."""
+    compile: bool = False
+    """For torch: let TorchInductor compile the model at the first batch, which takes a minute or more and pays in long
+    runs."""
 
 
 class EmbedConfig(Frozen):
@@ -61,6 +66,8 @@ class EmbedConfig(Frozen):
     """CPU threads per actor; 0: all cores divided by the actors."""
     num_gpus: NonNegativeFloat = 0
     """GPUs per actor; a fraction shares one."""
+    published_url: str = "https://ftp.ncbi.nlm.nih.gov/pub/lu/MedCPT/pubmed_embeddings"
+    """For `--import-npy ncbi`: what holds MedCPT's vectors of all articles up to 2023."""
 
 
 class IndexConfig(Frozen):
@@ -91,6 +98,8 @@ class RerankConfig(Frozen):
     model: str | None = None
     """For `cross-encoder`: a folder or a hub name of a sequence-classification model with one label."""
     revision: str | None = None
+    bin_sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
+    """Trust in a model that is published as pytorch_model.bin only: the sha256 of that file. It is then converted."""
     max_length: PositiveInt = 512
     candidates: PositiveInt = 50
 

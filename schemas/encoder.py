@@ -1,6 +1,6 @@
 """Encoder specs: everything that decides which vector a text gets, as data."""
 
-import re
+from string import Formatter
 from typing import Any, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
@@ -20,16 +20,20 @@ class TowerSpec(Frozen):
     max_length: PositiveInt
     """Tokens, special tokens included; what is longer is cut."""
     template: str = "{text}"
-    """The text handed to the tokenizer: `{text}` for a query, `{title}` and `{abstract}` for an article."""
+    """What the tokenizer is given. `{text}` is the query, or an article's title and abstract with a space between."""
+    task: str | None = None
+    """What a query template's `{task}` stands for, unless a query brings its own."""
     pair: bool = False
     """Title and abstract go in as two segments, `[CLS] title [SEP] abstract [SEP]`, instead of by the template."""
+    append_eos: bool = False
+    """The end-of-sequence token is put behind a text by its id, after cutting; `max_length` counts it."""
 
 
 class EncoderSpec(Frozen):
     """A query tower and an article tower that map into one space.
 
     Raises:
-        ValueError: a template that does not say where the text goes.
+        ValueError: a template that does not say where the text goes, or of an unknown placeholder.
     """
 
     name: str
@@ -42,16 +46,22 @@ class EncoderSpec(Frozen):
 
     @model_validator(mode="after")
     def _templates_hold_the_text(self) -> Self:
-        if "{text}" not in self.query.template:
-            raise ValueError(f"query.template {self.query.template!r} has no {{text}}")
-        if not self.article.pair and not {"{title}", "{abstract}"} <= set(re.findall(r"{\w+}", self.article.template)):
-            raise ValueError(f"article.template {self.article.template!r} needs {{title}} and {{abstract}}")
+        for name, tower, known in (("query", self.query, {"text", "task"}), ("article", self.article, {"text"})):
+            found = {field for _, field, _, _ in Formatter().parse(tower.template) if field is not None}
+            if "text" not in found or found - known:
+                allowed = " and ".join(f"{{{field}}}" for field in sorted(known))
+                raise ValueError(f"{name}.template {tower.template!r} needs {{text}}, and may hold {allowed} alone")
+            if (tower.task is None) is ("task" in found):
+                raise ValueError(f"{name}.task = {tower.task!r} does not fit its template {tower.template!r}")
         return self
 
     def identity(self) -> dict[str, Any]:
-        """Return what makes two specs the same: all but where the weights lie, which their digests answer for."""
+        """Return what makes two specs one encoder.
+
+        Where the weights lie does not, for their digests do; nor what is a searcher's choice, task and query length.
+        """
         place = {"model", "revision"}
-        return self.model_dump(exclude={"query": place, "article": place})
+        return self.model_dump(exclude={"query": {*place, "task", "max_length"}, "article": place})
 
 
 class TowerDigests(Frozen):
@@ -73,6 +83,7 @@ def article_fingerprint(spec: EncoderSpec, article: TowerDigests) -> str:
             "tokenizer": article.tokenizer,
             "template": None if tower.pair else tower.template,
             "pair": tower.pair,
+            "append_eos": tower.append_eos,
             "max_length": tower.max_length,
             "pooling": spec.pooling,
             "normalize": spec.normalize,

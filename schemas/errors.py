@@ -3,6 +3,7 @@
 PubrayError            exit 1: the job failed
 ├── UsageError         exit 2: bad arguments or configuration
 ├── InputError         a source file, query file or record that cannot be used; names it
+│   └── WeightsError   exit 3: the weights of a model are in no folder, and no model hub gives them
 ├── StoreError         what is asked for is not in the store, or does not belong there
 │   └── IntegrityError a file of the store is truncated, flipped or of another format
 └── RequestError       a service that cannot be reached, or refuses a search
@@ -12,13 +13,23 @@ PubrayError            exit 1: the job failed
 class PubrayError(Exception):
     """A failure with a message meant for the person who ran the job."""
 
+    exit_code = 1
+
 
 class UsageError(PubrayError):
     """The command line or the configuration is wrong; nothing was started."""
 
+    exit_code = 2
+
 
 class InputError(PubrayError):
     """A file handed in cannot be read as what it claims to be."""
+
+
+class WeightsError(InputError):
+    """The weights of a model cannot be had on this machine."""
+
+    exit_code = 3
 
 
 class StoreError(PubrayError):

@@ -29,6 +29,16 @@ class Layout:
         return f"{self.root}/sources"
 
     @property
+    def published_chunks(self) -> str:
+        """The folder of NCBI's published embeddings; it can be deleted once they are vector parts."""
+        return f"{self.root}/published/chunks"
+
+    @property
+    def published_indices(self) -> str:
+        """The folder of their indices."""
+        return f"{self.root}/published/indices"
+
+    @property
     def snapshots(self) -> str:
         """The folder of snapshots."""
         return f"{self.root}/snapshots"
@@ -64,6 +74,10 @@ class Layout:
     def segment(self, segment: str) -> str:
         """The folder of one segment."""
         return f"{self.root}/segments/{segment}"
+
+    def run_report(self, run: str) -> str:
+        """What one run of a job did."""
+        return f"{self.root}/runs/{run}/report.json"
 
     @property
     def versions(self) -> str:

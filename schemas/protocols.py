@@ -13,6 +13,21 @@ from schemas.article import DisplayArticle
 Vector = NDArray[np.float32]
 
 
+class Query(NamedTuple):
+    """What a user asks: text for a query tower."""
+
+    text: str
+    task: str | None = None
+    """The instruction for towers that take one; None: the encoder spec's."""
+
+
+class ArticleText(NamedTuple):
+    """What is indexed of an article: text for an article tower. Either may be empty."""
+
+    title: str
+    abstract: str
+
+
 class Lookup(NamedTuple):
     """A search to make: one query vector, and how many articles are wanted."""
 
@@ -30,7 +45,7 @@ class Match(NamedTuple):
 class Scoring(NamedTuple):
     """Passages to score against one query."""
 
-    query: str
+    query: Query
     matches: list[Match]
 
 
@@ -42,10 +57,10 @@ class RerankScore(NamedTuple):
 
 
 class QueryEncoder(Protocol):
-    """Texts to vectors of the query tower."""
+    """Queries to vectors of the query tower."""
 
-    async def encode(self, texts: list[str]) -> list[Vector]:
-        """Return one vector (dimension,) per text."""
+    async def encode(self, queries: list[Query]) -> list[Vector]:
+        """Return one vector (dimension,) per query."""
         ...
 
 

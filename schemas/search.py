@@ -16,6 +16,9 @@ class SearchRequest(Frozen):
     query: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_QUERY_CHARS)] = Field(
         description="Free text.", examples=["statins and muscle pain"]
     )
+    task: str | None = Field(
+        None, min_length=1, max_length=MAX_QUERY_CHARS, description="The instruction, for encoders that take one."
+    )
     k: int = Field(10, ge=1, le=MAX_K, description="How many hits to return.")
     rerank: bool = Field(True, description="Order the best candidates anew with the re-ranker.")
     candidates: int | None = Field(

@@ -4,10 +4,10 @@ import gzip
 import re
 import socket
 import tomllib
-from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import ray
 import ray.serve
@@ -18,10 +18,14 @@ from jobs import embed, index, ingest, promote
 from jobs.cluster import connect
 from jobs.config import load_config
 from jobs.demo import DEMO
+from jobs.stages import run_job
 from jobs.store import open_layout, read_current, served_version
 from retrieval.embedded import embedded_folder
+from retrieval.made_updates import write_reissue
 from schemas.config import Config
 from schemas.manifest import IndexVersion
+from tests.cluster.embedded_stores import PARTS, SETTINGS
+from tests.cluster.pubmed_files import BASELINE, configured, cut, ingest_into, real_records
 
 RECORD = re.compile(rb"  <PubmedArticle>.*?</PubmedArticle>\n", re.DOTALL)
 PMID = re.compile(rb"<PMID Version=\"\d+\">(\d+)<")
@@ -72,12 +76,36 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
 
 @pytest.fixture(scope="session")
 def version(cluster: None, config: Config, sources: Path) -> IndexVersion:
-    ingest.run(config, Namespace(source=str(sources), baseline=False))
-    embed.run(config, Namespace())
-    built = index.run(config, Namespace())
+    run_job(ingest, config, "--source", str(sources))
+    run_job(embed, config)
+    built = run_job(index, config)
     assert read_current(open_layout(config)) is None  # built is not served
-    promote.run(config, Namespace(version=built["version"]))
+    run_job(promote, config, built["version"])
     return served_version(open_layout(config))
+
+
+@pytest.fixture(scope="session")
+def real(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of 300 real records, from which others can be made."""
+    return cut(tmp_path_factory.mktemp("real") / f"{BASELINE}.xml.gz", real_records(cache, BASELINE, 300))
+
+
+@pytest.fixture(scope="session")
+def embedded(cluster: None, real: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """To be copied: a folder `source` with the baseline of 2026, three files of 100 records, and its `store`."""
+    folder = tmp_path_factory.mktemp("embedded")
+    write_reissue([real], folder / "source", 26, records_per_file=100)
+    config = configured(folder / "store", *SETTINGS)
+    ingest_into(config, folder / "source")
+    assert run_job(embed, config)["embedded_parts"] == PARTS
+    return folder
+
+
+@pytest.fixture(scope="session")
+def unselected(embedded: Path) -> list[int]:
+    """The articles of that store without an abstract."""
+    columns = [pq.read_table(part, columns=["pmid", "abstract"]) for part in (embedded / "store/articles").iterdir()]
+    return [row["pmid"] for table in columns for row in table.to_pylist() if not row["abstract"]]
 
 
 def free_port() -> int:

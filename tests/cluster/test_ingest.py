@@ -10,11 +10,10 @@ import pytest
 
 from jobs.failures import root_cause
 from jobs.store import article_parts, newest_snapshot, open_layout
-from retrieval.made_updates import Night, write_night, write_reissue
+from retrieval.made_updates import Night, read_records, write_night, write_reissue
 from schemas.config import Config
 from schemas.errors import InputError, PubrayError, StoreError
 from tests.cluster.pubmed_files import (
-    BASELINE,
     UPDATE,
     alive,
     configured,
@@ -35,14 +34,8 @@ Records = list[tuple[int, bytes]]
 
 
 @pytest.fixture(scope="module")
-def records(cache: Path) -> Records:
-    return real_records(cache, BASELINE, 300)
-
-
-@pytest.fixture(scope="module")
-def real(records: Records, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of 300 real records, from which everything is made."""
-    return cut(tmp_path_factory.mktemp("real") / f"{BASELINE}.xml.gz", records)
+def records(real: Path) -> Records:
+    return list(read_records(real))
 
 
 @pytest.fixture(scope="module")

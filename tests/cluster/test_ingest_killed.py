@@ -3,11 +3,7 @@
 import os
 import re
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +18,10 @@ from retrieval.made_updates import write_reissue
 from retrieval.parts import ArticlePart
 from schemas.config import Config
 from schemas.layout import Layout
+from tests.cluster.processes import kill_all, processes, started, within
 from tests.cluster.pubmed_files import BASELINE, UPDATE, configured, cut, ingest_into, real_records
 from tests.unit.actors.file_server import Fault, FileServer
 
-ROOT = Path(__file__).parents[2]
 FILES = [f"pubmed26n000{number}" for number in range(1, 9)]
 STALL = 10_000
 MEGABYTES_OF_A_WORKER = 400
@@ -46,52 +42,8 @@ def config(server: FileServer, tmp_path: Path) -> Config:
     return configured(tmp_path / "store", f"ingest.ncbi_url={server.url}")
 
 
-@contextmanager
-def started(config: Config) -> Iterator[subprocess.Popen[str]]:
-    """Start `pubray ingest --source ncbi` on a Ray of its own, in a process group as a shell's job is."""
-    command = ["--set", f"ingest.ncbi_url={config.ingest.ncbi_url}", "ingest", "--source", "ncbi", "--json"]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "jobs", *command],
-        cwd=ROOT,
-        env={**environment, "PUBRAY_STORE": config.store},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        kill_all(config)
-        process.communicate()
-
-
-def kill_all(config: Config) -> None:
-    """Kill all processes at once, as a power cut does."""
-    while found := processes(config):
-        for process in found:
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
-
-
-def processes(config: Config) -> list[int]:
-    """What was started on a store and runs, Ray's processes too: they have its environment."""
-    return [int(process.name) for process in Path("/proc").glob("[0-9]*") if _is_of(process, config.store)]
-
-
-def _is_of(process: Path, store: str) -> bool:
-    try:
-        return f"PUBRAY_STORE={store}\0".encode() in (process / "environ").read_bytes()
-    except OSError:  # it has ended, or is not ours
-        return False
-
-
-def within(seconds: float, condition: Callable[[], object]) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
+def arguments(config: Config) -> list[str]:
+    return ["--set", f"ingest.ncbi_url={config.ingest.ncbi_url}", "ingest", "--source", "ncbi", "--json"]
 
 
 def transfers(server: FileServer) -> dict[str, int]:
@@ -122,16 +74,16 @@ def test_killed_in_the_download_and_in_the_parse_then_run_again_is_as_never_kill
     for name in FILES[1:]:
         server.always(f"/baseline/{name}.xml.gz", Fault(stall=STALL))
     parts = [sources / f".{name}.xml.gz.part" for name in FILES[1:3]]
-    with started(config):
+    with started(config.store, *arguments(config)):
         within(60, lambda: article_parts(layout) and all(p.exists() and p.stat().st_size == STALL for p in parts))
-        kill_all(config)
+        kill_all(config.store)
     assert article_parts(layout) == {FILES[0]}
     assert newest_snapshot(layout) is None
     server.heal()
 
-    with started(config):
+    with started(config.store, *arguments(config)):
         within(60, lambda: len(article_parts(layout)) > 1 and all((sources / f"{f}.xml.gz").exists() for f in FILES))
-        kill_all(config)
+        kill_all(config.store)
     done = part_times(layout)
     assert 1 < len(done) < len(FILES)
     assert newest_snapshot(layout) is None
@@ -154,11 +106,11 @@ def test_ctrl_c_in_the_download_and_in_the_parse_ends_within_seconds_with_one_li
 ) -> None:
     layout, stalled = open_layout(config), f"/baseline/{FILES[0]}.xml.gz"
     server.always(stalled, Fault(stall=STALL))
-    with started(config) as process:
+    with started(config.store, *arguments(config)) as process:
         within(60, lambda: article_parts(layout) and server.asked(stalled)[0].sent == STALL)
         os.killpg(process.pid, signal.SIGINT)
         _, err = process.communicate(timeout=15)
-        within(15, lambda: not processes(config))
+        within(15, lambda: not processes(config.store))
     assert process.returncode == 130, err
     assert err.strip().splitlines()[-1] == "pubray: stopped; what is finished is kept, run it again to go on"
     assert "Traceback" not in err

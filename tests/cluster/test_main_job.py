@@ -11,17 +11,17 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from actors.encoder import Encoder
+from actors.encoder import ArticleTower
 from actors.searcher import IndexSearcher
 from jobs import embed, index, ingest, promote, rollback, serve, status
+from jobs.stages import run_job
 from jobs.store import open_layout
 from retrieval.parts import read_vectors
 from schemas.config import Config
 from schemas.errors import PubrayError
 from schemas.manifest import IndexVersion
+from schemas.protocols import ArticleText
 from tests.cluster.conftest import QUERIES, stop_serving
-
-NOTHING = Namespace()
 
 
 def test_the_version_holds_every_live_article_with_an_abstract_once(version: IndexVersion, config: Config) -> None:
@@ -38,35 +38,39 @@ def test_the_version_holds_every_live_article_with_an_abstract_once(version: Ind
     assert version.recall.at_10 >= 0.98
 
 
+def first_part(config: Config, version: IndexVersion, source: str) -> Path:
+    """The vector part of the first 64 rows of a source file."""
+    [path] = Path(open_layout(config).vector_parts(version.fingerprint, version.selection)).glob(f"{source}-0-64-*")
+    return path
+
+
 def test_a_vector_of_the_pipeline_is_the_encoders_own(version: IndexVersion, config: Config) -> None:
     layout, spec = open_layout(config), config.encoder
-    pmids, vectors, present = read_vectors(
-        layout.vector_part(version.fingerprint, version.selection, "pubmed21n1298-0-64")
-    )
+    pmids, vectors, present = read_vectors(str(first_part(config, version, "pubmed21n1298")))
     articles = {
-        row["pmid"]: (row["title"], row["abstract"])
+        row["pmid"]: ArticleText(row["title"], row["abstract"])
         for row in pq.read_table(
             layout.article_part("pubmed21n1298"), columns=["pmid", "title", "abstract"]
         ).to_pylist()
     }
-    encoder = Encoder(spec, spec.article, config.engine, threads=2, cache=Path(config.cache))
-    own = encoder.vectors(encoder.article_tokens([articles[int(p)] for p in pmids[present]]))
+    encoder = ArticleTower(spec, config.engine, threads=2, cache=Path(config.cache))
+    own = encoder.vectors(encoder.tokens([articles[int(p)] for p in pmids[present]]))
     cosines = np.einsum("nd,nd->n", vectors[present].astype(np.float32), own)
     assert cosines.min() > 0.9995
 
 
 def test_a_second_run_does_nothing(version: IndexVersion, config: Config, sources: Path) -> None:
-    assert ingest.run(config, Namespace(source=str(sources), baseline=False))["ingested"] == 0
-    assert embed.run(config, NOTHING)["embedded_parts"] == 0
-    assert index.run(config, NOTHING)["built"] is False
-    assert promote.run(config, Namespace(version=version.id))["promoted"] is False
+    assert run_job(ingest, config, "--source", str(sources))["ingested"] == 0
+    assert run_job(embed, config)["embedded_parts"] == 0
+    assert run_job(index, config)["built"] is False
+    assert run_job(promote, config, version.id)["promoted"] is False
 
 
 def test_a_rerun_makes_only_the_lost_vector_part(version: IndexVersion, config: Config) -> None:
-    path = Path(open_layout(config).vector_part(version.fingerprint, version.selection, "pubmed20n0014-0-64"))
+    path = first_part(config, version, "pubmed20n0014")
     before = read_vectors(str(path))
     path.unlink()
-    assert embed.run(config, NOTHING)["embedded_parts"] == 1
+    assert run_job(embed, config)["embedded_parts"] == 1
     after = read_vectors(str(path))
     assert before[0].tolist() == after[0].tolist()
     assert np.allclose(before[1], after[1], atol=2e-3)
@@ -82,7 +86,7 @@ def test_a_truncated_source_file_fails_by_name_and_the_others_complete(
     (mixed / "pubmed20n0015.xml.gz").write_bytes(whole[: len(whole) // 2])
     own = config.model_copy(update={"store": str(tmp_path / "store")})
     with pytest.raises(PubrayError, match=r"pubmed20n0015\.xml\.gz"):
-        ingest.run(own, Namespace(source=str(mixed), baseline=False))
+        run_job(ingest, own, "--source", str(mixed))
     layout = open_layout(own)
     assert [p.name for p in Path(layout.article_parts).glob("[!.]*")] == ["pubmed20n0014.parquet"]
     assert not (Path(layout.root) / "snapshots").exists()
@@ -159,5 +163,5 @@ def test_the_port_is_refused_while_it_is_in_use(url: str, config: Config) -> Non
 
 def test_rollback_needs_a_version_before(version: IndexVersion, config: Config) -> None:
     with pytest.raises(PubrayError, match="nothing was changed"):
-        rollback.run(config, NOTHING)
+        run_job(rollback, config)
     assert status.run(config, Namespace(verify=True))["current"] == version.id

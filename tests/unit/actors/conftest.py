@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.encoder import Encoder
+from actors.encoder import ArticleTower
 from retrieval.embedded import PREFIX
 from schemas.config import EngineConfig
 from schemas.encoder import EncoderSpec, TowerSpec
@@ -30,25 +30,18 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("traces")
 
 
-def minilm(kind: str, precision: str) -> Encoder:
-    tower = TowerSpec(model=f"{PREFIX}all-MiniLM-L6-v2", max_length=128, template="{title} {abstract}")
-    spec = EncoderSpec(
-        name="MiniLM",
-        query=tower.model_copy(update={"template": "{text}"}),
-        article=tower,
-        pooling="mean",
-        normalize=True,
-        dimension=384,
-    )
+def minilm(kind: str, precision: str) -> ArticleTower:
+    tower = TowerSpec(model=f"{PREFIX}all-MiniLM-L6-v2", max_length=128)
+    spec = EncoderSpec(name="MiniLM", query=tower, article=tower, pooling="mean", normalize=True, dimension=384)
     engine = EngineConfig.model_validate({"kind": kind, "precision": precision, "batch_tokens": 1024})
-    return Encoder(spec, spec.article, engine, threads=2, cache=CACHE)
+    return ArticleTower(spec, engine, threads=2, cache=CACHE)
 
 
 @pytest.fixture(scope="session")
-def minilm_torch() -> Encoder:
+def minilm_torch() -> ArticleTower:
     return minilm("torch", "float32")
 
 
 @pytest.fixture(scope="session")
-def minilm_openvino() -> Encoder:
+def minilm_openvino() -> ArticleTower:
     return minilm("openvino", "auto")

@@ -51,6 +51,7 @@ class Request:
 
     path: str
     range: str | None
+    method: str = "GET"
     status: int = 0
     sent: int = 0
     """Bytes of the body so far."""
@@ -155,9 +156,12 @@ class FileServer(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
     def do_GET(self) -> None:
         server = cast(FileServer, self.server)
-        request = Request(self.path, self.headers.get("Range"))
+        request = Request(self.path, self.headers.get("Range"), self.command)
         fault = server.begin(request)
         if fault.drop:
             return self._leave()
@@ -207,6 +211,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _send(self, request: Request, body: bytes, fault: Fault) -> None:
+        if request.method == "HEAD":
+            return None
         ends = [end for end in (fault.cut, fault.stall) if end is not None and end <= len(body)]
         end = min(ends, default=len(body))
         block = BLOCK if fault.rate is None else max(1, min(BLOCK, int(fault.rate / 20)))

@@ -7,7 +7,7 @@ import numpy as np
 from schemas.article import DisplayArticle
 from schemas.encoder import EncoderSpec, TowerDigests, TowerSpec
 from schemas.manifest import IndexVersion, Recall
-from schemas.protocols import Lookup, Match, RerankScore, Scoring, Vector
+from schemas.protocols import Lookup, Match, Query, RerankScore, Scoring, Vector
 
 TOWER = TowerSpec(model="tiny", max_length=8)
 ARTICLE_TOWER = TOWER.model_copy(update={"pair": True})
@@ -31,10 +31,10 @@ VERSION = IndexVersion(
 
 
 class Lengths:
-    """Encodes a text as its length."""
+    """Encodes a query as its length, task included."""
 
-    async def encode(self, texts: list[str]) -> list[Vector]:
-        return [np.array([len(text)], np.float32) for text in texts]
+    async def encode(self, queries: list[Query]) -> list[Vector]:
+        return [np.array([len(query.text) + len(query.task or "")], np.float32) for query in queries]
 
 
 @dataclass

@@ -133,3 +133,7 @@ def test_the_longest_query_fits_however_it_is_escaped() -> None:
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/v2/search", 404), ("GET", "/v1/search", 405)])
 def test_what_does_not_exist_is_refused_as_every_other_error(method: str, path: str, status: int) -> None:
     assert_problem(call(method, path), status)
+
+
+def test_a_task_that_the_encoder_does_not_take_is_refused() -> None:
+    assert assert_problem(search(query="q", task="cite"), 422) == "task 'cite': tiny takes no task; leave it out"

@@ -98,6 +98,21 @@ def test_a_document_that_cannot_be_read_is_asked_for_again(downloader: Downloade
         downloader.get(f"{server.url}/text", whole)
 
 
+def test_the_length_of_a_file_is_told_without_its_bytes(
+    downloader: Downloader, server: FileServer, waits: list[float]
+) -> None:
+    server.fail(PATH, Fault(status=503), Fault(drop=True), Fault(status=429))
+    assert downloader.length(server.url + PATH) == len(CONTENT)
+    assert [(request.method, request.sent) for request in server.requests] == [("HEAD", 0)] * 4
+    assert len(waits) == 3
+
+
+def test_a_length_that_is_not_told_is_an_error(downloader: Downloader, server: FileServer) -> None:
+    server.always(PATH, Fault(chunked=True))
+    with pytest.raises(InputError, match=rf"^{server.url}{PATH}: the server does not say how long it is; "):
+        downloader.length(server.url + PATH)
+
+
 @pytest.mark.parametrize("path", [PATH, "/text"])
 def test_a_server_that_fails_on_and_on_is_given_up_by_name(
     path: str, downloader: Downloader, server: FileServer, tmp_path: Path

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModel
 
-from actors.encoder import Encoder, Floats
+from actors.encoder import ArticleTower, Floats, QueryTower
 from schemas.config import EngineConfig
 from schemas.encoder import EncoderSpec, Pooling
+from schemas.protocols import ArticleText, Query
 from tests.unit.actors import tiny
 
 TORCH = EngineConfig(kind="torch", precision="float32", batch_tokens=64)
@@ -26,13 +27,13 @@ TITLES = [
 ]
 
 
-def article_encoder(spec: EncoderSpec, engine: EngineConfig = TORCH) -> Encoder:
-    return Encoder(spec, spec.article, engine, threads=1, cache=Path("unused"))
+def article_tower(spec: EncoderSpec) -> ArticleTower:
+    return ArticleTower(spec, TORCH, threads=1, cache=Path("unused"))
 
 
 @pytest.fixture(scope="module")
-def tiny_torch(tiny_encoder: Path) -> Encoder:
-    return article_encoder(tiny.spec(tiny_encoder))
+def tiny_torch(tiny_encoder: Path) -> ArticleTower:
+    return article_tower(tiny.spec(tiny_encoder))
 
 
 def published(folder: Path, pooling: Pooling, *, normalize: bool, pair: bool) -> Floats:
@@ -60,8 +61,8 @@ def published(folder: Path, pooling: Pooling, *, normalize: bool, pair: bool) ->
 def test_article_vectors_are_those_of_the_published_procedure(
     tiny_encoder: Path, pooling: Pooling, pair: bool, normalize: bool
 ) -> None:
-    encoder = article_encoder(tiny.spec(tiny_encoder, pooling, normalize=normalize, pair=pair))
-    vectors = encoder.vectors(encoder.article_tokens(tiny.TEXTS))
+    encoder = article_tower(tiny.spec(tiny_encoder, pooling, normalize=normalize, pair=pair))
+    vectors = encoder.vectors(encoder.tokens(tiny.TEXTS))
     expected = published(tiny_encoder, pooling, normalize=normalize, pair=pair)
     np.testing.assert_allclose(vectors, expected, rtol=0, atol=1e-5)
     assert np.abs(vectors - vectors[0]).max(axis=1)[1:].min() > 0.01  # the texts do differ
@@ -71,42 +72,42 @@ words = st.lists(st.sampled_from(tiny.WORDS), max_size=30).map(" ".join)
 
 
 @settings(max_examples=25, deadline=None)
-@given(texts=st.lists(st.tuples(words, words), min_size=1, max_size=12))
-def test_a_tiny_models_vectors_do_not_depend_on_the_batch(tiny_torch: Encoder, texts: list[tuple[str, str]]) -> None:
-    tokens = tiny_torch.article_tokens(texts)
+@given(texts=st.lists(st.builds(ArticleText, words, words), min_size=1, max_size=12))
+def test_a_tiny_models_vectors_do_not_depend_on_the_batch(tiny_torch: ArticleTower, texts: list[ArticleText]) -> None:
+    tokens = tiny_torch.tokens(texts)
     alone = np.concatenate([tiny_torch.vectors([t]) for t in tokens])
     np.testing.assert_allclose(tiny_torch.vectors(tokens), alone, rtol=0, atol=1e-5)
 
 
-def test_minilms_vectors_do_not_depend_on_the_batch(minilm_torch: Encoder) -> None:
-    tokens = minilm_torch.article_tokens([(title, "") for title in TITLES])
+def test_minilms_vectors_do_not_depend_on_the_batch(minilm_torch: ArticleTower) -> None:
+    tokens = minilm_torch.tokens([ArticleText(title, "") for title in TITLES])
     alone = np.concatenate([minilm_torch.vectors([t]) for t in tokens])
     np.testing.assert_allclose(minilm_torch.vectors(tokens), alone, rtol=0, atol=1e-5)
 
 
 def test_minilms_vectors_by_openvino_in_its_own_precision_hardly_depend_on_the_batch(
-    minilm_openvino: Encoder,
+    minilm_openvino: ArticleTower,
 ) -> None:
-    tokens = minilm_openvino.article_tokens([(title, "") for title in TITLES])
+    tokens = minilm_openvino.tokens([ArticleText(title, "") for title in TITLES])
     alone = np.concatenate([minilm_openvino.vectors([t]) for t in tokens])
     cosines = (minilm_openvino.vectors(tokens) * alone).sum(axis=1)
     assert cosines.min() >= 0.9999
 
 
-def test_engines_agree_on_minilm(minilm_torch: Encoder, minilm_openvino: Encoder) -> None:
+def test_engines_agree_on_minilm(minilm_torch: ArticleTower, minilm_openvino: ArticleTower) -> None:
     """OpenVINO in bfloat16, where the processor has it, against torch in float32."""
-    one, two = (e.vectors(e.article_tokens([(t, "") for t in TITLES])) for e in (minilm_torch, minilm_openvino))
+    one, two = (e.vectors(e.tokens([ArticleText(t, "") for t in TITLES])) for e in (minilm_torch, minilm_openvino))
     assert (one * two).sum(axis=1).min() >= 0.999
 
 
-def test_minilm_finds_the_likest_text(minilm_torch: Encoder) -> None:
+def test_minilm_finds_the_likest_text(minilm_torch: ArticleTower) -> None:
     texts = ["muscle ache caused by simvastatin", "pollen allergy", "Statins and muscle pain"]
-    pain, pollen, query = minilm_torch.vectors(minilm_torch.article_tokens([(text, "") for text in texts]))
+    pain, pollen, query = minilm_torch.vectors(minilm_torch.tokens([ArticleText(text, "") for text in texts]))
     assert query @ pain > 0.5 > query @ pollen
 
 
-def test_token_vectors_are_units_one_per_token_whatever_the_batch(tiny_torch: Encoder) -> None:
-    tokens = tiny_torch.article_tokens(tiny.TEXTS)
+def test_token_vectors_are_units_one_per_token_whatever_the_batch(tiny_torch: ArticleTower) -> None:
+    tokens = tiny_torch.tokens(tiny.TEXTS)
     together = tiny_torch.token_vectors(tokens)
     for text, vectors in zip(tokens, together, strict=True):
         assert vectors.shape == (len(text.ids), tiny.DIMENSION)
@@ -114,26 +115,34 @@ def test_token_vectors_are_units_one_per_token_whatever_the_batch(tiny_torch: En
         np.testing.assert_allclose(vectors, tiny_torch.token_vectors([text])[0], rtol=0, atol=1e-5)
 
 
-def test_no_texts_have_no_vectors(tiny_torch: Encoder) -> None:
+def test_no_texts_have_no_vectors(tiny_torch: ArticleTower) -> None:
     assert tiny_torch.vectors([]).shape == (0, tiny.DIMENSION)
     assert tiny_torch.token_vectors([]) == []
 
 
-def query_encoder(folder: Path, template: str = "{text}") -> Encoder:
+def query_tower(folder: Path, template: str = "{text}", task: str | None = None) -> QueryTower:
     spec = tiny.spec(folder)
-    tower = spec.query.model_copy(update={"template": template})
-    return Encoder(spec, tower, TORCH, threads=1, cache=Path("unused"))
+    query = spec.query.model_copy(update={"template": template, "task": task})
+    return QueryTower(spec.model_copy(update={"query": query}), TORCH, threads=1, cache=Path("unused"))
 
 
 def test_encode_gives_one_query_vector_per_text_in_order(tiny_encoder: Path) -> None:
-    encoder = query_encoder(tiny_encoder)
-    queries = ["asthma", "statin muscle pain in mice", "asthma"]
+    encoder = query_tower(tiny_encoder)
+    queries = [Query("asthma"), Query("statin muscle pain in mice"), Query("asthma")]
     vectors = asyncio.run(encoder.encode(queries))
-    np.testing.assert_allclose(np.stack(vectors), encoder.vectors(encoder.query_tokens(queries)), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(np.stack(vectors), encoder.vectors(encoder.tokens(queries)), rtol=0, atol=1e-6)
     np.testing.assert_allclose(vectors[0], vectors[2], rtol=0, atol=1e-5)
 
 
 def test_a_query_is_laid_out_by_its_template(tiny_encoder: Path) -> None:
-    prompted, plain = query_encoder(tiny_encoder, "trial of {text}"), query_encoder(tiny_encoder)
-    expected = plain.vectors(plain.query_tokens(["trial of asthma"]))
-    assert np.array_equal(prompted.vectors(prompted.query_tokens(["asthma"])), expected)
+    prompted, plain = query_tower(tiny_encoder, "trial of {text}"), query_tower(tiny_encoder)
+    expected = plain.vectors(plain.tokens([Query("trial of asthma")]))
+    assert np.array_equal(prompted.vectors(prompted.tokens([Query("asthma")])), expected)
+
+
+def test_a_query_has_the_towers_task_unless_it_brings_its_own(tiny_encoder: Path) -> None:
+    plain, tasked = query_tower(tiny_encoder), query_tower(tiny_encoder, "{task} of {text}", "trial")
+    expected = plain.vectors(plain.tokens([Query("trial of asthma"), Query("fever of asthma")]))
+    found = tasked.vectors(tasked.tokens([Query("asthma"), Query("asthma", "fever")]))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+    assert np.abs(expected[0] - expected[1]).max() > 0.01

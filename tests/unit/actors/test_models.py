@@ -7,7 +7,7 @@ import safetensors.torch
 
 from actors.models import model_digests, model_folder, tower_digests
 from schemas.encoder import TowerSpec
-from schemas.errors import InputError, UsageError
+from schemas.errors import InputError, UsageError, WeightsError
 from tests.unit.actors import tiny
 from tests.unit.actors.conftest import CACHE
 
@@ -34,7 +34,7 @@ def test_an_unknown_embedded_model_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_a_hub_model_needs_a_revision(tmp_path: Path) -> None:
-    with pytest.raises(InputError) as error:
+    with pytest.raises(WeightsError) as error:
         model_folder("ncbi/MedCPT-Query-Encoder", None, tmp_path)
     assert str(error.value) == (
         "model 'ncbi/MedCPT-Query-Encoder': no such folder, and no revision to fetch from a model hub; give one"
@@ -44,11 +44,15 @@ def test_a_hub_model_needs_a_revision(tmp_path: Path) -> None:
 def test_a_hub_that_gives_nothing_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(InputError) as error:
+    with pytest.raises(WeightsError) as error:
         model_folder("ncbi/MedCPT-Query-Encoder", "d83a36c", tmp_path)
-    assert str(error.value).startswith("model 'ncbi/MedCPT-Query-Encoder' at d83a36c: ")
-    assert str(error.value).endswith("; fetch it into a folder and name that")
+    assert str(error.value).startswith("model 'ncbi/MedCPT-Query-Encoder': no folder of that name")
     assert "\n" not in str(error.value)
+
+
+def test_a_path_that_is_no_hub_name_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^model 'models/missing/folder': no folder .* \(Repo id must be in the form"):
+        model_folder("models/missing/folder", "d83a36c", tmp_path)
 
 
 def test_digests_change_with_the_file_they_are_of_and_no_other(tmp_path: Path) -> None:
@@ -85,3 +89,14 @@ def test_a_folder_that_lacks_a_file_is_refused_by_both_names(missing: str, tmp_p
     with pytest.raises(InputError) as error:
         model_digests(folder)
     assert str(error.value) == f"{folder}: no {missing} in it; name a model folder with safetensors weights"
+
+
+def test_a_folder_with_a_pickle_alone_is_refused_as_such(tmp_path: Path) -> None:
+    folder = tiny.encoder(tmp_path / "model")
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(InputError) as error:
+        model_digests(folder)
+    assert str(error.value) == (
+        f"{folder}: only pytorch_model.bin in it, a pickle, which may hold code; name a model folder with safetensors "
+        "weights"
+    )

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModel, AutoModelForSequenceClassification
 
-from actors.encoder import Encoder
+from actors.encoder import ArticleTower, QueryTower
 from actors.rerankers import CrossEncoderReranker, MaxSimReranker
 from schemas.article import DisplayArticle
 from schemas.config import EngineConfig
 from schemas.errors import InputError
-from schemas.protocols import Match, Scoring
+from schemas.protocols import Match, Query, Scoring
 from tests.unit.actors import tiny
 
 ENGINE = EngineConfig(kind="torch", precision="float32", batch_tokens=48)  # two or three texts
@@ -28,9 +28,9 @@ def match(number: int, score: float = 0.0) -> Match:
 
 
 SCORINGS = [
-    Scoring("muscle pain", [match(i, float(i)) for i in range(5)]),
-    Scoring("asthma", []),
-    Scoring("hay fever in mice of asthma trial", [match(3, 1.0), match(0, 1.0)]),
+    Scoring(Query("muscle pain"), [match(i, float(i)) for i in range(5)]),
+    Scoring(Query("asthma"), []),
+    Scoring(Query("hay fever in mice of asthma trial"), [match(3, 1.0), match(0, 1.0)]),
 ]
 
 
@@ -46,7 +46,8 @@ def cross_encoder(tiny_classifier: Path) -> CrossEncoderReranker:
 @pytest.fixture(scope="module")
 def late_interaction(tiny_encoder: Path) -> MaxSimReranker:
     spec = tiny.spec(tiny_encoder)
-    query, article = (Encoder(spec, t, ENGINE, threads=1, cache=Path("unused")) for t in (spec.query, spec.article))
+    query = QueryTower(spec, ENGINE, threads=1, cache=Path("unused"))
+    article = ArticleTower(spec, ENGINE, threads=1, cache=Path("unused"))
     return MaxSimReranker(query, article)
 
 
@@ -56,7 +57,7 @@ def plain_logits(folder: Path, scoring: Scoring) -> list[float]:
     model = AutoModelForSequenceClassification.from_pretrained(folder)
     logits = []
     for _, article in scoring.matches:
-        pair = [[scoring.query, f"{article.title} {article.abstract}".strip()]]
+        pair = [[scoring.query.text, f"{article.title} {article.abstract}".strip()]]
         encoded = tokenizer(pair, truncation=True, padding=True, return_tensors="pt", max_length=tiny.MAX_LENGTH)
         with torch.no_grad():
             logits.append(model(**encoded).logits.squeeze(dim=1).item())
@@ -72,7 +73,7 @@ def plain_max_sims(folder: Path, scoring: Scoring) -> list[float]:
         with torch.no_grad():
             return model(**encoded).last_hidden_state[0]
 
-    query = token_vectors(scoring.query)
+    query = token_vectors(scoring.query.text)
     sims = []
     for _, article in scoring.matches:
         passage = token_vectors(f"{article.title} {article.abstract}".strip())
@@ -107,7 +108,7 @@ def test_late_interaction_is_the_mean_of_best_cosines_fused_with_retrieval(
 
 scorings = st.lists(
     st.builds(
-        lambda query, numbers: Scoring(" ".join(query), [match(n, n / 10) for n in numbers]),
+        lambda query, numbers: Scoring(Query(" ".join(query)), [match(n, n / 10) for n in numbers]),
         st.lists(st.sampled_from(tiny.WORDS), min_size=1, max_size=10),
         st.lists(st.integers(0, 9), max_size=6),
     ),

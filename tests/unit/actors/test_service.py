@@ -1,9 +1,11 @@
 import asyncio
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.service import SearchService
+from schemas.errors import InputError
 from schemas.search import SearchRequest, SearchResponse
 from tests.unit.actors.seams import VERSION, Favours, Lengths, Shelf
 
@@ -102,3 +104,23 @@ def test_hits_are_the_best_retrieved_each_once(
     found = [int(i) for i in ids(ask(Shelf(pmids), Favours(scores), k=k, candidates=candidates))]
     head = sorted(pmids[:candidates], key=lambda p: (-scores.get(p, 0.0), p))
     assert found == [*head, *pmids[candidates:]][:k]
+
+
+TASKED = VERSION.model_copy(
+    update={
+        "encoder": VERSION.encoder.model_copy(
+            update={"query": VERSION.encoder.query.model_copy(update={"template": "{task}: {text}", "task": "find"})}
+        )
+    }
+)
+
+
+def test_a_task_reaches_the_query_tower() -> None:
+    tasked = SearchService(TASKED, Lengths(), Shelf([1]), None, reranker_name="none", score_kind="", candidates=1)
+    response = asyncio.run(tasked.search(SearchRequest(query="12345", task="cite")))
+    assert response.hits[0].retrieval_score == 5 + 4
+
+
+def test_a_task_is_refused_where_the_encoder_takes_none() -> None:
+    with pytest.raises(InputError, match="task 'cite': tiny takes no task; leave it out"):
+        asyncio.run(service(Shelf([1]), None).search(SearchRequest(query="q", task="cite")))

@@ -11,7 +11,9 @@ from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 from transformers import BertConfig, BertForSequenceClassification, BertModel, PreTrainedTokenizerFast
 
+from retrieval.tokens import TokenBatch, load_tokenizer, pad_batch, tokenize_pairs
 from schemas.encoder import EncoderSpec, Pooling, TowerSpec
+from schemas.protocols import ArticleText
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 WORDS = ["statin", "muscle", "pain", "of", "in", "mice", "trial", "randomised", "asthma", "hay", "fever", "dose"]
@@ -19,11 +21,11 @@ DIMENSION = 32
 MAX_LENGTH = 24
 
 TEXTS = [
-    ("Statin", "muscle pain in mice"),
-    ("Randomised trial of dose", " ".join(WORDS * 4)),  # longer than MAX_LENGTH
-    ("Hay fever", ""),
-    (" ".join(WORDS * 3), "a title longer than its abstract"),
-    ("Unknown words", "asthma asthma of asthma"),
+    ArticleText("Statin", "muscle pain in mice"),
+    ArticleText("Randomised trial of dose", " ".join(WORDS * 4)),  # longer than MAX_LENGTH
+    ArticleText("Hay fever", ""),
+    ArticleText(" ".join(WORDS * 3), "a title longer than its abstract"),
+    ArticleText("Unknown words", "asthma asthma of asthma"),
 ]
 
 
@@ -40,10 +42,17 @@ def classifier(folder: Path, labels: int = 1, seed: int = 0) -> Path:
 def spec(folder: Path, pooling: Pooling = "mean", *, normalize: bool = True, pair: bool = False) -> EncoderSpec:
     """Return an encoder spec of one tower for both sides."""
     query = TowerSpec(model=str(folder), max_length=MAX_LENGTH)
-    article = TowerSpec(model=str(folder), max_length=MAX_LENGTH, template="{title} {abstract}", pair=pair)
+    article = TowerSpec(model=str(folder), max_length=MAX_LENGTH, pair=pair)
     return EncoderSpec(
         name="tiny", query=query, article=article, pooling=pooling, normalize=normalize, dimension=DIMENSION
     )
+
+
+def pairs(folder: Path) -> TokenBatch:
+    """Return a padded batch of two segments, so that ids, mask and segments all matter."""
+    passages = [f"{title} {abstract}" for title, abstract in TEXTS]
+    tokens = tokenize_pairs(load_tokenizer(folder, MAX_LENGTH), "muscle pain", passages)
+    return pad_batch(tokens, list(range(len(tokens))), 0)
 
 
 def transformers_tokenizer(folder: Path) -> Any:

@@ -9,7 +9,7 @@ import pytest
 
 from jobs import status
 from jobs.__main__ import JOBS, PLANNED, main
-from schemas.errors import InputError, UsageError
+from schemas.errors import InputError, UsageError, WeightsError
 from schemas.layout import Layout
 from tests.unit.jobs.stores import add_versions
 
@@ -111,6 +111,7 @@ def test_a_job_that_fails_exits_1(
         (KeyboardInterrupt(), 130, "run it again to go on"),
         (InputError("f: bad"), 1, "f: bad"),
         (UsageError("k: bad"), 2, "k: bad"),
+        (WeightsError("model 'm': nowhere"), 3, "model 'm': nowhere"),
     ],
 )
 def test_what_a_job_raises_decides_the_exit_code(
@@ -130,6 +131,16 @@ def test_what_a_job_raises_decides_the_exit_code(
     monkeypatch.setattr(status, "run", run)
     assert call(monkeypatch, tmp_path, "status") == code
     assert named in failure(capsys)
+
+
+def test_a_report_with_failures_is_printed_and_exits_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(status, "run", lambda *_: {"failures": ["query 1", "logit 3"]})
+    assert call(monkeypatch, tmp_path, "status", "--json") == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out)["failures"] == ["query 1", "logit 3"]
+    assert err == "pubray: not as it should be: query 1, logit 3\n"
 
 
 def test_an_error_that_is_not_for_users_is_not_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,14 @@
+import shutil
 from pathlib import Path
 
 import pytest
 
 from jobs.config import DEFAULT, ROOT, load_config
-from schemas.errors import UsageError
+from retrieval.embedded import embedded_folder
+from schemas.errors import InputError, UsageError
+
+CACHE = Path("~/.cache/pubray").expanduser()
+"""The user's own, so that the embedded model is downloaded once and not by every run."""
 
 
 def refusal(file: str | None = None, overrides: tuple[str, ...] = (), store: str | None = None) -> str:
@@ -86,3 +91,75 @@ def test_a_missing_key_is_named(tmp_path: Path) -> None:
     file = tmp_path / "empty.toml"
     file.write_text("store = 'x'")
     assert refusal(str(file)) == f"{file}: key 'encoder' is missing; give it a value there or with --set encoder=…"
+
+
+def derived(folder: Path, encoder: str) -> str:
+    """Write a configuration with this [encoder] table."""
+    file = folder / "derived.toml"
+    file.write_text(f"store = 'x'\ncache = '{CACHE}'\n[encoder]\n{encoder}\n")
+    return str(file)
+
+
+def test_the_spec_read_from_minilms_folder_is_that_of_the_demo(tmp_path: Path) -> None:
+    config = load_config(derived(tmp_path, "sentence_transformers = 'embedded:all-MiniLM-L6-v2'"), [], {})
+    assert config.encoder == load_config(None, [], {}).encoder
+
+
+def test_a_folder_and_its_revision_are_named_in_the_spec_as_in_the_config(tmp_path: Path) -> None:
+    folder = tmp_path / "all-MiniLM-L6-v2"
+    shutil.copytree(embedded_folder("all-MiniLM-L6-v2", CACHE), folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    file = derived(tmp_path, f"sentence_transformers = '{folder}'\nrevision = 'c0ffee'")
+    encoder = load_config(file, [], {}).encoder
+    assert encoder.identity() == load_config(None, [], {}).encoder.identity()
+    assert (encoder.query.model, encoder.article.revision) == (str(folder), "c0ffee")
+
+
+def test_parsing_the_demo_fetches_nothing(tmp_path: Path) -> None:
+    load_config(None, [f"cache={tmp_path / 'cache'}"], {})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_none_of_sentence_transformers_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"/modules\.json: no such file; name a folder that sentence-transformers saved$"
+    ):
+        load_config(derived(tmp_path, f"sentence_transformers = '{tmp_path}'"), [], {})
+
+
+def test_a_hub_model_needs_a_revision(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"^model 'owner/none': no such folder, and no revision to fetch from a model hub"
+    ):
+        load_config(derived(tmp_path, "sentence_transformers = 'owner/none'"), [], {})
+
+
+def test_another_key_beside_the_folder_is_refused(tmp_path: Path) -> None:
+    file = derived(tmp_path, "sentence_transformers = 'embedded:all-MiniLM-L6-v2'\npooling = 'cls'")
+    assert refusal(file) == (
+        f"{file}: encoder.pooling beside encoder.sentence_transformers, which stands for it; remove one of them"
+    )
+    assert refusal(None, ("encoder.sentence_transformers=owner/none",)).startswith(f"{DEFAULT}: encoder.name beside ")
+
+
+@pytest.mark.parametrize(
+    ("encoder", "wrong"),
+    [
+        ("sentence_transformers = 3", "encoder.sentence_transformers = 3"),
+        ("sentence_transformers = 'owner/none'\nrevision = 7", "encoder.revision = 7"),
+    ],
+)
+def test_a_folder_that_is_not_text_is_refused(encoder: str, wrong: str, tmp_path: Path) -> None:
+    file = derived(tmp_path, encoder)
+    assert refusal(file) == f"{file}: {wrong}: input should be a valid string"
+
+
+def test_of_a_hub_model_its_json_files_are_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    revision = "c0ffee" * 6 + "c0de"
+    folder = tmp_path / "models--owner--all-MiniLM-L6-v2" / "snapshots" / revision
+    shutil.copytree(embedded_folder("all-MiniLM-L6-v2", CACHE), folder, ignore=shutil.ignore_patterns("*.s*", "*.txt"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    file = derived(tmp_path, f"sentence_transformers = 'owner/all-MiniLM-L6-v2'\nrevision = '{revision}'")
+    encoder = load_config(file, [], {}).encoder
+    assert encoder.identity() == load_config(None, [], {}).encoder.identity()
+    assert (encoder.query.model, encoder.query.revision) == ("owner/all-MiniLM-L6-v2", revision)

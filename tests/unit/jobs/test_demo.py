@@ -67,7 +67,7 @@ def test_anything_else_is_refused_by_value_before_anything_is_done(articles: str
 def test_the_summary_has_a_row_per_stage_and_says_what_existed(store: Path) -> None:
     seconds = {"ingest": 2.0, "embed": 0.5, "index": 4.0, "promote": 0.1, "serve": 1.0}
     ingested = {"records": 59, "ingested": 2}
-    embedded = {"vectors": 0, "embedded_parts": 0}
+    embedded = {"encoded": 0, "embedded_parts": 0}
     built = {"articles": 40, "built": True}
     stages = demo._summary(seconds, ingested, embedded, built, Layout(str(store)))
     assert [row[:5] for row in stages] == [

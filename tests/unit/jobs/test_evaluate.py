@@ -14,7 +14,7 @@ from schemas.errors import InputError, UsageError
 from schemas.layout import Layout
 from tests.unit.actors.index import write_version
 from tests.unit.actors.seams import VERSION, Favours, Lengths, Shelf
-from tests.unit.jobs.stores import options
+from tests.unit.jobs.stores import config, options
 
 NONE: dict[str, Any] = {"beir": None, "queries": None, "qrels": None, "mesh_topics": None}
 UNJUDGED = Judgments({"q1": "one", "q2": "two"}, {"q1": {"1": 1}, "q2": {"9": 1}}, None)
@@ -93,7 +93,7 @@ def answered(reranker: Favours | None, judgments: Judgments = UNJUDGED, candidat
     service = SearchService(
         VERSION, Lengths(), Shelf([2, 1, 3]), reranker, reranker_name="f", score_kind="logit", candidates=3
     )
-    return asyncio.run(evaluate._ask_all(service, judgments, options(candidates=candidates)))
+    return asyncio.run(evaluate._ask_all(service, judgments, options(candidates=candidates, task=None)))
 
 
 def test_both_orders_are_scored_and_their_difference() -> None:
@@ -137,3 +137,9 @@ def test_a_trec_run_has_a_line_per_hit_best_first() -> None:
     lines = list(evaluate._trec_run(answered(Favours({1: 5.0}))))
     assert lines[:3] == ["q1 Q0 1 1 -1 pubray\n", "q1 Q0 2 2 -2 pubray\n", "q1 Q0 3 3 -3 pubray\n"]
     assert len(lines) == 6
+
+
+def test_a_query_length_is_a_number_from_1() -> None:
+    with pytest.raises(UsageError, match="--query-length 0: give a number from 1"):
+        evaluate._with_query_length(config(Path("s")), 0)
+    assert evaluate._with_query_length(config(Path("s")), 512).encoder.query.max_length == 512

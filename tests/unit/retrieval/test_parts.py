@@ -226,5 +226,20 @@ def test_row_ranges_cover_every_part_once() -> None:
 
 def test_ranges_of_another_size_are_other_files() -> None:
     small, large = ({r.name for r in row_ranges([PartRef("a", "", 8, 0)], size)} for size in (2, 4))
-    assert small == {"a-0-2", "a-2-4", "a-4-6", "a-6-8"}
+    assert {name.rpartition("-")[0] for name in small} == {"a-0-2", "a-2-4", "a-4-6", "a-6-8"}
     assert not small & large
+
+
+def names(parts: list[PartRef]) -> list[str]:
+    return [r.name for r in row_ranges(parts, 2)]
+
+
+def test_ranges_behind_a_part_that_came_late_or_is_another_are_other_files() -> None:
+    a, c, late, other = (
+        PartRef(name, digest, 2, 0) for name, digest in [("a", "1"), ("c", "2"), ("b", "3"), ("a", "4")]
+    )
+    first, second = names([a, c])
+    assert names([a, c, late])[:2] == [first, second]
+    assert first in names([a, late, c])
+    assert second not in names([a, late, c])
+    assert not {first, second} & {*names([other, c])}

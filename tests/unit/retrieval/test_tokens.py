@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,16 +10,16 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from retrieval.tokens import (
     Tokens,
+    TowerTokenizer,
     load_tokenizer,
     pad_batch,
     pad_id,
     token_batches,
-    tokenize_articles,
     tokenize_pairs,
-    tokenize_queries,
 )
 from schemas.encoder import TowerSpec
 from schemas.errors import InputError
+from schemas.protocols import ArticleText, Query
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "b", "c", "d", "query", ":"]
 PAD, UNK, CLS, SEP, A, B, C, D, QUERY, COLON = range(len(WORDS))
@@ -57,21 +58,51 @@ def test_a_folder_without_a_fast_tokenizer_is_refused(tmp_path: Path) -> None:
 
 
 def test_queries_are_laid_out_by_the_template_cut_and_not_padded(folder: Path) -> None:
-    tokens = tokenize_queries(load_tokenizer(folder, 5), tower(5, "query: {text}"), ["a", "a b c d", "{b}"])
+    queries = [Query("a"), Query("a b c d"), Query("{b}")]
+    tokens = TowerTokenizer(folder, tower(5, "query: {text}")).queries(queries)
     assert lists(tokens) == [[CLS, QUERY, COLON, A, SEP], [CLS, QUERY, COLON, A, SEP], [CLS, QUERY, COLON, UNK, SEP]]
 
 
 def test_articles_are_laid_out_by_the_template(folder: Path) -> None:
-    tokens = tokenize_articles(load_tokenizer(folder, 9), tower(9, "{title} {abstract}"), [("a", "b c"), ("", "d")])
-    assert lists(tokens) == [[CLS, A, B, C, SEP], [CLS, D, SEP]]
-    assert tokens[0].segments.tolist() == [0] * 5
+    texts = [ArticleText("a", "b c"), ArticleText("", "d"), ArticleText("a", ""), ArticleText("", "")]
+    tokens = TowerTokenizer(folder, tower(9, "query: {text}")).articles(texts)
+    begin = [CLS, QUERY, COLON]
+    assert lists(tokens) == [[*begin, A, B, C, SEP], [*begin, D, SEP], [*begin, A, SEP], [*begin, SEP]]
+    assert tokens[0].segments.tolist() == [0] * 7
 
 
 def test_a_pair_is_two_segments_of_which_the_longer_is_cut(folder: Path) -> None:
-    texts = [("a", "b c"), ("a", "b c d d d d")]
-    tokens = tokenize_articles(load_tokenizer(folder, 7), tower(7, pair=True), texts)
+    texts = [ArticleText("a", "b c"), ArticleText("a", "b c d d d d")]
+    tokens = TowerTokenizer(folder, tower(7, pair=True)).articles(texts)
     assert lists(tokens) == [[CLS, A, SEP, B, C, SEP], [CLS, A, SEP, B, C, D, SEP]]
     assert tokens[0].segments.tolist() == [0, 0, 0, 1, 1, 1]
+    assert [t.cut for t in tokens] == [False, True]
+
+
+@pytest.fixture
+def folder_with_eos(folder: Path, tmp_path: Path) -> Path:
+    copy = Path(shutil.copytree(folder, tmp_path / "with_eos"))
+    (copy / "tokenizer_config.json").write_text(json.dumps({"eos_token": {"content": "d"}}))
+    return copy
+
+
+def test_the_end_of_sequence_token_follows_after_cutting_whatever_the_text(folder_with_eos: Path) -> None:
+    tokenizer = TowerTokenizer(folder_with_eos, tower(5).model_copy(update={"append_eos": True}))
+    tokens = tokenizer.queries([Query("a"), Query("a b c d a b c"), Query("d"), Query("")])
+    assert lists(tokens) == [[CLS, A, SEP, D], [CLS, A, B, SEP, D], [CLS, D, SEP, D], [CLS, SEP, D]]
+    assert all(len(t.segments) == len(t.ids) for t in tokens)
+    assert [t.cut for t in tokens] == [False, True, False, False]
+
+
+@pytest.mark.parametrize("content", [None, {}, {"eos_token": None}, {"eos_token": "</s>"}])
+def test_a_tokenizer_without_the_wanted_end_is_refused(
+    folder: Path, tmp_path: Path, content: dict[str, str] | None
+) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    if content is not None:
+        (copy / "tokenizer_config.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"tokenizer_config\.json: eos_token .* is not a token; append_eos needs one"):
+        TowerTokenizer(copy, tower().model_copy(update={"append_eos": True}))
 
 
 def test_a_cross_encoder_reads_the_query_then_title_and_abstract(folder: Path) -> None:

@@ -6,7 +6,7 @@ from schemas.encoder import EncoderSpec, TowerDigests, TowerSpec, article_finger
 SPEC = EncoderSpec(
     name="a",
     query=TowerSpec(model="q", max_length=64),
-    article=TowerSpec(model="m", revision="r", max_length=256, template="{title} {abstract}"),
+    article=TowerSpec(model="m", revision="r", max_length=256),
     pooling="mean",
     normalize=True,
     dimension=8,
@@ -19,19 +19,20 @@ def changed(**article: object) -> EncoderSpec:
 
 
 def test_the_fingerprint_is_golden_so_that_stored_vectors_are_found_again() -> None:
-    assert article_fingerprint(SPEC, DIGESTS) == "3b7735ac25da0f06"
+    assert article_fingerprint(SPEC, DIGESTS) == "2bec1bb49a2a1f72"
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        changed(template="{title}\n{abstract}"),
+        changed(template="passage: {text}"),
         changed(pair=True),
         changed(max_length=255),
+        changed(append_eos=True),
         SPEC.model_copy(update={"pooling": "cls"}),
         SPEC.model_copy(update={"normalize": False}),
     ],
-    ids=["template", "pair", "max_length", "pooling", "normalize"],
+    ids=["template", "pair", "max_length", "append_eos", "pooling", "normalize"],
 )
 def test_what_changes_a_vector_changes_the_fingerprint(other: EncoderSpec) -> None:
     assert article_fingerprint(other, DIGESTS) != article_fingerprint(SPEC, DIGESTS)
@@ -69,16 +70,38 @@ def test_a_digest_is_64_hex_digits(text: str) -> None:
 
 
 def test_a_template_that_a_pair_does_not_use_keeps_the_fingerprint() -> None:
-    pair, other = changed(pair=True), changed(pair=True, template="{abstract} {title}")
+    pair, other = changed(pair=True), changed(pair=True, template="passage: {text}")
     assert article_fingerprint(pair, DIGESTS) == article_fingerprint(other, DIGESTS)
 
 
 @pytest.mark.parametrize(
     ("tower", "template", "named"),
-    [("query", "query:", "'query:'"), ("article", "{text}", "'{text}'"), ("article", "{title}", "'{title}'")],
+    [
+        ("query", "query:", "'query:'"),
+        ("query", "{text} {title}", "'{text} {title}'"),
+        ("article", "{title}", "'{title}'"),
+        ("article", "{task} {text}", "'{task} {text}'"),
+    ],
 )
-def test_a_template_without_its_text_is_refused(tower: str, template: str, named: str) -> None:
+def test_a_template_without_its_text_or_of_unknown_parts_is_refused(tower: str, template: str, named: str) -> None:
     values = SPEC.model_dump()
     values[tower]["template"] = template
     with pytest.raises(ValidationError, match=f"{tower}.template {named}"):
         EncoderSpec.model_validate(values)
+
+
+@pytest.mark.parametrize(("template", "task"), [("{task} {text}", None), ("{text}", "find")])
+def test_a_task_goes_with_a_template_that_has_room_for_it(template: str, task: str | None) -> None:
+    values = SPEC.model_dump()
+    values["query"] |= {"template": template, "task": task}
+    with pytest.raises(ValidationError, match=f"query.task = {task!r} does not fit"):
+        EncoderSpec.model_validate(values)
+
+
+def test_task_and_length_of_queries_are_the_searchers_choice() -> None:
+    tasked = SPEC.query.model_copy(update={"template": "{task} {text}", "task": "find"})
+    spec, other, longer = (
+        SPEC.model_copy(update={"query": tasked.model_copy(update=change)})
+        for change in ({}, {"task": "cite"}, {"max_length": 512})
+    )
+    assert spec.identity() == other.identity() == longer.identity() != SPEC.identity()

@@ -23,7 +23,7 @@ VERSION = IndexVersion(
     encoder=EncoderSpec(
         name="e",
         query=TowerSpec(model="q", max_length=64),
-        article=TowerSpec(model="m", max_length=64, template="{title} {abstract}"),
+        article=TowerSpec(model="m", max_length=64),
         pooling="cls",
         normalize=False,
         dimension=8,

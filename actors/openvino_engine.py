@@ -1,0 +1,116 @@
+"""OpenVINO as engine, on a CPU: a model is traced from PyTorch once, and kept in a cache folder."""
+
+import functools
+import hashlib
+import warnings
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+import torch
+
+from actors.forward import Finish, Forward, Pending, Task
+from actors.models import model_digests
+from retrieval.storage import atomic_path
+from retrieval.tokens import TokenBatch
+from schemas.config import EngineConfig
+from schemas.errors import UsageError
+
+
+def openvino_dtype(config: EngineConfig) -> torch.dtype:
+    """Return the number format that this CPU computes in.
+
+    Raises:
+        UsageError: bfloat16 is wanted and the CPU has none.
+    """
+    native = "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    if config.precision == "bfloat16" and not native:
+        raise UsageError("engine.precision = 'bfloat16', but this CPU has none; use 'auto' or 'float32'")
+    return torch.bfloat16 if config.precision != "float32" and native else torch.float32
+
+
+def openvino_forward(folder: Path, task: Task, dtype: torch.dtype, threads: int, cache: Path) -> Forward:
+    """Load the model of `folder`, traced now or before."""
+    compiled = _compiled(_traced(folder, task, cache), "bf16" if dtype == torch.bfloat16 else "f32", threads)
+    names = {name for port in compiled.inputs for name in port.names}
+
+    def forward(batch: TokenBatch, finish: Finish) -> Pending:
+        inputs = {"input_ids": batch.ids, "attention_mask": batch.mask, "token_type_ids": batch.segments}
+        # A request of its own per call, so that threads do not share one.
+        request = compiled.create_infer_request()
+        request.start_async({name: array for name, array in inputs.items() if name in names})
+
+        def wait() -> torch.Tensor:
+            request.wait()
+            output: np.ndarray[tuple[int, ...], np.dtype[np.float32]] = request.get_output_tensor(0).data
+            # A copy, for the memory goes with the request.
+            return finish(torch.from_numpy(output), torch.from_numpy(batch.mask)).clone()
+
+        return wait
+
+    return forward
+
+
+@functools.cache
+def _compiled(path: Path, precision: str, threads: int) -> ov.CompiledModel:
+    """Return a model ready to run, kept for the life of the process.
+
+    Towers of the same weights share it. And OpenVINO 2026.4 gives the thread that loads a model another signal stack:
+    models freed in another order than the reverse of loading leave one that is gone, and the next Ctrl-C is a
+    segmentation fault.
+    """
+    properties = {
+        "INFERENCE_PRECISION_HINT": precision,
+        "INFERENCE_NUM_THREADS": threads,
+        # Pinned threads of two processes share the first core and leave the others idle.
+        "ENABLE_CPU_PINNING": False,
+    }
+    return ov.Core().compile_model(str(path), "CPU", properties)
+
+
+def _traced(folder: Path, task: Task, cache: Path) -> Path:
+    """Return the traced model, from the cache if it has been traced before by this version of OpenVINO."""
+    config = hashlib.sha256((folder / "config.json").read_bytes()).hexdigest()[:8]
+    traced_from = f"{model_digests(folder).weights[:16]}-{config}-{task}"
+    path = cache / "openvino" / f"{traced_from}-{ov.get_version().split('-')[0]}"
+    if not path.exists():
+        traced = _trace(folder, task)
+        with atomic_path(str(path)) as temporary:
+            temporary.mkdir()
+            ov.save_model(traced, temporary / "model.xml", compress_to_fp16=False)
+    return path / "model.xml"
+
+
+def _trace(folder: Path, task: Task) -> ov.Model:
+    # Imported here: it brings transformers, which a traced model does without.
+    from actors.torch_engine import load_model, model_inputs
+
+    model = load_model(folder, task, torch.float32, "cpu")
+    ones = np.ones((2, 8), np.int64)
+    inputs = model_inputs(model, TokenBatch(ones, ones, ones, [0, 1]))
+    with warnings.catch_warnings():
+        # OpenVINO traces by torch.jit, which torch 2.13 declares deprecated, among other things of no concern.
+        warnings.simplefilter("ignore")
+        example = {name: torch.from_numpy(array) for name, array in inputs.items()}
+        return ov.convert_model(_Traceable(model, task), example_input=example)
+
+
+class _Traceable(torch.nn.Module):
+    """A transformers model that returns its one tensor, as tracing wants it."""
+
+    def __init__(self, model: torch.nn.Module, task: Task) -> None:
+        super().__init__()
+        self.model, self.task = model, task
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        token_type_ids: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+        if token_type_ids is not None:
+            inputs["token_type_ids"] = token_type_ids
+        output = self.model(**inputs)
+        tensor: torch.Tensor = output.last_hidden_state if self.task == "encoder" else output.logits
+        return tensor

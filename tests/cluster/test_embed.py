@@ -1,0 +1,204 @@
+"""Embed on Ray: nights and a new year, on real records and changes made from them; what is encoded, what is copied."""
+
+import json
+import shutil
+from argparse import Namespace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jobs import embed, index, promote, search
+from jobs.stages import run_job
+from jobs.store import open_layout
+from retrieval.made_updates import Night, write_night, write_reissue
+from schemas.config import Config
+from schemas.errors import StoreError
+from tests.cluster.embedded_stores import (
+    ROWS,
+    Vectors,
+    alive_vectors,
+    assert_close,
+    copied_store,
+    vector_folder,
+    vector_parts,
+)
+from tests.cluster.pubmed_files import ingest_into
+from tests.unit.actors import tiny
+
+FIRST, SECOND = date(2026, 11, 22), date(2026, 11, 23)
+SETTINGS = ["index.nlist=4", "index.nprobe=4", "index.recall_queries=10"]
+
+
+@pytest.fixture
+def source(embedded: Path, tmp_path: Path) -> Path:
+    """A copy of the source files, for nights to be added."""
+    return Path(shutil.copytree(embedded / "source", tmp_path / "source"))
+
+
+@pytest.fixture
+def config(embedded: Path, tmp_path: Path) -> Config:
+    return copied_store(embedded / "store", tmp_path, *SETTINGS)
+
+
+@pytest.fixture
+def before(config: Config) -> Vectors:
+    return alive_vectors(config)
+
+
+def reports(config: Config) -> list[dict[str, Any]]:
+    """The reports of the runs of embed that are kept, the oldest first."""
+    folder = Path(config.store) / "runs"
+    return [json.loads((run / "report.json").read_text()) for run in sorted(folder.glob("*-embed"))]
+
+
+def counts(report: dict[str, Any]) -> dict[str, int]:
+    names = ("embedded_parts", "rows", "encoded", "copied", "without_title", "without_abstract")
+    return {name: report[name] for name in names if report[name]}
+
+
+def nearest(vector: Vectors, pmid: int, to: Vectors) -> int:
+    """The article whose vector is most like that of `pmid`."""
+    return max(to, key=lambda other: float(to[other].astype(np.float32) @ vector[pmid].astype(np.float32)))
+
+
+def assert_copied(after: Vectors, before: Vectors, encoded: dict[int, int]) -> None:
+    """Vectors are as before bit by bit, but for those of `encoded`, which are of texts like those of other PMIDs."""
+    for pmid in after:
+        if pmid in encoded:
+            assert nearest(after, pmid, before) == encoded[pmid]
+            assert not np.array_equal(after[pmid], before[encoded[pmid]])
+        else:
+            assert np.array_equal(after[pmid], before[pmid])
+
+
+def test_a_night_encodes_new_articles_and_revised_texts_and_copies_the_rest(
+    real: Path, source: Path, config: Config, before: Vectors, unselected: list[int]
+) -> None:
+    pmids = list(before)
+    new = {40_000_000 + i: pmid for i, pmid in enumerate(pmids[60:63])}
+    text, metadata, retracted = [*pmids[:4], *unselected[:2]], [*pmids[10:15], unselected[3]], pmids[20:22]
+    night = Night(FIRST, new, text, metadata, retracted, pmids[30:32], pmids[40:45], pmids[50:53])
+    write_night(real, source, "pubmed26n0004.xml.gz", night)
+    ingest_into(config, source)
+    times = vector_parts(config)
+    report = run_job(embed, config)
+    # records: 3 new, 6 texts, 6 metadata, 2 retracted, 2 versions, 5 as they were, 3 deletions
+    assert counts(report) == {"embedded_parts": 3, "rows": 27, "encoded": 7, "copied": 9}
+    assert report["parts"] == len(times) + 3
+    kept = reports(config)
+    assert len(kept) == 2
+    assert kept[1] == report | {"job": "embed", "finished": kept[1]["finished"]}
+    assert vector_parts(config) | times == vector_parts(config)
+
+    after = alive_vectors(config)
+    assert set(after) == set(before) - set(pmids[50:53]) | set(new)
+    assert_copied(after, before, new | {pmid: pmid for pmid in pmids[:4]})
+    assert run_job(embed, config)["embedded_parts"] == 0
+    assert len(reports(config)) == 2
+
+
+def test_a_night_that_was_not_embedded_is_made_up_for_by_the_next_one(
+    real: Path, source: Path, config: Config, before: Vectors
+) -> None:
+    a, b, c, d, e, x, y = list(before)[::12][:7]
+    new_a, new_b = 40_000_000, 40_000_001
+    first = Night(FIRST, {new_a: x}, revised_text=[a, b], revised_metadata=[c, d], deleted=[e])
+    write_night(real, source, "pubmed26n0004.xml.gz", first)
+    ingest_into(config, source)
+    # a's text is again what it was before the first night, e is back
+    second = Night(SECOND, {new_b: y}, revised_text=[b, c], revised_metadata=[a, d], reissued=[e])
+    write_night(real, source, "pubmed26n0005.xml.gz", second)
+    ingest_into(config, source)
+    report = run_job(embed, config)
+    assert counts(report) == {"embedded_parts": 2, "rows": 12, "encoded": 4, "copied": 3}
+    after = alive_vectors(config)
+    assert set(after) == {*before, new_a, new_b}
+    assert_copied(after, before, {new_a: x, new_b: y, b: b, c: c})
+
+
+def test_a_row_that_a_late_file_brings_back_to_life_gets_its_vector(
+    real: Path, source: Path, config: Config, before: Vectors
+) -> None:
+    pmid, other = list(before)[:2]
+    write_night(real, source, "pubmed26n0005.xml.gz", Night(SECOND, reissued=[pmid], revised_metadata=[other]))
+    ingest_into(config, source)
+    assert counts(run_job(embed, config)) == {"embedded_parts": 1, "rows": 2, "copied": 1}
+    write_night(real, source, "pubmed26n0004.xml.gz", Night(FIRST, deleted=[pmid]))
+    ingest_into(config, source)
+    assert counts(run_job(embed, config)) == {"embedded_parts": 2, "rows": 3, "copied": 2}
+    assert_copied(alive_vectors(config), before, {})
+
+
+def scores(config: Config, query: str) -> dict[int, float]:
+    options = Namespace(query=query, task=None, k=200, no_rerank=True, url=None)
+    return {int(hit["id"]): hit["retrieval_score"] for hit in search.run(config, options)["hits"]}
+
+
+def promote_newest(config: Config) -> int:
+    built = run_job(index, config)
+    run_job(promote, config, built["version"])
+    return int(built["articles"])
+
+
+def test_a_new_year_copies_all_but_the_revised_text_and_is_searched_with_the_same_scores(
+    real: Path, config: Config, before: Vectors, tmp_path: Path
+) -> None:
+    revised, lost, *_ = pmids = list(before)
+    assert promote_newest(config) == len(pmids)
+    old = scores(config, "blood pressure in rats")
+    assert set(old) == set(before)
+
+    write_reissue([real], tmp_path / "year", 27, without=[lost], revised=[revised], records_per_file=155)
+    assert ingest_into(config, tmp_path / "year", baseline=True)["lineage"] == 1
+    report = run_job(embed, config)
+    assert counts(report) == {"embedded_parts": 31, "rows": 299, "encoded": 1, "copied": len(pmids) - 2}
+    after = alive_vectors(config)
+    assert set(after) == set(before) - {lost}
+    assert_copied(after, before, {revised: revised})
+
+    assert promote_newest(config) == len(pmids) - 1
+    new = scores(config, "blood pressure in rats")
+    assert new[revised] != old[revised]
+    assert new | {revised: old[revised], lost: old[lost]} == old
+
+
+def test_two_encoders_of_one_thread_give_the_vectors_of_one(embedded: Path, before: Vectors, tmp_path: Path) -> None:
+    two = copied_store(embedded / "store", tmp_path / "two", "embed.actors=2", "embed.threads=1", vectors=False)
+    assert counts(run_job(embed, two)) == {"embedded_parts": 30, "rows": 300, "encoded": len(before)}
+    assert_close(alive_vectors(two), before)
+
+
+def test_a_damaged_article_part_fails_by_name_and_the_others_are_embedded(
+    embedded: Path, before: Vectors, config: Config, tmp_path: Path
+) -> None:
+    own = copied_store(embedded / "store", tmp_path / "own", vectors=False)
+    part = Path(open_layout(own).article_part("pubmed26n0002"))
+    whole = part.read_bytes()
+    part.write_bytes(whole[:-20])
+    with pytest.raises(StoreError) as caught:
+        run_job(embed, own)
+    assert str(caught.value).startswith(f"{part}: not whole Parquet")
+    assert str(caught.value).endswith("(and 9 more vector parts); the other vector parts are written")
+    done = vector_parts(own)
+    assert set(done) == {name for name in vector_parts(config) if not name.startswith("pubmed26n0002-")}
+    assert reports(own) == []
+
+    part.write_bytes(whole)
+    assert run_job(embed, own)["embedded_parts"] == 100 // ROWS
+    assert vector_parts(own) | done == vector_parts(own)
+    assert_close(alive_vectors(own), before)
+    assert {file.suffix for file in vector_folder(own).iterdir()} == {".parquet"}
+
+
+def test_a_model_that_cannot_be_loaded_is_named_in_one_line(embedded: Path, tmp_path: Path) -> None:
+    model = tiny.encoder(tmp_path / "model")
+    (model / "config.json").write_text("{}")
+    own = copied_store(embedded / "store", tmp_path, vectors=False)
+    own = own.model_copy(update={"encoder": tiny.spec(model), "cache": str(tmp_path / "cache")})
+    with pytest.raises(StoreError) as caught:
+        run_job(embed, own)
+    assert str(caught.value).startswith(f"a worker of embed cannot start: ValueError: Unrecognized model in {model}")
+    assert "\n" not in str(caught.value)
