@@ -6,14 +6,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from actors.engines import load_engine
 from actors.models import model_digests, model_folder
 from actors.peak import gemm_peak
 from retrieval.flops import MLP_MATRICES, forward_flops
-from retrieval.pooling import pool, unit
+from retrieval.pooling import TextVectors, unit
 from retrieval.tokens import TokenBatch, Tokens, TowerTokenizer, pad_id, token_batches
 from schemas.config import EngineConfig
 from schemas.encoder import EncoderSpec, TowerSpec
@@ -38,13 +37,9 @@ class _Tower:
     def vectors(self, texts: Sequence[Tokens]) -> Floats:
         """Return one vector per tokenised text, (n, dimension)."""
         out = np.empty((len(texts), self.spec.dimension), np.float32)
-
-        def finish(hidden_BTD: torch.Tensor, mask_BT: torch.Tensor) -> torch.Tensor:
-            pooled_BD = pool(hidden_BTD, mask_BT, self.spec.pooling)
-            return unit(pooled_BD) if self.spec.normalize else pooled_BD
-
-        for batch, pooled_BD in self._run.run(self._batches(texts), finish):
-            out[batch.positions] = pooled_BD.numpy()
+        finish = TextVectors(self.spec.pooling, self.spec.normalize)
+        for batch, vectors_BD in self._run.run(self._batches(texts), finish):
+            out[batch.positions] = vectors_BD.numpy()
         return out
 
     def token_vectors(self, texts: Sequence[Tokens]) -> list[Floats]:

@@ -11,9 +11,11 @@ import torch
 
 from actors.forward import Finish, Forward, Pending, Task
 from actors.models import model_digests
+from retrieval.pooling import TextVectors, pool
 from retrieval.storage import atomic_path
 from retrieval.tokens import TokenBatch
 from schemas.config import EngineConfig
+from schemas.encoder import Pooling
 from schemas.errors import UsageError
 
 
@@ -30,11 +32,16 @@ def openvino_dtype(config: EngineConfig) -> torch.dtype:
 
 
 def openvino_forward(folder: Path, task: Task, dtype: torch.dtype, threads: int, cache: Path) -> Forward:
-    """Load the model of `folder`, traced now or before."""
-    compiled = _compiled(_traced(folder, task, cache), "bf16" if dtype == torch.bfloat16 else "f32", threads)
-    names = {name for port in compiled.inputs for name in port.names}
+    """Return the model of `folder`; it is traced, now or before, and loaded at its first use.
+
+    Text vectors are pooled by the model itself: token vectors, which are a hundred times as large, never leave it.
+    """
+    precision = "bf16" if dtype == torch.bfloat16 else "f32"
 
     def forward(batch: TokenBatch, finish: Finish) -> Pending:
+        pooling = finish.pooling if isinstance(finish, TextVectors) else None
+        compiled = _compiled(_traced(folder, task, pooling, cache), precision, threads)
+        names = {name for port in compiled.inputs for name in port.names}
         inputs = {"input_ids": batch.ids, "attention_mask": batch.mask, "token_type_ids": batch.segments}
         # A request of its own per call, so that threads do not share one.
         request = compiled.create_infer_request()
@@ -43,7 +50,9 @@ def openvino_forward(folder: Path, task: Task, dtype: torch.dtype, threads: int,
         def wait() -> torch.Tensor:
             request.wait()
             output: np.ndarray[tuple[int, ...], np.dtype[np.float32]] = request.get_output_tensor(0).data
-            # A copy, for the memory goes with the request.
+            # Copies, for the memory goes with the request.
+            if isinstance(finish, TextVectors):
+                return finish.scale(torch.from_numpy(output)).clone()
             return finish(torch.from_numpy(output), torch.from_numpy(batch.mask)).clone()
 
         return wait
@@ -68,20 +77,21 @@ def _compiled(path: Path, precision: str, threads: int) -> ov.CompiledModel:
     return ov.Core().compile_model(str(path), "CPU", properties)
 
 
-def _traced(folder: Path, task: Task, cache: Path) -> Path:
+@functools.cache
+def _traced(folder: Path, task: Task, pooling: Pooling | None, cache: Path) -> Path:
     """Return the traced model, from the cache if it has been traced before by this version of OpenVINO."""
     config = hashlib.sha256((folder / "config.json").read_bytes()).hexdigest()[:8]
-    traced_from = f"{model_digests(folder).weights[:16]}-{config}-{task}"
+    traced_from = f"{model_digests(folder).weights[:16]}-{config}-{pooling or task}"
     path = cache / "openvino" / f"{traced_from}-{ov.get_version().split('-')[0]}"
     if not path.exists():
-        traced = _trace(folder, task)
+        traced = _trace(folder, task, pooling)
         with atomic_path(str(path)) as temporary:
             temporary.mkdir()
             ov.save_model(traced, temporary / "model.xml", compress_to_fp16=False)
     return path / "model.xml"
 
 
-def _trace(folder: Path, task: Task) -> ov.Model:
+def _trace(folder: Path, task: Task, pooling: Pooling | None) -> ov.Model:
     # Imported here: it brings transformers, which a traced model does without.
     from actors.torch_engine import load_model, model_inputs
 
@@ -92,15 +102,15 @@ def _trace(folder: Path, task: Task) -> ov.Model:
         # OpenVINO traces by torch.jit, which torch 2.13 declares deprecated, among other things of no concern.
         warnings.simplefilter("ignore")
         example = {name: torch.from_numpy(array) for name, array in inputs.items()}
-        return ov.convert_model(_Traceable(model, task), example_input=example)
+        return ov.convert_model(_Traceable(model, task, pooling), example_input=example)
 
 
 class _Traceable(torch.nn.Module):
     """A transformers model that returns its one tensor, as tracing wants it."""
 
-    def __init__(self, model: torch.nn.Module, task: Task) -> None:
+    def __init__(self, model: torch.nn.Module, task: Task, pooling: Pooling | None) -> None:
         super().__init__()
-        self.model, self.task = model, task
+        self.model, self.task, self.pooling = model, task, pooling
 
     def forward(
         self,
@@ -113,4 +123,4 @@ class _Traceable(torch.nn.Module):
             inputs["token_type_ids"] = token_type_ids
         output = self.model(**inputs)
         tensor: torch.Tensor = output.last_hidden_state if self.task == "encoder" else output.logits
-        return tensor
+        return pool(tensor, attention_mask, self.pooling) if self.pooling else tensor

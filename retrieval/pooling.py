@@ -1,10 +1,28 @@
 """Token vectors to text vectors, on torch tensors of any device."""
 
+from dataclasses import dataclass
+
 import torch
 
 from schemas.encoder import Pooling
 
 # B = texts of a batch, T = padded tokens, D = dimension
+
+
+@dataclass(frozen=True)
+class TextVectors:
+    """The way from a model's token vectors (B, T, D) and mask (B, T) to text vectors (B, D)."""
+
+    pooling: Pooling
+    normalize: bool
+
+    def __call__(self, hidden_BTD: torch.Tensor, mask_BT: torch.Tensor) -> torch.Tensor:
+        """Go it."""
+        return self.scale(pool(hidden_BTD, mask_BT, self.pooling))
+
+    def scale(self, pooled_BD: torch.Tensor) -> torch.Tensor:
+        """Go its last step."""
+        return unit(pooled_BD) if self.normalize else pooled_BD
 
 
 def pool(hidden_BTD: torch.Tensor, mask_BT: torch.Tensor, pooling: Pooling) -> torch.Tensor:
@@ -20,8 +38,8 @@ def pool(hidden_BTD: torch.Tensor, mask_BT: torch.Tensor, pooling: Pooling) -> t
         weights_B1T = mask_BT.unsqueeze(1).float()
         return (weights_B1T @ hidden_BTD.float()).squeeze(1) / weights_B1T.sum(2).clamp(min=1)
     positions = torch.arange(mask_BT.shape[1], device=mask_BT.device)
-    last_B = (mask_BT * positions).argmax(1)
-    return hidden_BTD[torch.arange(len(last_B), device=last_B.device), last_B].float()
+    last_B11 = (mask_BT * positions).argmax(1)[:, None, None]
+    return hidden_BTD.gather(1, last_B11.expand(-1, 1, hidden_BTD.shape[2])).squeeze(1).float()
 
 
 def unit(vectors: torch.Tensor) -> torch.Tensor:
