@@ -106,6 +106,7 @@ class EncodeRange:
         from actors.encoder import ArticleTower
 
         self._tower = ArticleTower(config.encoder, config.engine, threads=threads, cache=Path(config.cache))
+        self._tower.vectors(self._tower.tokens([ArticleText("", "")]))  # loads what the engine loads at first use
         self._batch_tokens, self._peak = config.engine.batch_tokens, self._tower.peak()
         self._idle_since: float | None = None
 

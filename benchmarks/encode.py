@@ -25,7 +25,7 @@ from actors.models import model_folder
 from benchmarks.embed_job import base_store, host_seconds, real_articles, timed_job, tokenizer_seconds
 from jobs.console import say, table
 from jobs.threads import available_threads
-from schemas.config import Config
+from schemas.config import Config, EmbedConfig
 from schemas.protocols import ArticleText
 
 ROUNDS = 3
@@ -41,7 +41,11 @@ def main() -> None:
     parser.add_argument("--articles", type=int)
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     options = parser.parse_args()
-    settings = [f"engine.device={options.device}", f"embed.num_gpus={int(options.device == 'cuda')}"]
+    settings = [
+        f"engine.device={options.device}",
+        f"embed.num_gpus={int(options.device == 'cuda')}",
+        f"embed.rows_per_part={EmbedConfig().rows_per_part}",  # the default; the demo's parts are small
+    ]
     config = base_store(settings)
     torch.set_num_threads(available_threads())
     {"engine": engine, "pipeline": pipeline, "host": host, "scaling": scaling}[options.part](
