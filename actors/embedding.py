@@ -107,8 +107,9 @@ class EncodeRange:
 
         self._tower = ArticleTower(config.encoder, config.engine, threads=threads, cache=Path(config.cache))
         self._tower.vectors(self._tower.tokens([ArticleText("", "")]))  # loads what the engine loads at first use
-        self._batch_tokens, self._peak = config.engine.batch_tokens, self._tower.peak()
+        self._batch_tokens = config.engine.batch_tokens
         self._idle_since: float | None = None
+        self._peak: float | None = None
 
     def __call__(self, ranges: pa.Table) -> pa.Table:
         """Put the vectors in the place of the tokens."""
@@ -122,6 +123,8 @@ class EncodeRange:
             texts = [Tokens(*text) for text in zip(np.split(ids, ends), np.split(segments, ends), strict=True)]
             texts = texts if len(lengths) else []
             vectors = self._tower.vectors(texts)
+        # Not at the start, when all the other workers start too.
+        self._peak = self._peak or self._tower.peak()
         done = EmbedCounts(
             padded_tokens=padded_tokens(lengths, self._batch_tokens),
             flops=self._tower.flops(texts),

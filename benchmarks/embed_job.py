@@ -101,6 +101,10 @@ class NullTower:
         """Return that there is nothing to compute."""
         return 0.0
 
+    def peak(self) -> float:
+        """Return any number."""
+        return 1.0
+
 
 class NullEncode(EncodeRange):
     """The encoding stage without an encoder: what is left is the host's work."""
@@ -108,7 +112,7 @@ class NullEncode(EncodeRange):
     def __init__(self, config: Config, threads: int) -> None:
         """Load nothing."""
         self._tower = NullTower(config.encoder.dimension)  # type: ignore[assignment]
-        self._batch_tokens, self._peak, self._idle_since = config.engine.batch_tokens, 1.0, None
+        self._batch_tokens, self._peak, self._idle_since = config.engine.batch_tokens, None, None
 
 
 def host_seconds(base: Config, pmids: list[int]) -> float:

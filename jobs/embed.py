@@ -63,7 +63,7 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
         "embedded_parts": len(missing),
     }
     if not missing:
-        return report | _report(EmbedCounts(), 0.0, 0.0)
+        return report | _report(EmbedCounts(), 0.0, 1)
     plan = plan._replace(earlier=_earlier(config, layout, plan))
     if options.import_npy:
         folder = published_folder(config, options.import_npy)
@@ -118,11 +118,8 @@ def _embed(config: Config, plan: EmbedPlan, missing: list[RowRange]) -> dict[str
         raise UsageError(f"embed.num_gpus = {config.embed.num_gpus}, but this machine has {gpus():g}; set it to 0")
     metrics, totals, left = EmbedMetrics(), EmbedCounts(), {r.name for r in missing}
     failures: list[str] = []
-    start_up: float | None = None
     for written in _written(config, plan, missing):
         counts = EmbedCounts.model_validate_json(written["counts"])
-        if start_up is None:
-            start_up = progress.seconds - counts.read_seconds - counts.encode_seconds - counts.write_seconds
         if written["error"]:
             failures.append(written["error"])
             progress.log(f"{written['name']} failed: {written['error']}")
@@ -133,7 +130,7 @@ def _embed(config: Config, plan: EmbedPlan, missing: list[RowRange]) -> dict[str
         progress.add(counts.rows, counts.tokens)
     seconds = progress.finish()
     _check_complete(failures, left)
-    return _report(totals, seconds, start_up or 0.0)
+    return _report(totals, seconds, _actors(config, missing))
 
 
 def _check_complete(failures: list[str], left: set[str]) -> None:
@@ -166,7 +163,7 @@ def pipeline(
     config: Config, plan: EmbedPlan, missing: list[RowRange], encoder: type[EncodeRange] = EncodeRange
 ) -> ray.data.Dataset:
     """Return the dataset of the ranges as they are written: columns `name`, `counts` in JSON, `error`."""
-    actors = min(config.embed.actors, len(missing))
+    actors = _actors(config, missing)
     threads = _threads(config, actors)
     common: dict[str, Any] = {
         "batch_size": 1,
@@ -194,17 +191,20 @@ def _threads(config: Config, actors: int) -> int:
     return config.embed.threads or max(1, (os.cpu_count() or 1) // actors)
 
 
-def _report(totals: EmbedCounts, seconds: float, start_up: float) -> dict[str, Any]:
-    """Return the counts, and the rates after start-up."""
-    working = max(seconds - start_up, 1e-9)
-    encoding = totals.encode_seconds + totals.wait_seconds
+def _actors(config: Config, missing: list[RowRange]) -> int:
+    return min(config.embed.actors, len(missing))
+
+
+def _report(totals: EmbedCounts, seconds: float, actors: int) -> dict[str, Any]:
+    """Return the counts, and the rates while encoders were up: they worked, or waited for input."""
+    working = (totals.encode_seconds + totals.wait_seconds) / actors
     return {
         **totals.model_dump(),
-        "articles_per_second": totals.encoded / working,
-        "tokens_per_second": totals.tokens / working,
+        "articles_per_second": totals.encoded / working if working else 0.0,
+        "tokens_per_second": totals.tokens / working if working else 0.0,
         "padding_waste": 1 - totals.tokens / totals.padded_tokens if totals.padded_tokens else 0.0,
         "mfu": totals.flops / totals.peak_flops if totals.peak_flops else 0.0,
-        "waiting": totals.wait_seconds / encoding if encoding else 0.0,
+        "waiting": totals.wait_seconds / actors / working if working else 0.0,
         "seconds": seconds,
-        "start_up_seconds": start_up,
+        "start_up_seconds": seconds - working,
     }
