@@ -8,7 +8,9 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -125,11 +127,11 @@ def host_seconds(base: Config, pmids: list[int]) -> float:
         snapshot = ingested(layout)
         plan = EmbedPlan(snapshot.id, selection, chosen, article_fingerprint(config.encoder, digests))
         connect()
-        before = _cpu_seconds()
         ranges = row_ranges(snapshot.info.parts, config.embed.rows_per_part)
-        for _ in embed.pipeline(config, plan, ranges, NullEncode).iter_rows():
-            pass
-        return _cpu_seconds() - before
+        with CpuWatch() as watch:
+            for _ in embed.pipeline(config, plan, ranges, NullEncode).iter_rows():
+                pass
+        return watch.seconds
 
 
 def tokenizer_seconds(config: Config, texts: list[ArticleText]) -> float:
@@ -141,10 +143,33 @@ def tokenizer_seconds(config: Config, texts: list[ArticleText]) -> float:
     return time.process_time() - start
 
 
-def _cpu_seconds() -> float:
-    """Return what this process and all that it started have used so far, those that ended included."""
-    total = 0.0
-    for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
-        times = process.cpu_times()
-        total += times.user + times.system + times.children_user + times.children_system
-    return total
+class CpuWatch:
+    """Adds up the CPU seconds of this process and all that it starts, by a look every quarter of a second.
+
+    Ray does not wait for its workers, so the kernel forgets what those that ended have used.
+    """
+
+    def __enter__(self) -> "CpuWatch":
+        self._seen: dict[int, float] = {}
+        self._look()
+        self._before = sum(self._seen.values())
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+        self._look()
+        self.seconds = sum(self._seen.values()) - self._before
+
+    def _watch(self) -> None:
+        while not self._done.wait(0.25):
+            self._look()
+
+    def _look(self) -> None:
+        for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
+            with suppress(psutil.NoSuchProcess):
+                times = process.cpu_times()
+                self._seen[process.pid] = times.user + times.system

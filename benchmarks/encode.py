@@ -28,7 +28,7 @@ from jobs.threads import available_threads
 from schemas.config import Config, EmbedConfig
 from schemas.protocols import ArticleText
 
-ROUNDS = 3
+ROUNDS = 2
 OURS = "pubray"
 
 Texts = Sequence[ArticleText]
