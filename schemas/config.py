@@ -101,7 +101,7 @@ class RerankConfig(Frozen):
     bin_sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
     """Trust in a model that is published as pytorch_model.bin only: the sha256 of that file. It is then converted."""
     max_length: PositiveInt = 512
-    candidates: PositiveInt = 50
+    candidates: PositiveInt = 20
 
 
 class DeploymentConfig(Frozen):
