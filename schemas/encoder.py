@@ -33,7 +33,7 @@ class EncoderSpec(Frozen):
     """A query tower and an article tower that map into one space.
 
     Raises:
-        ValueError: a template that does not say where the text goes, or of an unknown placeholder.
+        ValueError: a template without `{text}`, or with a name in braces that it does not know.
     """
 
     name: str
