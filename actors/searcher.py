@@ -9,6 +9,7 @@ from retrieval.quantizer import Floats, Quantizer
 from retrieval.search import Candidates, search, search_exactly
 from retrieval.segment import OpenSegment
 from retrieval.storage import read_bytes
+from retrieval.tombstones import read_tombstones
 from schemas.article import DisplayArticle
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
@@ -31,7 +32,7 @@ class IndexSearcher:
         """
         self.version, self._exact = version, exact
         self.quantizer = Quantizer(read_bytes(layout.quantizer(version.quantizer), f"quantizer {version.quantizer}"))
-        self.segments = [OpenSegment(layout.segment(s.id), s, self.quantizer) for s in version.segments]
+        self.segments = open_segments(layout, version, self.quantizer)
 
     def candidates(self, queries: Floats, k: int) -> list[Candidates]:
         """Return for each of (q, d) queries its k best rows or more, independent of the other queries.
@@ -71,3 +72,17 @@ class IndexSearcher:
             record = self.segments[segment].articles.slice(row, 1).select(DISPLAYED).to_pylist()[0]
             matches.append(Match(float(score), DisplayArticle(**record)))
         return matches
+
+
+def open_segments(layout: Layout, version: IndexVersion, quantizer: Quantizer) -> list[OpenSegment]:
+    """Map the segments of a version, without the rows that are dead in it.
+
+    Raises:
+        IntegrityError: a file is not what the manifest names.
+    """
+    opened = []
+    for segment in version.segments:
+        buried = version.tombstones.get(segment.id)
+        dead = read_tombstones(layout.tombstones(buried.sha256), buried) if buried else None
+        opened.append(OpenSegment(layout.segment(segment.id), segment, quantizer, dead))
+    return opened

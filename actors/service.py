@@ -37,7 +37,7 @@ class SearchService:
             snapshot=self._version.snapshot,
             encoder=self._version.encoder.name,
             reranker=self._reranker_name,
-            recall_at_10=self._version.recall.at_10,
+            recall_at_10=self._version.checks.recall.at_10,
         )
 
     async def search(self, request: SearchRequest) -> SearchResponse:

@@ -1,4 +1,4 @@
-"""The Ray tasks of the index job: training, worker shards, merges, the recall check."""
+"""The Ray tasks that make versions: differences, training, worker shards, merges, tombstones, checks."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -9,9 +9,11 @@ import ray
 from numpy.typing import NDArray
 
 from actors.encoder import QueryTower
-from actors.searcher import IndexSearcher
+from actors.searcher import IndexSearcher, open_segments
 from jobs.threads import available_threads
 from retrieval.build import group_rows, merged_groups, merged_sizes, shard_of
+from retrieval.checks import check_live
+from retrieval.difference import Difference, difference
 from retrieval.parts import read_range, read_vectors
 from retrieval.quantizer import Quantizer, train_quantizer
 from retrieval.recall import recall
@@ -19,13 +21,14 @@ from retrieval.sampling import sample_vectors
 from retrieval.search import search_exactly
 from retrieval.segment import RECORD_SCHEMA, OpenSegment, read_manifest, write_segment
 from retrieval.selection import selected
-from retrieval.snapshot import alive_rows
+from retrieval.snapshot import alive_rows, read_snapshot
 from retrieval.storage import read_bytes, write_bytes
+from retrieval.tombstones import find_rows, write_tombstones
 from retrieval.topk import Pmids, Rows
 from schemas.config import Config
 from schemas.errors import StoreError
 from schemas.layout import Layout
-from schemas.manifest import IndexVersion, QuantizerRecord, Recall, Segment
+from schemas.manifest import IndexVersion, QuantizerRecord, Recall, Segment, Tombstones
 from schemas.protocols import Query
 from schemas.vector import RowRange
 
@@ -39,6 +42,22 @@ class VectorSource(NamedTuple):
     pmids: NDArray[np.int64] | None
 
 
+class Work(NamedTuple):
+    """What a worker takes of one range."""
+
+    range: RowRange
+    rows: NDArray[np.int32] | None
+    """Rows of the article part, in this range; None: all that are alive."""
+    vectors: int
+    """How many, at most."""
+
+
+@ray.remote(num_cpus=1)
+def find_changes(layout: Layout, old: str, new: str) -> Difference:
+    """Compare two snapshots. Memory: 50 bytes a key, of 8 million keys at most (see retrieval.difference)."""
+    return difference(*(read_snapshot(Path(layout.snapshot(snapshot))) for snapshot in (old, new)))
+
+
 @ray.remote(num_cpus=1)
 def train(layout: Layout, counts: dict[str, int], factory: str, metric: str, sample: int, seed: int) -> QuantizerRecord:
     """Train the quantizer on a sample and store it. Memory: the sample in float32, 3 GB for a million of 768."""
@@ -50,7 +69,7 @@ def train(layout: Layout, counts: dict[str, int], factory: str, metric: str, sam
 
 @ray.remote(num_cpus=1)
 def build_worker_shards(
-    config: Config, source: VectorSource, ranges: list[RowRange], quantizer: str, name: str
+    config: Config, source: VectorSource, work: list[Work], quantizer: str, name: str
 ) -> list[Segment]:
     """Build one worker's shards, one per shard of the index."""
     layout = Layout(config.store)
@@ -58,7 +77,7 @@ def build_worker_shards(
     if all(Path(folder).is_dir() for folder in folders):
         return [read_manifest(folder) for folder in folders]
     loaded = load_quantizer(layout, quantizer)
-    pmids, rows, articles = _read_worker_rows(config, layout, source, ranges)
+    pmids, rows, articles = _read_worker_rows(config, layout, source, work)
     shard = shard_of(pmids, config.index.num_shards)
     segments = []
     for s, folder in enumerate(folders):
@@ -69,21 +88,43 @@ def build_worker_shards(
 
 
 @ray.remote(num_cpus=1)
-def merge_shard(layout: Layout, quantizer: str, segment: str, shard: int, workers: list[str]) -> Segment:
+def merge_worker_shards(layout: Layout, quantizer: str, segment: str, shard: int, workers: list[str]) -> Segment:
     """Merge what all workers built for one shard. Memory: one group of lists (see retrieval.build)."""
     if Path(layout.segment(segment)).is_dir():
         return read_manifest(layout.segment(segment))
     loaded = load_quantizer(layout, quantizer)
     folders = [layout.worker_shard(name, shard) for name in workers]
-    parts = [OpenSegment(folder, read_manifest(folder), loaded) for folder in folders]
-    return write_segment(
-        layout.segment(segment),
-        merged_groups(parts),
-        merged_sizes(parts),
-        segment=segment,
-        shard=shard,
-        quantizer=loaded,
-    )
+    return _merge(layout, loaded, segment, shard, [OpenSegment(f, read_manifest(f), loaded) for f in folders])
+
+
+@ray.remote(num_cpus=1)
+def merge_segments(layout: Layout, version: IndexVersion, segment: str, shard: int) -> Segment:
+    """Merge the live rows of a shard's segments into one. Memory: one group of lists, and a byte a row."""
+    if Path(layout.segment(segment)).is_dir():
+        return read_manifest(layout.segment(segment))
+    quantizer = load_quantizer(layout, version.quantizer)
+    segments = [s for s in open_segments(layout, version, quantizer) if s.manifest.shard == shard]
+    return _merge(layout, quantizer, segment, shard, segments)
+
+
+def _merge(layout: Layout, quantizer: Quantizer, segment: str, shard: int, parts: list[OpenSegment]) -> Segment:
+    folder, sizes = layout.segment(segment), merged_sizes(parts)
+    return write_segment(folder, merged_groups(parts), sizes, segment=segment, shard=shard, quantizer=quantizer)
+
+
+@ray.remote(num_cpus=1)
+def bury(layout: Layout, version: IndexVersion, outdated: Pmids) -> dict[str, Tombstones]:
+    """Return the tombstones of a version's segments with those of outdated PMIDs added."""
+    quantizer = load_quantizer(layout, version.quantizer)
+    found = {}
+    for segment in open_segments(layout, version, quantizer):
+        dead = np.union1d(
+            np.flatnonzero(~segment.live),
+            find_rows(segment.pmids, segment.pmid_order, outdated),
+        )
+        if len(dead):
+            found[segment.manifest.id] = write_tombstones(layout.tombstones, dead)
+    return found
 
 
 @ray.remote(num_cpus=1)
@@ -99,21 +140,34 @@ def measure_recall(config: Config, layout: Layout, version: IndexVersion) -> Rec
     return Recall(queries=len(titles), at_10=recall(found, truth, 10), at_100=recall(found, truth, 100))
 
 
+@ray.remote(num_cpus=1)
+def check_rows(layout: Layout, version: IndexVersion) -> float:
+    """Check a version's live rows against its snapshot; return the imbalance of its lists.
+
+    Raises:
+        StoreError: a PMID is live twice, is not alive in the snapshot, or the count is another.
+    """
+    segments = open_segments(layout, version, load_quantizer(layout, version.quantizer))
+    check_live(version, segments, read_snapshot(Path(layout.snapshot(version.snapshot))))
+    sizes: NDArray[np.float64] = np.sum([s.sizes for s in segments], axis=0, dtype=np.float64)
+    return float(len(sizes) * (sizes**2).sum() / sizes.sum() ** 2)
+
+
 def load_quantizer(layout: Layout, sha256: str) -> Quantizer:
     """Load a quantizer of the store."""
     return Quantizer(read_bytes(layout.quantizer(sha256), f"quantizer {sha256}"))
 
 
 def _sample_titles(segment: OpenSegment, count: int, rng: np.random.Generator, version: IndexVersion) -> list[str]:
-    """Return titles of random rows of a segment, of all segments together about `count`."""
-    share = round(count * segment.manifest.rows / version.articles)
-    rows = rng.choice(segment.manifest.rows, min(share, segment.manifest.rows), replace=False)
+    """Return titles of random live rows of a segment, of all segments together about `count`."""
+    share = round(count * segment.live_rows / version.articles)
+    rows = rng.choice(np.flatnonzero(segment.live), min(share, segment.live_rows), replace=False)
     titles = segment.articles["title"].take(pa.array(np.sort(rows))).to_pylist()
     return [title for title in titles if title]
 
 
 def _read_worker_rows(
-    config: Config, layout: Layout, source: VectorSource, ranges: list[RowRange]
+    config: Config, layout: Layout, source: VectorSource, work: list[Work]
 ) -> tuple[Pmids, Rows, pa.Table]:
     """Read the live, selected articles of some ranges, with their vectors.
 
@@ -121,11 +175,15 @@ def _read_worker_rows(
         StoreError: one of them has no vector.
     """
     pmids, rows, articles = [], [], []
-    for part in ranges:
+    for part, chosen, _ in work:
         part_pmids, vectors, present = read_vectors(layout.vector_part(source.fingerprint, source.selection, part.name))
         records = read_range(layout.article_part(part.source), part.start, part.stop, RECORD_SCHEMA.names)
-        alive = alive_rows(layout.snapshot(source.snapshot), part.source, part.start, part.stop)
-        wanted = alive & selected(config.selection, source.pmids, records)
+        if chosen is None:
+            wanted = alive_rows(layout.snapshot(source.snapshot), part.source, part.start, part.stop)
+        else:
+            wanted = np.zeros(len(records), bool)
+            wanted[chosen - part.start] = True
+        wanted &= selected(config.selection, source.pmids, records)
         if missing := int((wanted & ~present).sum()):
             raise StoreError(
                 f"{missing} articles of {part.name} have no vector; remove the vector part and embed again"

@@ -1,21 +1,35 @@
-"""Vector parts → quantizer → worker shards → segments → a checked version. Nothing is served until `promote`.
+"""Vector parts → a checked version. Nothing is served until `promote`.
 
-What exists under the digest of its inputs is not made again, so a rerun after a crash goes on where it stopped.
+A version builds on CURRENT: what changed since its snapshot makes one new segment per shard, a delta, and tombstones
+for the rows that are outdated. Without a CURRENT of the same recipe everything is built: quantizer, worker shards,
+segments. What exists under the digest of its inputs is not made again, so a rerun after a crash goes on where it
+stopped.
 """
 
 import argparse
-import datetime
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import ray
 
 from actors.models import tower_digests
-from jobs.build import VectorSource, build_worker_shards, measure_recall, merge_shard, train
+from jobs.build import (
+    VectorSource,
+    Work,
+    build_worker_shards,
+    bury,
+    find_changes,
+    merge_worker_shards,
+    train,
+)
 from jobs.cluster import connect, finished
+from jobs.commit import commit, now, report_of
 from jobs.console import Progress, table
 from jobs.store import ingested, load_selection, open_layout, read_current, read_version
+from retrieval.difference import Difference
 from retrieval.parts import count_vectors, row_ranges
 from retrieval.quantizer import metric_for, nlist_for, nprobe_for
 from retrieval.storage import read_document, write_bytes
@@ -23,27 +37,24 @@ from schemas.base import digest
 from schemas.config import Config
 from schemas.encoder import article_fingerprint
 from schemas.errors import StoreError
-from schemas.manifest import IndexVersion, QuantizerRecord, Recall, Segment
-from schemas.vector import RowRange
+from schemas.manifest import UNCHECKED, IndexVersion, QuantizerRecord, Segment, Tombstones
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the job's options: none of its own."""
+    """Declare the job's options."""
+    parser.add_argument("--full", action="store_true", help="build everything anew instead of what changed")
 
 
 def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
     """Build the version of the newest snapshot, unless it is there already."""
-    build = _Build(config)
-    path = Path(build.layout.version(build.id))
-    if path.exists():
-        version = read_version(build.layout, build.id)
-        return {**_report(version), "built": False}
+    build = _Build(config, full=options.full)
+    if (there := build.existing()) is not None:
+        return {**report_of(there), "built": False}
     connect()
-    version = build.run()
-    write_bytes(str(path), version.model_dump_json(indent=1).encode())
+    version = commit(config, build.run())
     for shards in build.temporary:
         shutil.rmtree(shards, ignore_errors=True)
-    return {**_report(version), "built": True}
+    return {**report_of(version), "built": True}
 
 
 def show(report: dict[str, Any]) -> str:
@@ -53,100 +64,104 @@ def show(report: dict[str, Any]) -> str:
     return f"{head}\n{table(['of the version', 'value'], rows)}"
 
 
-def _report(version: IndexVersion) -> dict[str, Any]:
-    return {
-        "version": version.id,
-        "articles": version.articles,
-        "segments": len(version.segments),
-        "lists": version.segments[0].nlist,
-        "nprobe": version.nprobe,
-        "bytes": sum(f.bytes for s in version.segments for f in s.files.values()),
-        "recall_at_10": version.recall.at_10,
-        "recall_at_100": version.recall.at_100,
-    }
-
-
 class _Build:
     """One build: its inputs, all of which are in its id, and its steps."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *, full: bool) -> None:
         self.config, self.layout = config, open_layout(config)
-        snapshot = ingested(self.layout)
-        self.snapshot = snapshot.id
+        self.snapshot = ingested(self.layout)
         self.selection, self.pmids = load_selection(config.selection)
         self.query_tower = tower_digests(config.encoder.query, Path(config.cache))
         article_tower = tower_digests(config.encoder.article, Path(config.cache))
         self.fingerprint = article_fingerprint(config.encoder, article_tower)
-        self.ranges = row_ranges(snapshot.info.parts, config.embed.rows_per_part)
-        self.inputs = {
-            "snapshot": self.snapshot,
-            "selection": self.selection,
-            "fingerprint": self.fingerprint,
-            "index": config.index.model_dump(include={"type", "nlist", "num_shards", "sample", "seed"}),
-        }
-        search_rules = config.index.model_dump(include={"nprobe", "candidates"})
-        query = {"encoder": config.encoder.identity(), "query_tower": self.query_tower.model_dump()}
-        self.id = digest({**self.inputs, **search_rules, **query})
+        self.recipe = digest(
+            {
+                "selection": self.selection,
+                "fingerprint": self.fingerprint,
+                "index": config.index.model_dump(include={"type", "nlist", "num_shards", "sample", "seed"}),
+            }
+        )
+        self.current = read_current(self.layout)
+        self.parent = None if full else self._parent()
+        parent = self.parent.id if self.parent else None
+        self.rows_digest = digest({"recipe": self.recipe, "snapshot": self.snapshot.id, "parent": parent})
+        self.rules = digest(
+            {
+                "index": config.index.model_dump(include={"nprobe", "candidates"}),
+                "encoder": config.encoder.identity(),
+                "query_tower": self.query_tower.model_dump(),
+            }
+        )
+        self.id = digest({"rows": self.rows_digest, "rules": self.rules})
         self.temporary: list[Path] = []
 
-    def run(self) -> IndexVersion:
-        counts = {r.name: count_vectors(self._vector_part(r)) for r in self.ranges}
-        ranges = [r for r in self.ranges if counts[r.name]]
-        if not ranges:
-            raise StoreError("no vector parts for this selection and encoder; run pubray embed first")
-        record = self._quantizer(ranges, counts)
-        segments = self._segments(ranges, counts, record)
-        nprobe = self.config.index.nprobe or nprobe_for(segments[0].nlist)
-        current = read_current(self.layout)
-        version = IndexVersion(
-            id=self.id,
-            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            parent=current.version if current else None,
-            snapshot=self.snapshot,
-            selection=self.selection,
-            encoder=self.config.encoder,
-            fingerprint=self.fingerprint,
-            query_tower=self.query_tower,
-            quantizer=record.sha256,
-            metric=record.metric,
-            nprobe=nprobe,
-            candidates=self.config.index.candidates,
-            segments=tuple(segments),
-            articles=sum(s.rows for s in segments),
-            recall=Recall(queries=0, at_10=0.0, at_100=0.0),
-        )
-        return self._checked(version)
+    def existing(self) -> IndexVersion | None:
+        """Return the version that this build would make, or CURRENT if it is as fresh."""
+        parent = self.parent
+        if parent and (parent.snapshot, parent.rules) == (self.snapshot.id, self.rules):
+            return parent
+        return read_version(self.layout, self.id) if Path(self.layout.version(self.id)).exists() else None
 
-    def _quantizer(self, ranges: list[RowRange], counts: dict[str, int]) -> QuantizerRecord:
+    def run(self) -> IndexVersion:
+        """Return the version, which is not committed yet."""
+        if (parent := self.parent) is None:
+            return self._full()
+        progress = Progress("compare", self.snapshot.info.counts.alive, "articles")
+        changes: Difference = ray.get(find_changes.remote(self.layout, parent.snapshot, self.snapshot.id))
+        progress.add(self.snapshot.info.counts.alive)
+        progress.finish()
+        tombstones: dict[str, Tombstones] = ray.get(bury.remote(self.layout, parent, changes.outdated))
+        deltas = self._segments(self._work_of(changes), parent.quantizer)
+        return self._version(parent.quantizer, (*parent.segments, *deltas), tombstones)
+
+    def _full(self) -> IndexVersion:
+        ranges = row_ranges(self.snapshot.info.parts, self.config.embed.rows_per_part)
+        work = [Work(r, None, count_vectors(self._vector_part(r.name))) for r in ranges]
+        work = [part for part in work if part.vectors]
+        if not work:
+            raise StoreError("no vector parts for this selection and encoder; run pubray embed first")
+        record = self._quantizer(work)
+        return self._version(record.sha256, self._segments(work, record.sha256), {})
+
+    def _work_of(self, changes: Difference) -> list[Work]:
+        """Return the changed rows by ranges."""
+        size, work = self.config.embed.rows_per_part, []
+        for number, part in enumerate(self.snapshot.info.parts):
+            rows = changes.rows[slice(*np.searchsorted(changes.parts, [number, number + 1]))]
+            for one in row_ranges([part], size) if len(rows) else []:
+                mine = rows[slice(*np.searchsorted(rows, [one.start, one.stop]))]
+                work += [Work(one, mine, len(mine))] if len(mine) else []
+        return work
+
+    def _quantizer(self, work: list[Work]) -> QuantizerRecord:
         """Train the quantizer, or find the one that was trained from the same inputs."""
         config, dimension = self.config.index, self.config.encoder.dimension
-        path = self.layout.quantizer_record(digest(self.inputs))
+        path = self.layout.quantizer_record(self.rows_digest)
         if not Path(path).exists():
+            counts = {self._vector_part(part.range.name): part.vectors for part in work}
             nlist = config.nlist or nlist_for(sum(counts.values()))
             progress = Progress("train", min(config.sample, sum(counts.values())), "vectors")
+            factory = config.type.format(dimension=dimension, nlist=nlist)
+            metric = metric_for(normalize=self.config.encoder.normalize)
             record: QuantizerRecord = ray.get(
-                train.remote(
-                    self.layout,
-                    {self._vector_part(r): counts[r.name] for r in ranges},
-                    config.type.format(dimension=dimension, nlist=nlist),
-                    metric_for(normalize=self.config.encoder.normalize),
-                    config.sample,
-                    config.seed,
-                )
+                train.remote(self.layout, counts, factory, metric, config.sample, config.seed)
             )
             write_bytes(path, record.model_dump_json(indent=1).encode())
             progress.add(record.trained_on)
             progress.finish()
         return read_document(path, QuantizerRecord, "quantizer record")
 
-    def _segments(self, ranges: list[RowRange], counts: dict[str, int], record: QuantizerRecord) -> list[Segment]:
-        """Build worker shards from groups of ranges, then merge them to one segment per shard."""
+    def _segments(self, work: list[Work], quantizer: str) -> list[Segment]:
+        """Build worker shards from groups of ranges, then merge them to one segment per shard that has rows."""
         config = self.config.index
-        groups = _groups(ranges, counts, config.rows_per_worker, config.min_workers)
-        names = [digest({**self.inputs, "quantizer": record.sha256, "ranges": [r.name for r in g]}) for g in groups]
-        progress = Progress("build", sum(counts.values()), "vectors")
+        if not work:
+            return []
+        groups = _groups(work, config.rows_per_worker, config.min_workers)
+        names = [digest({"of": self.rows_digest, "quantizer": quantizer, "group": i}) for i in range(len(groups))]
+        source = VectorSource(self.snapshot.id, self.fingerprint, self.selection, self.pmids)
+        progress = Progress("build", sum(part.vectors for part in work), "vectors")
         tasks = [
-            build_worker_shards.remote(self.config, self._sources(), group, record.sha256, name)
+            build_worker_shards.remote(self.config, source, group, quantizer, name)
             for group, name in zip(groups, names, strict=True)
         ]
         for shards in finished(tasks):
@@ -154,51 +169,58 @@ class _Build:
         progress.finish()
         self.temporary = [Path(self.layout.worker_shard(name, 0)).parent for name in names]
         progress = Progress("merge", progress.done, "rows")
-        segments = []
+        segments: list[Segment] = []
         merges = [
-            merge_shard.remote(self.layout, record.sha256, f"{digest(self.inputs)}-{shard}", shard, names)
+            merge_worker_shards.remote(self.layout, quantizer, f"{self.rows_digest}-{shard}", shard, names)
             for shard in range(config.num_shards)
         ]
         for segment in finished(merges):
             segments.append(segment)
             progress.add(segment.rows)
         progress.finish()
-        return sorted(segments, key=lambda s: s.shard)
+        return sorted((s for s in segments if s.rows), key=lambda s: s.shard)
 
-    def _checked(self, version: IndexVersion) -> IndexVersion:
-        """Measure recall; refuse a version that is below the floor.
+    def _version(self, quantizer: str, segments: Iterable[Segment], tombstones: dict[str, Tombstones]) -> IndexVersion:
+        segments = tuple(segments)
+        return IndexVersion(
+            id=self.id,
+            created=now(),
+            parent=self.current.version if self.current else None,
+            recipe=self.recipe,
+            rules=self.rules,
+            snapshot=self.snapshot.id,
+            selection=self.selection,
+            encoder=self.config.encoder,
+            fingerprint=self.fingerprint,
+            query_tower=self.query_tower,
+            quantizer=quantizer,
+            metric=metric_for(normalize=self.config.encoder.normalize),
+            nprobe=self.config.index.nprobe or nprobe_for(segments[0].nlist),
+            candidates=self.config.index.candidates,
+            segments=segments,
+            tombstones=tombstones,
+            articles=sum(s.rows for s in segments) - sum(t.rows for t in tombstones.values()),
+            checks=UNCHECKED,
+        )
 
-        Raises:
-            StoreError: it is.
-        """
-        config = self.config
-        progress = Progress("check", config.index.recall_queries, "queries")
-        recall: Recall = ray.get(measure_recall.remote(config, self.layout, version))
-        progress.add(recall.queries)
-        progress.finish()
-        if recall.at_10 < config.index.recall_floor:
-            raise StoreError(
-                f"version {version.id} finds {recall.at_10:.3f} of what an exact search finds, the floor is "
-                f"{config.index.recall_floor}; raise index.nprobe or index.candidates"
-            )
-        return version.model_copy(update={"recall": recall})
+    def _parent(self) -> IndexVersion | None:
+        """Return CURRENT, if what is built now can build on it."""
+        version = read_version(self.layout, self.current.version) if self.current else None
+        return version if version and version.recipe == self.recipe else None
 
-    def _vector_part(self, rows: RowRange) -> str:
-        return self.layout.vector_part(self.fingerprint, self.selection, rows.name)
-
-    def _sources(self) -> VectorSource:
-        return VectorSource(self.snapshot, self.fingerprint, self.selection, self.pmids)
+    def _vector_part(self, name: str) -> str:
+        return self.layout.vector_part(self.fingerprint, self.selection, name)
 
 
-def _groups(ranges: list[RowRange], counts: dict[str, int], rows: int, workers: int) -> list[list[RowRange]]:
-    """Split ranges in order into groups: at most `rows` vectors each, and small enough to occupy all `workers`."""
-    limit = min(rows, -(-sum(counts.values()) // workers))
-    groups: list[list[RowRange]] = [[]]
+def _groups(work: list[Work], rows: int, workers: int) -> list[list[Work]]:
+    """Split work in order into groups: at most `rows` vectors each, and small enough to occupy all `workers`."""
+    limit = min(rows, -(-sum(part.vectors for part in work) // workers))
+    groups: list[list[Work]] = [[]]
     size = 0
-    for part in ranges:
-        if groups[-1] and size + counts[part.name] > limit:
+    for part in work:
+        if groups[-1] and size + part.vectors > limit:
             groups.append([])
             size = 0
         groups[-1].append(part)
-        size += counts[part.name]
+        size += part.vectors
     return groups

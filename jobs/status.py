@@ -89,7 +89,7 @@ def _version(layout: Layout, version: IndexVersion) -> dict[str, Any]:
         "encoder": version.encoder.name,
         "articles": version.articles,
         "segments": len(version.segments),
-        "recall_at_10": version.recall.at_10,
+        "recall_at_10": version.checks.recall.at_10,
     }
 
 

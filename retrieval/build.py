@@ -1,11 +1,12 @@
 """Building segments: from vectors (what a worker does) and from other segments (the merge)."""
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from retrieval.quantizer import Lists, Quantizer
+from retrieval.quantizer import Codes, Lists, Quantizer
 from retrieval.segment import OpenSegment, RowGroup
 from retrieval.topk import BLOCK, Pmids, Rows
 
@@ -36,32 +37,60 @@ def group_rows(quantizer: Quantizer, rows: Rows, pmids: Pmids, articles: pa.Tabl
 
 
 def merged_sizes(segments: Sequence[OpenSegment]) -> Lists:
-    """Return the rows per list (nlist,) of a merge."""
-    return np.sum([s.sizes for s in segments], axis=0)
+    """Return the live rows per list (nlist,) of a merge."""
+    return np.sum([_live_sizes(s) for s in segments], axis=0)
 
 
 def merged_groups(segments: Sequence[OpenSegment]) -> Iterator[RowGroup]:
-    """Merge segments list by list; inside a list rows are in order of PMID.
+    """Merge the live rows of segments list by list; inside a list rows are in order of PMID.
 
     Memory: one group of `GROUP_ROWS` rows, whatever the sizes of the segments.
     """
     sizes = np.stack([s.sizes for s in segments])  # (segments, nlist)
     starts = np.concatenate([np.zeros((len(segments), 1), np.int64), np.cumsum(sizes, axis=1)], axis=1)
     for first, last in _runs(sizes.sum(axis=0)):
-        span = sizes[:, first:last]
-        lists = np.concatenate([np.repeat(np.arange(first, last), s) for s in span])
-        slices = [slice(start[first], start[last]) for start in starts]
-        pmids = np.concatenate([s.pmids[part] for s, part in zip(segments, slices, strict=True)])
+        parts = [
+            _live_part(segment, first, size[first:last], slice(start[first], start[last]))
+            for segment, size, start in zip(segments, sizes, starts, strict=True)
+        ]
+        lists, codes, rows, pmids = (np.concatenate([part[i] for part in parts]) for i in range(4))
         order = np.lexsort((pmids, lists))
         yield RowGroup(
-            np.concatenate([s.codes(first, n) for s, n in zip(segments, span, strict=True)])[order],
-            np.concatenate([s.rows[part] for s, part in zip(segments, slices, strict=True)])[order],
+            codes[order],
+            rows[order],
             pmids[order],
-            pa.concat_tables(
-                s.articles.slice(part.start, part.stop - part.start) for s, part in zip(segments, slices, strict=True)
-            ).take(pa.array(order)),
-            span.sum(axis=0),
+            pa.concat_tables([part.articles for part in parts]).take(pa.array(order)),
+            np.bincount(lists - first, minlength=last - first),
         )
+
+
+class _Part(NamedTuple):
+    """The live rows of some lists of one segment."""
+
+    lists: Lists
+    codes: Codes
+    rows: Rows
+    pmids: Pmids
+    articles: pa.Table
+
+
+def _live_part(segment: OpenSegment, first: int, sizes: Lists, rows: slice) -> _Part:
+    [live] = np.nonzero(segment.live[rows])
+    lists = np.repeat(np.arange(first, first + len(sizes)), sizes)
+    articles = segment.articles.slice(rows.start, rows.stop - rows.start)
+    return _Part(
+        lists[live],
+        segment.codes(first, sizes)[live],
+        segment.rows[rows][live],
+        segment.pmids[rows][live],
+        articles if len(live) == len(lists) else articles.take(pa.array(live)),
+    )
+
+
+def _live_sizes(segment: OpenSegment) -> Lists:
+    sizes = segment.sizes
+    lists = np.repeat(np.arange(len(sizes)), sizes)
+    return np.bincount(lists[segment.live], minlength=len(sizes))
 
 
 def _runs(sizes: Lists) -> Iterator[tuple[int, int]]:

@@ -42,8 +42,8 @@ def search(
 
 
 def search_exactly(queries: Floats, segments: Sequence[OpenSegment], k: int) -> list[Candidates]:
-    """Return for each of (q, d) queries its k best rows of all, best first; reads every row."""
-    scans = [exact_search(queries, segment.rows, segment.pmids, k) for segment in segments]
+    """Return for each of (q, d) queries its k best live rows, best first; reads every row."""
+    scans = [exact_search(queries, segment.rows, segment.pmids, k, segment.live) for segment in segments]
     results = []
     for q in range(len(queries)):
         found = []

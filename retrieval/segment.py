@@ -125,10 +125,12 @@ def _split(group: RowGroup, first: int) -> Iterable[tuple[NDArray[np.uint8], Lis
 
 
 class OpenSegment:
-    """A mapped segment. Opening costs milliseconds and no memory; the page cache holds what is read."""
+    """A mapped segment. Opening costs milliseconds and a byte a row; the page cache holds what is read."""
 
-    def __init__(self, folder: str, manifest: Segment, quantizer: Quantizer) -> None:
-        """Map the files after a look at their sizes and first bytes.
+    def __init__(
+        self, folder: str, manifest: Segment, quantizer: Quantizer, dead: NDArray[np.int64] | None = None
+    ) -> None:
+        """Map the files after a look at their sizes and first bytes. Rows that are `dead` are never found.
 
         Raises:
             IntegrityError: a file is missing, truncated, or not the one that the manifest names.
@@ -144,10 +146,13 @@ class OpenSegment:
         self.pmids: Pmids = _map(root / PMIDS, np.int64)
         self.pmid_order: NDArray[np.uint32] = _map(root / PMID_ORDER, np.uint32)
         self.articles = pa.ipc.open_file(pa.memory_map(str(root / ARTICLES))).read_all()
+        self.live = np.ones(manifest.rows, bool)
+        self.live[dead if dead is not None else []] = False
+        self.live_rows = int(self.live.sum())
 
     @property
     def sizes(self) -> Lists:
-        """Rows per list (nlist,)."""
+        """Rows per list (nlist,), dead ones too."""
         lists = self._ivf.invlists
         return np.array([lists.list_size(i) for i in range(self.manifest.nlist)], np.int64)
 
@@ -164,16 +169,25 @@ class OpenSegment:
     def scan(self, probes: Probes, count: int) -> tuple[Floats, Lists]:
         """Return at least the (q, count) best first-stage distances and rows of the probed lists, best first.
 
-        Smaller is better for every metric. Rows that are missing are -1. Of equal distances FAISS keeps which it
-        likes, so where the last wanted one has equals, more are returned until all of them are.
+        Smaller is better for every metric. Rows that are missing are -1, their distance is infinite. FAISS knows of no
+        dead rows, and of equal distances it keeps which it likes. So it is asked for more until there are `count` live
+        ones, and all that are as far as the last of them.
         """
-        wanted = count + 1
+        wanted = count + 1 + (self.manifest.rows - self.live_rows) * count // max(1, self.manifest.rows)
         while True:
             distances, rows = self._scan(probes, wanted)
-            tied = (distances[:, count - 1] == distances[:, -1]) & (rows[:, -1] >= 0)
-            if not tied.any():
+            exhausted, last = rows[:, -1] < 0, distances[:, -1].copy()
+            distances, rows = self._without_dead(distances, rows)
+            if (exhausted | (last > distances[:, count - 1])).all():
                 return distances, rows
             wanted *= 2
+
+    def _without_dead(self, distances: Floats, rows: Lists) -> tuple[Floats, Lists]:
+        """Put dead and missing rows last."""
+        gone = (rows < 0) | ~self.live[rows] if len(self.live) else rows < 0
+        order = np.argsort(gone, axis=1, kind="stable")
+        distances, rows = np.where(gone, np.inf, distances), np.where(gone, -1, rows)
+        return np.take_along_axis(distances, order, axis=1), np.take_along_axis(rows, order, axis=1)
 
     def _scan(self, probes: Probes, count: int) -> tuple[Floats, Lists]:
         rotated, lists, list_distances = (np.ascontiguousarray(array) for array in probes)

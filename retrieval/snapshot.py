@@ -186,7 +186,7 @@ class _Update:
     def tables(self) -> Iterator[pa.Table]:
         """Yield the rows of the snapshot."""
         begin = 0
-        for group in _groups(self._base, SNAPSHOT_SCHEMA.names):
+        for group in key_groups(self._base, SNAPSHOT_SCHEMA.names):
             yield group.filter(pa.array(self._kept[begin : begin + len(group)]))
             begin += len(group)
         for part in self._new:
@@ -218,8 +218,8 @@ class _Update:
         return SnapshotCounts(**counts)
 
 
-def _groups(snapshot: Snapshot | None, columns: Sequence[str]) -> Iterator[pa.Table]:
-    """Yield a snapshot's row groups, one after the other."""
+def key_groups(snapshot: Snapshot | None, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Yield columns of a snapshot's row groups, one after the other; none of no snapshot."""
     if snapshot is None:
         return
     with refusing(snapshot.path), pq.ParquetFile(snapshot.path, page_checksum_verification=True) as file:
@@ -228,7 +228,7 @@ def _groups(snapshot: Snapshot | None, columns: Sequence[str]) -> Iterator[pa.Ta
 
 
 def _pmids(snapshot: Snapshot | None) -> Iterator[Pmids]:
-    for group in _groups(snapshot, ["pmid"]):
+    for group in key_groups(snapshot, ["pmid"]):
         yield group["pmid"].to_numpy()
 
 
@@ -244,7 +244,7 @@ def _find_states(snapshot: Snapshot | None, pmids: Pmids) -> tuple[Records, NDAr
     # Few of a snapshot's PMIDs are those of one night: most fall through the sieve, which is faster than a search.
     sieve = np.zeros(_SIEVE, np.bool_)
     sieve[pmids % _SIEVE] = True
-    for group in _groups(snapshot, SNAPSHOT_SCHEMA.names):
+    for group in key_groups(snapshot, SNAPSHOT_SCHEMA.names):
         theirs = group["pmid"].to_numpy()
         rows = np.flatnonzero(sieve[theirs % _SIEVE])
         slots = np.searchsorted(pmids, theirs[rows])

@@ -65,17 +65,19 @@ def best_first(scores: NDArray[np.float32], pmids: Pmids, k: int) -> NDArray[np.
 
 
 def exact_search(
-    queries: NDArray[np.float32], rows: Rows, pmids: Pmids, k: int
+    queries: NDArray[np.float32], rows: Rows, pmids: Pmids, k: int, wanted: NDArray[np.bool_] | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the (q, k) best scores and row numbers of all rows, read once in blocks: what recall is measured by.
+    """Return the (q, k) best scores and row numbers of all rows, or those `wanted` (rows,), read once in blocks.
 
     Where there are fewer than k rows the rest are -inf and -1.
     """
     scores = np.full((len(queries), k), -np.inf, np.float32)
     best = np.full((len(queries), k), -1, np.int64)
     for start in range(0, len(rows), EXACT_BLOCK):
-        block = rows[start : start + EXACT_BLOCK].astype(np.float32)
-        numbers = np.arange(start, start + len(block))
+        numbers = np.arange(start, min(start + EXACT_BLOCK, len(rows)))
+        if wanted is not None:
+            numbers = numbers[wanted[numbers]]
+        block = rows[numbers].astype(np.float32)
         for q, products in enumerate(queries @ block.T):
             all_scores = np.concatenate([scores[q], products])
             all_rows = np.concatenate([best[q], numbers])

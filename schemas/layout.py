@@ -71,6 +71,10 @@ class Layout:
         """What one worker built for one shard; temporary."""
         return f"{self.root}/shards/{inputs}/{shard}"
 
+    def tombstones(self, sha256: str) -> str:
+        """Row numbers of a segment that a version leaves out."""
+        return f"{self.root}/tombstones/{sha256}.u32"
+
     def segment(self, segment: str) -> str:
         """The folder of one segment."""
         return f"{self.root}/segments/{segment}"

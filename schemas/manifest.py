@@ -27,12 +27,35 @@ class Segment(Frozen):
     files: dict[str, FileDigest]
 
 
+class Tombstones(Frozen):
+    """Rows of one segment that are replaced or removed in a version."""
+
+    sha256: str
+    rows: int
+
+
 class Recall(Frozen):
     """How often the index returns what an exact search over the same rows returns."""
 
     queries: int
     at_10: float
     at_100: float
+
+
+class Checks(Frozen):
+    """What was found out about a version before it was committed."""
+
+    recall: Recall
+    imbalance: float
+    """Of the lists: how much longer a scan takes than with lists of equal length (FAISS's imbalance factor)."""
+    dead_share: float
+    """Of all rows, those that are tombstones."""
+    removed_share: float
+    """Of the parent's articles, those that this version lacks."""
+
+
+UNCHECKED = Checks(recall=Recall(queries=0, at_10=0, at_100=0), imbalance=0, dead_share=0, removed_share=0)
+"""Of a version that is being made."""
 
 
 class IndexVersion(Frozen):
@@ -43,6 +66,10 @@ class IndexVersion(Frozen):
     """UTC, ISO 8601."""
     parent: str | None
     """The version that was CURRENT when this one was built."""
+    recipe: str
+    """Digest of what the versions that build on one another share: article space, selection, type of index."""
+    rules: str
+    """Digest of how it is searched: query tower, lists probed, candidates."""
     snapshot: str
     selection: str
     encoder: EncoderSpec
@@ -54,8 +81,12 @@ class IndexVersion(Frozen):
     nprobe: int
     candidates: int
     segments: tuple[Segment, ...]
+    """Oldest first; of each shard the first is its base, the others are deltas."""
+    tombstones: dict[str, Tombstones] = Field(default={})
+    """By id of the segment; those that have none are left out."""
     articles: int
-    recall: Recall
+    """Live rows."""
+    checks: Checks
 
 
 class QuantizerRecord(Frozen):

@@ -35,7 +35,7 @@ def test_the_version_holds_every_live_article_with_an_abstract_once(version: Ind
     assert len(pmids) == len(set(pmids)) == version.articles
     assert set(pmids) == expected
     assert len(version.segments) == 2
-    assert version.recall.at_10 >= 0.98
+    assert version.checks.recall.at_10 >= 0.98
 
 
 def first_part(config: Config, version: IndexVersion, source: str) -> Path:

@@ -6,7 +6,7 @@ import numpy as np
 
 from schemas.article import DisplayArticle
 from schemas.encoder import EncoderSpec, TowerDigests, TowerSpec
-from schemas.manifest import IndexVersion, Recall
+from schemas.manifest import Checks, IndexVersion, Recall
 from schemas.protocols import Lookup, Match, Query, RerankScore, Scoring, Vector
 
 TOWER = TowerSpec(model="tiny", max_length=8)
@@ -15,6 +15,8 @@ VERSION = IndexVersion(
     id="v1",
     created="2026-01-01T00:00:00+00:00",
     parent=None,
+    recipe="r1",
+    rules="r2",
     snapshot="s1",
     selection="all",
     encoder=EncoderSpec(name="tiny", query=TOWER, article=ARTICLE_TOWER, pooling="cls", normalize=False, dimension=1),
@@ -26,7 +28,7 @@ VERSION = IndexVersion(
     candidates=200,
     segments=(),
     articles=6,
-    recall=Recall(queries=10, at_10=0.97, at_100=0.96),
+    checks=Checks(recall=Recall(queries=10, at_10=0.97, at_100=0.96), imbalance=1, dead_share=0, removed_share=0),
 )
 
 

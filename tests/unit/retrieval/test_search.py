@@ -10,7 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from retrieval.build import shard_of
-from retrieval.search import cut, search
+from retrieval.search import cut, search, search_exactly
+from retrieval.segment import OpenSegment
 from retrieval.topk import exact_search
 from tests.unit.retrieval import corpus
 from tests.unit.retrieval.history import FILES, File, Store, replayed
@@ -107,3 +108,43 @@ def test_of_any_history_only_the_last_record_of_a_live_pmid_is_found(
     for pmid, segment, row in zip(found.pmids.tolist(), found.segments.tolist(), found.rows.tolist(), strict=True):
         assert segment == alive[pmid].part
         assert np.array_equal(segments[segment].rows[row], rows[100 * alive[pmid].part + alive[pmid].row])
+
+
+TYPES = [("RR16,IVF8,RaBitQ", "l2"), ("IVF8,RaBitQ", "inner_product"), ("IVF4,Flat", "l2"), ("IVF4,SQ8", "inner_product")]
+
+
+@pytest.mark.parametrize(("factory", "metric"), TYPES)
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10_000), share=st.floats(0, 1), candidates=st.integers(1, 60), nprobe=st.integers(1, 4))
+def test_a_dead_row_is_as_if_it_had_never_been(
+    factory: str,
+    metric: str,
+    seed: int,
+    share: float,
+    candidates: int,
+    nprobe: int,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Design invariant 1, of tombstones: searched beside them, exactly, and after they were dropped by a merge."""
+    folder = tmp_path_factory.mktemp("dead")
+    rows = corpus.vectors(seed, 160, normalize=metric == "l2")
+    rows[100:110] = rows[5]  # ties, at the cut too
+    pmids = np.random.default_rng(seed).permutation(5_000)[:160]
+    quantizer = corpus.quantizer(factory, rows, metric)
+    queries = np.concatenate([corpus.queries(seed, 3), rows[5:6].astype(np.float32)])
+    whole = corpus.build(folder / "whole", quantizer, rows, pmids)
+    gone = np.random.default_rng(seed + 1).random(160) < share
+    [dead] = np.nonzero(np.isin(whole.pmids, pmids[gone]))
+    buried = OpenSegment(str(folder / "whole"), whole.manifest, quantizer, dead)
+    without = corpus.build(folder / "without", quantizer, rows[~gone], pmids[~gone])
+    dropped = corpus.merge(folder / "dropped", quantizer, [buried])
+    rules = {"nprobe": nprobe, "candidates": candidates}
+    expected = search(queries, [without], quantizer, **rules)
+    exact = search_exactly(queries, [without], candidates)
+    for segment in (buried, dropped):
+        for want, got in zip(expected, search(queries, [segment], quantizer, **rules), strict=True):
+            assert got.pmids.tolist() == want.pmids.tolist()
+            assert got.scores.tolist() == want.scores.tolist()
+        for want, got in zip(exact, search_exactly(queries, [segment], candidates), strict=True):
+            assert got.pmids.tolist() == want.pmids.tolist()
+    assert dropped.manifest.files == without.manifest.files

@@ -3,7 +3,7 @@ from pydantic import ValidationError
 
 from schemas.base import Frozen
 from schemas.encoder import EncoderSpec, TowerDigests, TowerSpec
-from schemas.manifest import Current, FileDigest, IndexVersion, QuantizerRecord, Recall, Segment
+from schemas.manifest import Checks, Current, FileDigest, IndexVersion, QuantizerRecord, Recall, Segment
 
 SEGMENT = Segment(
     id="s",
@@ -18,6 +18,8 @@ VERSION = IndexVersion(
     id="v",
     created="2026-01-01T00:00:00+00:00",
     parent=None,
+    recipe="r",
+    rules="s",
     snapshot="n",
     selection="abstract",
     encoder=EncoderSpec(
@@ -36,7 +38,7 @@ VERSION = IndexVersion(
     candidates=200,
     segments=(SEGMENT, SEGMENT),
     articles=6,
-    recall=Recall(queries=200, at_10=0.97, at_100=1 / 3),
+    checks=Checks(recall=Recall(queries=200, at_10=0.97, at_100=1 / 3), imbalance=1.5, dead_share=0.1, removed_share=0),
 )
 RECORD = QuantizerRecord(sha256="a", factory="IVF8,Flat", metric="l2", spherical=False, seed=0, trained_on=9)
 

@@ -1,0 +1,78 @@
+"""Checking a version and writing its manifest: the one way by which a version comes to be."""
+
+import datetime
+from typing import Any
+
+import ray
+
+from jobs.build import check_rows, measure_recall
+from jobs.console import Progress
+from jobs.store import open_layout, read_version
+from retrieval.storage import write_bytes
+from schemas.config import Config
+from schemas.errors import StoreError
+from schemas.manifest import Checks, IndexVersion, Recall
+
+
+def commit(config: Config, version: IndexVersion) -> IndexVersion:
+    """Check a version whose files are there, and write its manifest.
+
+    Raises:
+        StoreError: it is not what it should be; it says why, and nothing is written.
+    """
+    layout = open_layout(config)
+    progress = Progress("check", config.index.recall_queries, "queries")
+    imbalance: float
+    recall: Recall
+    imbalance, recall = ray.get([check_rows.remote(layout, version), measure_recall.remote(config, layout, version)])
+    progress.add(recall.queries)
+    progress.finish()
+    parent = read_version(layout, version.parent) if version.parent else None
+    before = parent.articles if parent and parent.recipe == version.recipe else 0
+    rows = sum(s.rows for s in version.segments)
+    checks = Checks(
+        recall=recall,
+        imbalance=imbalance,
+        dead_share=1 - version.articles / rows,
+        removed_share=max(0.0, 1 - version.articles / before) if before else 0.0,
+    )
+    _refuse(config, version, checks)
+    checked = version.model_copy(update={"checks": checks})
+    write_bytes(layout.version(version.id), checked.model_dump_json(indent=1).encode())
+    return checked
+
+
+def _refuse(config: Config, version: IndexVersion, checks: Checks) -> None:
+    """Raise StoreError for a version that is below the limits of the configuration."""
+    rules = config.index
+    if checks.recall.at_10 < rules.recall_floor:
+        raise StoreError(
+            f"version {version.id} finds {checks.recall.at_10:.3f} of what an exact search finds, the floor is "
+            f"{rules.recall_floor}; raise index.nprobe or index.candidates"
+        )
+    if checks.removed_share > rules.max_removed:
+        raise StoreError(
+            f"version {version.id} lacks {checks.removed_share:.1%} of the articles of {version.parent}, the limit is "
+            f"{rules.max_removed:.1%}; if they are to go, set index.max_removed"
+        )
+
+
+def now() -> str:
+    """Return the time in UTC, ISO 8601."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def report_of(version: IndexVersion) -> dict[str, Any]:
+    """Return what a job reports of a version."""
+    return {
+        "version": version.id,
+        "articles": version.articles,
+        "segments": len(version.segments),
+        "dead_rows": sum(t.rows for t in version.tombstones.values()),
+        "lists": version.segments[0].nlist,
+        "nprobe": version.nprobe,
+        "bytes": sum(f.bytes for s in version.segments for f in s.files.values()),
+        "recall_at_10": version.checks.recall.at_10,
+        "recall_at_100": version.checks.recall.at_100,
+        "imbalance": version.checks.imbalance,
+    }
