@@ -22,6 +22,7 @@ JOBS = {
     "embed": "articles of the snapshot to vector parts",
     "index": "vector parts to a new index version",
     "promote": "make a version CURRENT",
+    "compact": "merge the deltas of the CURRENT version and drop its dead rows, where that is due",
     "rollback": "go back to the version before CURRENT",
     "serve": "answer queries over HTTP from the CURRENT version",
     "search": "answer one query, without a server",
@@ -29,7 +30,7 @@ JOBS = {
     "verify": "compare an encoder with its published values, then search 1,000 real articles",
     "status": "versions, counts and sizes of the store",
 }
-PLANNED = ("compact", "nightly", "plan", "gc", "mine", "train-retriever", "train-reranker")
+PLANNED = ("nightly", "plan", "gc", "mine", "train-retriever", "train-reranker")
 
 
 def main() -> int:

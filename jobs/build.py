@@ -12,7 +12,7 @@ from actors.encoder import QueryTower
 from actors.searcher import IndexSearcher, open_segments
 from jobs.threads import available_threads
 from retrieval.build import group_rows, merged_groups, merged_sizes, shard_of
-from retrieval.checks import check_live
+from retrieval.checks import check_live, count_removed
 from retrieval.difference import Difference, difference
 from retrieval.parts import read_range, read_vectors
 from retrieval.quantizer import Quantizer, train_quantizer
@@ -140,17 +140,31 @@ def measure_recall(config: Config, layout: Layout, version: IndexVersion) -> Rec
     return Recall(queries=len(titles), at_10=recall(found, truth, 10), at_100=recall(found, truth, 100))
 
 
+class RowChecks(NamedTuple):
+    """What is known of a version's rows."""
+
+    imbalance: float
+    """Of its lists."""
+    removed: int
+    """Articles of its parent that it lacks."""
+
+
 @ray.remote(num_cpus=1)
-def check_rows(layout: Layout, version: IndexVersion) -> float:
-    """Check a version's live rows against its snapshot; return the imbalance of its lists.
+def check_rows(layout: Layout, version: IndexVersion, parent: IndexVersion | None) -> RowChecks:
+    """Check a version's live rows against its snapshot, and count what it lacks of its parent.
 
     Raises:
         StoreError: a PMID is live twice, is not alive in the snapshot, or the count is another.
     """
-    segments = open_segments(layout, version, load_quantizer(layout, version.quantizer))
+    segments = _open(layout, version)
     check_live(version, segments, read_snapshot(Path(layout.snapshot(version.snapshot))))
     sizes: NDArray[np.float64] = np.sum([s.sizes for s in segments], axis=0, dtype=np.float64)
-    return float(len(sizes) * (sizes**2).sum() / sizes.sum() ** 2)
+    imbalance = float(len(sizes) * (sizes**2).sum() / sizes.sum() ** 2)
+    return RowChecks(imbalance, count_removed(_open(layout, parent), segments) if parent else 0)
+
+
+def _open(layout: Layout, version: IndexVersion) -> list[OpenSegment]:
+    return open_segments(layout, version, load_quantizer(layout, version.quantizer))
 
 
 def load_quantizer(layout: Layout, sha256: str) -> Quantizer:

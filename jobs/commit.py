@@ -5,7 +5,7 @@ from typing import Any
 
 import ray
 
-from jobs.build import check_rows, measure_recall
+from jobs.build import RowChecks, check_rows, measure_recall
 from jobs.console import Progress
 from jobs.store import open_layout, read_version
 from retrieval.storage import write_bytes
@@ -22,19 +22,19 @@ def commit(config: Config, version: IndexVersion) -> IndexVersion:
     """
     layout = open_layout(config)
     progress = Progress("check", config.index.recall_queries, "queries")
-    imbalance: float
+    parent = read_version(layout, version.parent) if version.parent else None
+    if parent and parent.recipe != version.recipe:
+        parent = None  # of other articles
+    rows: RowChecks
     recall: Recall
-    imbalance, recall = ray.get([check_rows.remote(layout, version), measure_recall.remote(config, layout, version)])
+    rows, recall = ray.get([check_rows.remote(layout, version, parent), measure_recall.remote(config, layout, version)])
     progress.add(recall.queries)
     progress.finish()
-    parent = read_version(layout, version.parent) if version.parent else None
-    before = parent.articles if parent and parent.recipe == version.recipe else 0
-    rows = sum(s.rows for s in version.segments)
     checks = Checks(
         recall=recall,
-        imbalance=imbalance,
-        dead_share=1 - version.articles / rows,
-        removed_share=max(0.0, 1 - version.articles / before) if before else 0.0,
+        imbalance=rows.imbalance,
+        dead_share=1 - version.articles / sum(s.rows for s in version.segments),
+        removed_share=rows.removed / parent.articles if parent else 0.0,
     )
     _refuse(config, version, checks)
     checked = version.model_copy(update={"checks": checks})

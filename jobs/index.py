@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import ray
 
 from actors.models import tower_digests
@@ -117,28 +116,25 @@ class _Build:
     def _full(self) -> IndexVersion:
         ranges = row_ranges(self.snapshot.info.parts, self.config.embed.rows_per_part)
         work = [Work(r, None, count_vectors(self._vector_part(r.name))) for r in ranges]
-        work = [part for part in work if part.vectors]
-        if not work:
+        if not any(part.vectors for part in work):
             raise StoreError("no vector parts for this selection and encoder; run pubray embed first")
         record = self._quantizer(work)
         return self._version(record.sha256, self._segments(work, record.sha256), {})
 
     def _work_of(self, changes: Difference) -> list[Work]:
         """Return the changed rows by ranges."""
-        size, work = self.config.embed.rows_per_part, []
-        for number, part in enumerate(self.snapshot.info.parts):
-            rows = changes.rows[slice(*np.searchsorted(changes.parts, [number, number + 1]))]
-            for one in row_ranges([part], size) if len(rows) else []:
-                mine = rows[slice(*np.searchsorted(rows, [one.start, one.stop]))]
-                work += [Work(one, mine, len(mine))] if len(mine) else []
-        return work
+        parts = self.snapshot.info.parts
+        numbers = {part.name: number for number, part in enumerate(parts)}
+        ranges = row_ranges(parts, self.config.embed.rows_per_part)
+        changed = ((one, changes.within(numbers[one.source], one.start, one.stop)) for one in ranges)
+        return [Work(one, rows, len(rows)) for one, rows in changed if len(rows)]
 
     def _quantizer(self, work: list[Work]) -> QuantizerRecord:
         """Train the quantizer, or find the one that was trained from the same inputs."""
         config, dimension = self.config.index, self.config.encoder.dimension
         path = self.layout.quantizer_record(self.rows_digest)
         if not Path(path).exists():
-            counts = {self._vector_part(part.range.name): part.vectors for part in work}
+            counts = {self._vector_part(part.range.name): part.vectors for part in work if part.vectors}
             nlist = config.nlist or nlist_for(sum(counts.values()))
             progress = Progress("train", min(config.sample, sum(counts.values())), "vectors")
             factory = config.type.format(dimension=dimension, nlist=nlist)

@@ -1,4 +1,4 @@
-"""Checks of a version's rows against its snapshot."""
+"""Checks of a version's live rows: against its snapshot, and against the version before."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ def check_live(version: IndexVersion, segments: Sequence[OpenSegment], snapshot:
     live = sum(segment.live_rows for segment in segments)
     if live != version.articles:
         raise StoreError(f"version {version.id} has {live} live rows, {version.articles} were expected; make it anew")
-    classes = max(1, -(-live // CLASS_ROWS))
+    classes = _classes(live)
     for class_ in range(classes):
         pmids = np.sort(np.concatenate([_of_class(s.pmids[s.live], class_, classes) for s in segments]))
         if len(twice := pmids[1:][pmids[1:] == pmids[:-1]]):
@@ -34,6 +34,31 @@ def check_live(version: IndexVersion, segments: Sequence[OpenSegment], snapshot:
             raise StoreError(
                 f"version {version.id} has PMID {strange[0]}, which is not alive; make it anew with pubray index --full"
             )
+
+
+def count_removed(before: Sequence[OpenSegment], after: Sequence[OpenSegment]) -> int:
+    """Return how many articles are live before and not after. Of a segment of both, only what changed is read."""
+    gone, came = _live_in_one(before, after), _live_in_one(after, before)
+    classes = _classes(sum(map(len, gone)) + sum(map(len, came)))
+    removed = 0
+    for class_ in range(classes):
+        was, is_ = (np.concatenate([_of_class(p, class_, classes) for p in each]) for each in (gone, came))
+        removed += len(np.setdiff1d(was, is_))
+    return removed
+
+
+def _live_in_one(segments: Sequence[OpenSegment], others: Sequence[OpenSegment]) -> list[Pmids]:
+    """Return the PMIDs of rows that are live in segments, and not live in the same segment among the others."""
+    elsewhere = {other.manifest.id: other.live for other in others}
+    found = [np.empty(0, np.int64)]
+    for segment in segments:
+        live = segment.live & ~elsewhere.get(segment.manifest.id, np.zeros(1, bool))
+        found.append(segment.pmids[live])
+    return found
+
+
+def _classes(rows: int) -> int:
+    return max(1, -(-rows // CLASS_ROWS))
 
 
 def _of_class(pmids: Pmids, class_: int, classes: int) -> Pmids:

@@ -25,6 +25,11 @@ class Difference(NamedTuple):
     outdated: Pmids
     """Those whose record is not alive any more, sorted: removed, or replaced by one of `rows`."""
 
+    def within(self, part: int, start: int, stop: int) -> NDArray[np.int32]:
+        """Return the changed rows [start, stop) of a part."""
+        rows = self.rows[slice(*np.searchsorted(self.parts, [part, part + 1]))]
+        return rows[slice(*np.searchsorted(rows, [start, stop]))]
+
 
 def difference(old: Snapshot, new: Snapshot) -> Difference:
     """Compare what is alive in two snapshots, of one lineage or of two. Records with equal hashes are the same.

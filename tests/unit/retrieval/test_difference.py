@@ -60,6 +60,8 @@ def test_rows_and_outdated_lead_from_one_to_the_other(
     assert sorted(rows) == sorted((p, t) for p, t in is_.items() if was.get(p) != t)
     assert found.outdated.tolist() == sorted(p for p, t in was.items() if is_.get(p) != t)
     assert list(zip(found.parts, found.rows, strict=True)) == sorted(zip(found.parts, found.rows, strict=True))
+    ranges = [(part, start, start + 2) for part, records in enumerate(after) for start in range(0, len(records), 2)]
+    assert [row for part, start, stop in ranges for row in found.within(part, start, stop)] == found.rows.tolist()
 
 
 def test_a_snapshot_does_not_differ_from_itself(tmp_path: Path) -> None:

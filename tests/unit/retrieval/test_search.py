@@ -110,7 +110,12 @@ def test_of_any_history_only_the_last_record_of_a_live_pmid_is_found(
         assert np.array_equal(segments[segment].rows[row], rows[100 * alive[pmid].part + alive[pmid].row])
 
 
-TYPES = [("RR16,IVF8,RaBitQ", "l2"), ("IVF8,RaBitQ", "inner_product"), ("IVF4,Flat", "l2"), ("IVF4,SQ8", "inner_product")]
+TYPES = [
+    ("RR16,IVF8,RaBitQ", "l2"),
+    ("IVF8,RaBitQ", "inner_product"),
+    ("IVF4,Flat", "l2"),
+    ("IVF4,SQ8", "inner_product"),
+]
 
 
 @pytest.mark.parametrize(("factory", "metric"), TYPES)
