@@ -27,9 +27,11 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
     """Compact the CURRENT version if it is due; the result is not served until `promote`."""
     layout = open_layout(config)
     version = served_version(layout)
-    reason = why(config, version)
-    if not (reason or (options.force and (len(version.segments) > config.index.num_shards or version.tombstones))):
-        return {**report_of(version), "compacted": False, "reason": "not due"}
+    reason = why(config, version) or ("asked for" if options.force else "not due")
+    if len(version.segments) == len({s.shard for s in version.segments}) and not version.tombstones:
+        reason = "nothing to merge"
+    if reason in ("not due", "nothing to merge"):
+        return {**report_of(version), "compacted": False, "reason": reason}
     compacted = digest({"compacted": version.id})
     if Path(layout.version(compacted)).exists():
         return {**report_of(read_version(layout, compacted)), "compacted": False, "reason": "exists"}
@@ -51,7 +53,7 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
             "checks": UNCHECKED,
         }
     )
-    return {**report_of(commit(config, new)), "compacted": True, "reason": reason or "asked for"}
+    return {**report_of(commit(config, new)), "compacted": True, "reason": reason}
 
 
 def show(report: dict[str, Any]) -> str:

@@ -1,0 +1,107 @@
+"""Design invariant 1: after any nights, rollbacks and compactions the answers are those of a rebuild, and of a scan."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from actors.searcher import IndexSearcher
+from jobs import compact, rollback
+from jobs.stages import run_job
+from jobs.store import served_version
+from retrieval.articles import Article, text_hash
+from retrieval.topk import best_first, inner_products
+from schemas.manifest import IndexVersion
+from schemas.protocols import Lookup, Match
+from tests.cluster.made_store import MadeStore, rebuilt, vectors_of
+from tests.unit.actors import tiny
+
+PMIDS = 30
+BASE = [Article(pmid, title=f"base {pmid % 9}", journal="First") for pmid in range(1, PMIDS)]
+QUERIES = vectors_of([1, 7, 8, 9]).astype(np.float32)
+Alive = dict[int, Article]
+
+
+def record(pmid: int, title: str, journal: str) -> Article:
+    return Article(pmid, title=title, journal=journal)
+
+
+def deletion(pmid: int) -> Article:
+    return Article(pmid, deleted=True)
+
+
+pmids = st.integers(1, PMIDS + 10)
+titles = st.sampled_from(["base 1", "base 2", "new 1", "new 2"])
+records = st.tuples(pmids, titles, st.sampled_from(["First", "Second"])).map(lambda fields: record(*fields))
+nights = st.lists(records | records | pmids.map(deletion), max_size=12)
+steps = st.lists(st.one_of(nights, st.just("rollback"), st.just("compact")), min_size=1, max_size=5)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.encoder(tmp_path_factory.mktemp("tiny") / "model")
+
+
+def replayed(alive: Alive, night: Sequence[Article]) -> Alive:
+    after = dict(alive)
+    for article in night:
+        if article.deleted:
+            after.pop(article.pmid, None)
+        else:
+            after[article.pmid] = article
+    return after
+
+
+def answers(store: MadeStore, version: IndexVersion, nprobe: int) -> list[list[Match]]:
+    searcher = IndexSearcher(store.layout, version.model_copy(update={"nprobe": nprobe}))
+    return searcher.matches([Lookup(query, k) for query in QUERIES for k in (5, 99)])
+
+
+def scanned(alive: Alive) -> list[list[tuple[float, int, str, str]]]:
+    """What a scan of all articles answers."""
+    pmids = np.array(sorted(alive))
+    rows = vectors_of([text_hash(alive[pmid].title, "") for pmid in pmids])
+    found = []
+    for query in QUERIES:
+        scores = inner_products(query, rows)
+        for k in (5, 99):
+            best = best_first(scores, pmids, k)
+            articles = [alive[pmid] for pmid in pmids[best]]
+            found.append([(float(s), a.pmid, a.title, a.journal) for s, a in zip(scores[best], articles, strict=True)])
+    return found
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=steps)
+def test_any_nights_answer_as_a_rebuild_and_as_a_scan(
+    cluster: None, model: Path, steps: list[list[Article] | str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    store = MadeStore(tmp_path_factory.mktemp("nights"), model, "index.nlist=4", "index.max_removed=1")
+    store.publish(BASE)
+    alive = {article.pmid: article for article in BASE}
+    version = store.promoted(store.index())
+    before = [(version, alive)]  # what a rollback leads to
+    published = alive
+    for step in steps:
+        if isinstance(step, list):
+            published = replayed(published, step)
+            store.publish(step)
+            before.append((store.promoted(store.index()), published))
+        elif step == "rollback":
+            if len(before) > 1:
+                run_job(rollback, store.config)
+                before.pop()
+        else:
+            report = run_job(compact, store.config, "--force")
+            if report["compacted"]:
+                before.append((store.promoted(store.version(report)), before[-1][1]))
+        version, alive = before[-1]
+        assert served_version(store.layout) == version
+        assert version.articles == len(alive)
+        got = [[(score, a.pmid, a.title, a.journal) for score, a in ms] for ms in answers(store, version, 4)]
+        assert got == scanned(alive)
+    if before[-1][1] == published:
+        assert answers(store, rebuilt(store.config, version), 2) == answers(store, version, 2)

@@ -1,0 +1,161 @@
+"""Nights on Ray, from update files to answers: deltas, tombstones, rollback, compaction; what is refused."""
+
+import shutil
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from actors.searcher import IndexSearcher
+from jobs import compact, embed, index, promote, rollback
+from jobs.stages import run_job
+from jobs.store import open_layout, read_version, served_version
+from retrieval.articles import Article
+from retrieval.made_updates import Night, write_night
+from schemas.config import Config
+from schemas.errors import StoreError
+from schemas.manifest import IndexVersion
+from schemas.protocols import Lookup, Match
+from tests.cluster.embedded_stores import alive_vectors, copied_store
+from tests.cluster.made_store import MadeStore, rebuilt, vectors_of
+from tests.cluster.pubmed_files import ingest_into
+from tests.unit.actors import tiny
+
+SETTINGS = ["index.nlist=16", "index.nprobe=5", "index.num_shards=2", "index.recall_queries=10", "index.recall_floor=0"]
+ARTICLES = [Article(pmid, title=f"title {pmid}", journal="First") for pmid in range(1, 41)]
+
+
+def night(config: Config, source: Path, real: Path, number: int, night: Night) -> IndexVersion:
+    """Publish an update file, and run a night; its version is promoted."""
+    write_night(real, source, f"pubmed26n{number:04}.xml.gz", night)
+    ingest_into(config, source)
+    run_job(embed, config)
+    run_job(promote, config, run_job(index, config)["version"])
+    return served_version(open_layout(config))
+
+
+def answers(config: Config, version: IndexVersion) -> list[list[Match]]:
+    """What the version answers to the vectors of some of its articles."""
+    vectors = alive_vectors(config)
+    queries = np.stack([vectors[pmid] for pmid in sorted(vectors)[::7]]).astype(np.float32)
+    return IndexSearcher(open_layout(config), version).matches(
+        [Lookup(query, k) for query in queries for k in (10, 400)]
+    )
+
+
+def test_real_nights_answer_as_a_rebuild_does(
+    real: Path, embedded: Path, tmp_path: Path, unselected: list[int]
+) -> None:
+    source = Path(shutil.copytree(embedded / "source", tmp_path / "source"))
+    config = copied_store(embedded / "store", tmp_path, *SETTINGS)
+    run_job(promote, config, run_job(index, config)["version"])
+    base, before = served_version(open_layout(config)), list(alive_vectors(config))
+    new = {40_000_000 + i: pmid for i, pmid in enumerate(before[60:63])}
+    kinds = [*before[:4], *unselected[:2]], [*before[10:15], unselected[3]], before[20:22], before[30:32], before[40:45]
+    first = night(config, source, real, 4, Night(date(2026, 11, 1), new, *kinds, deleted=before[50:53]))
+    assert first.segments[: len(base.segments)] == base.segments
+    # not those that came as they were, or are not selected
+    assert sum(s.rows for s in first.segments[len(base.segments) :]) == 3 + 4 + 5 + 2 + 2
+    assert sum(t.rows for t in first.tombstones.values()) == 4 + 5 + 2 + 2 + 3
+    assert first.articles == len(before) + 3 - 3
+    assert first.checks.removed_share == 3 / len(before)
+
+    texts, metadata, back = before[2:6], before[4:12], before[50:52]
+    again = Night(date(2026, 11, 2), {40_000_009: before[1]}, texts, metadata, reissued=back, deleted=before[:1])
+    second = night(config, source, real, 5, again)
+    assert second.parent == first.id
+    full = rebuilt(config, second)
+    expected = answers(config, full)
+    assert answers(config, second) == expected
+    assert {match.article.pmid for ranking in expected for match in ranking} == set(alive_vectors(config))
+    assert compact.why(config, second) == "20.8% dead rows, more than index.max_dead = 5.0%"
+    merged = read_version(open_layout(config), run_job(compact, config)["version"])
+    assert answers(config, merged) == expected
+    assert [s.files for s in merged.segments] == [s.files for s in full.segments]
+    assert merged.tombstones == {}
+
+
+@pytest.fixture
+def store(cluster: None, tmp_path: Path) -> MadeStore:
+    """A store of which the first articles are served."""
+    store = MadeStore(tmp_path, tiny.encoder(tmp_path / "model"), "index.nlist=4")
+    store.publish(ARTICLES)
+    store.promoted(store.index())
+    return store
+
+
+def revised(*pmids: int) -> list[Article]:
+    return [Article(pmid, title=f"title {pmid}", journal="Second") for pmid in pmids]
+
+
+def deleted(*pmids: int) -> list[Article]:
+    return [Article(pmid, deleted=True) for pmid in pmids]
+
+
+def found(store: MadeStore, version: IndexVersion) -> dict[int, str]:
+    """The journals of the articles that are found, by PMID."""
+    searcher = IndexSearcher(store.layout, version)
+    [matches] = searcher.matches([Lookup(vectors_of([1])[0].astype(np.float32), 100)])
+    return {match.article.pmid: match.article.journal for match in matches}
+
+
+def test_a_night_of_deletions_alone_adds_no_segment(store: MadeStore) -> None:
+    base = served_version(store.layout)
+    store.publish(deleted(3, 4))
+    version = store.promoted(store.index())
+    assert version.segments == base.segments
+    assert set(found(store, version)) == set(range(1, 41)) - {3, 4}
+
+
+def test_a_night_without_news_makes_no_version(store: MadeStore) -> None:
+    base = served_version(store.layout)
+    assert run_job(index, store.config)["built"] is False
+    store.publish(ARTICLES[:3])
+    version = store.promoted(store.index())
+    assert (version.segments, version.tombstones, version.articles) == (base.segments, {}, 40)
+    assert version.snapshot != base.snapshot
+
+
+def test_nights_go_on_from_the_version_rolled_back_to(store: MadeStore) -> None:
+    base = served_version(store.layout)
+    store.publish([*revised(1, 2), *deleted(5)])
+    bad = store.promoted(store.index())
+    run_job(rollback, store.config)
+    report = run_job(index, store.config)
+    assert (report["version"], report["built"]) == (bad.id, False)
+    assert run_job(promote, store.config) == {"version": base.id, "previous": base.id, "promoted": False}
+    store.publish([*ARTICLES[4:5], *revised(7)])
+    good = store.promoted(store.index())
+    assert good.parent == base.id
+    assert bad.segments[-1] not in good.segments
+    assert found(store, good) == {pmid: "Second" if pmid in (1, 2, 7) else "First" for pmid in range(1, 41)}
+
+
+def test_a_version_that_lacks_too_much_is_not_written(store: MadeStore) -> None:
+    base = served_version(store.layout)
+    store.publish([*deleted(1, 2, 3), *revised(4)])
+    with pytest.raises(StoreError, match=rf"lacks 7\.5% of the articles of {base.id}, the limit is 5\.0%"):
+        store.index()
+    assert [file.stem for file in Path(store.layout.version("x")).parent.iterdir()] == [base.id]
+    willing = store.config.model_copy(update={"index": store.config.index.model_copy(update={"max_removed": 0.08})})
+    assert run_job(index, willing)["articles"] == 37
+
+
+def test_compaction_is_done_when_due_or_asked_for(store: MadeStore) -> None:
+    base = served_version(store.layout)
+    assert run_job(compact, store.config, "--force")["reason"] == "nothing to merge"
+    store.publish(revised(1))
+    version = store.promoted(store.index())
+    assert run_job(compact, store.config)["reason"] == "not due"
+    report = run_job(compact, store.config, "--force")
+    assert (report["compacted"], report["reason"]) == (True, "asked for")
+    assert run_job(compact, store.config, "--force")["reason"] == "exists"
+    compacted = store.promoted(store.version(report))
+    assert (len(compacted.segments), compacted.tombstones) == (len(base.segments), {})
+    assert found(store, compacted) == found(store, version)
+    few = store.config.model_copy(update={"index": store.config.index.model_copy(update={"max_deltas": 1})})
+    for pmid, reason in ((2, "not due"), (3, "2 deltas, more than index.max_deltas = 1")):
+        store.publish(revised(pmid))
+        version = store.promoted(store.index())
+        assert run_job(compact, few)["reason"] == reason
