@@ -8,7 +8,7 @@ import numpy as np
 from retrieval.quantizer import Floats, Quantizer
 from retrieval.search import Candidates, search, search_exactly
 from retrieval.segment import OpenSegment
-from retrieval.storage import read_bytes
+from retrieval.storage import read_named
 from retrieval.tombstones import read_tombstones
 from schemas.article import DisplayArticle
 from schemas.layout import Layout
@@ -31,7 +31,7 @@ class IndexSearcher:
             IntegrityError: one of them is not what the manifest names.
         """
         self.version, self._exact = version, exact
-        self.quantizer = Quantizer(read_bytes(layout.quantizer(version.quantizer), f"quantizer {version.quantizer}"))
+        self.quantizer = load_quantizer(layout, version.quantizer)
         self.segments = open_segments(layout, version, self.quantizer)
 
     def candidates(self, queries: Floats, k: int) -> list[Candidates]:
@@ -74,6 +74,15 @@ class IndexSearcher:
         return matches
 
 
+def load_quantizer(layout: Layout, sha256: str) -> Quantizer:
+    """Load a quantizer of the store.
+
+    Raises:
+        IntegrityError: it is not what it was.
+    """
+    return Quantizer(read_named(layout.quantizer, sha256, "quantizer"))
+
+
 def open_segments(layout: Layout, version: IndexVersion, quantizer: Quantizer) -> list[OpenSegment]:
     """Map the segments of a version, without the rows that are dead in it.
 
@@ -83,6 +92,6 @@ def open_segments(layout: Layout, version: IndexVersion, quantizer: Quantizer) -
     opened = []
     for segment in version.segments:
         buried = version.tombstones.get(segment.id)
-        dead = read_tombstones(layout.tombstones(buried.sha256), buried) if buried else None
+        dead = read_tombstones(layout.tombstones, buried) if buried else None
         opened.append(OpenSegment(layout.segment(segment.id), segment, quantizer, dead))
     return opened

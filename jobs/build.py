@@ -9,7 +9,7 @@ import ray
 from numpy.typing import NDArray
 
 from actors.encoder import QueryTower
-from actors.searcher import IndexSearcher, open_segments
+from actors.searcher import IndexSearcher, load_quantizer, open_segments
 from jobs.threads import available_threads
 from retrieval.build import group_rows, merged_groups, merged_sizes, shard_of
 from retrieval.checks import check_live, count_removed
@@ -18,13 +18,13 @@ from retrieval.parts import read_range, read_vectors
 from retrieval.quantizer import Quantizer, train_quantizer
 from retrieval.recall import recall
 from retrieval.sampling import sample_vectors
-from retrieval.search import search_exactly
 from retrieval.segment import RECORD_SCHEMA, OpenSegment, read_manifest, write_segment
 from retrieval.selection import selected
 from retrieval.snapshot import alive_rows, read_snapshot
-from retrieval.storage import read_bytes, write_bytes
+from retrieval.storage import write_bytes
 from retrieval.tombstones import find_rows, write_tombstones
 from retrieval.topk import Pmids, Rows
+from retrieval.truth import NEEDED, carry_truth, find_truth, read_truth, write_truth
 from schemas.config import Config
 from schemas.errors import StoreError
 from schemas.layout import Layout
@@ -128,16 +128,28 @@ def bury(layout: Layout, version: IndexVersion, outdated: Pmids) -> dict[str, To
 
 
 @ray.remote(num_cpus=1)
-def measure_recall(config: Config, layout: Layout, version: IndexVersion) -> Recall:
-    """Compare the version with exact search on queries as users make them: titles, through the query tower."""
-    searcher = IndexSearcher(layout, version)
-    rng = np.random.default_rng(config.index.seed)
-    titles = [t for s in searcher.segments for t in _sample_titles(s, config.index.recall_queries, rng, version)]
-    tower = QueryTower(config.encoder, config.engine, threads=available_threads(), cache=Path(config.cache))
-    queries = tower.vectors(tower.tokens([Query(title) for title in titles]))
-    found = [c.pmids for c in searcher.candidates(queries, 100)]
-    truth = [c.pmids for c in search_exactly(queries, searcher.segments, 100)]
-    return Recall(queries=len(titles), at_10=recall(found, truth, 10), at_100=recall(found, truth, 100))
+def measure_recall(
+    config: Config, layout: Layout, version: IndexVersion, parent: IndexVersion | None
+) -> tuple[Recall, str]:
+    """Compare the version with exact search; return the truth's name too.
+
+    Where segments of the parent go on, its truth does. Otherwise every row is read, for queries as users make them:
+    titles, through the query tower.
+    """
+    searcher, truth = IndexSearcher(layout, version), None
+    builds_on = parent and version.segments[: len(parent.segments)] == parent.segments
+    if parent and builds_on and parent.encoder == version.encoder:
+        known = read_truth(layout.truth, parent.checks.truth)
+        truth = carry_truth(known, open_segments(layout, parent, searcher.quantizer), searcher.segments)
+    if truth is None:
+        rng = np.random.default_rng(config.index.seed)
+        titles = [t for s in searcher.segments for t in _sample_titles(s, config.index.recall_queries, rng, version)]
+        tower = QueryTower(config.encoder, config.engine, threads=available_threads(), cache=Path(config.cache))
+        truth = find_truth(tower.vectors(tower.tokens([Query(title) for title in titles])), searcher.segments)
+    found = [c.pmids for c in searcher.candidates(truth.queries, NEEDED)]
+    true = [answer.pmids for answer in truth.answers()]
+    measured = Recall(queries=len(found), at_10=recall(found, true, 10), at_100=recall(found, true, 100))
+    return measured, write_truth(layout.truth, truth)
 
 
 class RowChecks(NamedTuple):
@@ -165,11 +177,6 @@ def check_rows(layout: Layout, version: IndexVersion, parent: IndexVersion | Non
 
 def _open(layout: Layout, version: IndexVersion) -> list[OpenSegment]:
     return open_segments(layout, version, load_quantizer(layout, version.quantizer))
-
-
-def load_quantizer(layout: Layout, sha256: str) -> Quantizer:
-    """Load a quantizer of the store."""
-    return Quantizer(read_bytes(layout.quantizer(sha256), f"quantizer {sha256}"))
 
 
 def _sample_titles(segment: OpenSegment, count: int, rng: np.random.Generator, version: IndexVersion) -> list[str]:

@@ -27,11 +27,14 @@ def commit(config: Config, version: IndexVersion) -> IndexVersion:
         parent = None  # of other articles
     rows: RowChecks
     recall: Recall
-    rows, recall = ray.get([check_rows.remote(layout, version, parent), measure_recall.remote(config, layout, version)])
+    rows, (recall, truth) = ray.get(
+        [check_rows.remote(layout, version, parent), measure_recall.remote(config, layout, version, parent)]
+    )
     progress.add(recall.queries)
     progress.finish()
     checks = Checks(
         recall=recall,
+        truth=truth,
         imbalance=rows.imbalance,
         dead_share=1 - version.articles / sum(s.rows for s in version.segments),
         removed_share=rows.removed / parent.articles if parent else 0.0,

@@ -38,7 +38,7 @@ def check_live(version: IndexVersion, segments: Sequence[OpenSegment], snapshot:
 
 def count_removed(before: Sequence[OpenSegment], after: Sequence[OpenSegment]) -> int:
     """Return how many articles are live before and not after. Of a segment of both, only what changed is read."""
-    gone, came = _live_in_one(before, after), _live_in_one(after, before)
+    gone, came = live_in_one(before, after), live_in_one(after, before)
     classes = _classes(sum(map(len, gone)) + sum(map(len, came)))
     removed = 0
     for class_ in range(classes):
@@ -47,7 +47,7 @@ def count_removed(before: Sequence[OpenSegment], after: Sequence[OpenSegment]) -
     return removed
 
 
-def _live_in_one(segments: Sequence[OpenSegment], others: Sequence[OpenSegment]) -> list[Pmids]:
+def live_in_one(segments: Sequence[OpenSegment], others: Sequence[OpenSegment]) -> list[Pmids]:
     """Return the PMIDs of rows that are live in segments, and not live in the same segment among the others."""
     elsewhere = {other.manifest.id: other.live for other in others}
     found = [np.empty(0, np.int64)]

@@ -25,6 +25,15 @@ class Candidates(NamedTuple):
     rows: NDArray[np.int64]
 
 
+NOTHING = Candidates(
+    np.empty(0, np.float32),
+    np.empty(0, np.float32),
+    np.empty(0, np.int64),
+    np.empty(0, np.int64),
+    np.empty(0, np.int64),
+)
+
+
 def search(
     queries: Floats, segments: Sequence[OpenSegment], quantizer: Quantizer, *, nprobe: int, candidates: int
 ) -> list[Candidates]:
@@ -57,7 +66,7 @@ def search_exactly(queries: Floats, segments: Sequence[OpenSegment], k: int) -> 
 
 def cut(found: Sequence[Candidates], candidates: int) -> Candidates:
     """Keep the `candidates` best of what segments or shards found by first-stage distance, ordered by exact score."""
-    merged = Candidates._make(np.concatenate(columns) for columns in zip(*found, strict=True))
+    merged = Candidates._make(np.concatenate(columns) for columns in zip(NOTHING, *found, strict=True))
     survivors = best_first(-merged.distances, merged.pmids, candidates)
     order = survivors[best_first(merged.scores[survivors], merged.pmids[survivors], candidates)]
     return Candidates._make(column[order] for column in merged)

@@ -9,7 +9,7 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -67,6 +67,28 @@ def read_bytes(path: str, what: str) -> bytes:
         return Path(path).read_bytes()
     except FileNotFoundError:
         raise StoreError(f"{what} is not in the store: no file {path}") from None
+
+
+def write_named(path: Callable[[str], str], content: bytes) -> str:
+    """Store bytes under the path of their sha256, which is returned; they may be there already."""
+    sha256 = hashlib.sha256(content).hexdigest()
+    if not Path(path(sha256)).exists():
+        write_bytes(path(sha256), content)
+    return sha256
+
+
+def read_named(path: Callable[[str], str], sha256: str, what: str) -> bytes:
+    """Return what `write_named` stored.
+
+    Raises:
+        StoreError: there is no such file.
+        IntegrityError: it is not what it was.
+    """
+    content = read_bytes(path(sha256), f"{what} {sha256}")
+    if (found := hashlib.sha256(content).hexdigest()) != sha256:
+        name = f"its name says {sha256[:12]}…"
+        raise IntegrityError(f"{path(sha256)}: sha256 {found[:12]}…, {name}; restore it from a copy")
+    return content
 
 
 def read_document(path: str, kind: type[Document], what: str) -> Document:

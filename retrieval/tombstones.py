@@ -3,16 +3,13 @@
 One file holds those of one segment in one version, as sorted uint32 row numbers; its sha256 is its name.
 """
 
-import hashlib
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.storage import read_bytes, write_bytes
+from retrieval.storage import read_named, write_named
 from retrieval.topk import Pmids
-from schemas.errors import IntegrityError
 from schemas.manifest import Tombstones
 
 RowNumbers = NDArray[np.int64]
@@ -20,25 +17,18 @@ RowNumbers = NDArray[np.int64]
 
 def write_tombstones(path: Callable[[str], str], rows: RowNumbers) -> Tombstones:
     """Store row numbers, in any order, under the path of their sha256."""
-    content = np.unique(rows).astype(np.uint32).tobytes()
-    sha256 = hashlib.sha256(content).hexdigest()
-    if not Path(path(sha256)).exists():
-        write_bytes(path(sha256), content)
-    return Tombstones(sha256=sha256, rows=len(content) // 4)
+    numbers = np.unique(rows).astype(np.uint32)
+    return Tombstones(sha256=write_named(path, numbers.tobytes()), rows=len(numbers))
 
 
-def read_tombstones(path: str, tombstones: Tombstones) -> RowNumbers:
+def read_tombstones(path: Callable[[str], str], tombstones: Tombstones) -> RowNumbers:
     """Return the row numbers, sorted.
 
     Raises:
         StoreError: there is no such file.
         IntegrityError: it is not what it was.
     """
-    content = read_bytes(path, f"tombstones {tombstones.sha256}")
-    if (found := hashlib.sha256(content).hexdigest()) != tombstones.sha256:
-        wanted = tombstones.sha256
-        raise IntegrityError(f"{path}: sha256 {found[:12]}…, its name says {wanted[:12]}…; restore it from a copy")
-    return np.frombuffer(content, np.uint32).astype(np.int64)
+    return np.frombuffer(read_named(path, tombstones.sha256, "tombstones"), np.uint32).astype(np.int64)
 
 
 def find_rows(pmids: Pmids, pmid_order: NDArray[np.uint32], wanted: Pmids) -> RowNumbers:

@@ -75,6 +75,10 @@ class Layout:
         """Row numbers of a segment that a version leaves out."""
         return f"{self.root}/tombstones/{sha256}.u32"
 
+    def truth(self, sha256: str) -> str:
+        """What an exact search finds for the queries by which recall is measured."""
+        return f"{self.root}/truths/{sha256}.npz"
+
     def segment(self, segment: str) -> str:
         """The folder of one segment."""
         return f"{self.root}/segments/{segment}"

@@ -46,6 +46,8 @@ class Checks(Frozen):
     """What was found out about a version before it was committed."""
 
     recall: Recall
+    truth: str
+    """sha256 of the exact answers that recall was measured against."""
     imbalance: float
     """Of the lists: how much longer a scan takes than with lists of equal length (FAISS's imbalance factor)."""
     dead_share: float
@@ -54,7 +56,7 @@ class Checks(Frozen):
     """Of the parent's articles, those that this version lacks."""
 
 
-UNCHECKED = Checks(recall=Recall(queries=0, at_10=0, at_100=0), imbalance=0, dead_share=0, removed_share=0)
+UNCHECKED = Checks(recall=Recall(queries=0, at_10=0, at_100=0), truth="", imbalance=0, dead_share=0, removed_share=0)
 """Of a version that is being made."""
 
 

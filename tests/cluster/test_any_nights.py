@@ -14,6 +14,7 @@ from jobs.stages import run_job
 from jobs.store import served_version
 from retrieval.articles import Article, text_hash
 from retrieval.topk import best_first, inner_products
+from retrieval.truth import read_truth
 from schemas.manifest import IndexVersion
 from schemas.protocols import Lookup, Match
 from tests.cluster.made_store import MadeStore, rebuilt, vectors_of
@@ -60,6 +61,14 @@ def answers(store: MadeStore, version: IndexVersion, nprobe: int) -> list[list[M
     return searcher.matches([Lookup(query, k) for query in QUERIES for k in (5, 99)])
 
 
+def assert_true(store: MadeStore, version: IndexVersion) -> None:
+    """Recall was measured against what an exact search finds."""
+    truth = read_truth(store.layout.truth, version.checks.truth)
+    exact = IndexSearcher(store.layout, version, exact=True).candidates(truth.queries, 99)
+    for answer, found in zip(truth.answers(), exact, strict=True):
+        assert answer.pmids.tolist() == found.pmids.tolist()
+
+
 def scanned(alive: Alive) -> list[list[tuple[float, int, str, str]]]:
     """What a scan of all articles answers."""
     pmids = np.array(sorted(alive))
@@ -103,5 +112,6 @@ def test_any_nights_answer_as_a_rebuild_and_as_a_scan(
         assert version.articles == len(alive)
         got = [[(score, a.pmid, a.title, a.journal) for score, a in ms] for ms in answers(store, version, 4)]
         assert got == scanned(alive)
+        assert_true(store, version)
     if before[-1][1] == published:
         assert answers(store, rebuilt(store.config, version), 2) == answers(store, version, 2)

@@ -28,7 +28,9 @@ VERSION = IndexVersion(
     candidates=200,
     segments=(),
     articles=6,
-    checks=Checks(recall=Recall(queries=10, at_10=0.97, at_100=0.96), imbalance=1, dead_share=0, removed_share=0),
+    checks=Checks(
+        recall=Recall(queries=10, at_10=0.97, at_100=0.96), truth="t1", imbalance=1, dead_share=0, removed_share=0
+    ),
 )
 
 

@@ -17,7 +17,7 @@ def test_rows_come_back_sorted_and_equal_ones_are_one_file(tmp_path: Path) -> No
     one = write_tombstones(layout.tombstones, np.array([7, 3, 7]))
     assert one == write_tombstones(layout.tombstones, np.array([3, 7]))
     assert one.rows == 2
-    assert read_tombstones(layout.tombstones(one.sha256), one).tolist() == [3, 7]
+    assert read_tombstones(layout.tombstones, one).tolist() == [3, 7]
     assert len(list((tmp_path / "tombstones").iterdir())) == 1
 
 
@@ -28,7 +28,7 @@ def test_a_damaged_file_is_refused_by_name(tmp_path: Path, content: bytes) -> No
     path = Path(layout.tombstones(written.sha256))
     path.write_bytes(content)
     with pytest.raises(IntegrityError, match=f"{path}: sha256 "):
-        read_tombstones(str(path), written)
+        read_tombstones(layout.tombstones, written)
 
 
 def test_a_lost_file_is_told(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_a_lost_file_is_told(tmp_path: Path) -> None:
     written = write_tombstones(layout.tombstones, np.array([1]))
     Path(layout.tombstones(written.sha256)).unlink()
     with pytest.raises(StoreError, match=f"tombstones {written.sha256} is not in the store"):
-        read_tombstones(layout.tombstones(written.sha256), written)
+        read_tombstones(layout.tombstones, written)
 
 
 @given(st.lists(st.integers(1, 60), max_size=40, unique=True), st.lists(st.integers(0, 61), max_size=20))

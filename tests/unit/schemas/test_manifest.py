@@ -38,7 +38,9 @@ VERSION = IndexVersion(
     candidates=200,
     segments=(SEGMENT, SEGMENT),
     articles=6,
-    checks=Checks(recall=Recall(queries=200, at_10=0.97, at_100=1 / 3), imbalance=1.5, dead_share=0.1, removed_share=0),
+    checks=Checks(
+        recall=Recall(queries=200, at_10=0.97, at_100=1 / 3), truth="t1", imbalance=1.5, dead_share=0.1, removed_share=0
+    ),
 )
 RECORD = QuantizerRecord(sha256="a", factory="IVF8,Flat", metric="l2", spherical=False, seed=0, trained_on=9)
 
