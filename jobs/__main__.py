@@ -18,6 +18,7 @@ from schemas.errors import PubrayError, UsageError
 
 JOBS = {
     "demo": "the whole main job on real PubMed citations, then five queries and a quality measurement",
+    "nightly": "what is new, from its source to CURRENT: ingest, embed, index, promote, compact",
     "ingest": "PubMed XML, Parquet or BEIR files to article parts and a snapshot",
     "embed": "articles of the snapshot to vector parts",
     "index": "vector parts to a new index version",
@@ -30,7 +31,7 @@ JOBS = {
     "verify": "compare an encoder with its published values, then search 1,000 real articles",
     "status": "versions, counts and sizes of the store",
 }
-PLANNED = ("nightly", "plan", "gc", "mine", "train-retriever", "train-reranker")
+PLANNED = ("plan", "gc", "mine", "train-retriever", "train-reranker")
 
 
 def main() -> int:

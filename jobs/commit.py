@@ -1,17 +1,24 @@
 """Checking a version and writing its manifest: the one way by which a version comes to be."""
 
 import datetime
+from collections.abc import Sequence
 from typing import Any
 
 import ray
 
 from jobs.build import RowChecks, check_rows, measure_recall
 from jobs.console import Progress
-from jobs.store import open_layout, read_version
+from jobs.store import open_layout, read_version, versions
 from retrieval.storage import write_bytes
 from schemas.config import Config
 from schemas.errors import StoreError
+from schemas.layout import Layout
 from schemas.manifest import Checks, IndexVersion, Recall
+
+MAX_IMBALANCE_GROWTH = 1.25
+"""Of a version over the first one with its lists; scans take longer by as much. More, and training anew is proposed."""
+MAX_RECALL_LOSS = 0.02
+"""recall@10 that a version may lack of the first one with its lists."""
 
 
 def commit(config: Config, version: IndexVersion) -> IndexVersion:
@@ -65,7 +72,7 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def report_of(version: IndexVersion) -> dict[str, Any]:
+def report_of(layout: Layout, version: IndexVersion) -> dict[str, Any]:
     """Return what a job reports of a version."""
     return {
         "version": version.id,
@@ -78,4 +85,17 @@ def report_of(version: IndexVersion) -> dict[str, Any]:
         "recall_at_10": version.checks.recall.at_10,
         "recall_at_100": version.checks.recall.at_100,
         "imbalance": version.checks.imbalance,
+        "advice": _advice(version, versions(layout)),
     }
+
+
+def _advice(version: IndexVersion, known: Sequence[IndexVersion]) -> str | None:
+    """Propose to train anew where the lists fit worse than when they were trained."""
+    first = next((v.checks for v in known if v.quantizer == version.quantizer), version.checks)
+    worse, lost = version.checks.imbalance / first.imbalance, first.recall.at_10 - version.checks.recall.at_10
+    if worse <= MAX_IMBALANCE_GROWTH and lost <= MAX_RECALL_LOSS:
+        return None
+    return (
+        f"train anew with pubray index --full: since training the imbalance of the lists grew by {worse - 1:.0%}, "
+        f"and recall@10 fell by {lost:.3f}"
+    )

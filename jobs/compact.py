@@ -31,10 +31,10 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
     if len(version.segments) == len({s.shard for s in version.segments}) and not version.tombstones:
         reason = "nothing to merge"
     if reason in ("not due", "nothing to merge"):
-        return {**report_of(version), "compacted": False, "reason": reason}
+        return {**report_of(layout, version), "compacted": False, "reason": reason}
     compacted = digest({"compacted": version.id})
     if Path(layout.version(compacted)).exists():
-        return {**report_of(read_version(layout, compacted)), "compacted": False, "reason": "exists"}
+        return {**report_of(layout, read_version(layout, compacted)), "compacted": False, "reason": "exists"}
     connect()
     segments: list[Segment] = []
     progress = Progress("compact", version.articles, "rows")
@@ -53,12 +53,16 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
             "checks": UNCHECKED,
         }
     )
-    return {**report_of(commit(config, new)), "compacted": True, "reason": reason}
+    return {**report_of(layout, commit(config, new)), "compacted": True, "reason": reason}
 
 
 def show(report: dict[str, Any]) -> str:
     """Return the report for a person."""
-    rows = [[key, value] for key, value in report.items() if key not in ("version", "compacted", "reason")]
+    rows = [
+        [key, value]
+        for key, value in report.items()
+        if key not in ("version", "compacted", "reason") and value is not None
+    ]
     done = "compacted, not served yet: pubray promote" if report["compacted"] else "nothing was done"
     return f"version {report['version']}: {done} ({report['reason']})\n{table(['of the version', 'value'], rows)}"
 

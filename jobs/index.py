@@ -48,18 +48,18 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
     """Build the version of the newest snapshot, unless it is there already."""
     build = _Build(config, full=options.full)
     if (there := build.existing()) is not None:
-        return {**report_of(there), "built": False}
+        return {**report_of(build.layout, there), "built": False}
     connect()
     version = commit(config, build.run())
     for shards in build.temporary:
         shutil.rmtree(shards, ignore_errors=True)
-    return {**report_of(version), "built": True}
+    return {**report_of(build.layout, version), "built": True}
 
 
 def show(report: dict[str, Any]) -> str:
     """Return the report for a person."""
     head = f"version {report['version']}: " + ("built, not served yet: pubray promote" if report["built"] else "exists")
-    rows = [[key, value] for key, value in report.items() if key not in ("version", "built")]
+    rows = [[key, value] for key, value in report.items() if key not in ("version", "built") and value is not None]
     return f"{head}\n{table(['of the version', 'value'], rows)}"
 
 

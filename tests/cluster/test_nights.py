@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from actors.searcher import IndexSearcher
-from jobs import compact, embed, index, promote, rollback
+from jobs import compact, index, nightly, promote, rollback
 from jobs.stages import run_job
-from jobs.store import open_layout, read_version, served_version
+from jobs.store import open_layout, served_version
 from retrieval.articles import Article
 from retrieval.made_updates import Night, write_night
 from schemas.config import Config
@@ -19,7 +19,6 @@ from schemas.manifest import IndexVersion
 from schemas.protocols import Lookup, Match
 from tests.cluster.embedded_stores import alive_vectors, copied_store
 from tests.cluster.made_store import MadeStore, rebuilt, vectors_of
-from tests.cluster.pubmed_files import ingest_into
 from tests.unit.actors import tiny
 
 SETTINGS = ["index.nlist=16", "index.nprobe=5", "index.num_shards=2", "index.recall_queries=10", "index.recall_floor=0"]
@@ -27,12 +26,13 @@ ARTICLES = [Article(pmid, title=f"title {pmid}", journal="First") for pmid in ra
 
 
 def night(config: Config, source: Path, real: Path, number: int, night: Night) -> IndexVersion:
-    """Publish an update file, and run a night; its version is promoted."""
+    """Publish an update file, and run a night."""
     write_night(real, source, f"pubmed26n{number:04}.xml.gz", night)
-    ingest_into(config, source)
-    run_job(embed, config)
-    run_job(promote, config, run_job(index, config)["version"])
-    return served_version(open_layout(config))
+    report = run_job(nightly, config, "--source", str(source))
+    version = served_version(open_layout(config))
+    assert (report["version"], report["withdrawn"]) == (version.id, False)
+    assert list(report["seconds"]) == ["ingest", "embed", "index", "promote", "compact"]
+    return version
 
 
 def answers(config: Config, version: IndexVersion) -> list[list[Match]]:
@@ -48,7 +48,7 @@ def test_real_nights_answer_as_a_rebuild_does(
     real: Path, embedded: Path, tmp_path: Path, unselected: list[int]
 ) -> None:
     source = Path(shutil.copytree(embedded / "source", tmp_path / "source"))
-    config = copied_store(embedded / "store", tmp_path, *SETTINGS)
+    config = copied_store(embedded / "store", tmp_path, *SETTINGS, "index.max_dead=0.5")
     run_job(promote, config, run_job(index, config)["version"])
     base, before = served_version(open_layout(config)), list(alive_vectors(config))
     new = {40_000_000 + i: pmid for i, pmid in enumerate(before[60:63])}
@@ -69,8 +69,11 @@ def test_real_nights_answer_as_a_rebuild_does(
     expected = answers(config, full)
     assert answers(config, second) == expected
     assert {match.article.pmid for ranking in expected for match in ranking} == set(alive_vectors(config))
-    assert compact.why(config, second) == "20.8% dead rows, more than index.max_dead = 5.0%"
-    merged = read_version(open_layout(config), run_job(compact, config)["version"])
+    strict = config.model_copy(update={"index": config.index.model_copy(update={"max_dead": 0.05})})
+    report = run_job(nightly, strict, "--source", str(source))
+    assert report["compact"]["reason"] == "20.8% dead rows, more than index.max_dead = 5.0%"
+    merged = served_version(open_layout(config))
+    assert merged.id == report["compact"]["version"] != second.id
     assert answers(config, merged) == expected
     assert [s.files for s in merged.segments] == [s.files for s in full.segments]
     assert merged.tombstones == {}

@@ -54,7 +54,7 @@ def test_json_is_the_report_and_nothing_else(
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["polish"], "no job 'polish'; there are demo, ingest,"),
+        (["polish"], "no job 'polish'; there are demo, nightly, ingest,"),
         ([PLANNED[0]], f"the job {PLANNED[0]!r} does not exist yet"),
         (["--set", "index.num_shard=2", "status"], "the nearest known key is 'index.num_shards'"),
         (["--set", "index", "status"], "--set 'index': write KEY=VALUE"),
