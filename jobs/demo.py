@@ -1,4 +1,4 @@
-"""The whole main job on real PubMed citations, with the embedded model and data; then five queries over HTTP."""
+"""The whole main job on real PubMed citations, with the embedded model and data: nights, then queries over HTTP."""
 
 import argparse
 import time
@@ -11,13 +11,14 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from jobs import embed, evaluate, index, ingest, promote, search, serve
+from jobs import demo_nights, evaluate, ingest, nightly, rollback, search, serve
 from jobs.config import ROOT
 from jobs.console import log, megabytes, say, table
 from jobs.stages import Stages, run_job
-from jobs.store import ingested, open_layout
+from jobs.store import open_layout, read_version, served_version
 from retrieval.embedded import WHEELS, is_cached
 from retrieval.selection import parse_pmids
+from retrieval.sources import source_name
 from retrieval.storage import write_bytes
 from schemas.config import Config, SelectionConfig
 from schemas.errors import UsageError
@@ -27,6 +28,8 @@ from schemas.search import SearchRequest
 DEMO = ROOT / "infra" / "demo"
 CHOSEN = DEMO / "selection.txt"
 CHOSEN_COUNT = 2000
+FEWEST = 30
+"""Articles of a demo: with fewer, what the nights delete is more than a version may lack."""
 TOPICS = 50
 EVALUATION = ("--mesh-topics", str(TOPICS), "--candidates", "20")
 SEED = 0
@@ -45,32 +48,39 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
-    """Run every stage that is not done yet, then ask and measure."""
+    """Run what is not done yet of the nights, show what they changed, then ask and measure."""
     out = log if options.json else say
-    if options.articles != "all" and not (options.articles.isdecimal() and int(options.articles)):
-        raise UsageError(f"--articles {options.articles!r}: give a number from 1, or all")
+    if options.articles != "all" and not (options.articles.isdecimal() and int(options.articles) >= FEWEST):
+        raise UsageError(f"--articles {options.articles!r}: give a number from {FEWEST}, or all")
     start = time.monotonic()
     _announce(config, out)
-    stages = Stages()
-    articles = stages.run("ingest", run_job, ingest, config, "--source", "embedded:pubmed")
+    folders = demo_nights.publish(config)
+    run_job(ingest, config, "--source", folders["baseline"])
     config = _select(config, options.articles)
     if options.port:
         config = config.model_copy(update={"serve": config.serve.model_copy(update={"port": options.port})})
-    embedded = stages.run("embed", run_job, embed, config)
-    built = stages.run("index", run_job, index, config)
-    stages.run("promote", run_job, promote, config, built["version"])
+    nights = []
+    for name, folder in folders.items():
+        out(f"\n{name}: pubray nightly --source {folder}")
+        nights.append(run_job(nightly, config, "--source", folder))
+        out(nightly.show(nights[-1]))
+    changes = _show_nights(config, nights[-1]["index"]["version"], out)
+    stages = Stages()
     url = stages.run("serve", serve.deploy, config)
     try:
         answers = _ask(url, out)
         quality = None
-        if built["articles"] >= CHOSEN_COUNT:
+        if options.articles == "all" or int(options.articles) >= CHOSEN_COUNT:
             quality = stages.run("evaluate", run_job, evaluate, config, *EVALUATION)
             out(f"\nQuality, judged by NLM's indexers:\n{evaluate.show(quality)}\n{CAVEAT}")
         report = {
             "seconds": round(time.monotonic() - start, 1),
-            "stages": _summary(stages.seconds, articles, embedded, built, open_layout(config)),
+            "nights": dict(zip(folders, nights, strict=True)),
+            "changes": changes,
+            "stages": stages.seconds,
             "queries": answers,
             "quality": quality,
+            "bytes": {name: _size(config, name) for name in ("articles", "vectors", "segments")},
         }
         if options.serve:
             out(f"\nThe service is up at {url} (documentation: {url}/docs); Ctrl-C stops it. Try:\n{_curl(url)}")
@@ -82,16 +92,47 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
 
 def show(report: dict[str, Any]) -> str:
     """Return the summary for a person."""
-    headers = ["stage", "done", "existed", "seconds", "per second", "bytes"]
+    rows = [
+        [
+            name,
+            *(value for stage in ("ingest", "embed", "index") for value in _stage(night, stage)),
+            night["index"]["segments"],
+            night["index"]["dead_rows"],
+        ]
+        for name, night in report["nights"].items()
+    ]
+    headers = ["", "records", "s", "encoded", "s", "articles", "s", "segments", "dead rows"]
+    others = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in report["stages"].items())
+    sizes = ", ".join(f"{name} {megabytes(size)}" for name, size in report["bytes"].items())
     return f"""
-{table(headers, report["stages"])}
-all in {report["seconds"]:.0f} s
+{table(headers, rows)}
+{others}; all in {report["seconds"]:.0f} s; {sizes}
 
 Go on:
   pubray search "what you want to know"      pubray demo --serve      pubray demo --articles all
   pubray status      pubray evaluate --mesh-topics {TOPICS} --candidates 20
 For MedCPT: make verify-medcpt, then pubray --config infra/config/medcpt.toml …
 (The demo's model is all-MiniLM-L6-v2: general, not biomedical.)"""
+
+
+def _stage(night: dict[str, Any], stage: str) -> tuple[int, float]:
+    """Return what a stage of a night did, and in how many seconds."""
+    done = {"ingest": "records", "embed": "encoded", "index": "articles"}[stage]
+    return night[stage][done], night["seconds"][stage]
+
+
+def _show_nights(config: Config, newest: str, out: Callable[[str], None]) -> list[list[Any]]:
+    """Search before and after the nights, then go back to the night before the made one, if it is served."""
+    layout = open_layout(config)
+    versions = demo_nights.lineage(config, read_version(layout, newest))
+    if len(versions) < len(demo_nights.NIGHTS):
+        out("\n(The nights were ingested before, for other articles. A new store shows them: PUBRAY_STORE=FOLDER.)")
+        return []
+    changes = demo_nights.searches(config, versions)
+    out(f"\nEach article is searched for by its title, before and after:\n{demo_nights.show(changes)}")
+    if served_version(layout).id == newest:
+        out(f"\npubray rollback: {rollback.show(run_job(rollback, config))}")
+    return changes
 
 
 def _announce(config: Config, out: Callable[[str], None]) -> None:
@@ -117,15 +158,17 @@ def _select(config: Config, articles: str) -> Config:
 
 
 def _choose(layout: Layout, count: int) -> list[int]:
-    """Return `count` PMIDs: the chosen ones first, then others with an abstract, each in a fixed random order."""
+    """Return `count` PMIDs: those that the nights change, then chosen ones, then others of the baseline.
+
+    The chosen ones, and the others, which have an abstract, are taken in a fixed random order.
+    """
     rng = np.random.default_rng(SEED)
-    chosen = rng.permutation(parse_pmids(CHOSEN.read_text(), str(CHOSEN)))
-    with_abstract = [
-        pq.read_table(layout.article_part(part.name), columns=["pmid"], filters=pc.field("abstract") != "")["pmid"]
-        for part in ingested(layout).info.parts
-    ]
-    others = np.setdiff1d(np.concatenate(with_abstract), chosen)
-    return sorted(np.concatenate([chosen, rng.permutation(others)])[:count].tolist())
+    changed = np.array(demo_nights.CHANGED)
+    chosen = rng.permutation(np.setdiff1d(parse_pmids(CHOSEN.read_text(), str(CHOSEN)), changed))
+    part = layout.article_part(source_name(demo_nights.BASELINE))
+    with_abstract = pq.read_table(part, columns=["pmid"], filters=pc.field("abstract") != "")["pmid"]
+    others = rng.permutation(np.setdiff1d(with_abstract, [*changed, *chosen]))
+    return sorted(np.concatenate([changed, chosen, others])[:count].tolist())
 
 
 def _ask(url: str, out: Callable[[str], None]) -> list[dict[str, Any]]:
@@ -141,36 +184,8 @@ def _ask(url: str, out: Callable[[str], None]) -> list[dict[str, Any]]:
     return answers
 
 
-def _summary(
-    seconds: dict[str, float],
-    articles: dict[str, Any],
-    embedded: dict[str, Any],
-    built: dict[str, Any],
-    layout: Layout,
-) -> list[list[Any]]:
-    """Return a row per stage: what it did, what was there already, seconds, rate, bytes."""
-
-    def row(stage: str, done: int, unit: str, existed: bool, folder: str = "") -> list[Any]:
-        size = sum(f.stat().st_size for f in Path(layout.root, folder).rglob("*") if f.is_file()) if folder else None
-        rate = done / seconds[stage] if done > 1 and not existed else None
-        return [
-            stage,
-            "" if existed else f"{done:,} {unit}",
-            "all of it" if existed else "",
-            seconds[stage],
-            rate,
-            megabytes(size) if size else "",
-        ]
-
-    rows = [
-        row("ingest", articles["records"], "records", not articles["ingested"], "articles"),
-        row("embed", embedded["encoded"], "vectors", not embedded["embedded_parts"], "vectors"),
-        row("index", built["articles"], "articles", not built["built"], "segments"),
-        row("serve", 1, "service", False),
-    ]
-    if "evaluate" in seconds:
-        rows.append(row("evaluate", TOPICS, "topics", False))
-    return rows
+def _size(config: Config, name: str) -> int:
+    return sum(f.stat().st_size for f in Path(config.store, name).rglob("*") if f.is_file())
 
 
 def _curl(url: str) -> str:

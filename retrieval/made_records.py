@@ -39,9 +39,11 @@ def revise_text(record: bytes, day: date) -> bytes:
 
 
 def revise_metadata(record: bytes, day: date) -> bytes:
-    """Add a keyword."""
+    """Add a keyword, and the publication type of a review."""
     keywords = b'<KeywordList Owner="NOTNLM"><Keyword MajorTopicYN="N">made: %b</Keyword></KeywordList>'
-    return _insert(reissue(record, day), AFTER_KEYWORDS, keywords % str(day).encode())
+    kind = b'<PublicationType UI="D016454">Review</PublicationType>'
+    record = _insert(reissue(record, day), b"/PublicationTypeList", kind)
+    return _insert(record, AFTER_KEYWORDS, keywords % str(day).encode())
 
 
 def retract(record: bytes, day: date) -> bytes:

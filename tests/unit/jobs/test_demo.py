@@ -5,22 +5,25 @@ from pathlib import Path
 
 import pytest
 
-from jobs import demo
+from jobs import demo, demo_nights
 from retrieval.articles import Article
 from retrieval.selection import parse_pmids
 from schemas.errors import UsageError
 from schemas.layout import Layout
 from tests.unit.jobs.stores import add_part, add_snapshot, config
 
-OTHERS = range(1, 60)
+BASELINE, UPDATE = range(1, 30), range(30, 60)
 """PMIDs of a small store, none of them chosen."""
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
-    articles = [Article(pmid, abstract="text" if pmid % 2 else "") for pmid in OTHERS]
     layout = Layout(str(tmp_path))
-    add_snapshot(layout, [add_part(layout, "one", *articles[:30]), add_part(layout, "two", *articles[30:])])
+    parts = [
+        add_part(layout, name, *(Article(pmid, abstract="text" if pmid % 2 else "") for pmid in pmids))
+        for name, pmids in (("pubmed20n0014", BASELINE), ("pubmed21n1298", UPDATE))
+    ]
+    add_snapshot(layout, parts)
     return tmp_path
 
 
@@ -43,41 +46,43 @@ def test_fewer_are_of_the_shipped_list_the_same_each_time_and_grow(store: Path) 
     shipped = set(chosen(store, str(demo.CHOSEN_COUNT)))
     few, more = chosen(store, "50"), chosen(store, "100")
     assert len(few) == 50
-    assert set(few) < set(more) < shipped
+    assert {*demo_nights.CHANGED} < set(few) < set(more) < shipped
     assert chosen(store, "50") == few
 
 
-def test_more_are_the_shipped_list_and_others_with_an_abstract(store: Path) -> None:
+def test_more_are_the_shipped_list_and_others_of_the_baseline_with_an_abstract(store: Path) -> None:
     shipped = set(chosen(store, str(demo.CHOSEN_COUNT)))
-    more = set(chosen(store, str(demo.CHOSEN_COUNT + 20)))
+    more = set(chosen(store, str(demo.CHOSEN_COUNT + 10)))
     others = more - shipped
     assert shipped < more
-    assert len(others) == 20
-    assert others < {pmid for pmid in OTHERS if pmid % 2}
+    assert len(others) == 10
+    assert others < {pmid for pmid in BASELINE if pmid % 2}
 
 
-@pytest.mark.parametrize("articles", ["0", "-5", "many", "1.5", ""])
+@pytest.mark.parametrize("articles", ["0", "-5", "29", "many", "1.5", ""])
 def test_anything_else_is_refused_by_value_before_anything_is_done(articles: str, store: Path) -> None:
     options = Namespace(articles=articles, json=False, port=None, serve=False)
     with pytest.raises(UsageError) as error:
         demo.run(config(store), options)
-    assert str(error.value) == f"--articles {articles!r}: give a number from 1, or all"
+    assert str(error.value) == f"--articles {articles!r}: give a number from 30, or all"
 
 
-def test_the_summary_has_a_row_per_stage_and_says_what_existed(store: Path) -> None:
-    seconds = {"ingest": 2.0, "embed": 0.5, "index": 4.0, "promote": 0.1, "serve": 1.0}
-    ingested = {"records": 59, "ingested": 2}
-    embedded = {"encoded": 0, "embedded_parts": 0}
-    built = {"articles": 40, "built": True}
-    stages = demo._summary(seconds, ingested, embedded, built, Layout(str(store)))
-    assert [row[:5] for row in stages] == [
-        ["ingest", "59 records", "", 2.0, 29.5],
-        ["embed", "", "all of it", 0.5, None],
-        ["index", "40 articles", "", 4.0, 10.0],
-        ["serve", "1 service", "", 1.0, None],
-    ]
-    shown = demo.show({"stages": stages, "seconds": 7.6})
-    assert "all in 8 s" in shown
+def test_the_summary_has_a_row_per_night() -> None:
+    night = {
+        "ingest": {"records": 59},
+        "embed": {"encoded": 40},
+        "index": {"articles": 41, "segments": 2, "dead_rows": 3},
+        "seconds": {"ingest": 2.0, "embed": 0.5, "index": 4.0},
+    }
+    report = {
+        "nights": {"baseline": night},
+        "stages": {"serve": 1.2},
+        "seconds": 7.6,
+        "bytes": {"articles": 2_000_000},
+    }
+    shown = demo.show(report).splitlines()
+    assert shown[3].split() == ["baseline", "59", "2.000", "40", "0.500", "41", "4.000", "2", "3"]
+    assert shown[4] == "serve 1 s; all in 8 s; articles 2.0 MB"
 
 
 def test_what_will_be_downloaded_is_announced(tmp_path: Path) -> None:

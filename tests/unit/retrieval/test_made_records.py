@@ -66,7 +66,7 @@ def test_a_title_that_is_empty_is_revised_too() -> None:
 
 def test_a_metadata_revision_adds_a_keyword(real: list[bytes]) -> None:
     for record in real:
-        assert changed(record, revise_metadata(record, DAY)) == {"keywords", *HASHES}
+        assert changed(record, revise_metadata(record, DAY)) == {"keywords", "publication_types", *HASHES}
     [row] = rows(revise_metadata(real[0], DAY))
     assert row["keywords"][-1] == "made: 2026-11-22"
 
