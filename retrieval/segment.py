@@ -8,26 +8,27 @@ describes the same article; r is its FAISS id.
     pmids.i64        int64 (rows,)
     pmid_order.u32   uint32 (rows,): the rows in order of PMID
     articles.arrow   Arrow IPC, the article records
+    years.i16, terms.arrow, postings.u32   what filters look at (see retrieval.facets)
     segment.json     counts and digests; written last
 """
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import faiss
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from retrieval.facets import Facets, FacetWriter
 from retrieval.quantizer import Codes, Floats, Lists, Probes, Quantizer
-from retrieval.storage import atomic_path, check_file, file_digest, read_document
+from retrieval.storage import atomic_path, check_file, file_digest, map_file, read_document
 from retrieval.topk import Pmids, Rows
 from schemas.article import ARTICLE_SCHEMA
-from schemas.layout import ARTICLES, LISTS, PMID_ORDER, PMIDS, ROWS, SEGMENT_MANIFEST
+from schemas.errors import IntegrityError
+from schemas.layout import ARTICLES, LISTS, PMID_ORDER, PMIDS, ROWS, SEGMENT_FILES, SEGMENT_MANIFEST
 from schemas.manifest import Segment
-
-Number = TypeVar("Number", bound=np.generic)
 
 RECORD_COLUMNS = (
     "pmid",
@@ -36,12 +37,15 @@ RECORD_COLUMNS = (
     "title",
     "abstract",
     "journal",
+    "journal_abbreviation",
+    "nlm_id",
     "publication_date",
     "year",
     "publication_types",
     "mesh",
     "languages",
     "doi",
+    "retracted",
     "text_hash",
     "record_hash",
 )
@@ -67,7 +71,8 @@ def write_segment(
 
     A folder that is there already holds the same, and is left as it is.
 
-    `sizes` are the rows per list (nlist,). Memory: one group, and 12 bytes a row for the order of the PMIDs.
+    `sizes` are the rows per list (nlist,). Memory: one group, 12 bytes a row for the order of the PMIDs, and what
+    `FacetWriter` says.
     """
     with atomic_path(folder) as temporary:
         temporary.mkdir()
@@ -80,16 +85,19 @@ def write_segment(
             pa.ipc.new_file(articles, RECORD_SCHEMA) as records,
         ):
             lists.write(_lists_header(sizes, quantizer.code_size))
-            first = 0
+            facets, first = FacetWriter(temporary), 0
             for group in groups:
                 for codes, ids in _split(group, first):
                     lists.write(codes.tobytes())
                     lists.write(ids.tobytes())
                 rows.write(group.rows.tobytes())
                 pmids.write(group.pmids.tobytes())
-                records.write_table(group.articles.select(RECORD_SCHEMA.names).cast(RECORD_SCHEMA))
+                table = group.articles.select(RECORD_SCHEMA.names).cast(RECORD_SCHEMA)
+                records.write_table(table)
+                facets.add(table)
                 all_pmids.append(group.pmids)
                 first += len(group.pmids)
+        facets.finish()
         order = np.argsort(np.concatenate(all_pmids), kind="stable").astype(np.uint32)
         (temporary / PMID_ORDER).write_bytes(order.tobytes())
         manifest = Segment(
@@ -99,7 +107,7 @@ def write_segment(
             dimension=quantizer.dimension,
             nlist=len(sizes),
             code_size=quantizer.code_size,
-            files={n: file_digest(temporary / n) for n in (LISTS, ROWS, PMIDS, PMID_ORDER, ARTICLES)},
+            files={n: file_digest(temporary / n) for n in SEGMENT_FILES},
         )
         (temporary / SEGMENT_MANIFEST).write_text(manifest.model_dump_json(indent=1))
     return manifest
@@ -136,16 +144,19 @@ class OpenSegment:
             IntegrityError: a file is missing, truncated, or not the one that the manifest names.
         """
         root = Path(folder)
+        if missing := sorted({*SEGMENT_FILES} - {*manifest.files}):
+            raise IntegrityError(f"{folder}: written without {missing[0]}, by an earlier pubray; index again")
         for name, digest in manifest.files.items():
             check_file(root / name, digest)
         self.manifest = manifest
         self._ivf = quantizer.open_lists(root / LISTS, manifest.rows)
         self._is_l2 = quantizer.is_l2
         shape = (manifest.rows, manifest.dimension)
-        self.rows: Rows = _map(root / ROWS, np.float16).reshape(shape)
-        self.pmids: Pmids = _map(root / PMIDS, np.int64)
-        self.pmid_order: NDArray[np.uint32] = _map(root / PMID_ORDER, np.uint32)
+        self.rows: Rows = map_file(root / ROWS, np.float16).reshape(shape)
+        self.pmids: Pmids = map_file(root / PMIDS, np.int64)
+        self.pmid_order: NDArray[np.uint32] = map_file(root / PMID_ORDER, np.uint32)
         self.articles = pa.ipc.open_file(pa.memory_map(str(root / ARTICLES))).read_all()
+        self.facets = Facets(root, manifest.rows)
         self.live = np.ones(manifest.rows, bool)
         self.live[dead if dead is not None else []] = False
         self.live_rows = int(self.live.sum())
@@ -205,8 +216,3 @@ class OpenSegment:
             faiss.SearchParametersIVF(nprobe=lists.shape[1]),
         )
         return (distances if self._is_l2 else -distances), rows
-
-
-def _map(path: Path, kind: type[Number]) -> NDArray[Number]:
-    """Map an array file; an empty one cannot be mapped."""
-    return np.memmap(path, kind, "r") if path.stat().st_size else np.empty(0, kind)

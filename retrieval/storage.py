@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from schemas.base import Frozen
@@ -23,6 +25,7 @@ from schemas.manifest import FileDigest
 HEAD_BYTES = 64 * 1024
 
 Document = TypeVar("Document", bound=Frozen)
+Number = TypeVar("Number", bound=np.generic)
 
 
 @contextmanager
@@ -146,6 +149,11 @@ def check_file(path: Path, expected: FileDigest, *, whole: bool = False) -> None
             found, wanted = hashlib.sha256(file.read(HEAD_BYTES)).hexdigest(), expected.head
     if found != wanted:
         raise IntegrityError(f"{path}: sha256 {found[:12]}…, its manifest says {wanted[:12]}…; restore it from a copy")
+
+
+def map_file(path: Path, kind: type[Number]) -> NDArray[Number]:
+    """Map a file of numbers, read-only; an empty one, which cannot be mapped, is an empty array."""
+    return np.memmap(path, kind, "r") if path.stat().st_size else np.empty(0, kind)
 
 
 def sync(path: Path) -> None:

@@ -97,13 +97,16 @@ class Layout:
         return f"{self.versions}/{version}.json"
 
 
-ARTICLES, LISTS, ROWS, PMIDS, PMID_ORDER = (
+ARTICLES, LISTS, ROWS, PMIDS, PMID_ORDER, YEARS, TERMS, POSTINGS = SEGMENT_FILES = (
     "articles.arrow",
     "lists.faiss",
     "rows.f16",
     "pmids.i64",
     "pmid_order.u32",
+    "years.i16",
+    "terms.arrow",
+    "postings.u32",
 )
-"""The data files of a segment; row r of each describes the same article."""
+"""The data files of a segment; row r of each describes the same article, and terms and postings name such rows."""
 
 SEGMENT_MANIFEST = "segment.json"

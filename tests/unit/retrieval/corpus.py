@@ -40,7 +40,7 @@ def articles(pmids: Pmids) -> pa.Table:
 
 
 def _default(kind: pa.DataType) -> object:
-    return [] if pa.types.is_list(kind) else "" if pa.types.is_string(kind) else 0
+    return [] if pa.types.is_list(kind) else "" if pa.types.is_string(kind) else False if kind == pa.bool_() else 0
 
 
 def quantizer(factory: str, sample: Rows, metric: str = "l2") -> Quantizer:
@@ -49,9 +49,9 @@ def quantizer(factory: str, sample: Rows, metric: str = "l2") -> Quantizer:
     return Quantizer(content)
 
 
-def build(folder: Path, quantizer: Quantizer, rows: Rows, pmids: Pmids) -> OpenSegment:
-    """Build one segment as one worker does."""
-    group = group_rows(quantizer, rows, pmids, articles(pmids))
+def build(folder: Path, quantizer: Quantizer, rows: Rows, pmids: Pmids, records: pa.Table | None = None) -> OpenSegment:
+    """Build one segment as one worker does, of `records` or of plain ones."""
+    group = group_rows(quantizer, rows, pmids, articles(pmids) if records is None else records)
     manifest = write_segment(str(folder), [group], group.sizes, segment=folder.name, shard=0, quantizer=quantizer)
     return OpenSegment(str(folder), manifest, quantizer)
 

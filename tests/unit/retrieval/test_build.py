@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from retrieval import build as build_module
 from retrieval.build import shard_of
 from retrieval.search import search
-from schemas.layout import ARTICLES, LISTS, PMID_ORDER, PMIDS, ROWS
+from schemas.layout import ARTICLES, SEGMENT_FILES
 from tests.unit.retrieval import corpus
 
 TYPES = [
@@ -43,7 +43,7 @@ def test_merged_worker_shards_equal_one_process(
         )
     ]
     merged = corpus.merge(folder / "merged", quantizer, parts)
-    for name in (LISTS, ROWS, PMIDS, PMID_ORDER):
+    for name in {*SEGMENT_FILES} - {ARTICLES}:
         assert filecmp.cmp(folder / "whole" / name, folder / "merged" / name, shallow=False), name
     assert merged.articles.equals(whole.articles)
     ours, theirs = (
@@ -59,7 +59,7 @@ def test_merge_in_many_groups_equals_merge_in_one(tmp_path: Path, monkeypatch: p
     corpus.merge(tmp_path / "one", quantizer, parts)
     monkeypatch.setattr(build_module, "GROUP_ROWS", 30)
     corpus.merge(tmp_path / "many", quantizer, parts)
-    for name in (LISTS, ROWS, PMIDS, PMID_ORDER):
+    for name in {*SEGMENT_FILES} - {ARTICLES}:
         assert filecmp.cmp(tmp_path / "one" / name, tmp_path / "many" / name, shallow=False), name
 
 

@@ -12,10 +12,9 @@ from retrieval.segment import RECORD_SCHEMA, OpenSegment, read_manifest, write_s
 from retrieval.storage import HEAD_BYTES, check_file
 from schemas.article import ARTICLE_SCHEMA
 from schemas.errors import IntegrityError, StoreError
-from schemas.layout import ARTICLES, LISTS, PMID_ORDER, PMIDS, ROWS, SEGMENT_MANIFEST
+from schemas.layout import LISTS, ROWS, SEGMENT_FILES, SEGMENT_MANIFEST
 from tests.unit.retrieval import corpus
 
-FILES = [ARTICLES, LISTS, ROWS, PMIDS, PMID_ORDER]
 COUNT = 3000  # so many that two of the files are longer than their checked head
 
 
@@ -46,14 +45,16 @@ def refusal(folder: Path, quantizer: Quantizer, name: str, *, whole: bool) -> st
 
 
 def test_the_fixture_is_good_and_longer_than_a_head(folder: Path, quantizer: Quantizer) -> None:
-    assert set(read_manifest(str(folder)).files) == set(FILES)
-    assert all(refusal(folder, quantizer, name, whole=whole) is None for name in FILES for whole in (True, False))
+    assert set(read_manifest(str(folder)).files) == set(SEGMENT_FILES)
+    assert all(
+        refusal(folder, quantizer, name, whole=whole) is None for name in SEGMENT_FILES for whole in (True, False)
+    )
     assert (folder / LISTS).stat().st_size > 2 * HEAD_BYTES
     assert (folder / ROWS).stat().st_size > HEAD_BYTES
 
 
 @settings(max_examples=60, deadline=None)
-@given(name=st.sampled_from(FILES), where=st.floats(0, 1, exclude_max=True), mask=st.integers(1, 255))
+@given(name=st.sampled_from(SEGMENT_FILES), where=st.floats(0, 1, exclude_max=True), mask=st.integers(1, 255))
 def test_a_flipped_byte_is_refused_by_name(
     name: str, where: float, mask: int, folder: Path, quantizer: Quantizer
 ) -> None:
@@ -72,7 +73,7 @@ def test_a_flipped_byte_is_refused_by_name(
 
 
 @settings(max_examples=40, deadline=None)
-@given(name=st.sampled_from(FILES), where=st.floats(0, 1, exclude_max=True), whole=st.booleans())
+@given(name=st.sampled_from(SEGMENT_FILES), where=st.floats(0, 1, exclude_max=True), whole=st.booleans())
 def test_a_truncated_file_is_refused_by_name(
     name: str, where: float, whole: bool, folder: Path, quantizer: Quantizer
 ) -> None:
@@ -86,7 +87,7 @@ def test_a_truncated_file_is_refused_by_name(
         path.write_bytes(good)
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", SEGMENT_FILES)
 def test_a_missing_file_is_refused_by_name(name: str, folder: Path, quantizer: Quantizer) -> None:
     good = (folder / name).read_bytes()
     (folder / name).unlink()
@@ -175,7 +176,7 @@ def test_a_segment_outlives_its_writer_and_is_written_once(quantizer: Quantizer,
     again = corpus.build(tmp_path / "s", quantizer, rows, pmids)
     assert again.manifest == first.manifest
     assert sorted(p.name for p in tmp_path.iterdir()) == ["s"]
-    assert sorted(p.name for p in (tmp_path / "s").iterdir()) == sorted([*FILES, SEGMENT_MANIFEST])
+    assert sorted(p.name for p in (tmp_path / "s").iterdir()) == sorted([*SEGMENT_FILES, SEGMENT_MANIFEST])
 
 
 def test_a_broken_off_write_leaves_nothing(quantizer: Quantizer, tmp_path: Path) -> None:

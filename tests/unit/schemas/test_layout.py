@@ -4,7 +4,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from schemas.layout import ARTICLES, LISTS, PMID_ORDER, PMIDS, ROWS, SEGMENT_MANIFEST, Layout
+from schemas.layout import SEGMENT_FILES, SEGMENT_MANIFEST, Layout
 
 LAYOUT = Layout("/store")
 PATHS = {
@@ -40,4 +40,4 @@ def test_the_root_cannot_be_changed_and_may_lie_anywhere() -> None:
 
 
 def test_the_files_of_a_segment_have_names_of_their_own() -> None:
-    assert len({ARTICLES, LISTS, ROWS, PMIDS, PMID_ORDER, SEGMENT_MANIFEST}) == 6
+    assert len({*SEGMENT_FILES, SEGMENT_MANIFEST}) == 9
