@@ -85,7 +85,7 @@ class FacetWriter:
                 concepts = self._numbers(field, names)
                 named = concepts >= 0
                 found.append((concepts[named].astype(np.uint64) << 32) | (self._rows + rows[named]).astype(np.uint64))
-            pairs = np.unique(np.concatenate(found))
+            pairs = _distinct(np.concatenate(found))
             counts = np.bincount((pairs >> 32).astype(np.int64), minlength=len(self._concepts))
             counts[: len(self._counts)] += self._counts
             self._counts = counts
@@ -148,6 +148,14 @@ def _yes_or_no(flags: pa.BooleanArray) -> pa.StringArray:
     return pc.if_else(flags, "yes", "no")
 
 
+def _distinct(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Sort, and return each value once, several times as fast as np.unique (NumPy 2.4)."""
+    values.sort()
+    differs = np.ones(len(values), bool)
+    np.not_equal(values[1:], values[:-1], out=differs[1:])
+    return values[differs]
+
+
 def _append(path: Path, values: NDArray[np.generic]) -> None:
     with path.open("ab") as file:
         file.write(values.tobytes())
@@ -208,5 +216,7 @@ class Facets:
 
 
 def near_terms(term: str, known: Iterable[str]) -> list[str]:
-    """Return up to 3 of the known names that a term may be a misspelling of, the nearest first."""
-    return difflib.get_close_matches(fold(term), known, 3)
+    """Return up to 3 of the known names that a term may stand for: those that hold it, then those spelt alike."""
+    folded, known = fold(term), list(known)
+    holding = sorted((name for name in known if folded in name), key=len) if folded else []
+    return list(dict.fromkeys([*holding[:3], *difflib.get_close_matches(folded, known, 3)]))[:3]

@@ -2,6 +2,7 @@ import multiprocessing
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from retrieval.storage import (
@@ -10,6 +11,7 @@ from retrieval.storage import (
     check_file,
     compare_and_swap,
     file_digest,
+    map_file,
     read_bytes,
     read_document,
     write_bytes,
@@ -201,3 +203,12 @@ def test_another_size_or_no_file_is_refused_by_name(tmp_path: Path) -> None:
         match=rf"^{tmp_path}/a: file is missing; restore it from a copy$",
     ):
         check_file(tmp_path / "a", digest)
+
+
+@pytest.mark.parametrize("values", [[], [1, -2, 3]])
+def test_a_file_of_numbers_is_mapped_and_cannot_be_changed(values: list[int], tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(np.array(values, np.int16).tobytes())
+    mapped = map_file(tmp_path / "a", np.int16)
+    assert mapped.tolist() == values
+    assert mapped.dtype == np.int16
+    assert not (values and mapped.flags.writeable)
