@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from schemas.search import MAX_K, MAX_QUERY_CHARS, SearchRequest
+from schemas.search import MAX_CONDITIONS, MAX_K, MAX_QUERY_CHARS, MAX_TERM_CHARS, MAX_VALUES, Condition, SearchRequest
 
 
 def test_a_query_alone_is_a_request() -> None:
@@ -17,6 +17,9 @@ def test_a_query_alone_is_a_request() -> None:
         {"query": "x", "k": 1, "candidates": 1},
         {"query": "x", "k": MAX_K, "candidates": MAX_K},
         {"query": "x", "candidates": None},
+        {"query": "x", "filters": [{"field": "mesh", "op": "=", "value": "x" * MAX_TERM_CHARS}] * MAX_CONDITIONS},
+        {"query": "x", "filters": [{"field": "year", "op": "in", "value": [*range(MAX_VALUES)]}]},
+        {"query": "x", "filters": [{"field": "year", "op": "not in", "value": [0, 9999]}]},
     ],
 )
 def test_the_limits_are_allowed(values: dict[str, object]) -> None:
@@ -40,6 +43,9 @@ def test_the_limits_are_allowed(values: dict[str, object]) -> None:
         ("candidates", MAX_K + 1),
         ("rerank", None),
         ("filter", "year>=2020"),
+        ("filters", None),
+        ("filters", [{"field": "year", "op": "=", "value": 2020}] * (MAX_CONDITIONS + 1)),
+        ("include_retracted", None),
     ],
 )
 def test_what_is_beyond_them_is_refused_by_the_fields_name(field: str, value: object) -> None:
@@ -51,3 +57,55 @@ def test_what_is_beyond_them_is_refused_by_the_fields_name(field: str, value: ob
 def test_a_request_without_query_is_refused() -> None:
     with pytest.raises(ValidationError, match="query"):
         SearchRequest.model_validate({"k": 3})
+
+
+def condition(field: str, op: str, value: object) -> Condition:
+    return Condition.model_validate({"field": field, "op": op, "value": value})
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        (("year", "in", 2020), "in takes a list"),
+        (("mesh", "=", ["Heart"]), "= takes one value"),
+        (("year", ">=", [2020]), ">= takes one value"),
+        (("mesh", "<", "Heart"), "< is for year; mesh takes =, !=, in and not in"),
+        (("mesh", "in", []), "a list has 1 to 100 values, not 0"),
+        (("mesh", "in", ["x"] * (MAX_VALUES + 1)), "a list has 1 to 100 values, not 101"),
+        (("year", "=", "2020"), "year takes a whole number up to 9999"),
+        (("year", "=", 10_000), "year takes a whole number up to 9999"),
+        (("year", ">", -1), "year takes a whole number up to 9999"),
+        (("year", "in", [2020, "2021"]), "year takes a whole number up to 9999"),
+        (("journal", "=", 255562), "journal takes text of 1 to 500 characters"),
+        (("journal", "=", " "), "journal takes text of 1 to 500 characters"),
+        (("journal", "in", ["x", "x" * (MAX_TERM_CHARS + 1)]), "journal takes text of 1 to 500 characters"),
+        (("abstract", "=", "true"), "abstract takes yes or no"),
+        (("retracted", "in", ["yes", 1]), "retracted takes yes or no"),
+    ],
+)
+def test_a_condition_that_can_hold_for_no_article_is_refused(values: tuple[str, str, object], reason: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        condition(*values)
+    assert [error["msg"] for error in caught.value.errors()] == [reason]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [("mesh", "like", "x"), ("title", "=", "x"), ("year", "=", True), ("year", "=", 2020.5), ("mesh", "=", None)],
+)
+def test_a_condition_of_another_kind_is_refused(values: tuple[str, str, object]) -> None:
+    with pytest.raises(ValidationError):
+        condition(*values)
+
+
+def test_conditions_are_values_that_come_back_from_json() -> None:
+    request = SearchRequest(query="x", filters=(condition("type", "in", ["Review"]), condition("year", "<", 2000)))
+    assert SearchRequest.model_validate_json(request.model_dump_json()) == request
+    assert len({request.filters, request.filters[:1], SearchRequest.model_validate(request.model_dump()).filters}) == 2
+    assert [c.values for c in request.filters] == [("Review",), (2000,)]
+
+
+def test_retracted_articles_are_left_out_unless_they_are_asked_for() -> None:
+    assert SearchRequest(query="x", filters=(condition("year", "=", 2020),)).leaves_out_retracted
+    assert not SearchRequest(query="x", include_retracted=True).leaves_out_retracted
+    assert not SearchRequest(query="x", filters=(condition("retracted", "=", "yes"),)).leaves_out_retracted
