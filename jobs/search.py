@@ -11,6 +11,7 @@ from actors.assembly import load_service
 from jobs.console import cut, table
 from jobs.store import open_layout, served_version
 from jobs.threads import available_threads
+from retrieval.filters import parse_filter
 from schemas.config import Config
 from schemas.errors import RequestError, UsageError
 from schemas.search import SearchRequest, SearchResponse
@@ -22,13 +23,25 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-k", type=int, default=10, help="number of hits")
     parser.add_argument("--task", metavar="TEXT", help="the instruction, for encoders that take one")
     parser.add_argument("--no-rerank", action="store_true", help="in the order of retrieval alone")
+    parser.add_argument(
+        "--filter", metavar="TEXT", default="", help="find only such articles, as in 'year>=2020 and language=eng'"
+    )
+    parser.add_argument("--include-retracted", action="store_true", help="find retracted articles too")
     parser.add_argument("--url", help="ask a running service, for example http://127.0.0.1:8000")
 
 
 def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
     """Return the response as JSON."""
+    filters = parse_filter(options.filter)
     try:
-        request = SearchRequest(query=options.query, task=options.task, k=options.k, rerank=not options.no_rerank)
+        request = SearchRequest(
+            query=options.query,
+            task=options.task,
+            k=options.k,
+            rerank=not options.no_rerank,
+            filters=filters,
+            include_retracted=options.include_retracted,
+        )
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(f"{first['loc'][0]}: {first['msg'].lower()}") from None

@@ -1,9 +1,12 @@
 """Asking a service over HTTP on loopback, and showing the answer."""
 
+import argparse
+import re
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 import uvicorn
@@ -11,9 +14,11 @@ import uvicorn
 from actors.api import create_app
 from actors.service import SearchService
 from jobs import search
-from schemas.errors import RequestError
+from retrieval.filters import parse_filter
+from schemas.errors import RequestError, UsageError
 from schemas.search import Hit, SearchRequest, SearchResponse
 from tests.unit.actors.seams import VERSION, Favours, Lengths, Shelf
+from tests.unit.jobs.stores import config
 
 SERVICE = SearchService(
     VERSION, Lengths(), Shelf([3, 1, 2]), Favours({2: 1.0}), reranker_name="f", score_kind="logit", candidates=3
@@ -33,12 +38,13 @@ def url() -> Iterator[str]:
 
 
 class Stranger(BaseHTTPRequestHandler):
-    """Some other service."""
+    """Some other service; below /echo it says what it was asked."""
 
     def do_POST(self) -> None:
+        asked = self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(200 if self.path.startswith("/happy") else 500)
         self.end_headers()
-        self.wfile.write(b"<html>\n<body>hello</body>\n</html>")
+        self.wfile.write(asked if self.path.startswith("/echo") else b"<html>\n<body>hello</body>\n</html>")
 
     def log_message(self, format: str, *args: object) -> None:
         """Be silent."""
@@ -80,6 +86,44 @@ def test_another_service_is_not_taken_for_pubray(stranger: str) -> None:
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", "127.0.0.1:8000", "http://127.0.0.1:many", "gopher://x"])
 def test_a_service_that_cannot_be_reached_is_told(url: str) -> None:
     assert refusal(url).endswith("; start it with pubray serve")
+
+
+def parsed(*arguments: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    search.arguments(parser)
+    return parser.parse_args(arguments)
+
+
+def test_the_options_become_the_request(stranger: str, tmp_path: Path) -> None:
+    filters = 'year>=2020 and type in ("Review")'
+    options = parsed("statins", "--filter", filters, "--include-retracted", "--no-rerank", "--url", f"{stranger}/echo")
+    with pytest.raises(RequestError) as error:
+        search.run(config(tmp_path), options)
+    asked = SearchRequest.model_validate_json(str(error.value).partition(" answers 500: ")[2])
+    assert asked == SearchRequest(query="statins", rerank=False, filters=parse_filter(filters), include_retracted=True)
+
+
+def test_without_options_nothing_is_filtered_but_what_is_retracted(stranger: str, tmp_path: Path) -> None:
+    with pytest.raises(RequestError) as error:
+        search.run(config(tmp_path), parsed("statins", "--url", f"{stranger}/echo"))
+    asked = SearchRequest.model_validate_json(str(error.value).partition(" answers 500: ")[2])
+    assert asked == SearchRequest(query="statins")
+    assert asked.leaves_out_retracted
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["x", "--filter", "yaer>2020"], "filter, character 1, 'yaer>2020': expected a field (year, "),
+        (["x", "--filter", " and ".join(["year>2020"] * 17)], "filters: tuple should have at most 16 items"),
+        (["x", "-k", "0"], "k: input should be greater than or equal to 1"),
+    ],
+)
+def test_what_cannot_be_asked_is_a_usage_error_before_anything_is_loaded(
+    arguments: list[str], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=rf"^{re.escape(message)}"):
+        search.run(config(tmp_path / "no store"), parsed(*arguments))
 
 
 def test_hits_are_shown_as_a_table() -> None:
