@@ -138,16 +138,23 @@ ARTICLES = st.builds(
     articles=st.lists(ARTICLES, max_size=20),
     cuts=st.lists(st.integers(0, 20), max_size=3),
     batch=st.integers(1, 9),
-    block=st.integers(1, 9),
+    block=st.integers(1, 99),
+    slice_=st.integers(1, 9),
 )
 def test_the_files_depend_on_the_rows_alone_and_hold_all_their_names(
-    articles: list[Article], cuts: list[int], batch: int, block: int, tmp_path_factory: pytest.TempPathFactory
+    articles: list[Article],
+    cuts: list[int],
+    batch: int,
+    block: int,
+    slice_: int,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     folder = tmp_path_factory.mktemp("facets")
     whole = facets_of(folder / "whole", *articles)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(facets_module, "BATCH_ROWS", batch)
         patch.setattr(facets_module, "BLOCK_PAIRS", block)
+        patch.setattr(facets_module, "SLICE_PAIRS", slice_)
         edges = [0, *sorted(cuts), len(articles)]
         written(folder / "cut", *(table(articles[a:b]) for a, b in pairwise(edges)))
     files = sorted(path.name for path in (folder / "cut").iterdir())

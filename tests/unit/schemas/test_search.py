@@ -70,6 +70,7 @@ def condition(field: str, op: str, value: object) -> Condition:
         (("mesh", "=", ["Heart"]), "= takes one value"),
         (("year", ">=", [2020]), ">= takes one value"),
         (("mesh", "<", "Heart"), "< is for year; mesh takes =, !=, in and not in"),
+        (("type", ">=", "Review"), ">= is for year; type takes =, !=, in and not in"),
         (("mesh", "in", []), "a list has 1 to 100 values, not 0"),
         (("mesh", "in", ["x"] * (MAX_VALUES + 1)), "a list has 1 to 100 values, not 101"),
         (("year", "=", "2020"), "year takes a whole number up to 9999"),
