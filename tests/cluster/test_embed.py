@@ -133,7 +133,7 @@ def test_a_row_that_a_late_file_brings_back_to_life_gets_its_vector(
 
 
 def scores(config: Config, query: str) -> dict[int, float]:
-    options = Namespace(query=query, task=None, k=200, no_rerank=True, url=None)
+    options = Namespace(query=query, task=None, k=200, no_rerank=True, url=None, filter="", include_retracted=False)
     return {int(hit["id"]): hit["retrieval_score"] for hit in search.run(config, options)["hits"]}
 
 
