@@ -14,7 +14,9 @@ Pmids = NDArray[np.int64]
 BLOCK = 1024
 """Rows of a corpus per matrix product."""
 EXACT_BLOCK = 65_536
-"""Rows that an exact search holds in float32."""
+"""Rows of which an exact search keeps the best, before it goes on."""
+READ_BLOCK = 512
+"""Rows that it holds in float32: few enough for the processor's cache."""
 COLUMN_BLOCK = 16
 """Columns of a matrix product are filled up to a multiple."""
 QUERY_BLOCK = 8
@@ -56,7 +58,12 @@ def blocked_matmul(x: NDArray[np.float32], w: Weights, block_rows: int) -> NDArr
 
 def inner_products(query: Vector, rows: Rows) -> NDArray[np.float32]:
     """Return the inner product (n,) of a query with each row, each the same bits in any company."""
-    return np.einsum("rd,d->r", rows.astype(np.float32), query)
+    return np.einsum("rd,d->r", widened(rows), query)
+
+
+def widened(rows: Rows) -> NDArray[np.float32]:
+    """Return rows that are not mapped in float32; NumPy takes ten times as long for it."""
+    return torch.from_numpy(np.ascontiguousarray(rows)).float().numpy()
 
 
 def best_first(scores: NDArray[np.float32], pmids: Pmids, k: int) -> NDArray[np.intp]:
@@ -65,29 +72,41 @@ def best_first(scores: NDArray[np.float32], pmids: Pmids, k: int) -> NDArray[np.
 
 
 def exact_search(
-    queries: NDArray[np.float32], rows: Rows, pmids: Pmids, k: int, wanted: NDArray[np.bool_] | None = None
+    queries: NDArray[np.float32], rows: Rows, pmids: Pmids, k: int, wanted: NDArray[np.uint32] | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the (q, k) best scores and row numbers of all rows, or those `wanted` (rows,), read once in blocks.
+    """Return the (q, k) best scores and row numbers of all rows, or of those `wanted` (ascending numbers).
 
-    Where there are fewer than k rows the rest are -inf and -1.
+    They are read once, in blocks. Where there are fewer than k the rest are -inf and -1.
     """
     scores = np.full((len(queries), k), -np.inf, np.float32)
     best = np.full((len(queries), k), -1, np.int64)
-    for start in range(0, len(rows), EXACT_BLOCK):
-        numbers = np.arange(start, min(start + EXACT_BLOCK, len(rows)))
-        if wanted is not None:
-            numbers = numbers[wanted[numbers]]
-        block = rows[numbers].astype(np.float32)
-        for q, products in enumerate(queries @ block.T):
-            all_scores = np.concatenate([scores[q], products])
-            all_rows = np.concatenate([best[q], numbers])
-            near = np.flatnonzero(all_scores >= np.partition(all_scores, -k)[-k])
-            top = near[best_first(all_scores[near], pmids[all_rows[near]], k)]
-            scores[q], best[q] = all_scores[top], all_rows[top]
-    for q, query in enumerate(queries):
-        # A product of many rows gives equal rows scores that differ in the last bits.
-        found = best[q][best[q] >= 0]
-        exact = inner_products(query, rows[found])
-        order = best_first(exact, pmids[found], k)
-        scores[q, : len(found)], best[q, : len(found)] = exact[order], found[order]
+    count = len(rows) if wanted is None else len(wanted)
+    for start in range(0, count, EXACT_BLOCK):
+        stop = min(start + EXACT_BLOCK, count)
+        numbers = np.arange(start, stop) if wanted is None else wanted[start:stop].astype(np.int64)
+        all_products, slack = _rough_products(queries, rows, numbers)
+        for q, products in enumerate(all_products):
+            floor = max(scores[q, -1], np.partition(products, -k)[-k] if len(products) > k else -np.inf)
+            near = numbers[products >= floor - slack[q]]
+            found = np.concatenate([best[q][best[q] >= 0], near])
+            exact = np.concatenate([scores[q][best[q] >= 0], inner_products(queries[q], rows[near])])
+            top = best_first(exact, pmids[found], k)
+            scores[q, : len(top)], best[q, : len(top)] = exact[top], found[top]
     return scores, best
+
+
+def _rough_products(
+    queries: NDArray[np.float32], rows: Rows, numbers: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return products (q, n) of queries and rows, and how far two products of a query (q,) may be in the wrong order.
+
+    In a product of matrices a row's last bits depend on its neighbours: it says which rows may be the best, and
+    `inner_products` which are.
+    """
+    products, longest = np.empty((len(queries), len(numbers)), np.float32), 0.0
+    for start in range(0, len(numbers), READ_BLOCK):
+        wide = widened(rows[numbers[start : start + READ_BLOCK]])
+        products[:, start : start + READ_BLOCK] = queries @ wide.T
+        longest = max(longest, float(torch.linalg.vector_norm(torch.from_numpy(wide), dim=1).max()))
+    error = queries.shape[1] * np.finfo(np.float32).eps * longest * np.linalg.norm(queries, axis=1)
+    return products, (2 * error).astype(np.float32)

@@ -4,7 +4,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval import topk
-from retrieval.topk import BLOCK, QUERY_BLOCK, best_first, blocked_matmul, exact_search, inner_products, lay_out
+from retrieval.topk import (
+    BLOCK,
+    QUERY_BLOCK,
+    best_first,
+    blocked_matmul,
+    exact_search,
+    inner_products,
+    lay_out,
+    widened,
+)
 
 
 @settings(max_examples=40, deadline=None)
@@ -57,18 +66,46 @@ def test_the_best_come_first_and_equals_by_pmid() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 1000), rows=st.integers(0, 60), k=st.integers(1, 70), block=st.integers(1, 40))
-def test_exact_search_is_a_plain_sort_over_any_blocks(seed: int, rows: int, k: int, block: int) -> None:
+@given(
+    seed=st.integers(0, 1000),
+    rows=st.integers(0, 60),
+    k=st.integers(1, 70),
+    block=st.integers(1, 40),
+    share=st.sampled_from([None, 0, 0.5, 1]),
+)
+def test_exact_search_is_a_plain_sort_over_any_blocks(
+    seed: int, rows: int, k: int, block: int, share: float | None
+) -> None:
     rng = np.random.default_rng(seed)
     x = rng.integers(-2, 3, (rows, 3)).astype(np.float16)  # small integers: exact products, many ties
     pmids = rng.permutation(1000)[:rows]
     queries = rng.integers(-2, 3, (4, 3)).astype(np.float32)
+    wanted = np.flatnonzero(rng.random(rows) < (1 if share is None else share)).tolist()
+    numbers = None if share is None else np.array(wanted, np.uint32)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(topk, "EXACT_BLOCK", block)
-        scores, found = exact_search(queries, x, pmids, k)
-    filler = max(0, k - rows)
+        scores, found = exact_search(queries, x, pmids, k, numbers)
+    filler = max(0, k - len(wanted))
     for q, query in enumerate(queries):
         products = x.astype(np.float32) @ query
-        expected = sorted(range(rows), key=lambda row: (-products[row], pmids[row]))[:k]
+        expected = sorted(wanted, key=lambda row: (-products[row], pmids[row]))[:k]
         assert found[q].tolist() == expected + [-1] * filler
         assert scores[q].tolist() == [products[row] for row in expected] + [-np.inf] * filler
+
+
+@pytest.mark.parametrize("width", [16, 384, 768])
+def test_scores_that_differ_in_their_last_bits_are_in_the_same_order_in_any_company(width: int) -> None:
+    """A product of matrices has other last bits than `inner_products`, and others with more queries."""
+    rng = np.random.default_rng(width)
+    x = rng.permuted(np.repeat(rng.standard_normal((1, width)).astype(np.float16), 1000, axis=0), axis=1)
+    pmids, queries = rng.permutation(1000), np.ones((7, width), np.float32)  # the sum of the same numbers
+    _, together = exact_search(queries, x, pmids, 10)
+    for query, found in zip(queries, together, strict=True):
+        assert found.tolist() == best_first(inner_products(query, x), pmids, 10).tolist()
+        assert found.tolist() == exact_search(query[None], x, pmids, 10)[1][0].tolist()
+
+
+def test_rows_are_widened_as_numpy_does_it() -> None:
+    every_float16 = np.arange(1 << 16, dtype=np.uint16).view(np.float16).reshape(256, 256)
+    finite = np.where(np.isfinite(every_float16), every_float16, np.float16(0))
+    assert widened(finite).tobytes() == finite.astype(np.float32).tobytes()
