@@ -4,13 +4,14 @@ Any partition of the rows into segments and shards gives the same answer, becaus
 them: the `candidates` best by (first-stage distance, PMID) survive, and are ordered by (exact score, PMID).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.quantizer import Floats, Quantizer
+from retrieval.rowset import RowSet
 from retrieval.segment import OpenSegment
 from retrieval.topk import Pmids, best_first, exact_search, inner_products
 
@@ -35,11 +36,20 @@ NOTHING = Candidates(
 
 
 def search(
-    queries: Floats, segments: Sequence[OpenSegment], quantizer: Quantizer, *, nprobe: int, candidates: int
+    queries: Floats,
+    segments: Sequence[OpenSegment],
+    quantizer: Quantizer,
+    *,
+    nprobe: int,
+    candidates: int,
+    wanted: Sequence[RowSet] | None = None,
 ) -> list[Candidates]:
-    """Return for each of (q, d) queries its candidates, best first; fewer where the probed lists hold fewer."""
+    """Return for each of (q, d) queries its candidates, best first; fewer where the probed lists hold fewer.
+
+    They are of the rows `wanted` in each segment; None: of all live ones.
+    """
     probes = quantizer.probe(queries, nprobe)
-    scans = [segment.scan(probes, candidates) for segment in segments]
+    scans = [segment.scan(probes, candidates, rows) for segment, rows in _with_wanted(segments, wanted)]
     results = []
     for q, query in enumerate(queries):
         found = [
@@ -50,9 +60,14 @@ def search(
     return results
 
 
-def search_exactly(queries: Floats, segments: Sequence[OpenSegment], k: int) -> list[Candidates]:
-    """Return for each of (q, d) queries its k best live rows, best first; reads every row."""
-    scans = [exact_search(queries, segment.rows, segment.pmids, k, segment.live) for segment in segments]
+def search_exactly(
+    queries: Floats, segments: Sequence[OpenSegment], k: int, wanted: Sequence[RowSet] | None = None
+) -> list[Candidates]:
+    """Return for each of (q, d) queries its k best rows, best first, of those `wanted` (see `search`); reads each."""
+    scans = [
+        exact_search(queries, segment.rows, segment.pmids, k, rows.numbers)
+        for segment, rows in _with_wanted(segments, wanted)
+    ]
     results = []
     for q in range(len(queries)):
         found = []
@@ -70,6 +85,12 @@ def cut(found: Sequence[Candidates], candidates: int) -> Candidates:
     survivors = best_first(-merged.distances, merged.pmids, candidates)
     order = survivors[best_first(merged.scores[survivors], merged.pmids[survivors], candidates)]
     return Candidates._make(column[order] for column in merged)
+
+
+def _with_wanted(
+    segments: Sequence[OpenSegment], wanted: Sequence[RowSet] | None
+) -> Iterable[tuple[OpenSegment, RowSet]]:
+    return zip(segments, [s.alive for s in segments] if wanted is None else wanted, strict=True)
 
 
 def _exact(query: Floats, segment: OpenSegment, number: int, distances: Floats, rows: NDArray[np.int64]) -> Candidates:

@@ -13,6 +13,7 @@ describes the same article; r is its FAISS id.
 """
 
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from retrieval.facets import Facets, FacetWriter
 from retrieval.quantizer import Codes, Floats, Lists, Probes, Quantizer
+from retrieval.rowset import RowSet
 from retrieval.storage import atomic_path, check_file, file_digest, map_file, read_document
 from retrieval.topk import Pmids, Rows
 from schemas.article import ARTICLE_SCHEMA
@@ -51,6 +53,12 @@ RECORD_COLUMNS = (
 )
 RECORD_SCHEMA = pa.schema([ARTICLE_SCHEMA.field(name) for name in RECORD_COLUMNS])
 """What a segment keeps of an article."""
+
+CONTENTS = {"files": SEGMENT_FILES, "columns": RECORD_COLUMNS}
+"""What a segment holds: segments that differ in it are not searched together."""
+
+SELECTED_BELOW = 0.9
+"""Share of a segment's rows: where fewer are wanted, FAISS asks which, else it is asked for more rows than needed."""
 
 
 class RowGroup(NamedTuple):
@@ -161,6 +169,11 @@ class OpenSegment:
         self.live[dead if dead is not None else []] = False
         self.live_rows = int(self.live.sum())
 
+    @cached_property
+    def alive(self) -> RowSet:
+        """All live rows."""
+        return RowSet(self.live)
+
     @property
     def sizes(self) -> Lists:
         """Rows per list (nlist,), dead ones too."""
@@ -177,30 +190,27 @@ class OpenSegment:
         ]
         return np.concatenate([np.empty(0, np.uint8), *parts]).reshape(-1, code_size)
 
-    def scan(self, probes: Probes, count: int) -> tuple[Floats, Lists]:
-        """Return at least the (q, count) best first-stage distances and rows of the probed lists, best first.
+    def scan(self, probes: Probes, count: int, wanted: RowSet) -> tuple[Floats, Lists]:
+        """Return at least the (q, count) best first-stage distances and wanted rows of the probed lists, best first.
 
-        Smaller is better for every metric. Rows that are missing are -1, their distance is infinite. FAISS knows of no
-        dead rows, and of equal distances it keeps which it likes. So it is asked for more until there are `count` live
-        ones, and all that are as far as the last of them.
+        Smaller is better for every metric. Rows that are missing are -1, their distance is infinite. Of equal distances
+        FAISS keeps which it likes, and where most rows are wanted it is not told which. So it is asked for more until
+        there are `count` wanted ones, and all that are as far as the last of them.
         """
-        wanted = count + 1 + (self.manifest.rows - self.live_rows) * count // max(1, self.manifest.rows)
+        if not wanted.count:
+            return np.empty((len(probes.lists), 0), np.float32), np.empty((len(probes.lists), 0), np.int64)
+        selector = wanted.selector if wanted.count < SELECTED_BELOW * wanted.size else None
+        dropped = 0 if selector else (wanted.size - wanted.count) * count // wanted.size
+        fetched = count + 1 + dropped
         while True:
-            distances, rows = self._scan(probes, wanted)
+            distances, rows = self._scan(probes, fetched, selector)
             exhausted, last = rows[:, -1] < 0, distances[:, -1].copy()
-            distances, rows = self._without_dead(distances, rows)
+            distances, rows = _without_others(distances, rows, wanted)
             if (exhausted | (last > distances[:, count - 1])).all():
                 return distances, rows
-            wanted *= 2
+            fetched *= 2
 
-    def _without_dead(self, distances: Floats, rows: Lists) -> tuple[Floats, Lists]:
-        """Put dead and missing rows last."""
-        gone = (rows < 0) | ~self.live[rows] if len(self.live) else rows < 0
-        order = np.argsort(gone, axis=1, kind="stable")
-        distances, rows = np.where(gone, np.inf, distances), np.where(gone, -1, rows)
-        return np.take_along_axis(distances, order, axis=1), np.take_along_axis(rows, order, axis=1)
-
-    def _scan(self, probes: Probes, count: int) -> tuple[Floats, Lists]:
+    def _scan(self, probes: Probes, count: int, selector: faiss.IDSelector | None) -> tuple[Floats, Lists]:
         rotated, lists, list_distances = (np.ascontiguousarray(array) for array in probes)
         distances = np.empty((len(rotated), count), np.float32)
         rows = np.empty((len(rotated), count), np.int64)
@@ -213,6 +223,14 @@ class OpenSegment:
             faiss.swig_ptr(distances),
             faiss.swig_ptr(rows),
             False,
-            faiss.SearchParametersIVF(nprobe=lists.shape[1]),
+            faiss.SearchParametersIVF(nprobe=lists.shape[1], sel=selector),
         )
         return (distances if self._is_l2 else -distances), rows
+
+
+def _without_others(distances: Floats, rows: Lists, wanted: RowSet) -> tuple[Floats, Lists]:
+    """Put rows that are missing or not wanted last."""
+    gone = ~wanted.holds(rows)
+    order = np.argsort(gone, axis=1, kind="stable")
+    distances, rows = np.where(gone, np.inf, distances), np.where(gone, -1, rows)
+    return np.take_along_axis(distances, order, axis=1), np.take_along_axis(rows, order, axis=1)

@@ -1,5 +1,6 @@
 """Design invariants 3 and 5: search over any partition of the rows into segments = search over the whole."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -143,11 +144,11 @@ def test_a_dead_row_is_as_if_it_had_never_been(
     buried = OpenSegment(str(folder / "whole"), whole.manifest, quantizer, dead)
     without = corpus.build(folder / "without", quantizer, rows[~gone], pmids[~gone])
     dropped = corpus.merge(folder / "dropped", quantizer, [buried])
-    rules = {"nprobe": nprobe, "candidates": candidates}
-    expected = search(queries, [without], quantizer, **rules)
+    rules = partial(search, quantizer=quantizer, nprobe=nprobe, candidates=candidates)
+    expected = rules(queries, [without])
     exact = search_exactly(queries, [without], candidates)
     for segment in (buried, dropped):
-        for want, got in zip(expected, search(queries, [segment], quantizer, **rules), strict=True):
+        for want, got in zip(expected, rules(queries, [segment]), strict=True):
             assert got.pmids.tolist() == want.pmids.tolist()
             assert got.scores.tolist() == want.scores.tolist()
         for want, got in zip(exact, search_exactly(queries, [segment], candidates), strict=True):
