@@ -11,7 +11,7 @@ The JSON of a request has the same conditions as objects (see `schemas.search.Co
 
 import re
 from collections.abc import Sequence
-from typing import get_args
+from typing import Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,25 +102,32 @@ def _formatted(value: str | int | tuple[str | int, ...]) -> str:
     return str(value) if isinstance(value, int) else '"' + re.sub(r'(["\\])', r"\\\1", value) + '"'
 
 
-def unknown_terms(conditions: Sequence[Condition], facets: Sequence[Facets]) -> list[tuple[str, str]]:
-    """Return field and value of the terms that none of the segments knows: misspelt ones, most likely."""
+class Known(Protocol):
+    """What is known of a segment's rows."""
+
+    facets: Facets
+    live: NDArray[np.bool_]
+
+
+def unknown_terms(conditions: Sequence[Condition], segments: Sequence[Known]) -> list[tuple[str, str]]:
+    """Return field and value of the terms that no live row of the segments has: misspelt ones, most likely."""
     return [
         (c.field, str(value))
         for c in conditions
         if c.field != "year" and c.field not in YES_OR_NO
         for value in c.values
-        if not any(len(of_segment.rows_of(c.field, str(value))) for of_segment in facets)
+        if not any(segment.live[segment.facets.rows_of(c.field, str(value))].any() for segment in segments)
     ]
 
 
-def check_terms(conditions: Sequence[Condition], facets: Sequence[Facets]) -> None:
-    """Check that every term is known to one of the segments: a misspelt one would find nothing, or leave out nothing.
+def check_terms(conditions: Sequence[Condition], segments: Sequence[Known]) -> None:
+    """Check that a live row of the segments has every term: a misspelt one would find nothing, or leave out nothing.
 
     Raises:
         InputError: names the first that is not, and terms near it.
     """
-    for field, term in unknown_terms(conditions, facets)[:1]:
-        near = near_terms(term, sorted({known for of_segment in facets for known in of_segment.terms(field)}))
+    for field, term in unknown_terms(conditions, segments)[:1]:
+        near = near_terms(term, sorted({known for segment in segments for known in segment.facets.terms(field)}))
         hint = f"near it: {', '.join(map(repr, near))}" if near else "correct it, or leave the condition out"
         raise InputError(f"filter: no article has {field} {term!r}; {hint}")
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.article import DisplayArticle
+from schemas.search import Wanted
 
 Vector = NDArray[np.float32]
 
@@ -29,10 +30,11 @@ class ArticleText(NamedTuple):
 
 
 class Lookup(NamedTuple):
-    """A search to make: one query vector, and how many articles are wanted."""
+    """A search to make: one query vector, how many articles are to be found, and of which."""
 
     vector: Vector  # (dimension,)
     k: int
+    wanted: Wanted = Wanted()
 
 
 class Match(NamedTuple):
@@ -68,7 +70,11 @@ class Searcher(Protocol):
     """Vectors to articles, best first, ties by PMID."""
 
     async def search(self, lookups: list[Lookup]) -> list[list[Match]]:
-        """Return at most k matches per lookup: fewer only when the index holds fewer."""
+        """Return at most k matches per lookup: fewer only when the index holds fewer that are wanted.
+
+        Raises:
+            InputError: a filter names a term that no article has.
+        """
         ...
 
 

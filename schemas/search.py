@@ -1,6 +1,6 @@
 """What a client sends and gets: the JSON of `POST /v1/search`."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, StrictInt, StrictStr, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
@@ -72,6 +72,24 @@ def _refusal(reason: str) -> PydanticCustomError:
     return PydanticCustomError("condition", reason)
 
 
+class Wanted(NamedTuple):
+    """Which articles a search may find."""
+
+    filters: tuple[Condition, ...] = ()
+    """What the user asks for; all of them hold."""
+    retracted: bool = False
+    """Retracted ones too."""
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """All that must hold."""
+        return self.filters if self.retracted else (*self.filters, NOT_RETRACTED)
+
+
+NOT_RETRACTED = Condition(field="retracted", op="!=", value="yes")
+EVERYTHING = Wanted(retracted=True)
+
+
 class SearchRequest(Frozen):
     """One query."""
 
@@ -97,9 +115,10 @@ class SearchRequest(Frozen):
     )
 
     @property
-    def leaves_out_retracted(self) -> bool:
-        """Whether retracted articles are not to be found: unless they are asked for."""
-        return not self.include_retracted and all(condition.field != "retracted" for condition in self.filters)
+    def wanted(self) -> Wanted:
+        """Which articles may be found: retracted ones only if they are asked for."""
+        asked = self.include_retracted or any(condition.field == "retracted" for condition in self.filters)
+        return Wanted(self.filters, retracted=asked)
 
 
 class Hit(Frozen):

@@ -16,7 +16,7 @@ from actors.service import SearchService
 from jobs import search
 from retrieval.filters import parse_filter
 from schemas.errors import RequestError, UsageError
-from schemas.search import Hit, SearchRequest, SearchResponse
+from schemas.search import Hit, SearchRequest, SearchResponse, Wanted
 from tests.unit.actors.seams import VERSION, Favours, Lengths, Shelf
 from tests.unit.jobs.stores import config
 
@@ -108,7 +108,7 @@ def test_without_options_nothing_is_filtered_but_what_is_retracted(stranger: str
         search.run(config(tmp_path), parsed("statins", "--url", f"{stranger}/echo"))
     asked = SearchRequest.model_validate_json(str(error.value).partition(" answers 500: ")[2])
     assert asked == SearchRequest(query="statins")
-    assert asked.leaves_out_retracted
+    assert asked.wanted == Wanted()
 
 
 @pytest.mark.parametrize(

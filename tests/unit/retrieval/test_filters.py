@@ -2,6 +2,7 @@
 
 import operator
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from retrieval.articles import Article, MeshHeading, Term, article_batch
 from retrieval.facets import Facets, FacetWriter
@@ -218,26 +220,40 @@ def test_after_build_and_merge_a_mask_says_what_every_article_says(
         assert sorted(p for s in parts for p in s.pmids[wanted_rows(all_of, s.facets)].tolist()) == expected
 
 
-def facets_of(folder: Path, *articles: Article) -> Facets:
+@dataclass
+class Rows:
+    """A segment without its vectors."""
+
+    facets: Facets
+    live: NDArray[np.bool_]
+
+
+def rows_of(folder: Path, *articles: Article) -> Rows:
     folder.mkdir()
     writer = FacetWriter(folder)
     writer.add(pa.Table.from_batches([article_batch(articles)]))
     writer.finish()
-    return Facets(folder, len(articles))
+    return Rows(Facets(folder, len(articles)), np.ones(len(articles), bool))
 
 
 def test_a_term_is_unknown_only_where_no_segment_knows_it(tmp_path: Path) -> None:
-    base = facets_of(tmp_path / "base", Article(1, mesh=HEADINGS[:2], year=1999, **JOURNALS[0]))
-    delta = facets_of(tmp_path / "delta", Article(2, mesh=HEADINGS[2:3], languages=["eng"]))
+    base = rows_of(tmp_path / "base", Article(1, mesh=HEADINGS[:2], year=1999, **JOURNALS[0]))
+    delta = rows_of(tmp_path / "delta", Article(2, mesh=HEADINGS[2:3], languages=["eng"]))
     known = parse_filter("mesh in (d1, Lung) and journal=lancet and language!=ENG and year=3 and retracted=yes")
     assert unknown_terms(known, [base, delta]) == []
     assert unknown_terms(known, [base]) == [("mesh", "Lung"), ("language", "ENG")]
     check_terms(known, [delta, base])
 
 
+def test_a_term_of_dead_rows_alone_is_unknown(tmp_path: Path) -> None:
+    segment = rows_of(tmp_path / "s", Article(1, languages=["eng", "ger"]), Article(2, languages=["eng"]))
+    segment.live[0] = False
+    assert unknown_terms(parse_filter("language in (eng, ger)"), [segment]) == [("language", "ger")]
+
+
 def test_a_misspelt_term_is_refused_with_those_near_it(tmp_path: Path) -> None:
-    base = facets_of(tmp_path / "base", Article(1, mesh=[MeshHeading("D003920", "Diabetes Mellitus", True, ())]))
-    delta = facets_of(tmp_path / "delta", Article(2, mesh=[MeshHeading("D003919", "Diabetes Insipidus", True, ())]))
+    base = rows_of(tmp_path / "base", Article(1, mesh=[MeshHeading("D003920", "Diabetes Mellitus", True, ())]))
+    delta = rows_of(tmp_path / "delta", Article(2, mesh=[MeshHeading("D003919", "Diabetes Insipidus", True, ())]))
     with pytest.raises(InputError) as error:
         check_terms(parse_filter('mesh not in ("Diabetes Mellitus", "Diabetes Melitus")'), [base, delta])
     assert str(error.value) == (

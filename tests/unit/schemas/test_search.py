@@ -1,7 +1,17 @@
 import pytest
 from pydantic import ValidationError
 
-from schemas.search import MAX_CONDITIONS, MAX_K, MAX_QUERY_CHARS, MAX_TERM_CHARS, MAX_VALUES, Condition, SearchRequest
+from schemas.search import (
+    EVERYTHING,
+    MAX_CONDITIONS,
+    MAX_K,
+    MAX_QUERY_CHARS,
+    MAX_TERM_CHARS,
+    MAX_VALUES,
+    Condition,
+    SearchRequest,
+    Wanted,
+)
 
 
 def test_a_query_alone_is_a_request() -> None:
@@ -107,6 +117,12 @@ def test_conditions_are_values_that_come_back_from_json() -> None:
 
 
 def test_retracted_articles_are_left_out_unless_they_are_asked_for() -> None:
-    assert SearchRequest(query="x", filters=(condition("year", "=", 2020),)).leaves_out_retracted
-    assert not SearchRequest(query="x", include_retracted=True).leaves_out_retracted
-    assert not SearchRequest(query="x", filters=(condition("retracted", "=", "yes"),)).leaves_out_retracted
+    year, retracted = condition("year", "=", 2020), condition("retracted", "=", "yes")
+    not_retracted = condition("retracted", "!=", "yes")
+    assert SearchRequest(query="x").wanted == Wanted()
+    assert Wanted().conditions == (not_retracted,)
+    assert SearchRequest(query="x", filters=(year,)).wanted.conditions == (year, not_retracted)
+    assert SearchRequest(query="x", filters=(retracted,)).wanted.conditions == (retracted,)
+    assert SearchRequest(query="x", filters=(year,), include_retracted=True).wanted.conditions == (year,)
+    assert SearchRequest(query="x", include_retracted=True).wanted == EVERYTHING
+    assert EVERYTHING.conditions == ()
