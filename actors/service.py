@@ -44,7 +44,7 @@ class SearchService:
         """Answer one request: the best `candidates` in the re-ranker's order, then the rest as retrieved.
 
         Raises:
-            InputError: it brings a task, and the encoder takes none.
+            InputError: it brings a task, and the encoder takes none; a filter names a term that no article has.
         """
         clock = _Clock()
         query = Query(request.query, request.task)
@@ -55,7 +55,7 @@ class SearchService:
         with clock("encode"):
             [vector] = await self._encoder.encode([query])
         with clock("search"):
-            [matches] = await self._searcher.search([Lookup(vector, depth)])
+            [matches] = await self._searcher.search([Lookup(vector, depth, request.wanted)])
         ranked: list[tuple[Match, RerankScore | None]] = [(m, None) for m in matches]
         if reranker:
             head = matches[: request.candidates or self._candidates]

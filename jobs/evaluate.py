@@ -169,7 +169,9 @@ def _with_query_length(config: Config, tokens: int) -> Config:
 
 def _request(query: str, text: str, options: argparse.Namespace) -> SearchRequest:
     try:
-        return SearchRequest(query=text, task=options.task, k=DEPTH, candidates=options.candidates)
+        return SearchRequest(
+            query=text, task=options.task, k=DEPTH, candidates=options.candidates, include_retracted=True
+        )
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(f"query {query!r}: {first['loc'][0]}: {first['msg'].lower()}; correct it") from None

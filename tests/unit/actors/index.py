@@ -1,12 +1,18 @@
 """A version built by hand in a folder: random vectors, articles whose title names their PMID."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
 from retrieval.quantizer import Quantizer, train_quantizer
 from retrieval.storage import write_bytes
+from retrieval.tombstones import write_tombstones
+from retrieval.topk import Pmids, Rows
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 from tests.unit.actors.seams import VERSION
@@ -14,6 +20,41 @@ from tests.unit.retrieval import corpus
 
 ROWS = 400
 PMIDS = np.random.default_rng(0).permutation(10_000)[:ROWS]
+
+
+class Piece(NamedTuple):
+    """A segment to be: its rows, which of them are dead, and their records."""
+
+    rows: Rows
+    pmids: Pmids
+    dead: NDArray[np.bool_]
+    records: pa.Table
+
+
+def write_pieces(
+    layout: Layout, content: bytes, pieces: Sequence[Piece], *, nprobe: int, candidates: int
+) -> IndexVersion:
+    """Write a quantizer, and one segment with its tombstones for each piece that has rows."""
+    sha256 = hashlib.sha256(content).hexdigest()
+    write_bytes(layout.quantizer(sha256), content)
+    segments, tombstones = [], {}
+    for number, piece in enumerate(pieces):
+        if len(piece.rows):
+            folder = Path(layout.segment(f"s{number}"))
+            segment = corpus.build(folder, Quantizer(content), piece.rows, piece.pmids, piece.records)
+            dead = np.flatnonzero(np.isin(segment.pmids, piece.pmids[piece.dead]))
+            segments.append(segment.manifest)
+            tombstones[f"s{number}"] = write_tombstones(layout.tombstones, dead)
+    return VERSION.model_copy(
+        update={
+            "quantizer": sha256,
+            "nprobe": nprobe,
+            "candidates": candidates,
+            "segments": tuple(segments),
+            "tombstones": tombstones,
+            "articles": sum(int((~piece.dead).sum()) for piece in pieces),
+        }
+    )
 
 
 def write_version(layout: Layout, *, nlist: int = 8, nprobe: int = 2, candidates: int = 20) -> IndexVersion:

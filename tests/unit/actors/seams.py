@@ -8,6 +8,7 @@ from schemas.article import DisplayArticle
 from schemas.encoder import EncoderSpec, TowerDigests, TowerSpec
 from schemas.manifest import Checks, IndexVersion, Recall
 from schemas.protocols import Lookup, Match, Query, RerankScore, Scoring, Vector
+from schemas.search import Wanted
 
 TOWER = TowerSpec(model="tiny", max_length=8)
 ARTICLE_TOWER = TOWER.model_copy(update={"pair": True})
@@ -49,9 +50,12 @@ class Shelf:
     doc_ids: dict[int, str] = field(default_factory=dict)
     depths: list[int] = field(default_factory=list)
     """The k of each lookup so far."""
+    wanted: list[Wanted] = field(default_factory=list)
+    """And of which articles."""
 
     async def search(self, lookups: list[Lookup]) -> list[list[Match]]:
         self.depths += [lookup.k for lookup in lookups]
+        self.wanted += [lookup.wanted for lookup in lookups]
         return [self._matches(lookup) for lookup in lookups]
 
     def _matches(self, lookup: Lookup) -> list[Match]:

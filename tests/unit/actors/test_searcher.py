@@ -1,18 +1,24 @@
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.searcher import IndexSearcher
-from retrieval.topk import exact_search
-from schemas.errors import IntegrityError, StoreError
+from retrieval import route
+from retrieval.filters import parse_filter
+from retrieval.quantizer import train_quantizer
+from retrieval.topk import best_first, exact_search, inner_products
+from schemas.errors import InputError, IntegrityError, StoreError
 from schemas.layout import LISTS, Layout
 from schemas.manifest import IndexVersion
 from schemas.protocols import Lookup
-from tests.unit.actors.index import PMIDS, ROWS, write_version
+from schemas.search import EVERYTHING, Condition, SearchRequest, Wanted
+from tests.unit.actors.index import PMIDS, ROWS, Piece, write_pieces, write_version
 from tests.unit.retrieval import corpus
 
 QUERIES = corpus.queries(1, 12)
@@ -69,10 +75,20 @@ def test_a_match_is_the_article_with_its_inner_product(searcher: IndexSearcher) 
     assert [m.score for m in matches] == sorted((m.score for m in matches), reverse=True)
 
 
+WISHES = st.lists(
+    st.tuples(
+        st.integers(0, 11),
+        st.sampled_from([1, 5, 30, 300]),
+        st.sampled_from([Wanted(), EVERYTHING, Wanted(parse_filter("abstract=yes"))]),
+    ),
+    max_size=6,
+)
+
+
 @settings(max_examples=20, deadline=None)
-@given(wishes=st.lists(st.tuples(st.integers(0, 11), st.sampled_from([1, 5, 30, 300])), max_size=6))
-def test_a_lookup_does_not_depend_on_the_others(searcher: IndexSearcher, wishes: list[tuple[int, int]]) -> None:
-    lookups = [Lookup(QUERIES[q], k) for q, k in wishes]
+@given(wishes=WISHES)
+def test_a_lookup_does_not_depend_on_the_others(searcher: IndexSearcher, wishes: list[tuple[int, int, Wanted]]) -> None:
+    lookups = [Lookup(QUERIES[q], k, wanted) for q, k, wanted in wishes]
     assert searcher.matches(lookups) == [searcher.matches([lookup])[0] for lookup in lookups]
 
 
@@ -93,3 +109,125 @@ def test_a_truncated_file_is_refused_by_name_at_open(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(IntegrityError, match=str(path)):
         IndexSearcher(layout, version)
+
+
+TYPES = [
+    ("RR16,IVF8,RaBitQ", "l2"),
+    ("IVF8,RaBitQ4", "inner_product"),
+    ("RR16,IVF8,PQ4x4np", "inner_product"),
+    ("IVF8,SQ8", "l2"),
+    ("IVF8,Flat", "l2"),
+]
+CONDITIONS = st.sampled_from(
+    [
+        "",
+        "year>=1996",
+        "year!=1995",
+        "year in (1991, 1993)",
+        "language=eng",
+        "language!=eng",
+        "language in (ger, fre) and year<1997",
+        "retracted=yes",
+        "abstract=no and year=1994",
+        "abstract=yes",
+    ]
+)
+
+
+def holds(condition: Condition, record: dict[str, Any]) -> bool:
+    """Look at one article, field by field."""
+    if condition.field == "year" and condition.op in ("<", ">="):
+        year, value = record["year"], int(condition.values[0])
+        return year is not None and (year < value if condition.op == "<" else year >= value)
+    has = {
+        "year": {record["year"]},
+        "language": {*record["languages"]},
+        "retracted": {"yes" if record["retracted"] else "no"},
+        "abstract": {"yes" if record["abstract"] else "no"},
+    }[condition.field]
+    return bool(has & {*condition.values}) != (condition.op in ("!=", "not in"))
+
+
+@pytest.mark.parametrize(("factory", "metric"), TYPES)
+@settings(max_examples=6, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    pieces=st.integers(1, 4),
+    share=st.sampled_from([0, 0.1, 0.6]),
+    rules=st.tuples(st.integers(1, 8), st.integers(1, 40)) | st.just((8, 1000)),
+    text=CONDITIONS,
+    retracted=st.booleans(),
+    may_read=st.booleans(),
+    exact=st.booleans(),
+)
+def test_a_filter_finds_the_best_wanted_articles_however_the_rows_are_divided(
+    factory: str,
+    metric: str,
+    seed: int,
+    pieces: int,
+    share: float,
+    rules: tuple[int, int],
+    text: str,
+    retracted: bool,
+    may_read: bool,
+    exact: bool,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Design invariants 1, 3 and 5: any division, with dead rows or without, answers as a plain look does."""
+    rng, count, (nprobe, candidates) = np.random.default_rng(seed), 200, rules
+    rows, pmids = corpus.vectors(seed, count, normalize=metric == "l2"), rng.permutation(5_000)[:count]
+    rows[100:115] = rows[5]  # ties, at the cut too
+    records, dead = corpus.varied(pmids, seed), rng.random(count) < share
+    piece, none = rng.integers(0, pieces, count), np.zeros(count, bool)
+    content, _ = train_quantizer(rows.astype(np.float32), factory, metric=metric, seed=0)
+    divided = [
+        Piece(rows[m], pmids[m], dead[m], records.filter(pa.array(m))) for i in range(pieces) if any(m := piece == i)
+    ]
+    whole = Piece(rows[~dead], pmids[~dead], none[~dead], records.filter(pa.array(~dead)))
+    folder = tmp_path_factory.mktemp("filters")
+    queries = np.concatenate([corpus.queries(seed, 3), rows[5:6].astype(np.float32)])
+    wanted = SearchRequest(query="x", filters=parse_filter(text), include_retracted=retracted).wanted
+    articles = [record for record, gone in zip(records.to_pylist(), dead, strict=True) if not gone]
+    allowed = {a["pmid"] for a in articles if all(holds(one, a) for one in wanted.conditions)}
+    answers = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(route, "MAX_READ", count if may_read else -1)
+        for name, parts in (("divided", divided), ("whole", [whole])):
+            layout = Layout(str(folder / name))
+            version = write_pieces(layout, content, parts, nprobe=nprobe, candidates=candidates)
+            searcher = IndexSearcher(layout, version, exact=exact)
+            answers.append([(c.pmids[:10], c.scores[:10]) for c in searcher.candidates(queries, 10, wanted)])
+    for query, (found, scores), (same, same_scores) in zip(queries, *answers, strict=True):
+        assert (found.tolist(), scores.tolist()) == (same.tolist(), same_scores.tolist())
+        assert {*found.tolist()} <= allowed
+        if not retracted and "retracted" not in text:
+            assert not any(a["retracted"] for a in articles if a["pmid"] in found)
+        assert len({*found.tolist()}) == len(found) == min(10, len(allowed))
+        if exact or (candidates == 1000 and nprobe == 8):
+            mine = np.isin(pmids, [*allowed])
+            order = best_first(inner_products(query, rows[mine]), pmids[mine], 10)
+            assert found.tolist() == pmids[mine][order].tolist()
+
+
+def test_terms_are_checked_over_all_segments(layout: Layout, tmp_path: Path) -> None:
+    pieces = [
+        Piece(
+            corpus.vectors(i, 40),
+            np.arange(40) + 100 * i,
+            np.zeros(40, bool),
+            corpus.varied(np.arange(40) + 100 * i, i),
+        )
+        for i in range(2)
+    ]
+    content, _ = train_quantizer(pieces[0].rows.astype(np.float32), "IVF2,Flat", metric="l2", seed=0)
+    searcher = IndexSearcher(
+        Layout(str(tmp_path)), write_pieces(Layout(str(tmp_path)), content, pieces, nprobe=1, candidates=9)
+    )
+    lookups = [Lookup(QUERIES[0], 3, Wanted(parse_filter(text))) for text in ("language=ger", "language=germ")]
+    assert len(searcher.matches(lookups[:1])[0]) == 3
+    with pytest.raises(InputError, match=r"^filter: no article has language 'germ'; near it: 'ger'$"):
+        searcher.matches(lookups)
+
+
+def test_a_filter_that_nothing_holds_for_finds_nothing(searcher: IndexSearcher) -> None:
+    assert searcher.matches([Lookup(QUERIES[0], 3, Wanted(parse_filter("year=1066")))]) == [[]]

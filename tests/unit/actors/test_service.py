@@ -1,4 +1,5 @@
 import asyncio
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -6,7 +7,7 @@ from hypothesis import strategies as st
 
 from actors.service import SearchService
 from schemas.errors import InputError
-from schemas.search import SearchRequest, SearchResponse
+from schemas.search import Condition, SearchRequest, SearchResponse, Wanted
 from tests.unit.actors.seams import VERSION, Favours, Lengths, Shelf
 
 
@@ -17,7 +18,7 @@ def service(shelf: Shelf, reranker: Favours | None, candidates: int = 4) -> Sear
 
 
 def ask(
-    shelf: Shelf, reranker: Favours | None, *, query: str = "query", k: int = 10, rerank: bool = True, **request: int
+    shelf: Shelf, reranker: Favours | None, *, query: str = "query", k: int = 10, rerank: bool = True, **request: Any
 ) -> SearchResponse:
     return asyncio.run(service(shelf, reranker).search(SearchRequest(query=query, k=k, rerank=rerank, **request)))
 
@@ -57,6 +58,14 @@ def test_more_candidates_than_hits_are_searched_and_reranked() -> None:
     assert ids(ask(shelf, favours, k=1, candidates=6)) == ["4"]
     assert ids(ask(shelf, favours, k=1, candidates=3)) == ["1"]
     assert shelf.depths == [4, 6, 3]
+
+
+def test_the_filters_of_a_request_are_searched_with() -> None:
+    shelf, year = Shelf([1, 2]), Condition(field="year", op="=", value=2020)
+    ask(shelf, None)
+    ask(shelf, None, filters=(year,))
+    ask(shelf, None, filters=(year,), include_retracted=True)
+    assert shelf.wanted == [Wanted(), Wanted((year,)), Wanted((year,), retracted=True)]
 
 
 def test_without_reranking_hits_are_as_retrieved_and_no_deeper() -> None:

@@ -12,6 +12,7 @@ from jobs import evaluate
 from retrieval.judgments import Judgments
 from schemas.errors import InputError, UsageError
 from schemas.layout import Layout
+from schemas.search import EVERYTHING
 from tests.unit.actors.index import write_version
 from tests.unit.actors.seams import VERSION, Favours, Lengths, Shelf
 from tests.unit.jobs.stores import config, options
@@ -89,11 +90,21 @@ def test_an_index_without_mesh_headings_has_no_topics(searcher: IndexSearcher) -
         evaluate.load_judgments(options(**NONE | {"mesh_topics": 5}), searcher)
 
 
-def answered(reranker: Favours | None, judgments: Judgments = UNJUDGED, candidates: int | None = None) -> Any:
-    service = SearchService(
-        VERSION, Lengths(), Shelf([2, 1, 3]), reranker, reranker_name="f", score_kind="logit", candidates=3
-    )
+def answered(
+    reranker: Favours | None,
+    judgments: Judgments = UNJUDGED,
+    candidates: int | None = None,
+    shelf: Shelf | None = None,
+) -> Any:
+    shelf = shelf or Shelf([2, 1, 3])
+    service = SearchService(VERSION, Lengths(), shelf, reranker, reranker_name="f", score_kind="logit", candidates=3)
     return asyncio.run(evaluate._ask_all(service, judgments, options(candidates=candidates, task=None)))
+
+
+def test_retracted_articles_are_measured_too() -> None:
+    shelf = Shelf([2, 1, 3])
+    answered(None, shelf=shelf)
+    assert shelf.wanted == [EVERYTHING, EVERYTHING]
 
 
 def test_both_orders_are_scored_and_their_difference() -> None:

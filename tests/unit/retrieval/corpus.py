@@ -39,6 +39,18 @@ def articles(pmids: Pmids) -> pa.Table:
     return pa.table(columns, schema=RECORD_SCHEMA)
 
 
+def varied(pmids: Pmids, seed: int) -> pa.Table:
+    """Records of random years, none among them, languages and retractions."""
+    rng, table = np.random.default_rng(seed), articles(pmids)
+    years = [None if year == 1990 else int(year) for year in rng.integers(1990, 2000, len(pmids))]
+    languages = [(["eng"], ["eng", "ger"], ["fre"])[i] for i in rng.choice(3, len(pmids), p=[0.7, 0.2, 0.1])]
+    retracted = (rng.random(len(pmids)) < 0.2).tolist()
+    for name, values in {"year": years, "languages": languages, "retracted": retracted}.items():
+        place = table.schema.get_field_index(name)
+        table = table.set_column(place, table.schema.field(name), pa.array(values, table.schema.field(name).type))
+    return table
+
+
 def _default(kind: pa.DataType) -> object:
     return [] if pa.types.is_list(kind) else "" if pa.types.is_string(kind) else False if kind == pa.bool_() else 0
 
