@@ -10,10 +10,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actors.service import SearchService
 from schemas.errors import InputError
-from schemas.search import MAX_QUERY_CHARS, Problem, SearchRequest, SearchResponse, VersionInfo
+from schemas.search import Problem, SearchRequest, SearchResponse, VersionInfo
 
-MAX_BODY_BYTES = 8 * MAX_QUERY_CHARS
-"""Room for a query of the longest kind, every character escaped, and the other fields."""
+MAX_BODY_BYTES = 1_000_000
+"""Room for the longest query and task, every character escaped (120 kB), and the longest filters in ASCII (800 kB)."""
 
 
 def create_app(service: SearchService) -> FastAPI:
@@ -75,7 +75,7 @@ class BodyLimit:
             message = await receive()
             read += len(message.get("body", b""))
             if read > MAX_BODY_BYTES:
-                raise HTTPException(413, f"body of more than {MAX_BODY_BYTES} bytes; send a shorter query")
+                raise HTTPException(413, f"body of more than {MAX_BODY_BYTES} bytes; send a shorter query or filter")
             return message
 
         await self._app(scope, limited, send)

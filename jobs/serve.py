@@ -11,7 +11,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -34,7 +34,7 @@ from jobs.failures import root_cause
 from jobs.store import open_layout, served_version
 from jobs.threads import available_threads
 from schemas.config import Config, DeploymentConfig
-from schemas.errors import StoreError, UsageError
+from schemas.errors import PubrayError, StoreError, UsageError
 from schemas.manifest import IndexVersion
 from schemas.protocols import Lookup, Match, Query, RerankScore, Scoring, Vector
 
@@ -153,7 +153,17 @@ class Batched:
     @serve.batch
     async def call(self, items: list[Any]) -> list[Any]:
         """Answer the items of several callers."""
-        return list(await self._method(items))
+        return await answers(self._method, items)
+
+
+async def answers(method: Callable[[list[Any]], Awaitable[list[Any]]], items: list[Any]) -> list[Any]:
+    """Return the answers; for an item that is refused the refusal, so that those beside it are answered."""
+    try:
+        return list(await method(items))
+    except PubrayError as error:
+        if len(items) == 1:
+            return [error]
+        return [answer for item in items for answer in await answers(method, [item])]
 
 
 class Remote:
@@ -176,7 +186,11 @@ class Remote:
         return await self._all(scorings)
 
     async def _all(self, items: list[Any]) -> list[Any]:
-        return list(await asyncio.gather(*(self._handle.call.remote(item) for item in items)))
+        found = await asyncio.gather(*(self._handle.call.remote(item) for item in items))
+        for answer in found:
+            if isinstance(answer, PubrayError):
+                raise answer
+        return list(found)
 
 
 class Api:

@@ -3,14 +3,23 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
 
 from actors.api import MAX_BODY_BYTES, create_app
 from actors.service import SearchService
-from schemas.search import MAX_QUERY_CHARS
+from retrieval.filters import parse_filter
+from schemas.search import (
+    MAX_CONDITIONS,
+    MAX_QUERY_CHARS,
+    MAX_TERM_CHARS,
+    MAX_VALUES,
+    FilterField,
+    Operator,
+    Wanted,
+)
 from tests.unit.actors.seams import VERSION, Favours, Lengths, Shelf
 
 SERVICE = SearchService(
@@ -49,6 +58,18 @@ def test_a_search_answers_with_ranked_hits() -> None:
     assert [(h["rank"], h["id"]) for h in body["hits"]] == [(1, "2"), (2, "1")]
 
 
+def test_the_filters_of_a_request_are_those_of_the_command_line() -> None:
+    shelf, text = Shelf([1]), 'year>=2020 and type in ("Review", "Letter")'
+    service = SearchService(VERSION, Lengths(), shelf, None, reranker_name="none", score_kind="x", candidates=3)
+    filters = [
+        {"field": "year", "op": ">=", "value": 2020},
+        {"field": "type", "op": "in", "value": ["Review", "Letter"]},
+    ]
+    body = {"query": "q", "filters": filters, "include_retracted": True}
+    assert call("POST", "/v1/search", service, json=body).status_code == 200
+    assert shelf.wanted == [Wanted(parse_filter(text), retracted=True)]
+
+
 def test_the_version_is_told() -> None:
     answer = call("GET", "/version")
     assert (answer.status_code, answer.json()["version"], answer.json()["articles"]) == (200, "v1", 6)
@@ -63,6 +84,11 @@ def test_the_api_describes_itself() -> None:
     assert set(schema["paths"]) == {"/v1/search", "/version", "/healthz"}
     assert set(schema["paths"]["/v1/search"]["post"]["responses"]) == {"200", "422"}
     assert call("GET", "/docs").status_code == 200
+    request = schema["components"]["schemas"]["SearchRequest"]["properties"]
+    assert request["filters"]["examples"] == [[{"field": "year", "op": ">=", "value": 2020}]]
+    condition = schema["components"]["schemas"]["Condition"]["properties"]
+    assert condition["field"]["enum"] == [*get_args(FilterField)]
+    assert condition["op"]["enum"] == [*get_args(Operator)]
 
 
 @pytest.mark.parametrize(
@@ -78,6 +104,9 @@ def test_the_api_describes_itself() -> None:
         ({"query": "x", "k": "many"}, "k: "),
         ({"query": "x", "candidates": 0}, "candidates: "),
         ({"query": "x", "filter": "year>2000"}, "filter: extra inputs are not permitted"),
+        ({"query": "x", "filters": "year>2000"}, "filters: "),
+        ({"query": "x", "filters": [{"field": "year", "op": ">", "value": [1]}]}, "filters.0: > takes one value"),
+        ({"query": "x", "filters": [{"field": "abstract", "op": "=", "value": 1}]}, "filters.0: abstract takes yes or"),
     ],
     ids=str,
 )
@@ -111,7 +140,7 @@ async def chunks(body: bytes) -> AsyncIterator[bytes]:
 
 @pytest.mark.parametrize("framing", ["content-length", "chunked"])
 def test_a_body_beyond_the_limit_is_refused(framing: str) -> None:
-    body = body_of(100_000)
+    body = body_of(MAX_BODY_BYTES + 1)
     answer = call("POST", "/v1/search", content=body if framing == "content-length" else chunks(body))
     assert ("content-length" in answer.request.headers) == (framing == "content-length")
     assert str(MAX_BODY_BYTES) in assert_problem(answer, 413)
@@ -125,8 +154,10 @@ def test_a_body_within_the_limit_is_read(framing: str) -> None:
     assert answer.status_code == 200
 
 
-def test_the_longest_query_fits_however_it_is_escaped() -> None:
-    body = json.dumps({"query": "é" * MAX_QUERY_CHARS, "k": 1}).encode()
+def test_the_longest_query_fits_however_it_is_escaped_and_the_longest_filters() -> None:
+    condition = {"field": "mesh", "op": "not in", "value": ["x" * MAX_TERM_CHARS] * MAX_VALUES}
+    body = json.dumps({"query": "é" * MAX_QUERY_CHARS, "k": 1, "filters": [condition] * MAX_CONDITIONS}).encode()
+    assert len(body) + 6 * MAX_QUERY_CHARS < MAX_BODY_BYTES  # and a task
     assert call("POST", "/v1/search", content=body, headers={"content-type": "application/json"}).status_code == 200
 
 

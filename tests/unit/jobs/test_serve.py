@@ -1,0 +1,41 @@
+import asyncio
+
+import numpy as np
+import pytest
+
+from jobs.serve import answers
+from schemas.errors import InputError
+from schemas.protocols import Lookup, Match
+from schemas.search import Condition, Wanted
+from tests.unit.actors.seams import Shelf
+
+ZERO = np.zeros(1, np.float32)
+STRANGE = Wanted((Condition(field="mesh", op="=", value="Hearth"),))
+
+
+class Strict(Shelf):
+    """A shelf that knows no MeSH heading."""
+
+    async def search(self, lookups: list[Lookup]) -> list[list[Match]]:
+        if any(lookup.wanted.filters for lookup in lookups):
+            raise InputError("filter: no article has mesh 'Hearth'")
+        return await super().search(lookups)
+
+
+def test_a_refused_lookup_does_not_spoil_those_beside_it() -> None:
+    lookups = [Lookup(ZERO, 1), Lookup(ZERO, 1, STRANGE), Lookup(ZERO, 2)]
+    first, refused, last = asyncio.run(answers(Strict([1, 2]).search, lookups))
+    assert ([m.article.pmid for m in first], [m.article.pmid for m in last]) == ([1], [1, 2])
+    assert isinstance(refused, InputError)
+    assert str(refused) == "filter: no article has mesh 'Hearth'"
+
+
+def test_lookups_that_none_refuses_are_answered_together() -> None:
+    shelf = Shelf([1, 2])
+    assert asyncio.run(answers(shelf.search, [Lookup(ZERO, 1)] * 3)) == [shelf._matches(Lookup(ZERO, 1))] * 3
+    assert shelf.depths == [1, 1, 1]
+
+
+def test_an_error_that_is_no_refusal_is_raised() -> None:
+    with pytest.raises(AttributeError):
+        asyncio.run(answers(Shelf([1]).search, ["no lookup", "neither"]))
