@@ -31,6 +31,7 @@ from jobs.store import ingested, load_selection, open_layout, read_current, read
 from retrieval.difference import Difference
 from retrieval.parts import count_vectors, row_ranges
 from retrieval.quantizer import metric_for, nlist_for, nprobe_for
+from retrieval.segment import CONTENTS
 from retrieval.storage import read_document, write_bytes
 from schemas.base import digest
 from schemas.config import Config
@@ -78,6 +79,7 @@ class _Build:
                 "selection": self.selection,
                 "fingerprint": self.fingerprint,
                 "index": config.index.model_dump(include={"type", "nlist", "num_shards", "sample", "seed"}),
+                "segment": CONTENTS,
             }
         )
         self.current = read_current(self.layout)
