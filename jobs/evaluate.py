@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from pydantic import ValidationError
 
 from actors.assembly import build_service, load_encoder, load_reranker
@@ -179,8 +180,10 @@ def _request(query: str, text: str, options: argparse.Namespace) -> SearchReques
 
 def _headings(searcher: IndexSearcher) -> Iterator[Heading]:
     for segment in searcher.segments:
-        for batch in segment.articles.select(["pmid", "mesh"]).to_batches(4096):
-            for pmid, mesh in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+        columns = segment.articles.select(["pmid", "mesh"])
+        for start in range(0, len(columns), 4096):
+            live = columns.slice(start, 4096).filter(pa.array(segment.live[start : start + 4096]))
+            for pmid, mesh in zip(*(column.to_pylist() for column in live.columns), strict=True):
                 yield Heading(str(pmid), mesh)
 
 

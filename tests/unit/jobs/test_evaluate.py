@@ -4,18 +4,22 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from actors.searcher import IndexSearcher
 from actors.service import SearchService
 from jobs import evaluate
 from retrieval.judgments import Judgments
+from retrieval.quantizer import train_quantizer
 from schemas.errors import InputError, UsageError
 from schemas.layout import Layout
 from schemas.search import EVERYTHING
-from tests.unit.actors.index import write_version
+from tests.unit.actors.index import Piece, write_pieces, write_version
 from tests.unit.actors.seams import VERSION, Favours, Lengths, Shelf
 from tests.unit.jobs.stores import config, options
+from tests.unit.retrieval import corpus
 
 NONE: dict[str, Any] = {"beir": None, "queries": None, "qrels": None, "mesh_topics": None}
 UNJUDGED = Judgments({"q1": "one", "q2": "two"}, {"q1": {"1": 1}, "q2": {"9": 1}}, None)
@@ -154,3 +158,17 @@ def test_a_query_length_is_a_number_from_1() -> None:
     with pytest.raises(UsageError, match="--query-length 0: give a number from 1"):
         evaluate._with_query_length(config(Path("s")), 0)
     assert evaluate._with_query_length(config(Path("s")), 512).encoder.query.max_length == 512
+
+
+def test_an_article_that_is_dead_in_the_version_is_not_judged(tmp_path: Path) -> None:
+    rows, pmids = corpus.vectors(0, 20), np.arange(1, 21)
+    dead = pmids > 14
+    mesh = [{"ui": None, "descriptor": "Rats", "major": True, "qualifiers": []}]
+    records = corpus.articles(pmids)
+    column = records.schema.get_field_index("mesh")
+    records = records.set_column(column, records.schema.field("mesh"), pa.array([mesh] * 20, records["mesh"].type))
+    content, _ = train_quantizer(rows.astype(np.float32), "IVF2,Flat", metric="l2", seed=0)
+    layout = Layout(str(tmp_path))
+    version = write_pieces(layout, content, [Piece(rows, pmids, dead, records)], nprobe=2, candidates=20)
+    found = evaluate._headings(IndexSearcher(layout, version))
+    assert {heading.id for heading in found} == {str(pmid) for pmid in pmids[~dead]}
