@@ -22,7 +22,6 @@ from retrieval.sources import source_name
 from retrieval.storage import write_bytes
 from schemas.config import Config, SelectionConfig
 from schemas.errors import UsageError
-from schemas.layout import Layout
 from schemas.search import SearchRequest
 
 DEMO = ROOT / "infra" / "demo"
@@ -55,8 +54,7 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
     start = time.monotonic()
     _announce(config, out)
     folders = demo_nights.publish(config)
-    run_job(ingest, config, "--source", folders["baseline"])
-    config = _select(config, options.articles)
+    config = _select(config, options.articles, folders["baseline"])
     if options.port:
         config = config.model_copy(update={"serve": config.serve.model_copy(update={"port": options.port})})
     nights = []
@@ -144,31 +142,34 @@ def _announce(config: Config, out: Callable[[str], None]) -> None:
     out(f"the store is {config.store}")
 
 
-def _select(config: Config, articles: str) -> Config:
-    """Return the configuration with the selection that `--articles` asks for."""
+def _select(config: Config, articles: str, baseline: str) -> Config:
+    """Return the configuration with the selection that `--articles` asks for; `baseline` is a folder."""
     if articles == "all":
         return config.model_copy(update={"selection": SelectionConfig(rule="abstract")})
     file = CHOSEN
     if int(articles) != CHOSEN_COUNT:
-        layout = open_layout(config)
-        file = Path(layout.selection(f"demo-{articles}"))
-        chosen = _choose(layout, int(articles))
+        file = Path(open_layout(config).selection(f"demo-{articles}"))
+        chosen = _choose(config, int(articles), baseline)
         write_bytes(str(file), "".join(f"{pmid}\n" for pmid in chosen).encode())
     return config.model_copy(update={"selection": SelectionConfig(rule="pmids", file=str(file))})
 
 
-def _choose(layout: Layout, count: int) -> list[int]:
+def _choose(config: Config, count: int, baseline: str) -> list[int]:
     """Return `count` PMIDs: those that the nights change, then chosen ones, then others of the baseline.
 
     The chosen ones, and the others, which have an abstract, are taken in a fixed random order.
     """
     rng = np.random.default_rng(SEED)
     changed = np.array(demo_nights.CHANGED)
-    chosen = rng.permutation(np.setdiff1d(parse_pmids(CHOSEN.read_text(), str(CHOSEN)), changed))
-    part = layout.article_part(source_name(demo_nights.BASELINE))
-    with_abstract = pq.read_table(part, columns=["pmid"], filters=pc.field("abstract") != "")["pmid"]
-    others = rng.permutation(np.setdiff1d(with_abstract, [*changed, *chosen]))
-    return sorted(np.concatenate([changed, chosen, others])[:count].tolist())
+    pmids = np.concatenate(
+        [changed, rng.permutation(np.setdiff1d(parse_pmids(CHOSEN.read_text(), str(CHOSEN)), changed))]
+    )
+    if count > len(pmids):
+        run_job(ingest, config, "--source", baseline)
+        part = open_layout(config).article_part(source_name(demo_nights.BASELINE))
+        with_abstract = pq.read_table(part, columns=["pmid"], filters=pc.field("abstract") != "")["pmid"]
+        pmids = np.concatenate([pmids, rng.permutation(np.setdiff1d(with_abstract, pmids))])
+    return sorted(pmids[:count].tolist())
 
 
 def _ask(url: str, out: Callable[[str], None]) -> list[dict[str, Any]]:

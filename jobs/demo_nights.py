@@ -96,7 +96,7 @@ def searches(config: Config, versions: Sequence[IndexVersion]) -> list[list[Any]
     """Search for each changed article by its title in every version; return a row each."""
     plain = config.model_copy(update={"rerank": RerankConfig(kind="none")})
     services = [load_service(plain, version, available_threads()) for version in versions]
-    return [[s.change, s.pmid, *(asyncio.run(_found(service, s)) for service in services)] for s in SEARCHES]
+    return [[s.change, str(s.pmid), *(asyncio.run(_found(service, s)) for service in services)] for s in SEARCHES]
 
 
 def show(rows: Sequence[Sequence[Any]]) -> str:

@@ -24,22 +24,24 @@ def store(tmp_path: Path) -> Path:
         for name, pmids in (("pubmed20n0014", BASELINE), ("pubmed21n1298", UPDATE))
     ]
     add_snapshot(layout, parts)
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / demo_nights.BASELINE).write_bytes(b"x")  # ingested before: of this size
     return tmp_path
 
 
 def chosen(store: Path, articles: str) -> list[int]:
-    selection = demo._select(config(store), articles).selection
+    selection = demo._select(config(store), articles, str(store / "source")).selection
     assert selection.rule == "pmids"
     assert selection.file is not None
     return parse_pmids(Path(selection.file).read_text(), selection.file).tolist()
 
 
 def test_two_thousand_are_the_shipped_list(store: Path) -> None:
-    assert demo._select(config(store), str(demo.CHOSEN_COUNT)).selection.file == str(demo.CHOSEN)
+    assert demo._select(config(store), str(demo.CHOSEN_COUNT), "").selection.file == str(demo.CHOSEN)
 
 
 def test_all_are_those_with_an_abstract(store: Path) -> None:
-    assert demo._select(config(store), "all").selection.rule == "abstract"
+    assert demo._select(config(store), "all", "").selection.rule == "abstract"
 
 
 def test_fewer_are_of_the_shipped_list_the_same_each_time_and_grow(store: Path) -> None:

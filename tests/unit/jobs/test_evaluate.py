@@ -163,7 +163,7 @@ def test_a_query_length_is_a_number_from_1() -> None:
 def test_an_article_that_is_dead_in_the_version_is_not_judged(tmp_path: Path) -> None:
     rows, pmids = corpus.vectors(0, 20), np.arange(1, 21)
     dead = pmids > 14
-    mesh = [{"ui": None, "descriptor": "Rats", "major": True, "qualifiers": []}]
+    mesh: list[dict[str, object]] = [{"ui": None, "descriptor": "Rats", "major": True, "qualifiers": []}]
     records = corpus.articles(pmids)
     column = records.schema.get_field_index("mesh")
     records = records.set_column(column, records.schema.field("mesh"), pa.array([mesh] * 20, records["mesh"].type))
