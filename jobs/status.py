@@ -1,16 +1,33 @@
 """What is in the store: parts, versions, which one is served, how fresh it is, how much room it takes."""
 
 import argparse
+import time
 from pathlib import Path
 from typing import Any
 
-from jobs.console import megabytes, table
+from jobs.console import cut, megabytes, table
 from jobs.store import article_parts, open_layout, read_current, snapshots, versions
+from retrieval.snapshot import Snapshot
 from retrieval.sources import source_order
-from retrieval.storage import check_file
+from retrieval.storage import check_file, read_named
+from retrieval.tombstones import read_tombstones
 from schemas.config import Config
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
+
+HEADERS = (
+    "version",
+    "",
+    "created (UTC)",
+    "articles",
+    "dead",
+    "segments",
+    "recall@10",
+    "GB",
+    "newest source",
+    "age",
+)
+"""Of the table of versions; segments are bases + deltas."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +58,7 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
         "records": sum(ref.rows - ref.deletions for ref in refs),
         "newest_source": refs[-1].name if refs else None,
         "pending_parts": sorted(article_parts(layout) - in_use, key=source_order),
-        "versions": [_version(layout, v) for v in found],
+        "versions": [_version(layout, v, known, time.time()) for v in found],
         "bytes": {name: _size(Path(layout.root) / name) for name in ("articles", "vectors", "segments")},
     }
 
@@ -63,40 +80,85 @@ def show(report: dict[str, Any]) -> str:
     if not report["versions"]:
         return "\n".join([*lines, "no versions yet: pubray embed, then pubray index"])
     marks = {report["current"]: "CURRENT", **dict.fromkeys(report["withdrawn"], "withdrawn")}
-    rows = [
-        [
-            v["version"],
-            marks.get(v["version"], ""),
-            v["created"],
-            v["articles"],
-            v["segments"],
-            v["recall_at_10"],
-            v["encoder"],
-        ]
-        for v in report["versions"]
+    return "\n".join([*lines, table(HEADERS, [_row(v, marks.get(v["version"], "")) for v in report["versions"]])])
+
+
+def _row(version: dict[str, Any], mark: str) -> list[object]:
+    """Return a version's line of the table; the rest is for `--json`."""
+    bases = len({s["shard"] for s in version["segments"]})
+    return [
+        version["version"],
+        mark,
+        version["created"][:16],
+        version["articles"],
+        version["dead_rows"],
+        f"{bases} + {len(version['segments']) - bases}",
+        version["recall_at_10"],
+        version["bytes"] / 1e9,
+        cut(version["newest_source"] or "-", 13),
+        _age(version["hours_since_ingest"]),
     ]
-    headers = ["version", "", "created", "articles", "segments", "recall@10", "encoder"]
-    return "\n".join([*lines, table(headers, rows)])
 
 
-def _version(layout: Layout, version: IndexVersion) -> dict[str, Any]:
+def _age(hours: float | None) -> str:
+    if hours is None:
+        return "-"
+    return f"{hours:.0f} h" if hours < 48 else f"{hours / 24:.0f} d"
+
+
+def _version(layout: Layout, version: IndexVersion, known: list[Snapshot], now: float) -> dict[str, Any]:
+    """Return what a manifest says, and how fresh the version is: when the last file of its snapshot was ingested."""
+    parts = next((s.info.parts for s in known if s.id == version.snapshot), ())
+    newest = parts[-1].name if parts else None
+    part = Path(layout.article_part(newest)) if newest else None
     return {
         "version": version.id,
         "created": version.created,
         "parent": version.parent,
         "snapshot": version.snapshot,
+        "newest_source": newest,
+        "hours_since_ingest": (now - part.stat().st_mtime) / 3600 if part and part.exists() else None,
         "selection": version.selection,
         "encoder": version.encoder.name,
         "articles": version.articles,
-        "segments": len(version.segments),
+        "dead_rows": sum(t.rows for t in version.tombstones.values()),
+        "bytes": sum(file.bytes for s in version.segments for file in s.files.values()),
+        "segments": _segments(version),
         "recall_at_10": version.checks.recall.at_10,
+        "recall_at_100": version.checks.recall.at_100,
+        "imbalance": version.checks.imbalance,
+        "dead_share": version.checks.dead_share,
+        "removed_share": version.checks.removed_share,
     }
 
 
+def _segments(version: IndexVersion) -> list[dict[str, Any]]:
+    bases: dict[int, str] = {}
+    found = []
+    for segment in version.segments:
+        dead = version.tombstones[segment.id].rows if segment.id in version.tombstones else 0
+        found.append(
+            {
+                "segment": segment.id,
+                "shard": segment.shard,
+                "kind": "base" if bases.setdefault(segment.shard, segment.id) == segment.id else "delta",
+                "live_rows": segment.rows - dead,
+                "dead_rows": dead,
+                "bytes": sum(file.bytes for file in segment.files.values()),
+            }
+        )
+    return found
+
+
 def _verify(layout: Layout, version: IndexVersion) -> None:
+    """Read every byte that a search of the version may read."""
+    read_named(layout.quantizer, version.quantizer, "quantizer")
+    read_named(layout.truth, version.checks.truth, "truth")
     for segment in version.segments:
         for name, expected in segment.files.items():
             check_file(Path(layout.segment(segment.id)) / name, expected, whole=True)
+    for tombstones in version.tombstones.values():
+        read_tombstones(layout.tombstones, tombstones)
 
 
 def _size(folder: Path) -> int:

@@ -123,6 +123,32 @@ def compare_and_swap(path: str, expected: bytes | None, new: bytes) -> bool:
         return True
 
 
+@contextmanager
+def exclusive(path: str, what: str) -> Iterator[None]:
+    """Hold the lock file at `path`; `what` is the job that needs it.
+
+    Raises:
+        StoreError: another process holds it.
+    """
+    with Path(path).open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreError(f"{path}: another {what} is at work in this store; wait until it is done") from None
+        yield
+
+
+def remove(path: str) -> None:
+    """Remove a file or folder that may be gone already. A folder loses its name first, so that none is seen in part."""
+    target = Path(path)
+    if not target.is_dir():
+        target.unlink(missing_ok=True)
+        return
+    if not target.name.endswith(".tmp"):
+        target = target.rename(target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp"))
+    shutil.rmtree(target)
+
+
 def file_digest(path: Path) -> FileDigest:
     """Read a whole file and return its size and digests."""
     with path.open("rb") as file:

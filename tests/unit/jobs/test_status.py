@@ -1,15 +1,20 @@
+import os
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from jobs import status
 from retrieval.articles import Article
 from retrieval.storage import write_bytes
-from schemas.errors import IntegrityError
-from schemas.layout import ROWS, Layout
-from schemas.manifest import Current
+from retrieval.tombstones import write_tombstones
+from schemas.errors import IntegrityError, StoreError
+from schemas.layout import ROWS, SEGMENT_MANIFEST, Layout
+from schemas.manifest import Current, FileDigest, Segment, Tombstones
 from schemas.snapshot import Lineage
 from tests.unit.actors.index import write_version
+from tests.unit.actors.seams import VERSION
 from tests.unit.jobs.stores import add_part, add_snapshot, add_versions, config, options, set_current
 
 
@@ -51,9 +56,61 @@ def test_current_and_withdrawn_versions_are_marked(tmp_path: Path) -> None:
     report = status.run(config(tmp_path), options(verify=False))
     assert [v["version"] for v in report["versions"]] == ["a", "b", "c"]
     a, b, c = (line.split() for line in status.show(report).splitlines()[-3:])
-    assert a[:2] == ["a", "2026-01-01T00:00:00+00:00"]
+    assert a[:2] == ["a", "2026-01-01T00:00"]
     assert b[:2] == ["b", "CURRENT"]
     assert c[:2] == ["c", "withdrawn"]
+
+
+def test_a_version_tells_its_segments_its_dead_rows_and_how_fresh_it_is(tmp_path: Path) -> None:
+    layout = Layout(str(tmp_path))
+    built = write_version(layout)
+    dead = write_tombstones(layout.tombstones, np.array([3, 5], np.int64))
+    parts = [add_part(layout, f"pubmed26n000{i}", Article(i)) for i in (1, 2)]
+    update = {"snapshot": add_snapshot(layout, parts).id, "tombstones": {"s1": dead}, "parent": "v0"}
+    version = built.model_copy(update=update)
+    write_bytes(layout.version(version.id), version.model_dump_json().encode())
+    os.utime(layout.article_part("pubmed26n0002"), (time.time() - 5 * 3600,) * 2)
+    report = status.run(config(tmp_path), options(verify=True))
+    [told] = report["versions"]
+    sizes = [sum(f.stat().st_size for f in (tmp_path / "segments" / s).iterdir()) for s in ("s0", "s1")]
+    manifests = [(tmp_path / "segments" / s / SEGMENT_MANIFEST).stat().st_size for s in ("s0", "s1")]
+    data = [size - manifest for size, manifest in zip(sizes, manifests, strict=True)]
+    assert told["segments"] == [
+        {"segment": "s0", "shard": 0, "kind": "base", "live_rows": 200, "dead_rows": 0, "bytes": data[0]},
+        {"segment": "s1", "shard": 0, "kind": "delta", "live_rows": 198, "dead_rows": 2, "bytes": data[1]},
+    ]
+    assert (told["parent"], told["dead_rows"], told["bytes"]) == ("v0", 2, sum(data))
+    assert (told["newest_source"], round(told["hours_since_ingest"])) == ("pubmed26n0002", 5)
+    line = status.show(report).splitlines()[-1]
+    assert "  400     2  1 + 1         0.970" in line
+    assert line.endswith("pubmed26n0002  5 h")
+
+
+def test_the_table_of_all_of_pubmed_fits_a_terminal(tmp_path: Path) -> None:
+    layout = Layout(str(tmp_path))
+    file = FileDigest(bytes=13 * 10**10, sha256="", head="")
+    base = Segment(id="s", shard=0, rows=41 * 10**6, dimension=768, nlist=1, code_size=1, files={"rows": file})
+    update = {"id": "0123456789abcdef", "segments": (base,), "articles": 40_000_000}
+    dead = {"tombstones": {"s": Tombstones(sha256="", rows=1_000_000)}}
+    part = add_part(layout, "pubmed26n01334", Article(1))
+    version = VERSION.model_copy(update={**update, **dead, "snapshot": add_snapshot(layout, [part]).id})
+    write_bytes(layout.version(version.id), version.model_dump_json().encode())
+    set_current(layout, Current(version="other", withdrawn=(version.id,)))
+    lines = status.show(status.run(config(tmp_path), options(verify=False))).splitlines()[-3:]
+    assert max(len(line) for line in lines) <= 120
+
+
+@pytest.mark.parametrize("lost", ["quantizers", "tombstones"])
+def test_verify_misses_what_a_search_needs(lost: str, tmp_path: Path) -> None:
+    layout = Layout(str(tmp_path))
+    dead = write_tombstones(layout.tombstones, np.array([3], np.int64))
+    version = write_version(layout).model_copy(update={"tombstones": {"s0": dead}})
+    write_bytes(layout.version(version.id), version.model_dump_json().encode())
+    status.run(config(tmp_path), options(verify=True))
+    [file] = (tmp_path / lost).iterdir()
+    file.unlink()
+    with pytest.raises(StoreError, match=str(file)):
+        status.run(config(tmp_path), options(verify=True))
 
 
 def test_verify_reads_every_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,11 +10,15 @@ from retrieval.storage import (
     atomic_path,
     check_file,
     compare_and_swap,
+    exclusive,
     file_digest,
     map_file,
     read_bytes,
     read_document,
+    read_named,
+    remove,
     write_bytes,
+    write_named,
 )
 from schemas.errors import IntegrityError, StoreError
 from schemas.manifest import Current
@@ -24,6 +28,55 @@ RACERS = 8
 
 def names(folder: Path) -> list[str]:
     return sorted(p.name for p in folder.iterdir())
+
+
+def test_a_lock_is_held_by_one_and_let_go(tmp_path: Path) -> None:
+    lock = str(tmp_path / ".lock")
+    with exclusive(lock, "gc"):
+        with pytest.raises(StoreError) as error, exclusive(lock, "gc"):
+            pass
+        assert str(error.value) == f"{lock}: another gc is at work in this store; wait until it is done"
+    with exclusive(lock, "gc"):
+        pass
+
+
+def test_files_and_folders_are_removed_or_gone_already(tmp_path: Path) -> None:
+    write_bytes(str(tmp_path / "folder" / "sub" / "a"), b"content")
+    write_bytes(str(tmp_path / "b"), b"content")
+    for name in ("folder", "b", "b", ".c.tmp"):
+        remove(str(tmp_path / name))
+    assert names(tmp_path) == []
+
+
+def test_a_folder_that_is_removed_in_part_has_lost_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_bytes(str(tmp_path / "folder" / "a"), b"content")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("shutil.rmtree", interrupt)
+        remove(str(tmp_path / "folder"))
+    [left] = names(tmp_path)
+    assert left.startswith(".folder.")
+    remove(str(tmp_path / left))
+    assert names(tmp_path) == []
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_file_that_is_named_by_its_sha256_is_checked_against_it(tmp_path: Path) -> None:
+    def path(sha256: str) -> str:
+        return str(tmp_path / f"{sha256}.bin")
+
+    name = write_named(path, b"content")
+    assert write_named(path, b"content") == name
+    assert read_named(path, name, "thing") == b"content"
+    Path(path(name)).write_bytes(b"contenT")
+    with pytest.raises(IntegrityError, match=rf"^{path(name)}: sha256 .*its name says {name[:12]}"):
+        read_named(path, name, "thing")
+    Path(path(name)).unlink()
+    with pytest.raises(StoreError, match=f"^thing {name} is not in the store"):
+        read_named(path, name, "thing")
+
 
 
 def test_a_written_file_is_whole_and_alone(tmp_path: Path) -> None:
