@@ -1,6 +1,7 @@
 """Go back to the version that was served before CURRENT, and withdraw the one that was."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from jobs.store import open_layout, read_current, swap_current
@@ -21,8 +22,9 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
     """
     layout = open_layout(config)
     current = read_current(layout)
-    # A version that was promoted twice is in its own history; withdrawn now, it is no way back.
-    history = [v for v in current.history if v != current.version] if current else []
+    # A version that was promoted twice is in its own history; withdrawn now, it is no way back. Old ones gc removed.
+    there = (v for v in current.history if Path(layout.version(v)).exists()) if current else ()
+    history = [v for v in there if current and v != current.version]
     if current is None or not history:
         raise StoreError(f"the store {layout.root} has no version before CURRENT; nothing was changed")
     *earlier, previous = history

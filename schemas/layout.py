@@ -1,6 +1,22 @@
 """Every path of the store, and nothing else: see the README's table."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal[
+    "versions",
+    "segments",
+    "tombstones",
+    "truths",
+    "quantizers",
+    "quantizer records",
+    "snapshots",
+    "vectors",
+    "articles",
+    "worker shards",
+    "temporary",
+]
+"""What a store holds of things that are written once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,5 +124,20 @@ ARTICLES, LISTS, ROWS, PMIDS, PMID_ORDER, YEARS, TERMS, POSTINGS = SEGMENT_FILES
     "postings.u32",
 )
 """The data files of a segment; row r of each describes the same article, and terms and postings name such rows."""
+
+PLACES: dict[Kind, tuple[str, str, str]] = {
+    "versions": ("versions", "*", ".json"),
+    "segments": ("segments", "*", ""),
+    "tombstones": ("tombstones", "*", ".u32"),
+    "truths": ("truths", "*", ".npz"),
+    "quantizers": ("quantizers", "*", ".faiss"),
+    "quantizer records": ("quantizers", "*", ".json"),
+    "snapshots": ("snapshots", "*", ".parquet"),
+    "vectors": ("vectors", "*/*/*", ".parquet"),
+    "articles": ("articles", "*", ".parquet"),
+    "worker shards": ("shards", "*", ""),
+}
+"""Of each kind the folder, how names are nested in it, and what is put behind a name: what `Layout` says, to be listed.
+"""
 
 SEGMENT_MANIFEST = "segment.json"

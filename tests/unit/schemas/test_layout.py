@@ -1,10 +1,11 @@
 from collections import Counter
 from dataclasses import FrozenInstanceError
 from pathlib import PurePosixPath
+from typing import get_args
 
 import pytest
 
-from schemas.layout import SEGMENT_FILES, SEGMENT_MANIFEST, Layout
+from schemas.layout import PLACES, SEGMENT_FILES, SEGMENT_MANIFEST, Kind, Layout
 
 LAYOUT = Layout("/store")
 PATHS = {
@@ -31,6 +32,33 @@ def test_a_folder_that_is_listed_holds_one_kind_of_file() -> None:
     folders = Counter(str(PurePosixPath(path).parent) for path in PATHS)
     for folder in (LAYOUT.article_parts, LAYOUT.snapshots, LAYOUT.versions, LAYOUT.vector_parts("f1", "abstract")):
         assert folders[folder] == 1
+
+
+WRITTEN_ONCE: dict[Kind, tuple[str, str]] = {
+    "versions": (LAYOUT.version("n"), "n"),
+    "segments": (LAYOUT.segment("n"), "n"),
+    "tombstones": (LAYOUT.tombstones("n"), "n"),
+    "truths": (LAYOUT.truth("n"), "n"),
+    "quantizers": (LAYOUT.quantizer("n"), "n"),
+    "quantizer records": (LAYOUT.quantizer_record("n"), "n"),
+    "snapshots": (LAYOUT.snapshot("n"), "n"),
+    "vectors": (LAYOUT.vector_part("f", "s", "n"), "f/s/n"),
+    "articles": (LAYOUT.article_part("n"), "n"),
+    "worker shards": (str(PurePosixPath(LAYOUT.worker_shard("n", 0)).parent), "n"),
+}
+
+
+@pytest.mark.parametrize("kind", PLACES)
+def test_what_is_listed_is_what_was_named(kind: Kind) -> None:
+    path, name = WRITTEN_ONCE[kind]
+    folder, pattern, suffix = PLACES[kind]
+    assert path == f"/store/{folder}/{name}{suffix}"
+    assert PurePosixPath(path).match(f"/store/{folder}/{pattern}{suffix}")
+    assert name.count("/") == pattern.count("/")
+
+
+def test_every_kind_has_its_place() -> None:
+    assert {*PLACES, "temporary"} == set(get_args(Kind))
 
 
 def test_the_root_cannot_be_changed_and_may_lie_anywhere() -> None:

@@ -1,0 +1,136 @@
+"""Remove what no kept version names: old versions, their segments, vectors and articles, leftovers of crashes.
+
+Kept are CURRENT, the versions served before it, and whatever is younger than the grace period, which must be longer
+than the longest build: a build is not seen before it commits. Source files and reports of runs are left alone.
+"""
+
+import argparse
+import datetime
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from jobs.console import megabytes, table
+from jobs.store import open_layout, read_current, snapshots, versions
+from retrieval.garbage import ORDER, Contents, Entry, garbage, served_versions
+from retrieval.storage import exclusive, read_document, remove
+from schemas.config import Config
+from schemas.errors import StoreError, UsageError
+from schemas.layout import PLACES, Kind, Layout
+from schemas.manifest import Current, IndexVersion, QuantizerRecord
+
+HOUR = 3600
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the job's options."""
+    parser.add_argument("--keep", type=int, default=3, metavar="N", help="versions before CURRENT to keep; default 3")
+    parser.add_argument(
+        "--grace",
+        type=float,
+        default=24,
+        metavar="HOURS",
+        help="nothing younger is removed; longer than any build takes; default 24",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="remove nothing, tell what would be")
+
+
+def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
+    """Remove it, and return how many and how many bytes of each kind."""
+    if options.keep < 0 or not options.grace >= 0:
+        raise UsageError(f"--keep {options.keep} --grace {options.grace:g}: give 0 or more")
+    layout = open_layout(config)
+    if not Path(layout.root).is_dir():
+        raise StoreError(f"the store {layout.root} does not exist; give the one to clean")
+    with exclusive(f"{layout.root}/.gc.lock", "gc"):
+        contents = contents_of(layout, time.time())
+        doomed = garbage(contents, keep=options.keep, grace=options.grace * HOUR)
+        if not options.dry_run:
+            _remove(layout, contents.current, doomed)
+    return _report(contents, doomed, options)
+
+
+def show(report: dict[str, Any]) -> str:
+    """Return the report for a person."""
+    done = "would be removed" if report["dry_run"] else "removed"
+    kept = ", ".join(report["kept_versions"]) or "none"
+    head = f"{megabytes(report['bytes'])} {done}; versions kept: {kept}"
+    rows = [[kind, found["count"], megabytes(found["bytes"])] for kind, found in report["removed"].items()]
+    return f"{head}\n{table([done, 'count', 'bytes'], rows)}" if rows else head
+
+
+def contents_of(layout: Layout, now: float) -> Contents:
+    """Return what the store holds at a time, in seconds since 1970."""
+    made = versions(layout)
+    entries = [entry for kind in PLACES for entry in _entries(layout, kind, now)]
+    records = [e for e in entries if e.kind == "quantizer records"]
+    return Contents(
+        entries=[*_since_made(entries, made, now), *_temporary(layout, now)],
+        current=read_current(layout),
+        versions=made,
+        snapshots={snapshot.id: snapshot.info for snapshot in snapshots(layout)},
+        quantizers={r.name: read_document(r.path, QuantizerRecord, "quantizer record").sha256 for r in records},
+    )
+
+
+def _remove(layout: Layout, seen: Current | None, doomed: list[Entry]) -> None:
+    if read_current(layout) != seen:
+        raise StoreError("CURRENT was changed by somebody else meanwhile, nothing was removed; run pubray gc again")
+    for entry in doomed:
+        remove(entry.path)
+
+
+def _report(contents: Contents, doomed: list[Entry], options: argparse.Namespace) -> dict[str, Any]:
+    removed = {e.name for e in doomed if e.kind == "versions"}
+    kept = [v.id for v in contents.versions if v.id not in removed]
+    served = served_versions(contents.current, kept, options.keep)
+    kinds = {kind: [e for e in doomed if e.kind == kind] for kind in ORDER}
+    return {
+        "dry_run": options.dry_run,
+        "kept_versions": kept,
+        "kept_by_grace": [v for v in kept if v not in served],
+        "removed": {
+            kind: {"count": len(found), "bytes": sum(e.bytes for e in found), "names": [e.name for e in found]}
+            for kind, found in kinds.items()
+            if found
+        },
+        "bytes": sum(e.bytes for e in doomed),
+    }
+
+
+def _since_made(entries: list[Entry], made: list[IndexVersion], now: float) -> Iterator[Entry]:
+    """Yield the entries; manifests say when they were made, which the files of a copied store do not."""
+    ages = {v.id: now - datetime.datetime.fromisoformat(v.created).timestamp() for v in made}
+    for entry in entries:
+        if entry.kind != "versions":
+            yield entry
+        elif entry.name in ages:  # not one that was committed since
+            yield entry._replace(age=min(entry.age, ages[entry.name]))
+
+
+def _entries(layout: Layout, kind: Kind, now: float) -> Iterator[Entry]:
+    folder, pattern, suffix = PLACES[kind]
+    root = Path(layout.root) / folder
+    for path in root.glob(pattern + suffix):
+        if not path.name.startswith("."):
+            yield _entry(kind, path.relative_to(root).as_posix().removesuffix(suffix), path, now)
+
+
+def _temporary(layout: Layout, now: float) -> Iterator[Entry]:
+    """Yield what processes that died left beside what they were writing."""
+    patterns = {str(Path(folder, pattern).parent) for folder, pattern, _ in PLACES.values()}
+    for pattern in sorted({".", "runs/*", "shards/*", "selections", *patterns}):
+        for path in Path(layout.root).glob(f"{pattern}/.*.tmp"):
+            yield _entry("temporary", path.relative_to(layout.root).as_posix(), path, now)
+
+
+def _entry(kind: Kind, name: str, path: Path, now: float) -> Entry:
+    """Return an entry; what is being written may be renamed before it is looked at, and is young."""
+    stats = []
+    for each in [path, *path.rglob("*")]:
+        with suppress(FileNotFoundError):
+            stats.append(each.stat())
+    written = max((s.st_mtime for s in stats), default=now)
+    return Entry(kind, name, str(path), sum(s.st_size for s in stats), now - written)

@@ -1,0 +1,193 @@
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from actors.searcher import IndexSearcher
+from jobs import gc, rollback, status
+from jobs.store import read_current, read_version, versions
+from retrieval.articles import Article
+from retrieval.parts import row_ranges, write_vector_part
+from retrieval.storage import exclusive, write_bytes
+from retrieval.tombstones import write_tombstones
+from schemas.errors import StoreError, UsageError
+from schemas.layout import Layout
+from schemas.manifest import Current, IndexVersion, QuantizerRecord
+from schemas.snapshot import Lineage
+from tests.unit.actors.index import write_version
+from tests.unit.jobs.stores import add_part, add_snapshot, config, options, set_current
+
+DAY = 86_400.0
+
+
+def cleaned(folder: Path, *, keep: int = 0, grace: float = 24, dry_run: bool = False) -> dict[str, Any]:
+    return gc.run(config(folder), options(keep=keep, grace=grace, dry_run=dry_run))
+
+
+def names(report: dict[str, Any]) -> dict[str, list[str]]:
+    return {kind: found["names"] for kind, found in report["removed"].items()}
+
+
+def make_old(folder: Path, days: float = 9) -> None:
+    for path in [folder, *folder.rglob("*")]:
+        os.utime(path, (time.time() - days * DAY,) * 2)
+
+
+def files(folder: Path) -> set[str]:
+    return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() and p.name != ".gc.lock"}
+
+
+def add(layout: Layout, version: IndexVersion, name: str, **update: Any) -> None:
+    made = version.model_copy(update={"id": name, **update})
+    write_bytes(layout.version(name), made.model_dump_json().encode())
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, IndexVersion]:
+    """A store with two segments, which no version names yet."""
+    folder = tmp_path_factory.mktemp("template")
+    return folder, write_version(Layout(str(folder)))
+
+
+VERSIONS = st.lists(
+    st.tuples(st.sampled_from([(0,), (1,), (0, 1)]), st.sets(st.integers(0, 3), max_size=3), st.booleans()),
+    min_size=1,
+    max_size=5,
+)
+"""Of each its segments, its dead rows, and whether it is young."""
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(made=VERSIONS, history=st.lists(st.integers(0, 4), max_size=4), keep=st.integers(0, 3))
+def test_every_kept_version_opens_and_verifies_and_a_second_run_removes_nothing(
+    made: list[tuple[tuple[int, ...], set[int], bool]],
+    history: list[int],
+    keep: int,
+    template: tuple[Path, IndexVersion],
+    tmp_path: Path,
+) -> None:
+    shutil.rmtree(tmp_path)
+    base = template[1]
+    shutil.copytree(template[0], tmp_path)
+    layout, young = Layout(str(tmp_path)), []
+    for number, (segments, dead, is_young) in enumerate(made):
+        chosen = tuple(base.segments[i] for i in segments)
+        rows = np.array(sorted(dead), np.int64)
+        buried = {s.id: write_tombstones(layout.tombstones, rows) for s in chosen[:1] if dead}
+        update = {"segments": chosen, "tombstones": buried, "articles": 0}
+        add(layout, base, f"v{number}", **update)
+        young += [layout.version(f"v{number}")] if is_young else []
+    make_old(tmp_path)
+    for path in young:
+        os.utime(path)
+    add(layout, base, "made just now", created=_now(), segments=base.segments[:1])
+    make_old(Path(layout.version("made just now")))
+    ids = [f"v{i}" for i in range(len(made))]
+    set_current(layout, Current(version=ids[-1], history=tuple(ids[i % len(ids)] for i in history)))
+
+    planned, before = cleaned(tmp_path, keep=keep, dry_run=True), files(tmp_path)
+    assert files(tmp_path) == before
+    report = cleaned(tmp_path, keep=keep)
+    assert report == {**planned, "dry_run": False}
+    kept = [v.id for v in versions(layout)]
+    assert kept == report["kept_versions"]
+    assert {ids[-1], "made just now", *(Path(path).stem for path in young)} <= set(kept)
+    for version in kept:
+        searcher = IndexSearcher(layout, read_version(layout, version))
+        assert len(searcher.segments[0].articles) == searcher.segments[0].manifest.rows
+    status.run(config(tmp_path), options(verify=True))
+    assert cleaned(tmp_path, keep=keep)["removed"] == {}
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
+
+
+def test_old_things_of_every_kind_go_and_what_current_needs_stays(tmp_path: Path) -> None:
+    layout = Layout(str(tmp_path))
+    version = write_version(layout)
+    old_parts = [add_part(layout, f"pubmed25n000{i}", Article(i)) for i in (1, 2)]
+    old = add_snapshot(layout, old_parts)
+    baseline = Lineage(number=1, baseline=("pubmed26n0001",))
+    new_parts = [add_part(layout, f"pubmed26n000{i}", Article(i)) for i in (1, 2)]
+    new = add_snapshot(layout, new_parts, old, baseline)
+    add_part(layout, "pubmed26n0003", Article(9))
+    for space in ("f1", "f0"):
+        for r in row_ranges([*old_parts, *new_parts[:1]], 8) + row_ranges(new_parts, 8):
+            vectors = np.zeros((1, 4), np.float16)
+            path = layout.vector_part(space, "all", r.name)
+            write_vector_part(path, np.ones(1, np.int64), np.ones(1, np.uint64), vectors, np.ones(1, bool))
+    record = QuantizerRecord(sha256="x", factory="", metric="", spherical=False, seed=0, trained_on=1)
+    write_bytes(layout.quantizer("x"), b"an old one")
+    write_bytes(layout.quantizer_record("inputs"), record.model_dump_json().encode())
+    write_bytes(f"{layout.worker_shard('inputs', 0)}/{'lists.faiss'}", b"lists")
+    write_bytes(f"{layout.sources}/pubmed26n0001.xml.gz", b"source")
+    write_bytes(layout.run_report("r"), b"{}")
+    for place in (tmp_path, tmp_path / "segments", tmp_path / "vectors/f1/all", tmp_path / "shards/inputs"):
+        (place / ".half.1234.tmp").write_bytes(b"half")
+    (tmp_path / "sources" / ".half.1234.tmp").write_bytes(b"to be gone on with")
+    add(layout, version, "old", segments=version.segments[:1], snapshot=old.id, fingerprint="f0", quantizer="x")
+    add(layout, version, "new", segments=version.segments[1:], snapshot=new.id)
+    set_current(layout, Current(version="new", history=("old",)))
+    make_old(tmp_path)
+    before = files(tmp_path)
+    assert cleaned(tmp_path, grace=24 * 10)["removed"] == {}  # nothing is as old as that
+    assert cleaned(tmp_path, keep=1)["kept_versions"] == ["new", "old"]
+    lost = before - files(tmp_path)
+    assert {Path(path).name for path in lost} >= {".half.1234.tmp", "lists.faiss"}
+    assert not [path for path in lost if path.startswith(("versions", "segments/s", "articles", "snapshots"))]
+
+    removed = names(report := cleaned(tmp_path))
+    assert report["kept_versions"] == ["new"]
+    assert (removed["versions"], removed["segments"], removed["snapshots"]) == (["old"], ["s0"], [old.id])
+    assert (removed["quantizers"], removed["quantizer records"]) == (["x"], ["inputs"])
+    assert removed["articles"] == ["pubmed25n0001", "pubmed25n0002"]
+    kept = {f"f1/all/{r.name}" for r in row_ranges(new_parts, 8)}
+    there = {p.relative_to(tmp_path / "vectors").with_suffix("").as_posix() for p in tmp_path.glob("vectors/*/*/*")}
+    assert there == kept
+    left = files(tmp_path)
+    assert {"sources/pubmed26n0001.xml.gz", "sources/.half.1234.tmp", "runs/r/report.json", "CURRENT"} <= left
+    assert not (tmp_path / "segments" / "s0").exists()
+    assert "versions kept: new" in gc.show(report)
+    assert cleaned(tmp_path)["removed"] == {}
+
+
+def test_a_rollback_never_goes_to_what_was_removed(tmp_path: Path) -> None:
+    layout = Layout(str(tmp_path))
+    version = write_version(layout)
+    for name in ("a", "b", "c"):
+        add(layout, version, name)
+    set_current(layout, Current(version="c", history=("a", "b")))
+    make_old(tmp_path)
+    assert cleaned(tmp_path, keep=1)["kept_versions"] == ["b", "c"]
+    assert rollback.run(config(tmp_path), options())["version"] == "b"
+    with pytest.raises(StoreError, match="no version before CURRENT; nothing was changed"):
+        rollback.run(config(tmp_path), options())
+    current = read_current(layout)
+    assert current is not None
+    assert (current.version, current.withdrawn) == ("b", ("c",))
+    assert cleaned(tmp_path, keep=9)["kept_versions"] == ["b"]  # withdrawn ones are kept by grace alone
+
+
+def test_two_runs_at_once_are_one_too_many(tmp_path: Path) -> None:
+    with exclusive(f"{tmp_path}/.gc.lock", "gc"), pytest.raises(StoreError, match="another gc is at work"):
+        cleaned(tmp_path)
+    assert cleaned(tmp_path)["removed"] == {}
+
+
+def test_a_store_that_is_not_there_is_refused_and_not_made(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="none does not exist"):
+        cleaned(tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("wrong", [{"keep": -1}, {"grace": -1}, {"grace": float("nan")}])
+def test_negative_limits_are_refused(wrong: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="give 0 or more"):
+        cleaned(tmp_path, **wrong)
