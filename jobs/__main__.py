@@ -30,8 +30,10 @@ JOBS = {
     "evaluate": "measure the quality of the CURRENT version against judgments",
     "verify": "compare an encoder with its published values, then search 1,000 real articles",
     "status": "versions, counts and sizes of the store",
+    "gc": "remove what no kept version names",
+    "plan": "what an index of many articles takes: memory, disk, hours, cost",
 }
-PLANNED = ("plan", "gc", "mine", "train-retriever", "train-reranker")
+PLANNED = ("mine", "train-retriever", "train-reranker")
 
 
 def main() -> int:

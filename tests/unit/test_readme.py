@@ -1,9 +1,12 @@
 """The README is checked like code: its tree, its commands, its configuration files."""
 
 import re
+import sys
 from pathlib import Path
 
-from jobs.__main__ import JOBS
+import pytest
+
+from jobs.__main__ import JOBS, main
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -39,3 +42,13 @@ def test_every_link_leads_somewhere() -> None:
     links = re.findall(r"\]\(([^)#]+)\)", README)
     assert links
     assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
+
+
+def test_the_plan_for_pubmed_is_what_the_command_prints(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [(command, shown)] = re.findall(r"^```\n\$ pubray (plan [^\n]*)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    monkeypatch.setattr(sys, "argv", ["pubray", *command.split()])
+    monkeypatch.delenv("PUBRAY_STORE", raising=False)
+    assert main() == 0
+    assert capsys.readouterr().out == shown

@@ -1,0 +1,149 @@
+"""The figures that `pubray plan` calculates with, each with where it is from. Nothing else knows them."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+Label = Literal["measured here", "published", "assumed", "given"]
+
+MEASURE = "python benchmarks/plan.py"
+
+
+class Figure(NamedTuple):
+    """A number, its unit, and why it is believed: by which command, in which publication, on what grounds."""
+
+    value: float
+    unit: str
+    label: Label
+    source: str
+
+
+class Figures(NamedTuple):
+    """All that a plan takes for granted beside shapes of models and layouts of files. A core is one of this machine."""
+
+    source_bytes: Figure = Figure(1_300, "B/record", "published", "NCBI: 52 GB for a baseline of 40 million")
+    records_per_article: Figure = Figure(
+        1.2, "records", "published", "NCBI: 261 update files after 1,334 of the baseline"
+    )
+    download: Figure = Figure(10e6, "B/s", "assumed", "two connections to NCBI")
+    ingest: Figure = Figure(4_150, "records/core-s", "measured here", "python benchmarks/ingest.py")
+    ingest_memory: Figure = Figure(358e6, "B/worker", "measured here", "python benchmarks/ingest.py")
+    part_bytes: Figure = Figure(668, "B/record", "measured here", MEASURE)
+    first_snapshot: Figure = Figure(500_000, "articles/core-s", "measured here", "python benchmarks/snapshot.py")
+    next_snapshot: Figure = Figure(5_000_000, "articles/core-s", "measured here", "python benchmarks/snapshot.py")
+    snapshot_memory: Figure = Figure(200, "B/row of a class", "measured here", "python benchmarks/snapshot.py")
+    snapshot_bytes: Figure = Figure(17, "B/article", "measured here", MEASURE)
+    compare: Figure = Figure(2_500_000, "articles/core-s", "measured here", MEASURE)
+    gpu_use: Figure = Figure(0.4, "of the peak", "assumed", "bfloat16, texts of like length in a batch")
+    core_encoding: Figure = Figure(1.5e11, "FLOP/core-s", "measured here", "python benchmarks/encode.py, bfloat16")
+    tokenising: Figure = Figure(446_000, "tokens/core-s", "measured here", MEASURE)
+    engine_memory: Figure = Figure(1.5e9, "B/process", "assumed", "an engine, beside the weights in float32")
+    process_memory: Figure = Figure(0.4e9, "B/process", "assumed", "a Ray worker with Arrow, FAISS and torch")
+    articles_bytes: Figure = Figure(1_736, "B/article", "measured here", MEASURE)
+    products: Figure = Figure(5e10, "FLOP/core-s", "measured here", f"{MEASURE}, float32")
+    rounds: Figure = Figure(10, "rounds", "published", "FAISS: k-means of an IVF index")
+    copying: Figure = Figure(196e6, "B/core-s", "measured here", f"{MEASURE}, merging")
+    exact_search: Figure = Figure(150e6, "B/core-s", "measured here", f"{MEASURE}, 200 queries")
+    worker_memory: Figure = Figure(3_000, "B/article", "assumed", "a worker's article beside 3 B per dimension")
+    night_encoded: Figure = Figure(0.6, "of the records", "assumed", "new, or revised in text")
+    night_rows: Figure = Figure(0.8, "of the records", "assumed", "those, or revised in metadata")
+    serve_cores: Figure = Figure(4, "cores", "assumed", "one replica of each deployment")
+
+
+FIGURES = Figures()
+
+CORE_HOUR = Figure(0.05, "USD/core-h", "assumed", "list prices of clouds; --core-hour")
+
+
+class Gpu(NamedTuple):
+    """A kind of GPU."""
+
+    flops: Figure
+    """Dense products in bfloat16 (T4: float16)."""
+    hour: Figure
+
+
+def _gpu(teraflops: float, price: float) -> Gpu:
+    return Gpu(
+        Figure(teraflops * 1e12, "FLOP/s", "published", "NVIDIA's data sheet, dense"),
+        Figure(price, "USD/GPU-h", "assumed", "list prices of clouds; --gpu-hour"),
+    )
+
+
+GPUS = {
+    "h100": _gpu(989, 3.00),
+    "a100": _gpu(312, 1.80),
+    "l40s": _gpu(362, 1.20),
+    "l4": _gpu(121, 0.60),
+    "a10g": _gpu(70, 0.75),
+    "t4": _gpu(65, 0.35),
+}
+
+
+class EncoderFigures(NamedTuple):
+    """What a known encoder is made of."""
+
+    config: str
+    """Its file in infra/config/."""
+    shape: Mapping[str, Any]
+    """Of its config.json, what the FLOP follow from."""
+    parameters: int
+    tokens: Figure
+    """Mean of an article with an abstract, special tokens and template included."""
+
+
+def _shape(kind: str, layers: int, hidden: int, heads: int, intermediate: int, **more: int) -> dict[str, Any]:
+    return {
+        "model_type": kind,
+        "num_hidden_layers": layers,
+        "hidden_size": hidden,
+        "num_attention_heads": heads,
+        "intermediate_size": intermediate,
+        **more,
+    }
+
+
+def _tokens(value: float, label: Label, source: str) -> Figure:
+    return Figure(value, "tokens/article", label, source)
+
+
+_GUESS = "no tokenizer of it at hand; WordPieces are 294"
+
+ENCODERS = {
+    "minilm": EncoderFigures(
+        "demo.toml",
+        _shape("bert", 6, 384, 12, 1536),
+        22_713_216,
+        _tokens(220, "measured here", f"{MEASURE}, at most 256"),
+    ),
+    "medcpt": EncoderFigures(
+        "medcpt.toml",
+        _shape("bert", 12, 768, 12, 3072),
+        109_482_240,
+        _tokens(294, "measured here", f"{MEASURE}, MiniLM's vocabulary"),
+    ),
+    "bmretriever-410m": EncoderFigures(
+        "bmretriever-410m.toml",
+        _shape("gpt_neox", 24, 1024, 16, 4096),
+        353_822_720,
+        _tokens(330, "assumed", _GUESS),
+    ),
+    "bmretriever-1b": EncoderFigures(
+        "bmretriever-1b.toml",
+        _shape("gpt_neox", 16, 2048, 8, 8192),
+        908_759_040,
+        _tokens(330, "assumed", _GUESS),
+    ),
+    "bmretriever-2b": EncoderFigures(
+        "bmretriever-2b.toml",
+        _shape("gemma", 18, 2048, 8, 16384, num_key_value_heads=1, head_dim=256),
+        2_506_172_416,
+        _tokens(310, "assumed", _GUESS),
+    ),
+    "bmretriever-7b": EncoderFigures(
+        "bmretriever-7b.toml",
+        _shape("mistral", 32, 4096, 32, 14336, num_key_value_heads=8),
+        7_110_660_096,
+        _tokens(380, "assumed", _GUESS),
+    ),
+}
+"""Shapes and parameters are published: those of config.json on the model hub."""
