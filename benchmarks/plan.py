@@ -32,7 +32,7 @@ from retrieval.tokens import TowerTokenizer
 from retrieval.topk import BLOCK, blocked_matmul, exact_search, lay_out
 from schemas.config import Config
 from schemas.encoder import TowerSpec
-from schemas.layout import ARTICLES
+from schemas.layout import ARTICLES, POSTINGS, TERMS, YEARS
 
 DIMENSION, LISTS = 768, 256
 ANY_LENGTH = 1 << 20
@@ -120,9 +120,11 @@ def segments(config: Config, pmids: list[int]) -> dict[str, float]:
             )
         )
         records = sum((Path(folder) / name / ARTICLES).stat().st_size for name in "01")
+        facets = sum((Path(folder) / "m" / name).stat().st_size for name in (YEARS, TERMS, POSTINGS))
         size = sum(digest.bytes for part in parts for digest in part.manifest.files.values())
     return {
         "articles.arrow, bytes/article": records / len(keys),
+        "facets, bytes/article": facets / len(keys),
         "encoding, rows/s": len(keys) / encode,
         "writing a segment, bytes/s": size / build,
         "merging, bytes/s": size / merge,

@@ -184,7 +184,8 @@ class Planner:
     def row_bytes(self) -> float:
         """Return the bytes of an article in all files of a segment."""
         keys = ROW_NUMBER + 3 * ROW_NUMBER // 2
-        return 2 * self.dimension + self.code_bytes() + keys + self.figures.articles_bytes.value
+        measured = self.figures.articles_bytes.value + self.figures.facets_bytes.value
+        return 2 * self.dimension + self.code_bytes() + keys + measured
 
     def _encoding(self, articles: float) -> tuple[Step, float]:
         """Return the work of the cores, and the seconds of one GPU, on some articles."""

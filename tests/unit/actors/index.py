@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from retrieval.quantizer import Quantizer, train_quantizer
-from retrieval.storage import write_bytes
+from retrieval.storage import write_bytes, write_named
 from retrieval.tombstones import write_tombstones
 from retrieval.topk import Pmids, Rows
 from schemas.layout import Layout
@@ -76,5 +76,6 @@ def write_version(layout: Layout, *, nlist: int = 8, nprobe: int = 2, candidates
             "candidates": candidates,
             "segments": tuple(segments),
             "articles": ROWS,
+            "checks": VERSION.checks.model_copy(update={"truth": write_named(layout.truth, b"truth")}),
         }
     )

@@ -100,7 +100,7 @@ def test_the_table_of_all_of_pubmed_fits_a_terminal(tmp_path: Path) -> None:
     assert max(len(line) for line in lines) <= 120
 
 
-@pytest.mark.parametrize("lost", ["quantizers", "tombstones"])
+@pytest.mark.parametrize("lost", ["quantizers", "tombstones", "truths"])
 def test_verify_misses_what_a_search_needs(lost: str, tmp_path: Path) -> None:
     layout = Layout(str(tmp_path))
     dead = write_tombstones(layout.tombstones, np.array([3], np.int64))

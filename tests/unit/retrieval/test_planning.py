@@ -10,7 +10,7 @@ from retrieval.planning import Planner, Scale, Stage
 from retrieval.quantizer import train_quantizer
 from schemas.config import Config
 from schemas.figures import ENCODERS, FIGURES, GPUS
-from schemas.layout import ARTICLES
+from schemas.layout import ARTICLES, POSTINGS, TERMS, YEARS
 from tests.unit.retrieval import corpus
 
 SCALE = Scale(articles=40_000_000, nightly=100_000, cores=16, gpus=1, gpu=GPUS["h100"])
@@ -33,16 +33,20 @@ def planner_of(dimension: int, kind: str = "RR{dimension},IVF{nlist},RaBitQ", nl
     return Planner(config.model_copy(update={"encoder": encoder}), MEDCPT, SCALE, FIGURES)
 
 
+FACETS = (YEARS, TERMS, POSTINGS)
+
+
 @pytest.mark.parametrize("factory", ["RR{dimension},IVF{nlist},RaBitQ", "IVF{nlist},SQ8", "IVF{nlist},Flat"])
 def test_bytes_of_a_row_are_those_of_a_segments_files(factory: str, tmp_path: Path) -> None:
     rows = corpus.vectors(0, 500)
     quantizer = corpus.quantizer(factory.format(dimension=corpus.DIMENSION, nlist=8), rows)
     segment = corpus.build(tmp_path / "s", quantizer, rows, np.arange(500)).manifest
-    size = sum(file.bytes for name, file in segment.files.items() if name != ARTICLES)
+    size = sum(file.bytes for name, file in segment.files.items() if name not in (ARTICLES, *FACETS))
     header = 4 + 8 + 8 + 4 + 8 + 8 * 8  # of lists.faiss
     planner = planner_of(corpus.DIMENSION, factory)
     assert planner.code_bytes() == segment.code_size
-    assert 500 * (planner.row_bytes() - FIGURES.articles_bytes.value) == size - header
+    measured = FIGURES.articles_bytes.value + FIGURES.facets_bytes.value
+    assert 500 * (planner.row_bytes() - measured) == size - header
 
 
 def test_bytes_of_vectors_are_those_of_a_vector_part(tmp_path: Path) -> None:

@@ -78,7 +78,6 @@ def test_a_file_that_is_named_by_its_sha256_is_checked_against_it(tmp_path: Path
         read_named(path, name, "thing")
 
 
-
 def test_a_written_file_is_whole_and_alone(tmp_path: Path) -> None:
     write_bytes(str(tmp_path / "new" / "a"), b"content")
     assert read_bytes(str(tmp_path / "new" / "a"), "it") == b"content"
