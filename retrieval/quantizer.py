@@ -5,6 +5,7 @@ index without centroids of its own, so that a hundred segments hold the centroid
 """
 
 import hashlib
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,13 +13,27 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.topk import BLOCK, QUERY_BLOCK, blocked_matmul, lay_out
+from retrieval.kmeans import kmeans
+from retrieval.topk import BLOCK, QUERY_BLOCK, Rows, Weights, blocked_matmul, lay_out
 from schemas.errors import InputError, UsageError
 from schemas.manifest import QuantizerRecord
 
 Floats = NDArray[np.float32]
 Lists = NDArray[np.int64]
 Codes = NDArray[np.uint8]
+
+CODE_SAMPLE = 65_536
+"""Vectors that codes are trained on at most: 256 for each of the 256 entries of a PQ codebook, as FAISS takes."""
+
+ASSIGN_PRODUCTS = 2**24
+"""Distances to centroids (float32) that an assignment holds at a time, 64 MB."""
+GRAPH_LISTS = 8192
+"""With so many lists queries find theirs by a graph over the centroids."""
+GRAPH_LINKS = 32
+GRAPH_BREADTH = 100
+"""efConstruction."""
+GRAPH_REACH = 4
+"""Centroids looked at for each list probed (efSearch)."""
 
 
 class Probes(NamedTuple):
@@ -29,47 +44,28 @@ class Probes(NamedTuple):
     distances: Floats  # (q, nprobe), by the index's metric
 
 
-def nlist_for(rows: int) -> int:
-    """Return the number of lists for a corpus: the power of two at or below rows / 128, between 1 and 65,536."""
-    return 1 << min(16, max(0, (rows // 128).bit_length() - 1))
-
-
-def nprobe_for(nlist: int) -> int:
-    """Return how many lists a query scans: 16 * nlist^(1/4), so 64 of 256 and 256 of 65,536 (docs/decisions.md)."""
-    return min(nlist, round(16 * nlist**0.25))
-
-
-def metric_for(*, normalize: bool) -> str:
-    """Return the first stage's metric.
-
-    For vectors of length 1 both rank alike, and L2 leaves smaller residuals; raw inner products need their own.
-    """
-    return "l2" if normalize else "inner_product"
-
-
-def train_quantizer(sample: Floats, factory: str, *, metric: str, seed: int) -> tuple[bytes, QuantizerRecord]:
+def train_quantizer(
+    sample: Rows, factory: str, *, metric: str, seed: int, device: str = "cpu"
+) -> tuple[bytes, QuantizerRecord]:
     """Train on a sample (n, d) and return the file's content and how it came about.
+
+    The centroids are found by k-means on a torch device and given to FAISS, which trains its codes alone. Memory beside
+    the sample: the centroids (see `kmeans`) and 65,536 vectors in float32. The sample is left as it is; a transform
+    to fewer dimensions makes a smaller copy.
 
     Raises:
         UsageError: FAISS does not know `factory`, or it is not an index type that can be built in parts.
         InputError: the sample is too small for it.
     """
-    faiss_metric = faiss.METRIC_L2 if metric == "l2" else faiss.METRIC_INNER_PRODUCT
-    try:
-        index = faiss.index_factory(sample.shape[1], factory, faiss_metric)
-        ivf = faiss.downcast_index(faiss.extract_index_ivf(index))
-    except RuntimeError as error:
-        raise UsageError(
-            f"index.type gives {factory!r}: {_reason(error)}; give an IVF type such as IVF{{nlist}},RaBitQ"
-        ) from None
-    if isinstance(ivf, faiss.IndexIVFFastScan):
-        raise UsageError(f"index.type gives {factory!r}: fast-scan lists cannot be merged; leave out the 'fs'")
+    index, ivf = _untrained(sample.shape[1], factory, metric)
     if len(sample) < ivf.nlist:
         raise InputError(f"{len(sample)} vectors cannot train {ivf.nlist} lists; lower index.nlist")
-    spherical = metric == "inner_product"
-    ivf.cp.seed, ivf.cp.spherical, ivf.cp.min_points_per_centroid = seed + 1, spherical, 1
+    chosen = np.random.default_rng(seed).choice(len(sample), min(len(sample), CODE_SAMPLE), replace=False)
+    few = sample[np.sort(chosen)].astype(np.float32)
     try:
-        index.train(np.ascontiguousarray(sample, np.float32))
+        matrix = _trained_transform(index, few)
+        centroids = _centroids(sample, matrix, ivf.nlist, spherical=metric != "l2", seed=seed, device=device)
+        _train_codes(index, ivf, centroids, few)
     except RuntimeError as error:
         raise InputError(
             f"{len(sample)} vectors cannot train {factory!r}: {_reason(error)}; index more articles or set index.type"
@@ -79,10 +75,84 @@ def train_quantizer(sample: Floats, factory: str, *, metric: str, seed: int) -> 
         sha256=hashlib.sha256(content).hexdigest(),
         factory=factory,
         metric=metric,
-        spherical=spherical,
+        spherical=metric != "l2",
         seed=seed,
         trained_on=len(sample),
     )
+
+
+def _untrained(dimension: int, factory: str, metric: str) -> tuple[faiss.Index, faiss.IndexIVF]:
+    """Return the index that a factory string names, and the IVF index in it.
+
+    Raises:
+        UsageError: it is not one that can be built in parts.
+    """
+    try:
+        index = faiss.index_factory(
+            dimension, factory, faiss.METRIC_L2 if metric == "l2" else faiss.METRIC_INNER_PRODUCT
+        )
+        ivf = faiss.downcast_index(faiss.extract_index_ivf(index))
+    except RuntimeError as error:
+        raise UsageError(
+            f"index.type gives {factory!r}: {_reason(error)}; give an IVF type such as IVF{{nlist}},RaBitQ"
+        ) from None
+    if isinstance(ivf, faiss.IndexIVFFastScan):
+        raise UsageError(f"index.type gives {factory!r}: fast-scan lists cannot be merged; leave out the 'fs'")
+    if not isinstance(faiss.downcast_index(ivf.quantizer), faiss.IndexFlat | faiss.IndexHNSW):
+        raise UsageError(f"index.type gives {factory!r}: lists have one centroid each here; give IVF{{nlist}}")
+    if not isinstance(index, faiss.IndexIVF | faiss.IndexPreTransform):
+        raise UsageError(f"index.type gives {factory!r}: rows are scored exactly anyway; leave out the refinement")
+    if isinstance(ivf, faiss.IndexIVFPQ):
+        ivf.do_polysemous_training = False  # minutes, for a search that is not used
+    return index, ivf
+
+
+def _trained_transform(index: faiss.Index, vectors: Floats) -> Floats:
+    """Train what is in front of the lists, and return all of it as one matrix (d, d_out)."""
+    matrix: Floats = np.eye(index.d, dtype=np.float32)
+    for transform in _transforms(index):
+        step = vectors @ matrix
+        if not transform.is_trained:
+            transform.train(step)
+        matrix = matrix @ _matrix(transform)
+    return matrix
+
+
+def _centroids(sample: Rows, matrix: Floats, k: int, *, spherical: bool, seed: int, device: str) -> Floats:
+    """Return the centroids of sample @ matrix; those of a rotated sample are the rotated centroids of the sample."""
+    if np.allclose(matrix @ matrix.T, np.eye(len(matrix)), atol=1e-4):
+        return kmeans(sample, k, spherical=spherical, seed=seed, device=device) @ matrix
+    projected = np.empty((len(sample), matrix.shape[1]), np.float16)
+    for start in range(0, len(sample), CODE_SAMPLE):
+        projected[start : start + CODE_SAMPLE] = sample[start : start + CODE_SAMPLE].astype(np.float32) @ matrix
+    return kmeans(projected, k, spherical=spherical, seed=seed, device=device)
+
+
+def _train_codes(index: faiss.Index, ivf: faiss.IndexIVF, centroids: Floats, vectors: Floats) -> None:
+    """Give an IVF index its centroids, and train what is left on vectors that it has not transformed yet."""
+    flat = faiss.IndexFlat(ivf.d, ivf.metric_type)
+    flat.add(centroids)
+    graph = ivf.nlist >= GRAPH_LISTS or isinstance(faiss.downcast_index(ivf.quantizer), faiss.IndexHNSW)
+    ivf.quantizer.this.own(True)  # freed here
+    ivf.quantizer = flat
+    index.train(vectors)
+    coarse = _graph(centroids, ivf.metric_type) if graph else flat
+    ivf.quantizer = coarse
+    flat.this.own(coarse is not flat)
+    coarse.this.own(False)  # freed with the index
+
+
+def _graph(centroids: Floats, metric: int) -> faiss.IndexHNSWFlat:
+    """Return the graph over centroids, by one thread: with more it depends on which is faster."""
+    graph = faiss.IndexHNSWFlat(centroids.shape[1], GRAPH_LINKS, metric)
+    graph.hnsw.efConstruction = GRAPH_BREADTH
+    threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        graph.add(centroids)
+    finally:
+        faiss.omp_set_num_threads(threads)
+    return graph
 
 
 def _reason(error: RuntimeError) -> str:
@@ -98,17 +168,12 @@ class Quantizer:
         self._index = faiss.deserialize_index(np.frombuffer(content, np.uint8))
         self._ivf = faiss.downcast_index(faiss.extract_index_ivf(self._index))
         self._coarse = faiss.downcast_index(self._ivf.quantizer)
+        self._has_graph = isinstance(self._coarse, faiss.IndexHNSW)
         self.dimension: int = self._index.d
         self.nlist: int = self._ivf.nlist
         self.code_size: int = self._ivf.code_size
         self.is_l2: bool = self._ivf.metric_type == faiss.METRIC_L2
-        self._rotations = [
-            lay_out(_matrix(faiss.downcast_VectorTransform(self._index.chain.at(i))))
-            for i in range(self._index.chain.size() if isinstance(self._index, faiss.IndexPreTransform) else 0)
-        ]
-        centroids: Floats = self._coarse.reconstruct_n(0, self.nlist)
-        self._centroids = lay_out(centroids.T)
-        self._squares = np.einsum("ld,ld->l", centroids, centroids)
+        self._rotations = [lay_out(_matrix(transform)) for transform in _transforms(self._index)]
         self._shell = self._serialized_shell()
 
     def rotate(self, vectors: Floats, block_rows: int = BLOCK) -> Floats:
@@ -119,7 +184,11 @@ class Quantizer:
 
     def assign(self, rotated: Floats) -> Lists:
         """Return for each of (n, d) rotated vectors the list it belongs to: exact, ties to the lower list."""
-        return np.argmin(self._distances(rotated, BLOCK), axis=1).astype(np.int64)
+        lists = np.empty(len(rotated), np.int64)
+        rows = max(1, min(BLOCK, ASSIGN_PRODUCTS // self.nlist))
+        for start in range(0, len(rotated), rows):
+            lists[start : start + rows] = np.argmin(self._distances(rotated[start : start + rows], rows), axis=1)
+        return lists
 
     def encode(self, rotated: Floats, lists: Lists) -> Codes:
         """Return the codes (n, code_size) of rotated vectors in their lists."""
@@ -129,8 +198,15 @@ class Quantizer:
         return codes
 
     def probe(self, queries: Floats, nprobe: int) -> Probes:
-        """Return where (q, d) queries are searched: the `nprobe` lists nearest to each."""
+        """Return where (q, d) queries are searched: the `nprobe` lists nearest to each.
+
+        With a graph nearly all of them; a list that it does not reach is -1.
+        """
         rotated = self.rotate(queries, QUERY_BLOCK)
+        if self._has_graph and GRAPH_REACH * nprobe < self.nlist:
+            reach = faiss.SearchParametersHNSW(efSearch=GRAPH_REACH * nprobe)
+            found, lists = self._coarse.search(rotated, nprobe, params=reach)
+            return Probes(rotated, lists, found)
         distances = self._distances(rotated, QUERY_BLOCK)
         lists = np.argsort(distances, axis=1, kind="stable")[:, :nprobe].astype(np.int64)
         nearest = np.take_along_axis(distances, lists, axis=1)
@@ -154,8 +230,18 @@ class Quantizer:
 
     def _distances(self, rotated: Floats, block_rows: int) -> Floats:
         """Return (n, nlist): squared L2 less the vector's own square, or the negative inner product."""
-        products = blocked_matmul(rotated, self._centroids, block_rows)
-        return self._squares - 2 * products if self.is_l2 else -products
+        centroids, squares = self._exact
+        products = blocked_matmul(rotated, centroids, block_rows)
+        products *= -2 if self.is_l2 else -1
+        if self.is_l2:
+            products += squares
+        return products
+
+    @cached_property
+    def _exact(self) -> tuple[Weights, Floats]:
+        """The centroids, laid out for products, and their squares; queries that have a graph can do without."""
+        centroids: Floats = self._coarse.reconstruct_n(0, self.nlist)
+        return lay_out(centroids.T), np.einsum("ld,ld->l", centroids, centroids)
 
     def _serialized_shell(self) -> NDArray[np.uint8]:
         """Return the IVF index without its centroids: what a segment needs of it beside its lists."""
@@ -165,6 +251,13 @@ class Quantizer:
             return faiss.serialize_index(self._ivf)
         finally:
             self._ivf.quantizer = self._coarse
+
+
+def _transforms(index: faiss.Index) -> list[faiss.VectorTransform]:
+    """Return what an index does to vectors before it looks for their lists."""
+    if not isinstance(index, faiss.IndexPreTransform):
+        return []
+    return [faiss.downcast_VectorTransform(index.chain.at(i)) for i in range(index.chain.size())]
 
 
 def _matrix(transform: faiss.LinearTransform) -> Floats:

@@ -80,11 +80,13 @@ class IndexConfig(Frozen):
     nprobe: NonNegativeInt = 0
     candidates: PositiveInt = 200
     """Rows per query that survive the first stage and are scored exactly; more where many hits are wanted."""
+    target_recall: float = Field(0, ge=0, le=1)
+    """Above 0: `index` measures which nprobe, and if need be more candidates, reach this recall@10."""
     rows_per_worker: PositiveInt = 262_144
     """Bounds a worker: about 3 * dimension + 3,000 bytes a row."""
     min_workers: PositiveInt = 2
-    sample: PositiveInt = 1_000_000
-    """Vectors that the quantizer is trained on at most."""
+    sample: NonNegativeInt = 0
+    """Vectors that the quantizer is trained on at most; held once, 2 * dimension bytes each."""
     seed: int = 0
     recall_queries: PositiveInt = 200
     recall_floor: float = Field(0.95, ge=0, le=1)

@@ -60,9 +60,7 @@ def write_pieces(
 def write_version(layout: Layout, *, nlist: int = 8, nprobe: int = 2, candidates: int = 20) -> IndexVersion:
     """Write a quantizer and two segments; return the version of them."""
     rows = corpus.vectors(0, ROWS)
-    content, record = train_quantizer(
-        rows.astype(np.float32), f"RR{corpus.DIMENSION},IVF{nlist},RaBitQ", metric="l2", seed=0
-    )
+    content, record = train_quantizer(rows, f"RR{corpus.DIMENSION},IVF{nlist},RaBitQ", metric="l2", seed=0)
     assert record.sha256 == hashlib.sha256(content).hexdigest()
     write_bytes(layout.quantizer(record.sha256), content)
     quantizer = Quantizer(content)

@@ -1,15 +1,13 @@
 import faiss
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from retrieval.quantizer import Floats, Quantizer, metric_for, nlist_for, nprobe_for, train_quantizer
+from retrieval.quantizer import Floats, Quantizer, train_quantizer
 from schemas.errors import InputError, UsageError
 from tests.unit.retrieval import corpus
 
-SAMPLE = corpus.vectors(0, 400).astype(np.float32)
-RAW = corpus.vectors(0, 400, normalize=False).astype(np.float32)
+SAMPLE = corpus.vectors(0, 400)
+RAW = corpus.vectors(0, 400, normalize=False)
 TYPES = [
     ("RR16,IVF8,RaBitQ", "l2"),
     ("RR16,IVF8,RaBitQ", "inner_product"),
@@ -27,29 +25,6 @@ def content(factory: str, metric: str, seed: int = 0) -> bytes:
 def centroids(data: bytes) -> Floats:
     index = faiss.deserialize_index(np.frombuffer(data, np.uint8))
     return faiss.extract_index_ivf(index).quantizer.reconstruct_n()
-
-
-@given(st.integers(0, 10**9))
-def test_nlist_is_the_power_of_two_at_or_below_a_128th(rows: int) -> None:
-    nlist = nlist_for(rows)
-    assert 1 <= nlist <= 65_536
-    assert nlist.bit_count() == 1
-    assert nlist == 1 or nlist * 128 <= rows
-    assert nlist == 65_536 or rows < nlist * 256
-
-
-@given(st.integers(1, 2**20))
-def test_nprobe_is_within_nlist_and_grows_with_it(nlist: int) -> None:
-    assert 1 <= nprobe_for(nlist) <= nlist
-    assert nprobe_for(nlist) <= nprobe_for(nlist + 1)
-
-
-def test_nprobe_is_what_was_measured() -> None:
-    assert [nprobe_for(nlist) for nlist in (1, 16, 256, 65_536)] == [1, 16, 64, 256]
-
-
-def test_raw_inner_products_have_their_own_metric() -> None:
-    assert (metric_for(normalize=True), metric_for(normalize=False)) == ("l2", "inner_product")
 
 
 @pytest.mark.parametrize(("factory", "metric"), TYPES)

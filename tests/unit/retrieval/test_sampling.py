@@ -25,8 +25,8 @@ def write(folder: Path, sizes: list[int]) -> dict[str, int]:
 def test_a_sample_has_each_part_in_proportion_and_no_vector_twice(
     sizes: list[int], size: int, seed: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    sample = sample_vectors(write(tmp_path_factory.mktemp("sample"), sizes), size, seed)
-    assert sample.dtype == np.float32
+    sample = sample_vectors(write(tmp_path_factory.mktemp("sample"), sizes), size, seed, dimension=2)
+    assert sample.dtype == np.float16
     assert len(np.unique(sample, axis=0)) == len(sample)
     assert (sample[:, 1] % 2 == 1).all()  # only rows that have a vector
     share = min(1, size / sum(sizes))
@@ -35,11 +35,11 @@ def test_a_sample_has_each_part_in_proportion_and_no_vector_twice(
 
 
 def test_all_are_taken_where_there_are_fewer(tmp_path: Path) -> None:
-    assert len(sample_vectors(write(tmp_path, [3, 5]), 1000, 0)) == 8
+    assert len(sample_vectors(write(tmp_path, [3, 5]), 1000, 0, dimension=2)) == 8
 
 
 def test_the_same_arguments_give_the_same_sample_and_another_seed_another(tmp_path: Path) -> None:
     counts = write(tmp_path, [50, 50])
-    first = sample_vectors(counts, 20, 0).tolist()
-    assert first == sample_vectors(counts, 20, 0).tolist()
-    assert first != sample_vectors(counts, 20, 1).tolist()
+    first = sample_vectors(counts, 20, 0, dimension=2).tolist()
+    assert first == sample_vectors(counts, 20, 0, dimension=2).tolist()
+    assert first != sample_vectors(counts, 20, 1, dimension=2).tolist()
