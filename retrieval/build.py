@@ -22,18 +22,35 @@ def shard_of(pmids: Pmids, num_shards: int) -> Lists:
     return ((mixed ^ (mixed >> np.uint64(31))) % np.uint64(num_shards)).astype(np.int64)
 
 
-def group_rows(quantizer: Quantizer, rows: Rows, pmids: Pmids, articles: pa.Table) -> RowGroup:
-    """Put rows into their lists and encode them: one group over all lists, in (list, pmid) order."""
-    lists = np.empty(len(rows), np.int64)
-    codes = np.empty((len(rows), quantizer.code_size), np.uint8)
-    for start in range(0, len(rows), BLOCK):
+def group_rows(
+    quantizer: Quantizer, rows: Rows, pmids: Pmids, articles: pa.Table, chosen: Lists | None = None
+) -> tuple[Lists, Iterator[RowGroup]]:
+    """Put rows into their lists and encode them: all of them, or those at the positions `chosen`.
+
+    Returns the rows per list (nlist,), and the rows in (list, pmid) order. Memory beside what is handed in: the codes,
+    32 bytes a row, and one group.
+    """
+    chosen = np.arange(len(rows)) if chosen is None else chosen
+    lists = np.empty(len(chosen), np.int64)
+    codes = np.empty((len(chosen), quantizer.code_size), np.uint8)
+    for start in range(0, len(chosen), BLOCK):
         block = slice(start, start + BLOCK)
-        rotated = quantizer.rotate(rows[block].astype(np.float32))
+        rotated = quantizer.rotate(rows[chosen[block]].astype(np.float32))
         lists[block] = quantizer.assign(rotated)
         codes[block] = quantizer.encode(rotated, lists[block])
-    order = np.lexsort((pmids, lists))
+    order = np.lexsort((pmids[chosen], lists))
     sizes = np.bincount(lists, minlength=quantizer.nlist)
-    return RowGroup(codes[order], rows[order], pmids[order], articles.take(pa.array(order)), sizes)
+    return sizes, _ordered_groups(codes, rows, pmids, articles, chosen, order, sizes)
+
+
+def _ordered_groups(
+    codes: Codes, rows: Rows, pmids: Pmids, articles: pa.Table, chosen: Lists, order: Lists, sizes: Lists
+) -> Iterator[RowGroup]:
+    ends = np.concatenate([[0], np.cumsum(sizes)])
+    for first, last in _runs(sizes):
+        part = order[ends[first] : ends[last]]
+        place = chosen[part]
+        yield RowGroup(codes[part], rows[place], pmids[place], articles.take(pa.array(place)), sizes[first:last])
 
 
 def merged_sizes(segments: Sequence[OpenSegment]) -> Lists:

@@ -23,6 +23,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from retrieval.facets import Facets, FacetWriter
+from retrieval.pmid_order import write_order
 from retrieval.quantizer import Codes, Floats, Lists, Probes, Quantizer
 from retrieval.rowset import RowSet
 from retrieval.storage import atomic_path, check_file, file_digest, map_file, read_document
@@ -79,12 +80,11 @@ def write_segment(
 
     A folder that is there already holds the same, and is left as it is.
 
-    `sizes` are the rows per list (nlist,). Memory: one group, 12 bytes a row for the order of the PMIDs, and what
-    `FacetWriter` says.
+    `sizes` are the rows per list (nlist,). Memory: one group, 100 MB for the order of the PMIDs, and what `FacetWriter`
+    says.
     """
     with atomic_path(folder) as temporary:
         temporary.mkdir()
-        all_pmids = [np.empty(0, np.int64)]
         with (
             (temporary / LISTS).open("wb") as lists,
             (temporary / ROWS).open("wb") as rows,
@@ -96,18 +96,16 @@ def write_segment(
             facets, first = FacetWriter(temporary), 0
             for group in groups:
                 for codes, ids in _split(group, first):
-                    lists.write(codes.tobytes())
-                    lists.write(ids.tobytes())
-                rows.write(group.rows.tobytes())
-                pmids.write(group.pmids.tobytes())
+                    lists.write(np.ascontiguousarray(codes).data)
+                    lists.write(ids.data)
+                rows.write(np.ascontiguousarray(group.rows).data)
+                pmids.write(np.ascontiguousarray(group.pmids).data)
                 table = group.articles.select(RECORD_SCHEMA.names).cast(RECORD_SCHEMA)
                 records.write_table(table)
                 facets.add(table)
-                all_pmids.append(group.pmids)
                 first += len(group.pmids)
         facets.finish()
-        order = np.argsort(np.concatenate(all_pmids), kind="stable").astype(np.uint32)
-        (temporary / PMID_ORDER).write_bytes(order.tobytes())
+        write_order(temporary / PMIDS, temporary / PMID_ORDER)
         manifest = Segment(
             id=segment,
             shard=shard,

@@ -57,14 +57,14 @@ def _default(kind: pa.DataType) -> object:
 
 def quantizer(factory: str, sample: Rows, metric: str = "l2") -> Quantizer:
     """Train one."""
-    content, _ = train_quantizer(sample.astype(np.float32), factory, metric=metric, seed=0)
+    content, _ = train_quantizer(sample, factory, metric=metric, seed=0)
     return Quantizer(content)
 
 
 def build(folder: Path, quantizer: Quantizer, rows: Rows, pmids: Pmids, records: pa.Table | None = None) -> OpenSegment:
     """Build one segment as one worker does, of `records` or of plain ones."""
-    group = group_rows(quantizer, rows, pmids, articles(pmids) if records is None else records)
-    manifest = write_segment(str(folder), [group], group.sizes, segment=folder.name, shard=0, quantizer=quantizer)
+    sizes, groups = group_rows(quantizer, rows, pmids, articles(pmids) if records is None else records)
+    manifest = write_segment(str(folder), groups, sizes, segment=folder.name, shard=0, quantizer=quantizer)
     return OpenSegment(str(folder), manifest, quantizer)
 
 

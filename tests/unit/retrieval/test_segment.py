@@ -136,7 +136,7 @@ def test_the_manifest_read_is_the_one_written(folder: Path, quantizer: Quantizer
 @pytest.mark.parametrize("metric", ["l2", "inner_product"])
 def test_codes_and_search_are_those_of_a_plain_faiss_index(metric: str, tmp_path: Path) -> None:
     rows = corpus.vectors(3, 500, normalize=metric == "l2")
-    data, _ = train_quantizer(rows.astype(np.float32), "IVF8,Flat", metric=metric, seed=0)
+    data, _ = train_quantizer(rows, "IVF8,Flat", metric=metric, seed=0)
     quantizer = Quantizer(data)
     pmids = np.random.default_rng(3).permutation(5000)[:500]
     segment = corpus.build(tmp_path / "s", quantizer, rows, pmids)
@@ -208,10 +208,10 @@ def test_a_segment_outlives_its_writer_and_is_written_once(quantizer: Quantizer,
 
 def test_a_broken_off_write_leaves_nothing(quantizer: Quantizer, tmp_path: Path) -> None:
     rows, pmids = corpus.vectors(8, 50), np.arange(50)
-    group = group_rows(quantizer, rows, pmids, corpus.articles(pmids))
+    sizes, [group] = group_rows(quantizer, rows, pmids, corpus.articles(pmids))
     headless = group._replace(articles=group.articles.drop_columns(["title"]))
     with pytest.raises(KeyError):
-        write_segment(str(tmp_path / "s"), [group, headless], group.sizes, segment="s", shard=0, quantizer=quantizer)
+        write_segment(str(tmp_path / "s"), [group, headless], sizes, segment="s", shard=0, quantizer=quantizer)
     assert list(tmp_path.iterdir()) == []
 
 
