@@ -6,10 +6,11 @@ from typing import Any
 
 import ray
 
-from jobs.build import RowChecks, check_rows, measure_recall
+from jobs.build import RowChecks, check_rows, measure_recall, tune, write_answers
 from jobs.console import Progress
 from jobs.store import open_layout, read_version, versions
 from retrieval.storage import write_bytes
+from retrieval.tuning import SearchRules
 from schemas.config import Config
 from schemas.errors import StoreError
 from schemas.layout import Layout
@@ -22,7 +23,7 @@ MAX_RECALL_LOSS = 0.02
 
 
 def commit(config: Config, version: IndexVersion) -> IndexVersion:
-    """Check a version whose files are there, and write its manifest.
+    """Tune a version whose files are there, if a recall is asked for, check it, and write its manifest.
 
     Raises:
         StoreError: it is not what it should be; it says why, and nothing is written.
@@ -32,11 +33,13 @@ def commit(config: Config, version: IndexVersion) -> IndexVersion:
     parent = read_version(layout, version.parent) if version.parent else None
     if parent and parent.recipe != version.recipe:
         parent = None  # of other articles
+    truth: str = ray.get(write_answers.remote(config, layout, version, parent))
+    if config.index.target_recall:
+        rules: SearchRules = ray.get(tune.remote(config, layout, version, truth))
+        version = version.model_copy(update=rules._asdict())
     rows: RowChecks
     recall: Recall
-    rows, (recall, truth) = ray.get(
-        [check_rows.remote(layout, version, parent), measure_recall.remote(config, layout, version, parent)]
-    )
+    rows, recall = ray.get([check_rows.remote(layout, version, parent), measure_recall.remote(layout, version, truth)])
     progress.add(recall.queries)
     progress.finish()
     checks = Checks(

@@ -24,29 +24,40 @@ from jobs.build import (
     merge_worker_shards,
     train,
 )
-from jobs.cluster import connect, finished
+from jobs.cluster import connect, finished, gpus
 from jobs.commit import commit, now, report_of
 from jobs.console import Progress, table
 from jobs.store import ingested, load_selection, open_layout, read_current, read_version
 from retrieval.difference import Difference
 from retrieval.parts import count_vectors, row_ranges
-from retrieval.quantizer import metric_for, nlist_for, nprobe_for
-from retrieval.segment import CONTENTS
+from retrieval.rules import metric_for, nlist_for, nprobe_for, sample_for
+from retrieval.segment import CONTENTS, read_manifest
 from retrieval.storage import read_document, write_bytes
 from schemas.base import digest
 from schemas.config import Config
 from schemas.encoder import article_fingerprint
-from schemas.errors import StoreError
+from schemas.errors import StoreError, UsageError
 from schemas.manifest import UNCHECKED, IndexVersion, QuantizerRecord, Segment, Tombstones
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the job's options."""
     parser.add_argument("--full", action="store_true", help="build everything anew instead of what changed")
+    parser.add_argument(
+        "--target-recall",
+        type=float,
+        metavar="SHARE",
+        help="search as few lists as reach this recall@10; same as --set index.target_recall=SHARE",
+    )
 
 
 def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
     """Build the version of the newest snapshot, unless it is there already."""
+    if options.target_recall is not None:
+        if not 0 < options.target_recall <= 1:
+            raise UsageError(f"--target-recall {options.target_recall:g}: give a share above 0, at most 1")
+        index = config.index.model_copy(update={"target_recall": options.target_recall})
+        config = config.model_copy(update={"index": index})
     build = _Build(config, full=options.full)
     if (there := build.existing()) is not None:
         return {**report_of(build.layout, there), "built": False}
@@ -88,7 +99,9 @@ class _Build:
         self.rows_digest = digest({"recipe": self.recipe, "snapshot": self.snapshot.id, "parent": parent})
         self.rules = digest(
             {
-                "index": config.index.model_dump(include={"nprobe", "candidates"}),
+                "index": config.index.model_dump(
+                    include={"nprobe", "candidates"} | ({"target_recall"} if config.index.target_recall else set())
+                ),
                 "encoder": config.encoder.identity(),
                 "query_tower": self.query_tower.model_dump(),
             }
@@ -138,12 +151,12 @@ class _Build:
         if not Path(path).exists():
             counts = {self._vector_part(part.range.name): part.vectors for part in work if part.vectors}
             nlist = config.nlist or nlist_for(sum(counts.values()))
-            progress = Progress("train", min(config.sample, sum(counts.values())), "vectors")
+            size = min(config.sample or sample_for(nlist), sum(counts.values()))
+            progress = Progress("train", size, "vectors")
             factory = config.type.format(dimension=dimension, nlist=nlist)
-            metric = metric_for(normalize=self.config.encoder.normalize)
-            record: QuantizerRecord = ray.get(
-                train.remote(self.layout, counts, factory, metric, config.sample, config.seed)
-            )
+            share = min(1.0, self.config.embed.num_gpus, gpus())
+            task = train.options(num_gpus=share).remote(self.config, counts, factory, size, "cuda" if share else "cpu")
+            record: QuantizerRecord = ray.get(task)
             write_bytes(path, record.model_dump_json(indent=1).encode())
             progress.add(record.trained_on)
             progress.finish()
@@ -154,6 +167,9 @@ class _Build:
         config = self.config.index
         if not work:
             return []
+        made = [f"{self.rows_digest}-{shard}" for shard in range(config.num_shards)]
+        if all(Path(self.layout.segment(segment)).is_dir() for segment in made):
+            return [s for s in (read_manifest(self.layout.segment(segment)) for segment in made) if s.rows]
         groups = _groups(work, config.rows_per_worker, config.min_workers)
         names = [digest({"of": self.rows_digest, "quantizer": quantizer, "group": i}) for i in range(len(groups))]
         source = VectorSource(self.snapshot.id, self.fingerprint, self.selection, self.pmids)
@@ -169,8 +185,8 @@ class _Build:
         progress = Progress("merge", progress.done, "rows")
         segments: list[Segment] = []
         merges = [
-            merge_worker_shards.remote(self.layout, quantizer, f"{self.rows_digest}-{shard}", shard, names)
-            for shard in range(config.num_shards)
+            merge_worker_shards.remote(self.layout, quantizer, segment, shard, names)
+            for shard, segment in enumerate(made)
         ]
         for segment in finished(merges):
             segments.append(segment)
