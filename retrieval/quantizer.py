@@ -173,6 +173,11 @@ class Quantizer:
         self.nlist: int = self._ivf.nlist
         self.code_size: int = self._ivf.code_size
         self.is_l2: bool = self._ivf.metric_type == faiss.METRIC_L2
+        self.prunes: bool = isinstance(self._ivf, faiss.IndexIVFRaBitQ) and self._ivf.rabitq.nb_bits > 1
+        """FAISS leaves out rows that by their first bit are probably no better than the worst found so far.
+
+        What that is depends on how the rows are spread over segments.
+        """
         self._rotations = [lay_out(_matrix(transform)) for transform in _transforms(self._index)]
         self._shell = self._serialized_shell()
 

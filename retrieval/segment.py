@@ -156,7 +156,7 @@ class OpenSegment:
             check_file(root / name, digest)
         self.manifest = manifest
         self._ivf = quantizer.open_lists(root / LISTS, manifest.rows)
-        self._is_l2 = quantizer.is_l2
+        self._is_l2, self._prunes = quantizer.is_l2, quantizer.prunes
         shape = (manifest.rows, manifest.dimension)
         self.rows: Rows = map_file(root / ROWS, np.float16).reshape(shape)
         self.pmids: Pmids = map_file(root / PMIDS, np.int64)
@@ -172,7 +172,7 @@ class OpenSegment:
         """All live rows."""
         return RowSet(self.live)
 
-    @property
+    @cached_property
     def sizes(self) -> Lists:
         """Rows per list (nlist,), dead ones too."""
         lists = self._ivf.invlists
@@ -193,19 +193,23 @@ class OpenSegment:
 
         Smaller is better for every metric. Rows that are missing are -1, their distance is infinite. Of equal distances
         FAISS keeps which it likes, and where most rows are wanted it is not told which. So it is asked for more until
-        there are `count` wanted ones, and all that are as far as the last of them.
+        there are `count` wanted ones, and all that are as far as the last of them. Where it prunes by an estimate, it
+        is asked for all at once.
         """
         if not wanted.count:
             return np.empty((len(probes.lists), 0), np.float32), np.empty((len(probes.lists), 0), np.int64)
         selector = wanted.selector if wanted.count < SELECTED_BELOW * wanted.size else None
         dropped = 0 if selector else (wanted.size - wanted.count) * count // wanted.size
         fetched = count + 1 + dropped
+        if self._prunes:
+            fetched = max(fetched, int(self.sizes[probes.lists].sum(axis=1).max()) + 1)
         while True:
             distances, rows = self._scan(probes, fetched, selector)
             exhausted, last = rows[:, -1] < 0, distances[:, -1].copy()
             distances, rows = _without_others(distances, rows, wanted)
             if (exhausted | (last > distances[:, count - 1])).all():
-                return distances, rows
+                kept = int((distances <= distances[:, count - 1 : count]).sum(axis=1).max())
+                return distances[:, :kept], rows[:, :kept]
             fetched *= 2
 
     def _scan(self, probes: Probes, count: int, selector: faiss.IDSelector | None) -> tuple[Floats, Lists]:

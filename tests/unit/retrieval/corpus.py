@@ -13,6 +13,23 @@ from retrieval.topk import Pmids, Rows
 
 DIMENSION = 16
 
+TYPES = [
+    *(
+        (factory, metric)
+        for factory in ("RR16,IVF16,RaBitQ", "IVF16,SQ8", "IVF16,Flat")
+        for metric in ("l2", "inner_product")
+    ),
+    ("IVF16,RaBitQ2", "l2"),
+    ("RR16,IVF16,RaBitQ2", "inner_product"),
+    ("RR16,IVF16,RaBitQ3", "l2"),
+    ("IVF16,RaBitQ4", "inner_product"),
+    ("RR16,IVF16,PQ4x4np", "l2"),
+    ("IVF16,PQ4x4", "inner_product"),
+    ("IVF32_HNSW32,RaBitQ", "l2"),
+    ("RR16,IVF32_HNSW32,PQ4x4", "inner_product"),
+]
+"""Every index type offered. Those for inner products are tested with raw vectors."""
+
 
 def vectors(seed: int, count: int, *, normalize: bool = True) -> Rows:
     """Clustered vectors; without `normalize` with a common mean and spread norms, as raw inner-product models have."""

@@ -14,18 +14,9 @@ from retrieval.search import search
 from schemas.layout import ARTICLES, SEGMENT_FILES
 from tests.unit.retrieval import corpus
 
-TYPES = [
-    ("RR16,IVF8,RaBitQ", "l2"),
-    ("IVF8,RaBitQ4", "l2"),
-    ("RR16,IVF8,RaBitQ", "inner_product"),
-    ("IVF8,SQ8", "l2"),
-    ("IVF8,Flat", "inner_product"),
-    ("RR16,IVF8,PQ4x4np", "l2"),
-]
 
-
-@pytest.mark.parametrize(("factory", "metric"), TYPES)
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.parametrize(("factory", "metric"), corpus.TYPES)
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10_000), cuts=st.lists(st.integers(0, 300), min_size=1, max_size=4))
 def test_merged_worker_shards_equal_one_process(
     factory: str, metric: str, seed: int, cuts: list[int], tmp_path_factory: pytest.TempPathFactory

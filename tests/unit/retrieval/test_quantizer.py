@@ -1,7 +1,9 @@
 import faiss
 import numpy as np
 import pytest
+import torch
 
+from retrieval import quantizer as quantizer_module
 from retrieval.quantizer import Floats, Quantizer, train_quantizer
 from schemas.errors import InputError, UsageError
 from tests.unit.retrieval import corpus
@@ -15,16 +17,27 @@ TYPES = [
     ("IVF8,Flat", "inner_product"),
     ("RR8,IVF8,Flat", "l2"),
     ("IVF8,PQ4x4np", "l2"),
+    ("OPQ4_16,IVF8,PQ4x4", "l2"),
+    ("IVF8_HNSW32,Flat", "inner_product"),
 ]
+GRAPH = ("RR16,IVF64_HNSW32,RaBitQ", "RR16,IVF64,RaBitQ")
+"""With a graph over the centroids, and the same without."""
 
 
 def content(factory: str, metric: str, seed: int = 0) -> bytes:
     return train_quantizer(SAMPLE if metric == "l2" else RAW, factory, metric=metric, seed=seed)[0]
 
 
-def centroids(data: bytes) -> Floats:
+def coarse(data: bytes) -> faiss.Index:
     index = faiss.deserialize_index(np.frombuffer(data, np.uint8))
-    return faiss.extract_index_ivf(index).quantizer.reconstruct_n()
+    ivf = faiss.extract_index_ivf(index)
+    ivf.own_fields = False  # the coarse quantizer outlives it
+    return faiss.downcast_index(ivf.quantizer)
+
+
+def centroids(data: bytes) -> Floats:
+    found: Floats = coarse(data).reconstruct_n()
+    return found
 
 
 @pytest.mark.parametrize(("factory", "metric"), TYPES)
@@ -104,6 +117,89 @@ def test_loading_leaves_the_quantizers_own_centroids_in_place() -> None:
     assert quantizer._ivf.quantizer.ntotal == 8
     shell = faiss.deserialize_index(quantizer._shell)
     assert shell.quantizer.ntotal == 0
+
+
+def test_many_lists_are_found_by_a_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = content("IVF8,Flat", "l2")
+    monkeypatch.setattr(quantizer_module, "GRAPH_LISTS", 8)
+    many = content("IVF8,Flat", "l2")
+    assert [isinstance(coarse(data), faiss.IndexHNSW) for data in (few, many)] == [False, True]
+    assert centroids(many).tolist() == centroids(few).tolist()
+
+
+@pytest.mark.parametrize("metric", ["l2", "inner_product"])
+def test_with_a_graph_rows_get_the_same_lists_and_queries_nearly(metric: str) -> None:
+    graph, plain = (Quantizer(content(factory, metric)) for factory in GRAPH)
+    vectors = corpus.vectors(1, 200, normalize=metric == "l2").astype(np.float32)
+    rotated = graph.rotate(vectors)
+    lists = graph.assign(rotated)
+    assert lists.tolist() == plain.assign(rotated).tolist()
+    assert graph.encode(rotated, lists).tolist() == plain.encode(rotated, lists).tolist()
+    queries = corpus.queries(2, 100)
+    near, exact = graph.probe(queries, 8), plain.probe(queries, 8)
+    assert np.mean([np.isin(a, b).mean() for a, b in zip(exact.lists, near.lists, strict=True)]) > 0.98
+    same = (near.lists == exact.lists).all(axis=1)
+    assert near.distances[same] == pytest.approx(exact.distances[same], abs=1e-4)
+
+
+@pytest.mark.parametrize("nprobe", [16, 64])
+def test_where_a_graph_would_look_at_all_centroids_the_lists_are_exact(nprobe: int) -> None:
+    graph, plain = (Quantizer(content(factory, "l2")) for factory in GRAPH)
+    near, exact = (quantizer.probe(corpus.queries(2, 20), nprobe) for quantizer in (graph, plain))
+    assert near.lists.tolist() == exact.lists.tolist()
+    assert near.distances.tolist() == exact.distances.tolist()
+
+
+def test_lists_found_by_a_graph_do_not_depend_on_the_batch() -> None:
+    quantizer = Quantizer(content(GRAPH[0], "l2"))
+    queries = corpus.queries(2, 50)
+    together = quantizer.probe(queries, 8)
+    for i in range(50):
+        alone = quantizer.probe(queries[i : i + 1], 8)
+        assert [a.tolist() for a in alone] == [a[i : i + 1].tolist() for a in together]
+
+
+def test_the_file_does_not_depend_on_the_number_of_threads() -> None:
+    before = torch.get_num_threads(), faiss.omp_get_max_threads()
+    files = set()
+    try:
+        for threads in (1, 2, 4):
+            torch.set_num_threads(threads)
+            faiss.omp_set_num_threads(threads)
+            files.add(content(GRAPH[0], "l2"))
+            assert faiss.omp_get_max_threads() == threads
+    finally:
+        torch.set_num_threads(before[0])
+        faiss.omp_set_num_threads(before[1])
+    assert len(files) == 1
+
+
+def test_a_projection_is_trained_in_its_own_space_and_a_rotation_in_any() -> None:
+    rotated, plain = (centroids(content(factory, "l2")) for factory in ("RR16,IVF8,Flat", "IVF8,Flat"))
+    assert rotated @ rotated.T == pytest.approx(plain @ plain.T, abs=1e-5)
+    projected = Quantizer(content("RR8,IVF8,Flat", "l2"))
+    rows = projected.rotate(SAMPLE.astype(np.float32))
+    lists = projected.assign(rows)
+    means = np.stack([rows[lists == number].mean(axis=0) for number in range(8)])
+    assert centroids(content("RR8,IVF8,Flat", "l2")) == pytest.approx(means, abs=0.02)
+
+
+def test_codes_of_pq_are_trained_without_the_polysemous_search() -> None:
+    assert content("IVF8,PQ4x4", "l2") == content("IVF8,PQ4x4np", "l2")
+
+
+@pytest.mark.parametrize(
+    ("factory", "advice"),
+    [
+        ("IMI2x3,Flat", "lists have one centroid each here; give IVF{nlist}"),
+        ("IVF8(PQ4x4),Flat", "lists have one centroid each here; give IVF{nlist}"),
+        ("IVF8,RaBitQ,RFlat", "rows are scored exactly anyway; leave out the refinement"),
+    ],
+)
+def test_what_only_faiss_could_search_is_refused(factory: str, advice: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        train_quantizer(SAMPLE, factory, metric="l2", seed=0)
+    assert str(caught.value) == f"index.type gives {factory!r}: {advice}"
 
 
 @pytest.mark.parametrize("factory", ["IVF8,PQ4x4fs", "IVF8,RaBitQfs"])

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.rules import metric_for, nlist_for, nprobe_for
+from retrieval.rules import metric_for, nlist_for, nprobe_for, sample_for
 
 
 @given(st.integers(0, 10**9))
@@ -25,3 +25,7 @@ def test_nprobe_is_what_was_measured() -> None:
 
 def test_raw_inner_products_have_their_own_metric() -> None:
     assert (metric_for(normalize=True), metric_for(normalize=False)) == ("l2", "inner_product")
+
+
+def test_the_sample_is_64_a_list_and_never_tiny() -> None:
+    assert [sample_for(nlist) for nlist in (1, 256, 1024, 4096, 65_536)] == [65_536, 65_536, 65_536, 262_144, 4_194_304]
