@@ -36,8 +36,9 @@ def lay_out(w: NDArray[np.float32]) -> Weights:
     MKL multiplies 5 to 7 and 9 to 11 columns that are left over in another way for the last rows of a block than for
     the first.
     """
-    padded = np.pad(w, ((0, 0), (0, -w.shape[1] % COLUMN_BLOCK)))
-    return Weights(torch.from_numpy(np.ascontiguousarray(padded)), w.shape[1])
+    padded = np.zeros((len(w), w.shape[1] + -w.shape[1] % COLUMN_BLOCK), np.float32)
+    padded[:, : w.shape[1]] = w
+    return Weights(torch.from_numpy(padded), w.shape[1])
 
 
 def blocked_matmul(x: NDArray[np.float32], w: Weights, block_rows: int) -> NDArray[np.float32]:

@@ -82,8 +82,8 @@ class IndexConfig(Frozen):
     """Rows per query that survive the first stage and are scored exactly; more where many hits are wanted."""
     target_recall: float = Field(0, ge=0, le=1)
     """Above 0: `index` measures which nprobe, and if need be more candidates, reach this recall@10."""
-    rows_per_worker: PositiveInt = 262_144
-    """Bounds a worker: about 3 * dimension + 3,000 bytes a row."""
+    rows_per_worker: PositiveInt = 131_072
+    """Bounds a worker: 1.2 GB with 65,536 lists of 768 dimensions, and 2 * dimension + 3,000 bytes a row: 1.8 GB."""
     min_workers: PositiveInt = 2
     sample: NonNegativeInt = 0
     """Vectors that the quantizer is trained on at most; held once, 2 * dimension bytes each."""
