@@ -34,6 +34,8 @@ GRAPH_BREADTH = 40
 """efConstruction; 100 takes twice the time and finds no more."""
 GRAPH_REACH = 4
 """Centroids looked at for each list probed (efSearch)."""
+GRAPH_LEAST = 256
+"""Centroids looked at however few lists are probed; with 16 for 4 lists, one list in six is missed."""
 
 
 class Probes(NamedTuple):
@@ -208,9 +210,9 @@ class Quantizer:
         With a graph nearly all of them; a list that it does not reach is -1.
         """
         rotated = self.rotate(queries, QUERY_BLOCK)
-        if self._has_graph and GRAPH_REACH * nprobe < self.nlist:
-            reach = faiss.SearchParametersHNSW(efSearch=GRAPH_REACH * nprobe)
-            found, lists = self._coarse.search(rotated, nprobe, params=reach)
+        reach = max(GRAPH_LEAST, GRAPH_REACH * nprobe)
+        if self._has_graph and reach < self.nlist:
+            found, lists = self._coarse.search(rotated, nprobe, params=faiss.SearchParametersHNSW(efSearch=reach))
             return Probes(rotated, lists, found)
         distances = self._distances(rotated, QUERY_BLOCK)
         lists = np.argsort(distances, axis=1, kind="stable")[:, :nprobe].astype(np.int64)

@@ -45,6 +45,6 @@ def cheapest_rules(
         if found > reached:
             best, reached = wide, found
     raise StoreError(
-        f"recall@10 {target} is out of reach: the best is {reached:.3f}, with nprobe {best.nprobe} and "
+        f"recall@10 {target} is out of reach: the best is {reached:.4f}, with nprobe {best.nprobe} and "
         f"{best.candidates} candidates; lower index.target_recall, or give an index.type of more bits"
     )

@@ -1,6 +1,7 @@
 """Design invariant 2: merged worker shards = one process, bit for bit, for every index type offered."""
 
 import filecmp
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from retrieval import build as build_module
-from retrieval.build import shard_of
+from retrieval import quantizer as quantizer_module
+from retrieval.build import group_rows, shard_of
 from retrieval.search import search
-from schemas.layout import ARTICLES, SEGMENT_FILES
+from retrieval.segment import write_segment
+from schemas.layout import ARTICLES, LISTS, PMID_ORDER, PMIDS, ROWS, SEGMENT_FILES
 from tests.unit.retrieval import corpus
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_lists_are_found_by_a_graph_too() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(quantizer_module, "GRAPH_LEAST", 1)
+        yield
 
 
 @pytest.mark.parametrize(("factory", "metric"), corpus.TYPES)
@@ -52,6 +62,16 @@ def test_merge_in_many_groups_equals_merge_in_one(tmp_path: Path, monkeypatch: p
     corpus.merge(tmp_path / "many", quantizer, parts)
     for name in {*SEGMENT_FILES} - {ARTICLES}:
         assert filecmp.cmp(tmp_path / "one" / name, tmp_path / "many" / name, shallow=False), name
+
+
+def test_chosen_rows_are_grouped_as_if_there_were_no_others(tmp_path: Path) -> None:
+    rows, pmids = corpus.vectors(1, 200), np.random.default_rng(1).permutation(200)
+    quantizer = corpus.quantizer("IVF8,RaBitQ", rows)
+    chosen = np.flatnonzero(shard_of(pmids, 2) == 1)
+    alone = corpus.build(tmp_path / "alone", quantizer, rows[chosen], pmids[chosen])
+    sizes, groups = group_rows(quantizer, rows, pmids, corpus.articles(pmids), chosen)
+    manifest = write_segment(str(tmp_path / "s"), groups, sizes, segment="alone", shard=0, quantizer=quantizer)
+    assert manifest == alone.manifest
 
 
 def test_shards_are_even_and_fixed() -> None:

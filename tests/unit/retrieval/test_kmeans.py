@@ -65,6 +65,17 @@ def test_centroids_are_the_means_of_their_rows_and_spherical_ones_have_length_1(
     assert np.linalg.norm(centroids(RAW, 8, spherical=True), axis=1) == pytest.approx(np.ones(8), abs=1e-6)
 
 
+@pytest.mark.parametrize("spherical", [False, True])
+def test_in_the_end_each_centroid_is_the_mean_of_the_rows_nearest_to_it(spherical: bool) -> None:
+    found = kmeans(RAW, 8, spherical=spherical, seed=0, device="cpu", iterations=200)
+    x = RAW.astype(np.float32)
+    nearest = (x @ found.T - (0 if spherical else (found**2).sum(axis=1) / 2)).argmax(axis=1)
+    means = np.stack([x[nearest == number].mean(axis=0) for number in range(8)])
+    assert found == pytest.approx(
+        means / np.linalg.norm(means, axis=1, keepdims=True) if spherical else means, abs=1e-4
+    )
+
+
 def test_clusters_that_are_empty_at_first_get_rows() -> None:
     rows = ROWS.copy()
     rows[:2000] = rows[0]  # so that most of the first centroids are equal

@@ -1,3 +1,5 @@
+from functools import cache
+
 import faiss
 import numpy as np
 import pytest
@@ -20,8 +22,15 @@ TYPES = [
     ("OPQ4_16,IVF8,PQ4x4", "l2"),
     ("IVF8_HNSW32,Flat", "inner_product"),
 ]
-GRAPH = ("RR16,IVF64_HNSW32,RaBitQ", "RR16,IVF64,RaBitQ")
-"""With a graph over the centroids, and the same without."""
+
+
+@cache
+def graph_and_plain(metric: str) -> tuple[Quantizer, Quantizer]:
+    """With a graph over 512 centroids, and the same without."""
+    rows = corpus.vectors(4, 2000, normalize=metric == "l2")
+    factories = ("RR16,IVF512_HNSW32,RaBitQ", "RR16,IVF512,RaBitQ")
+    graph, plain = (corpus.quantizer(factory, rows, metric) for factory in factories)
+    return graph, plain
 
 
 def content(factory: str, metric: str, seed: int = 0) -> bytes:
@@ -129,7 +138,7 @@ def test_many_lists_are_found_by_a_graph(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("metric", ["l2", "inner_product"])
 def test_with_a_graph_rows_get_the_same_lists_and_queries_nearly(metric: str) -> None:
-    graph, plain = (Quantizer(content(factory, metric)) for factory in GRAPH)
+    graph, plain = graph_and_plain(metric)
     vectors = corpus.vectors(1, 200, normalize=metric == "l2").astype(np.float32)
     rotated = graph.rotate(vectors)
     lists = graph.assign(rotated)
@@ -142,16 +151,16 @@ def test_with_a_graph_rows_get_the_same_lists_and_queries_nearly(metric: str) ->
     assert near.distances[same] == pytest.approx(exact.distances[same], abs=1e-4)
 
 
-@pytest.mark.parametrize("nprobe", [16, 64])
+@pytest.mark.parametrize("nprobe", [128, 512])
 def test_where_a_graph_would_look_at_all_centroids_the_lists_are_exact(nprobe: int) -> None:
-    graph, plain = (Quantizer(content(factory, "l2")) for factory in GRAPH)
+    graph, plain = graph_and_plain("l2")
     near, exact = (quantizer.probe(corpus.queries(2, 20), nprobe) for quantizer in (graph, plain))
     assert near.lists.tolist() == exact.lists.tolist()
     assert near.distances.tolist() == exact.distances.tolist()
 
 
 def test_lists_found_by_a_graph_do_not_depend_on_the_batch() -> None:
-    quantizer = Quantizer(content(GRAPH[0], "l2"))
+    quantizer, _ = graph_and_plain("l2")
     queries = corpus.queries(2, 50)
     together = quantizer.probe(queries, 8)
     for i in range(50):
@@ -160,13 +169,14 @@ def test_lists_found_by_a_graph_do_not_depend_on_the_batch() -> None:
 
 
 def test_the_file_does_not_depend_on_the_number_of_threads() -> None:
+    rows = corpus.vectors(4, 3000)
     before = torch.get_num_threads(), faiss.omp_get_max_threads()
     files = set()
     try:
         for threads in (1, 2, 4):
             torch.set_num_threads(threads)
             faiss.omp_set_num_threads(threads)
-            files.add(content(GRAPH[0], "l2"))
+            files.add(train_quantizer(rows, "RR16,IVF512_HNSW32,RaBitQ", metric="l2", seed=0)[0])
             assert faiss.omp_get_max_threads() == threads
     finally:
         torch.set_num_threads(before[0])
@@ -174,9 +184,17 @@ def test_the_file_does_not_depend_on_the_number_of_threads() -> None:
     assert len(files) == 1
 
 
+def test_a_graph_is_searched_wider_than_the_lists_wanted() -> None:
+    """FAISS by itself looks at as many centroids as lists are wanted."""
+    graph, plain = graph_and_plain("l2")
+    queries = corpus.queries(2, 100)
+    near, exact = graph.probe(queries, 4), plain.probe(queries, 4)
+    assert np.mean([np.isin(a, b).mean() for a, b in zip(exact.lists, near.lists, strict=True)]) > 0.99
+
+
 def test_a_projection_is_trained_in_its_own_space_and_a_rotation_in_any() -> None:
-    rotated, plain = (centroids(content(factory, "l2")) for factory in ("RR16,IVF8,Flat", "IVF8,Flat"))
-    assert rotated @ rotated.T == pytest.approx(plain @ plain.T, abs=1e-5)
+    rotated, plain = (content(factory, "l2") for factory in ("RR16,IVF8,Flat", "IVF8,Flat"))
+    assert centroids(rotated) == pytest.approx(Quantizer(rotated).rotate(centroids(plain)), abs=1e-5)
     projected = Quantizer(content("RR8,IVF8,Flat", "l2"))
     rows = projected.rotate(SAMPLE.astype(np.float32))
     lists = projected.assign(rows)

@@ -39,7 +39,7 @@ def test_a_target_out_of_reach_names_the_best() -> None:
     with pytest.raises(StoreError) as caught:
         cheapest_rules(0.99, 64, 200, lambda rules: 0.9 if rules.candidates >= 800 else 0.8)
     assert str(caught.value) == (
-        "recall@10 0.99 is out of reach: the best is 0.900, with nprobe 64 and 800 candidates; "
+        "recall@10 0.99 is out of reach: the best is 0.9000, with nprobe 64 and 800 candidates; "
         "lower index.target_recall, or give an index.type of more bits"
     )
 
