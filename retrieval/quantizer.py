@@ -145,7 +145,7 @@ def _train_codes(index: faiss.Index, ivf: faiss.IndexIVF, centroids: Floats, vec
 
 
 def _graph(centroids: Floats, metric: int) -> faiss.IndexHNSWFlat:
-    """Return the graph over centroids, by one thread: with more it depends on which is faster."""
+    """Return the graph over centroids, made by one thread: FAISS promises no order of insertion with more."""
     graph = faiss.IndexHNSWFlat(centroids.shape[1], GRAPH_LINKS, metric)
     graph.hnsw.efConstruction = GRAPH_BREADTH
     threads = faiss.omp_get_max_threads()
