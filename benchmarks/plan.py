@@ -10,7 +10,7 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from jobs.store import ingested, open_layout
 from retrieval.build import group_rows, merged_groups, merged_sizes
 from retrieval.difference import difference
 from retrieval.parts import read_range
-from retrieval.quantizer import Quantizer, train_quantizer
+from retrieval.quantizer import Lists, Quantizer, train_quantizer
 from retrieval.segment import RECORD_SCHEMA, OpenSegment, RowGroup, write_segment
 from retrieval.tokens import TowerTokenizer
 from retrieval.topk import BLOCK, blocked_matmul, exact_search, lay_out
@@ -98,22 +98,19 @@ def segments(config: Config, pmids: list[int]) -> dict[str, float]:
     """Return bytes per article of a segment, and rows per second that are encoded, written, merged and checked."""
     articles = _records(config, pmids)
     keys = articles["pmid"].to_numpy()
-    vectors = np.random.default_rng(0).standard_normal((len(keys), DIMENSION), np.float32)
-    content, _ = train_quantizer(
-        vectors[: 40 * LISTS], f"RR{DIMENSION},IVF{LISTS},RaBitQ", metric="inner_product", seed=0
-    )
-    quantizer, rows = Quantizer(content), vectors.astype(np.float16)
+    rows = np.random.default_rng(0).standard_normal((len(keys), DIMENSION), np.float32).astype(np.float16)
+    content, _ = train_quantizer(rows[: 40 * LISTS], f"RR{DIMENSION},IVF{LISTS},RaBitQ", metric="inner_product", seed=0)
+    quantizer = Quantizer(content)
     halves = [slice(0, len(keys) // 2), slice(len(keys) // 2, len(keys))]
     with tempfile.TemporaryDirectory() as folder:
 
-        def write(name: str, groups: list[RowGroup]) -> OpenSegment:
-            size = np.sum([group.sizes for group in groups], axis=0)
+        def write(name: str, sizes: Lists, groups: Iterable[RowGroup]) -> OpenSegment:
             path = f"{folder}/{name}"
-            manifest = write_segment(path, groups, size, segment=name, shard=0, quantizer=quantizer)
+            manifest = write_segment(path, groups, sizes, segment=name, shard=0, quantizer=quantizer)
             return OpenSegment(path, manifest, quantizer)
 
         encode, groups = cpu(lambda: [group_rows(quantizer, rows[half], keys[half], articles[half]) for half in halves])
-        build, parts = cpu(lambda: [write(str(i), [group]) for i, group in enumerate(groups)])
+        build, parts = cpu(lambda: [write(str(i), *group) for i, group in enumerate(groups)])
         merge, _ = cpu(
             lambda: write_segment(
                 f"{folder}/m", merged_groups(parts), merged_sizes(parts), segment="m", shard=0, quantizer=quantizer

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import faiss
 
 from retrieval.flops import forward_flops
-from retrieval.quantizer import nlist_for
+from retrieval.rules import nlist_for, sample_for
 from retrieval.snapshot import CLASS_ROWS
 from schemas.config import Config
 from schemas.figures import EncoderFigures, Figures, Gpu
@@ -19,8 +19,10 @@ ROW_NUMBER = 8
 """Bytes of an id in a list; as many are in pmids.i64, and half as many in pmid_order.u32."""
 KEYS = 16
 """Bytes per row of a vector part: PMID and hash."""
-MERGE_ROW = 29
-"""Bytes per row that a merge holds: the PMIDs twice, their order as int64 and uint32, and which are live."""
+MERGE_MEMORY = 500e6
+"""What a merge holds beside which rows are live: a group of rows, a range of PMIDs, the facets that it inverts."""
+TRAINING_CENTROID = 20
+"""Bytes per number of a centroid that k-means holds beside the sample: sums, and copies to multiply with."""
 CLASS_KEY = 100
 """Bytes per row of a class, where PMIDs are checked or snapshots compared."""
 
@@ -116,12 +118,12 @@ class Planner:
         """Plan vector parts → quantizer → worker shards → segments → checks. Both of the last lie on disk at once."""
         rows, rules = self.scale.articles, self.config.index
         shards = min(self.scale.cores, rules.num_shards)
-        sample = min(rules.sample, rows)
-        train = Step(self.figures.rounds.value * self._assign_flops(sample) / self.figures.products.value)
-        steps = [train, *self._build(rows, self.scale.cores, shards), *self._checks()]
+        sample = min(rules.sample or sample_for(self.nlist), rows)
+        train = self.figures.rounds.value * self._assign_flops(sample) / self.figures.products.value
+        steps = [Step(train, self.scale.cores), *self._build(rows, self.scale.cores, shards), *self._checks(rows)]
         workers = min(self.scale.cores, -(-rows // rules.rows_per_worker))
-        training = self._process() + 2 * 4 * self.dimension * sample
-        building, merging = self._build_memory(rows), self._process() + MERGE_ROW * rows / rules.num_shards
+        training = self._process() + 2 * self.dimension * sample + TRAINING_CENTROID * self.nlist * self.dimension
+        building, merging = self._build_memory(rows), self._process() + MERGE_MEMORY + rows / rules.num_shards
         return Stage(
             "index --full",
             max(training, building, merging, self._check_memory()),
@@ -142,7 +144,7 @@ class Planner:
             Step(scale.nightly / f.ingest.value, scale.cores),
             Step(scale.articles / f.next_snapshot.value + scale.articles / f.compare.value),
             *self._build(rows, self.config.index.min_workers, 1),
-            *self._checks(),
+            *self._checks(rows),
         ]
         embed = max(cpu.seconds, gpu_seconds / max(1, scale.gpus))
         largest = [self._snapshot_memory(), self._engine_memory(), self._build_memory(rows), self._check_memory()]
@@ -203,10 +205,10 @@ class Planner:
         assign = self._assign_flops(rows) / self.figures.products.value
         return [Step(assign + copy, min(workers, self.scale.cores)), Step(copy, shards)]
 
-    def _checks(self) -> list[Step]:
-        """Return the two checks of a version, which read the PMIDs and the rows of all segments side by side."""
-        f, rows = self.figures, self.scale.articles
-        return [Step(rows / f.compare.value), Step(rows * 2 * self.dimension / f.exact_search.value)]
+    def _checks(self, new: int) -> list[Step]:
+        """Return the two checks of a version: all PMIDs are read, and of the rows the new ones."""
+        f = self.figures
+        return [Step(self.scale.articles / f.compare.value), Step(new * 2 * self.dimension / f.exact_search.value)]
 
     def _assign_flops(self, rows: float) -> float:
         return 2 * rows * self.dimension * (self.nlist + self.dimension)

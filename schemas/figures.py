@@ -44,7 +44,7 @@ class Figures(NamedTuple):
     rounds: Figure = Figure(10, "rounds", "published", "FAISS: k-means of an IVF index")
     copying: Figure = Figure(196e6, "B/core-s", "measured here", f"{MEASURE}, merging")
     exact_search: Figure = Figure(150e6, "B/core-s", "measured here", f"{MEASURE}, 200 queries")
-    worker_memory: Figure = Figure(3_000, "B/article", "assumed", "a worker's article beside 3 B per dimension")
+    worker_memory: Figure = Figure(6_200, "B/article", "assumed", "a worker of 131,072 rows held 1.8 GB")
     night_encoded: Figure = Figure(0.6, "of the records", "assumed", "new, or revised in text")
     night_rows: Figure = Figure(0.8, "of the records", "assumed", "those, or revised in metadata")
     serve_cores: Figure = Figure(4, "cores", "assumed", "one replica of each deployment")

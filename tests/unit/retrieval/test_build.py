@@ -14,7 +14,7 @@ from retrieval import quantizer as quantizer_module
 from retrieval.build import group_rows, shard_of
 from retrieval.search import search
 from retrieval.segment import write_segment
-from schemas.layout import ARTICLES, LISTS, PMID_ORDER, PMIDS, ROWS, SEGMENT_FILES
+from schemas.layout import ARTICLES, SEGMENT_FILES
 from tests.unit.retrieval import corpus
 
 

@@ -60,7 +60,7 @@ def test_bytes_of_vectors_are_those_of_a_vector_part(tmp_path: Path) -> None:
 
 def test_bytes_of_the_quantizer_are_those_of_its_file() -> None:
     dimension, nlist = 32, 256
-    sample = np.random.default_rng(0).standard_normal((1000, dimension), np.float32)
+    sample = np.random.default_rng(0).standard_normal((1000, dimension)).astype(np.float16)
     content, _ = train_quantizer(sample, f"RR{dimension},IVF{nlist},RaBitQ", metric="l2", seed=0)
     planner = planner_of(dimension, nlist=nlist)
     index = planner.index()
