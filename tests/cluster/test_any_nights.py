@@ -1,6 +1,6 @@
 """Design invariant 1: after any nights, rollbacks and compactions the answers are those of a rebuild, and of a scan."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,22 +12,32 @@ from actors.searcher import IndexSearcher
 from jobs import compact, rollback
 from jobs.stages import run_job
 from jobs.store import served_version
-from retrieval.articles import Article, text_hash
+from retrieval.articles import Article, Term, text_hash
 from retrieval.topk import best_first, inner_products
 from retrieval.truth import read_truth
 from schemas.manifest import IndexVersion
 from schemas.protocols import Lookup, Match
+from schemas.search import EVERYTHING, Condition, Wanted
 from tests.cluster.made_store import MadeStore, rebuilt, vectors_of
 from tests.unit.actors import tiny
 
 PMIDS = 30
-BASE = [Article(pmid, title=f"base {pmid % 9}", journal="First") for pmid in range(1, PMIDS)]
+BASE = [Article(pmid, title=f"base {pmid % 9}", year=1999) for pmid in range(1, PMIDS)]
 QUERIES = vectors_of([1, 7, 8, 9]).astype(np.float32)
 Alive = dict[int, Article]
 
 
-def record(pmid: int, title: str, journal: str) -> Article:
-    return Article(pmid, title=title, journal=journal)
+RETRACTED = [Term("D016441", "Retracted Publication")]
+WANTED: dict[Wanted, Callable[[Article], bool]] = {
+    EVERYTHING: lambda article: True,
+    Wanted(): lambda article: not article.publication_types,
+    Wanted((Condition(field="year", op=">=", value=2000),), retracted=True): lambda article: article.year == 2005,
+}
+"""What is searched for, and which articles that are."""
+
+
+def record(pmid: int, title: str, year: int, retracted: bool) -> Article:
+    return Article(pmid, title=title, year=year, publication_types=RETRACTED if retracted else [])
 
 
 def deletion(pmid: int) -> Article:
@@ -36,7 +46,8 @@ def deletion(pmid: int) -> Article:
 
 pmids = st.integers(1, PMIDS + 10)
 titles = st.sampled_from(["base 1", "base 2", "new 1", "new 2"])
-records = st.tuples(pmids, titles, st.sampled_from(["First", "Second"])).map(lambda fields: record(*fields))
+fields = st.tuples(pmids, titles, st.sampled_from([1999, 2005]), st.sampled_from([False, False, True]))
+records = fields.map(lambda values: record(*values))
 nights = st.lists(records | records | pmids.map(deletion), max_size=12)
 steps = st.lists(st.one_of(nights, st.just("rollback"), st.just("compact")), min_size=1, max_size=5)
 
@@ -58,7 +69,7 @@ def replayed(alive: Alive, night: Sequence[Article]) -> Alive:
 
 def answers(store: MadeStore, version: IndexVersion, nprobe: int) -> list[list[Match]]:
     searcher = IndexSearcher(store.layout, version.model_copy(update={"nprobe": nprobe}))
-    return searcher.matches([Lookup(query, k) for query in QUERIES for k in (5, 99)])
+    return searcher.matches([Lookup(query, k, wanted) for wanted in WANTED for query in QUERIES for k in (5, 99)])
 
 
 def assert_true(store: MadeStore, version: IndexVersion) -> None:
@@ -69,17 +80,18 @@ def assert_true(store: MadeStore, version: IndexVersion) -> None:
         assert answer.pmids.tolist() == found.pmids.tolist()
 
 
-def scanned(alive: Alive) -> list[list[tuple[float, int, str, str]]]:
-    """What a scan of all articles answers."""
-    pmids = np.array(sorted(alive))
-    rows = vectors_of([text_hash(alive[pmid].title, "") for pmid in pmids])
+def scanned(alive: Alive) -> list[list[tuple[float, int, str, int | None]]]:
+    """What a look at every article answers."""
     found = []
-    for query in QUERIES:
-        scores = inner_products(query, rows)
-        for k in (5, 99):
-            best = best_first(scores, pmids, k)
-            articles = [alive[pmid] for pmid in pmids[best]]
-            found.append([(float(s), a.pmid, a.title, a.journal) for s, a in zip(scores[best], articles, strict=True)])
+    for is_wanted in WANTED.values():
+        pmids = np.array(sorted(pmid for pmid, article in alive.items() if is_wanted(article)), np.int64)
+        rows = vectors_of([text_hash(alive[pmid].title, "") for pmid in pmids])
+        for query in QUERIES:
+            scores = inner_products(query, rows)
+            for k in (5, 99):
+                best = best_first(scores, pmids, k)
+                articles = [alive[pmid] for pmid in pmids[best]]
+                found.append([(float(s), a.pmid, a.title, a.year) for s, a in zip(scores[best], articles, strict=True)])
     return found
 
 
@@ -110,7 +122,7 @@ def test_any_nights_answer_as_a_rebuild_and_as_a_scan(
         version, alive = before[-1]
         assert served_version(store.layout) == version
         assert version.articles == len(alive)
-        got = [[(score, a.pmid, a.title, a.journal) for score, a in ms] for ms in answers(store, version, 4)]
+        got = [[(score, a.pmid, a.title, a.year) for score, a in ms] for ms in answers(store, version, 4)]
         assert got == scanned(alive)
         assert_true(store, version)
     if before[-1][1] == published:

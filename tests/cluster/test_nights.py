@@ -17,6 +17,7 @@ from schemas.config import Config
 from schemas.errors import StoreError
 from schemas.manifest import IndexVersion
 from schemas.protocols import Lookup, Match
+from schemas.search import EVERYTHING
 from tests.cluster.embedded_stores import alive_vectors, copied_store
 from tests.cluster.made_store import MadeStore, rebuilt, vectors_of
 from tests.unit.actors import tiny
@@ -40,7 +41,7 @@ def answers(config: Config, version: IndexVersion) -> list[list[Match]]:
     vectors = alive_vectors(config)
     queries = np.stack([vectors[pmid] for pmid in sorted(vectors)[::7]]).astype(np.float32)
     return IndexSearcher(open_layout(config), version).matches(
-        [Lookup(query, k) for query in queries for k in (10, 400)]
+        [Lookup(query, k, EVERYTHING) for query in queries for k in (10, 400)]
     )
 
 
