@@ -12,7 +12,7 @@ from actors.searcher import IndexSearcher
 from jobs import compact, rollback
 from jobs.stages import run_job
 from jobs.store import served_version
-from retrieval.articles import Article, Term, text_hash
+from retrieval.articles import Article, text_hash
 from retrieval.topk import best_first, inner_products
 from retrieval.truth import read_truth
 from schemas.manifest import IndexVersion
@@ -27,17 +27,16 @@ QUERIES = vectors_of([1, 7, 8, 9]).astype(np.float32)
 Alive = dict[int, Article]
 
 
-RETRACTED = [Term("D016441", "Retracted Publication")]
 WANTED: dict[Wanted, Callable[[Article], bool]] = {
     EVERYTHING: lambda article: True,
-    Wanted(): lambda article: not article.publication_types,
+    Wanted(): lambda article: not article.retracted,
     Wanted((Condition(field="year", op=">=", value=2000),), retracted=True): lambda article: article.year == 2005,
 }
 """What is searched for, and which articles that are."""
 
 
 def record(pmid: int, title: str, year: int, retracted: bool) -> Article:
-    return Article(pmid, title=title, year=year, publication_types=RETRACTED if retracted else [])
+    return Article(pmid, title=title, year=year, retracted=retracted)
 
 
 def deletion(pmid: int) -> Article:
