@@ -24,7 +24,7 @@ import pyarrow as pa
 from isal.igzip import IGzipFile
 from lxml import etree
 
-from benchmarks.rivals import REQUIREMENTS, pubmed_parser_command
+from benchmarks.rivals import PUBMED_PARSER, pubmed_parser_command
 from jobs.config import load_config
 from jobs.console import Progress, megabytes, say, table
 from retrieval.articles import Rejects
@@ -34,7 +34,7 @@ from retrieval.readers import open_source
 
 BATCHES = "pubray: XML to Arrow batches"
 TASK = "pubray: the whole task"
-RIVAL = REQUIREMENTS[0].replace("==", " ")
+RIVAL = PUBMED_PARSER[0].replace("==", " ")
 FLOOR = "floor: isal gunzip, lxml parse"
 
 

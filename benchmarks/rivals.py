@@ -1,7 +1,8 @@
-"""pubmed_parser, which others read PubMed with: in an environment of its own, and as a stream of its records.
+"""What pubray is compared with, each rival in an environment of its own; pubmed_parser as a stream of its records.
 
-It is the rival of `benchmarks/ingest.py`, and what `tests/e2e/test_against_pubmed_parser.py` compares with. Its wheel
-drops packages called `data`, `docs` and `tests` beside itself, so it never goes into pubray's own environment.
+pubmed_parser is the rival of `benchmarks/ingest.py`, and what `tests/e2e/test_against_pubmed_parser.py` compares with.
+Its wheel drops packages called `data`, `docs` and `tests` beside itself, so it never goes into pubray's own
+environment. autofaiss needs an older numpy. LanceDB and Matplotlib are needed by `benchmarks/index.py` alone.
 """
 
 import json
@@ -17,32 +18,46 @@ from retrieval.storage import atomic_path
 from schemas.errors import InputError
 
 # lxml is pubray's own version, so that a comparison of speed compares the code above it.
-REQUIREMENTS = ("pubmed_parser==0.5.1", f"lxml=={version('lxml')}")
-SCRIPT = Path(__file__).with_name("rival_pubmed_parser.py")
+PUBMED_PARSER = ("pubmed_parser==0.5.1", f"lxml=={version('lxml')}")
+# It names arguments of FAISS that 1.15 renamed; and left to itself pip takes a pyarrow that is too new for its numpy.
+AUTOFAISS = ("autofaiss==2.18.0", "faiss-cpu==1.12.0", "pyarrow==20.0.0")
+LANCEDB = ("lancedb==0.40.0", "pylance==14.0.2")
+MATPLOTLIB = ("matplotlib==3.11.2",)
 
 
-def pubmed_parser_command(cache: Path) -> list[str]:
-    """Return the command that runs `rival_pubmed_parser.py`; make its environment below `cache` on the first call.
+def rival_command(cache: Path, requirements: tuple[str, ...], script: str) -> list[str]:
+    """Return the command that runs a script of this folder in the environment of a rival.
+
+    The environment is made below `cache` on the first call.
 
     Raises:
         InputError: pip cannot install it from the index that it is configured for.
     """
-    name = "-".join([*REQUIREMENTS, f"python{sys.version_info.major}.{sys.version_info.minor}"]).replace("==", "-")
+    name = "-".join([*requirements, f"python{sys.version_info.major}.{sys.version_info.minor}"]).replace("==", "-")
     folder = cache / "rivals" / name
     if not folder.is_dir():
         with atomic_path(str(folder)) as temporary:
             venv.create(temporary, symlinks=True)
-            _install(temporary / "bin" / "python")
+            _install(temporary / "bin" / "python", requirements)
     # Isolated: neither PYTHONPATH nor packages of the user come in.
-    return [str(folder / "bin" / "python"), "-I", "-W", "ignore", str(SCRIPT)]
+    return [str(folder / "bin" / "python"), "-I", "-W", "ignore", str(Path(__file__).with_name(script))]
 
 
-def _install(python: Path) -> None:
+def _install(python: Path, requirements: tuple[str, ...]) -> None:
     pip = [sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check"]
-    done = subprocess.run([*pip, "install", "--quiet", *REQUIREMENTS], capture_output=True, text=True, check=False)
+    done = subprocess.run([*pip, "install", "--quiet", *requirements], capture_output=True, text=True, check=False)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1]
-        raise InputError(f"{REQUIREMENTS[0]} cannot be installed: {reason}; check the index that pip uses")
+        raise InputError(f"{requirements[0]} cannot be installed: {reason}; check the index that pip uses")
+
+
+def pubmed_parser_command(cache: Path) -> list[str]:
+    """Return the command that runs `rival_pubmed_parser.py`.
+
+    Raises:
+        InputError: pip cannot install it from the index that it is configured for.
+    """
+    return rival_command(cache, PUBMED_PARSER, "rival_pubmed_parser.py")
 
 
 def pubmed_parser_records(cache: Path, path: Path, options: dict[str, bool]) -> Iterator[dict[str, Any]]:
