@@ -88,11 +88,9 @@ def compare_add(folder: Path, store: MadeStore, version: IndexVersion, job: Watc
         say(f"missing: {error}")
         return
     whole, own = found["rows"] / found["cpu_seconds"], version.articles / job.cpu_seconds
-    say(
-        f"autofaiss, {subset:,} rows, the memory of pubray's lists: {found['key']}, adds {found['add_rate']:,.0f} rows/CPU "
-        f"s, {found['add_rate'] / best:.2f} of the better faiss; with choosing and training {whole:,.0f}; pubray from "
-        f"start to exit {own:,.0f}, {own / whole:.2f} x"
-    )
+    say(f"autofaiss, {subset:,} rows, the memory of pubray's lists: {found['key']}")
+    say(f"it adds {found['add_rate']:,.0f} rows/CPU s, {found['add_rate'] / best:.2f} of the better faiss")
+    say(f"with choosing and training {whole:,.0f}; pubray from start to exit {own:,.0f}, {own / whole:.2f} x")
 
 
 def bare_add(quantizer: str, vectors: Path, blas: dict[str, str]) -> Any:
@@ -116,7 +114,7 @@ def own_steps(store: MadeStore, quantizer: Quantizer, vectors: Path) -> dict[str
     """Return rows per CPU second of what a worker does, one step at a time on one thread."""
     torch.set_num_threads(1)
     rows = np.load(vectors, mmap_mode="r")[: 16 * BLOCK]
-    blocks = [np.ascontiguousarray(rows[i : i + BLOCK]) for i in range(0, len(rows), BLOCK)]
+    blocks = [np.array(rows[i : i + BLOCK]) for i in range(0, len(rows), BLOCK)]
     halves = [block.astype(np.float16) for block in blocks]
     rotated = [quantizer.rotate(block) for block in blocks]
     lists = [quantizer.assign(block) for block in rotated]

@@ -51,6 +51,7 @@ def cold(folder: Path, rows: int, count: int, group: Path | None) -> None:
     torch.set_num_threads(1)
     faiss.omp_set_num_threads(1)
     queries = store.vectors.of(np.arange(count, dtype=np.uint64) + np.uint64(2**63)).astype(np.float32)
+    outside = anonymous()
     searcher = IndexSearcher(store.layout, version)
     say(
         f"{rows:,} articles, rows {megabytes(segment.files[ROWS].bytes)}, lists {megabytes(segment.files[LISTS].bytes)}"
