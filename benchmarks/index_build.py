@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.index_rivals import ONE_THREAD, output
+from benchmarks.index_rivals import ONE_THREAD, output, suited_blas
 from benchmarks.job_watch import ROOT, USE_HEADERS, Watched, use_rows, watched
 from benchmarks.made_store import MadeStore
 from benchmarks.rivals import AUTOFAISS, rival_command
@@ -73,10 +73,11 @@ def compare_add(folder: Path, store: MadeStore, version: IndexVersion, job: Watc
     if not vectors.exists():
         write_subset(store, subset, vectors)
     rates = {"pubray: worker shards, all of it": version.articles / job.tasks["build_worker_shards"].cpu_seconds}
-    blas = best_blas()
-    for name in dict.fromkeys(("", blas)):
-        found = bare_add(quantizer, vectors, {"OPENBLAS_CORETYPE": name} if name else {})
-        rates[f"faiss add, {name or 'BLAS as it finds itself'}"] = found["rows"] / found["cpu_seconds"]
+    for blas in ({}, suited_blas()):
+        found = bare_add(quantizer, vectors, blas)
+        rates[f"faiss add, BLAS {' '.join(blas.values()) or 'as it finds itself'}"] = (
+            found["rows"] / found["cpu_seconds"]
+        )
     best = max(rate for name, rate in rates.items() if name.startswith("faiss"))
     rates |= own_steps(store, Quantizer(read_named(store.layout.quantizer, version.quantizer, "quantizer")), vectors)
     headers = ["one core, the same quantizer", "rows/CPU s", "of the better faiss"]
@@ -102,12 +103,6 @@ def bare_add(quantizer: str, vectors: Path, blas: dict[str, str]) -> Any:
         command, cwd=ROOT, env={**environment, **ONE_THREAD, **blas}, stdout=subprocess.PIPE, text=True, check=True
     )
     return json.loads(done.stdout)
-
-
-def best_blas() -> str:
-    """Return the kernels of FAISS's OpenBLAS that suit this CPU, which it does not always find itself."""
-    flags = Path("/proc/cpuinfo").read_text()
-    return "SkylakeX" if "avx512f" in flags else "Haswell" if "avx2" in flags else ""
 
 
 def own_steps(store: MadeStore, quantizer: Quantizer, vectors: Path) -> dict[str, float]:
@@ -162,6 +157,5 @@ def autofaiss(cache: Path, vectors: Path, subset: int, version: IndexVersion) ->
     folder = vectors.with_suffix("")
     folder.mkdir(exist_ok=True)
     command = rival_command(cache, AUTOFAISS, "rival_autofaiss.py")
-    blas = {"OPENBLAS_CORETYPE": best_blas()} if best_blas() else {}
     task = ["build", str(vectors), f"{memory / 1e6:.1f}MB", str(folder)]
-    return output("autofaiss", [*command, *task], {**ONE_THREAD, **blas})
+    return output("autofaiss", [*command, *task], ONE_THREAD)

@@ -29,6 +29,8 @@ from schemas.layout import LISTS, PMIDS, ROWS
 from schemas.manifest import IndexVersion
 
 WANTED = 10
+ADVISED = ", rows advised random"
+"""To the kernel, by madvise: it then reads no more than is asked for, where it would read far around it."""
 FILES = (LISTS, ROWS, PMIDS)
 """What a search reads."""
 EXTENT = 256 * PAGE
@@ -50,28 +52,28 @@ def cold(folder: Path, rows: int, count: int, group: Path | None) -> None:
     limit = segment.files[ROWS].bytes // 4
     torch.set_num_threads(1)
     faiss.omp_set_num_threads(1)
-    queries = store.vectors.of(np.arange(count, dtype=np.uint64) + np.uint64(2**63)).astype(np.float32)
+    queries = unseen(store, 0, count)
     outside = anonymous()
     searcher = IndexSearcher(store.layout, version)
     say(
         f"{rows:,} articles, rows {megabytes(segment.files[ROWS].bytes)}, lists {megabytes(segment.files[LISTS].bytes)}"
     )
     touched: dict[str, float] = {}
+    few = queries[: max(1, count // 3)]
     measured = [
-        condition("cold", searcher, queries[: count // 3], files, lambda: drop(files), touched),
-        condition(
-            "cold, rows advised random", searcher, queries[: count // 3], files, lambda: drop(files, random=True)
-        ),
+        condition("cold", searcher, few, files, lambda: drop(files), touched),
+        condition(f"cold{ADVISED}", searcher, few, files, lambda: drop(files, random=True)),
     ]
-    drop(files)
+    keep = (lambda: None) if group else (lambda: keep_within(files, limit + outside))
     if group:
         enter(group, limit)
-    keep = (lambda: None) if group else (lambda: keep_within(files, limit + outside))
-    name = "a quarter of the rows" + (", by the kernel" if group else "")
-    for query in queries:  # until what stays in memory is what it will be
-        searcher.candidates(query[None], WANTED)
-        keep()
-    measured.append(condition(name, searcher, unseen(store, count), files, keep))
+    for number, advised in enumerate(("", ADVISED)):
+        drop(files, random=bool(advised))
+        for query in queries:  # until what stays in memory is what it will be
+            searcher.candidates(query[None], WANTED)
+            keep()
+        name = f"a quarter of the rows{', by the kernel' if group else ''}{advised}"
+        measured.append(condition(name, searcher, unseen(store, number + 1, count), files, keep))
     held = megabytes(anonymous() - (0 if group else outside))
     say(f"limit {megabytes(limit)}, of which {held} are anonymous memory")
     if not group:
@@ -115,9 +117,9 @@ def condition(
     return [name, p50, p99, int(np.median(faults)), np.median(sizes) / 1e6, np.median(cpu) * 1e3]
 
 
-def unseen(store: MadeStore, count: int) -> Floats:
-    """Return queries that were not asked before."""
-    return store.vectors.of(np.arange(count, dtype=np.uint64) + np.uint64(2**62)).astype(np.float32)
+def unseen(store: MadeStore, number: int, count: int) -> Floats:
+    """Return queries that were not asked before, for each number others; near articles, as a title is."""
+    return store.vectors.of(np.arange(count, dtype=np.uint64) + np.uint64(2**63 + number * count)).astype(np.float32)
 
 
 def drop(files: list[Path], *, random: bool = False) -> None:

@@ -47,7 +47,10 @@ def night(folder: Path, rows: int, nights: int) -> None:
     compaction = watched(store.file, store.root, "compact", "--force")
     run_job(promote, store.config)
     versions.append(served_version(store.layout))
-    say(f"compaction of {len(versions[-2].segments)} segments: {compaction.seconds:.1f} s")
+    say(
+        f"compaction of {len(versions[-2].segments)} segments: {compaction.seconds:.1f} s, "
+        f"{compaction.cpu_seconds:.1f} CPU s, {compaction.cpu_seconds / full['cpu_seconds']:.3f} of the full build"
+    )
     say(table(USE_HEADERS, use_rows(compaction)) + "\nmemory in MB, of the largest process\n")
     compare_queries(store, {"before the nights": versions[0], "after them": versions[-2], "compacted": versions[-1]})
 
