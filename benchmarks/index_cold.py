@@ -64,7 +64,11 @@ def cold(folder: Path, rows: int, count: int, group: Path | None) -> None:
         condition("cold", searcher, few, files, lambda: drop(files), touched),
         condition(f"cold{ADVISED}", searcher, few, files, lambda: drop(files, random=True)),
     ]
-    keep = (lambda: None) if group else (lambda: keep_within(files, limit + outside))
+
+    def keep() -> None:
+        if not group:
+            keep_within(files, limit + outside)
+
     if group:
         enter(group, limit)
     for number, advised in enumerate(("", ADVISED)):

@@ -87,10 +87,10 @@ def show_nights(nights: list[Watched], full: float, store: MadeStore, versions: 
     ]
     say(table(headers, rows))
     say("read: by all processes from disk, through maps too, libraries and Ray's own too; the store was not cached\n")
-    rows = [
+    reads = [
         [task, use.cpu_seconds, use.asked_bytes / 1e6, use.disk_bytes / 1e6] for task, use in nights[0].tasks.items()
     ]
-    say("the first night\n" + table(["task", "CPU s", "read calls, MB", "from disk, MB"], rows) + "\n")
+    say("the first night\n" + table(["task", "CPU s", "read calls, MB", "from disk, MB"], reads) + "\n")
 
 
 WORK = {"find_changes", "bury", "build_worker_shards", "merge_worker_shards", "check_rows", "measure_recall"}
