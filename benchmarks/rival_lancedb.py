@@ -3,9 +3,9 @@
     rival_lancedb.py build VECTORS.npy KIND FOLDER
     rival_lancedb.py search FOLDER QUERIES.npy DEPTH
 
-build: write a table of float32 vectors (float16 took ten times as long to train on) with an index of KIND, IVF_PQ or IVF_RQ. search: print what it finds for a
-ladder of probed lists and refine factors, one query at a time, and its memory. Output is JSON; times are CPU seconds
-of all its threads.
+build: write a table of float32 vectors (on float16 it trains ten times as long) with an index of KIND, IVF_PQ or
+IVF_RQ. search: print what it finds for a ladder of probed lists and refine factors, one query at a time, and its
+memory. Output is JSON; times are CPU seconds of all its threads: with one thread of each kind it hangs.
 """
 
 import json
@@ -69,7 +69,7 @@ def step(
 def ask(table: "lancedb.table.Table", query: "np.ndarray", depth: int, probes: int, refine: int) -> "list[int]":
     """Return the ids for one query."""
     search = table.search(query).distance_type("cosine").nprobes(probes).refine_factor(refine)
-    return search.select(["id"]).limit(depth).to_arrow()["id"].to_pylist()
+    return search.select(["id", "_distance"]).limit(depth).to_arrow()["id"].to_pylist()
 
 
 def anonymous() -> int:
