@@ -85,7 +85,7 @@ def compare_add(folder: Path, store: MadeStore, version: IndexVersion, job: Watc
     say("the target of the first is 0.85; those in brackets are its parts, on their own and in this process\n")
     try:
         found = autofaiss(Path(store.config.cache), vectors, subset, version)
-    except PubrayError as error:
+    except (PubrayError, subprocess.TimeoutExpired) as error:
         say(f"missing: {error}")
         return
     whole, own = found["rows"] / found["cpu_seconds"], version.articles / job.cpu_seconds

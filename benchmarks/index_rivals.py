@@ -15,6 +15,8 @@ from benchmarks.rivals import AUTOFAISS, LANCEDB, rival_command
 from jobs.console import Progress, say
 from schemas.errors import PubrayError
 
+PATIENCE = 3600.0
+"""Seconds that a contender has."""
 ONE_THREAD = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
 
@@ -59,6 +61,7 @@ def output(name: str, command: list[str], environment: dict[str, str]) -> Any:
         stdout=subprocess.PIPE,
         text=True,
         check=True,
+        timeout=PATIENCE,
     )
     progress.log(f"{name}: {progress.seconds:.1f} s")
     lines = done.stdout.splitlines()
@@ -83,6 +86,8 @@ def rivals(folder: Path, cache: Path, memory: int) -> list[Contender]:
         found.append(Contender(f"autofaiss {built['key']}", size, size, with_pmids(result, folder)))
     except PubrayError as error:
         say(f"missing: {error}")
+    except subprocess.TimeoutExpired as error:
+        say(f"missing: {' '.join(error.cmd[4:6])} had not finished after {error.timeout:.0f} s")
     return found
 
 
