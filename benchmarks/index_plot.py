@@ -25,7 +25,7 @@ def main() -> None:
     figure, axes = plt.subplots(figsize=(9, 6), layout="constrained")
     for name in dict.fromkeys(point["name"] for point in points):
         own = [p for p in points if p["name"] == name and p["recall_at_10"] >= LEAST]
-        shown = best(own)
+        shown = best(own) + [p for p in own if p["served"]]
         memory = max((p["bytes"] for p in own), default=0) / 1e6
         axes.scatter(
             [p["queries_per_second"] for p in shown],

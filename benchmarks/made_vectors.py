@@ -42,7 +42,7 @@ class MadeVectors:
         place = mixed(numbers, 0).astype(np.float64) / 2.0**64
         centres = self._centres[np.minimum(np.searchsorted(self._ends, place), CLUSTERS - 1)]
         with np.errstate(over="ignore"):
-            places: Numbers = numbers[:, None] + np.arange(DIRECTIONS, dtype=np.uint64)
+            places: Numbers = np.add(numbers[:, None], np.arange(DIRECTIONS, dtype=np.uint64), dtype=np.uint64)
             cells = mixed(places, 1)
         # Four 16-bit numbers add up to a normal one, nearly.
         sums = cells.view(np.uint16).reshape(len(numbers), DIRECTIONS, 4).sum(axis=2, dtype=np.float32)
