@@ -24,7 +24,8 @@ from benchmarks.made_store import MadeStore
 from benchmarks.page_cache import PAGE, advise, forget, forget_range, mappings, resident_bytes, resident_pages
 from jobs.console import Progress, megabytes, say, table
 from jobs.store import read_current, served_version
-from retrieval.quantizer import Floats, nlist_for, nprobe_for
+from retrieval.quantizer import Floats
+from retrieval.rules import nlist_for, nprobe_for
 from schemas.layout import LISTS, PMIDS, ROWS
 from schemas.manifest import IndexVersion
 
