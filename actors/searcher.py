@@ -42,6 +42,9 @@ class IndexSearcher:
         self.version, self._exact = version, exact
         self.quantizer = load_quantizer(layout, version.quantizer)
         self.segments = open_segments(layout, version, self.quantizer)
+        if not exact:
+            for segment in self.segments:
+                segment.expect_searches()
         self._rows = lru_cache(KEPT_FILTERS)(self._find_rows)
         self._rows(Wanted())  # for most searches
 

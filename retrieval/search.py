@@ -26,13 +26,18 @@ class Candidates(NamedTuple):
     rows: NDArray[np.int64]
 
 
-NOTHING = Candidates(
-    np.empty(0, np.float32),
-    np.empty(0, np.float32),
-    np.empty(0, np.int64),
-    np.empty(0, np.int64),
-    np.empty(0, np.int64),
-)
+class _Near(NamedTuple):
+    """Rows found for one query by the first stage."""
+
+    distances: Floats
+    pmids: Pmids
+    segments: NDArray[np.int64]
+    rows: NDArray[np.int64]
+
+
+_NONE = np.empty(0, np.int64)
+NOTHING_NEAR = _Near(np.empty(0, np.float32), _NONE, _NONE, _NONE)
+NOTHING = Candidates(np.empty(0, np.float32), np.empty(0, np.float32), _NONE, _NONE, _NONE)
 
 
 def search(
@@ -53,10 +58,10 @@ def search(
     results = []
     for q, query in enumerate(queries):
         found = [
-            _exact(query, segment, number, distances[q], rows[q])
+            _near(segment, number, distances[q], rows[q])
             for number, (segment, (distances, rows)) in enumerate(zip(segments, scans, strict=True))
         ]
-        results.append(cut(found, candidates))
+        results.append(_scored(query, segments, _nearest(found, candidates)))
     return results
 
 
@@ -93,10 +98,27 @@ def _with_wanted(
     return zip(segments, [s.alive for s in segments] if wanted is None else wanted, strict=True)
 
 
-def _exact(query: Floats, segment: OpenSegment, number: int, distances: Floats, rows: NDArray[np.int64]) -> Candidates:
-    """Give the rows that a scan found their exact scores, from the float16 rows in order of their place on disk."""
-    present = np.flatnonzero(rows >= 0)
-    present = present[np.argsort(rows[present])]
+def _near(segment: OpenSegment, number: int, distances: Floats, rows: NDArray[np.int64]) -> _Near:
+    """Return what a scan found, without what is missing."""
+    present = rows >= 0
     rows = rows[present]
-    scores = inner_products(query, segment.rows[rows])
-    return Candidates(distances[present], scores, segment.pmids[rows], np.full(len(rows), number), rows)
+    return _Near(distances[present], segment.pmids[rows], np.full(len(rows), number), rows)
+
+
+def _nearest(found: Sequence[_Near], candidates: int) -> _Near:
+    """Keep the best of what all segments found, so that only these rows are read."""
+    merged = _Near._make(np.concatenate(columns) for columns in zip(NOTHING_NEAR, *found, strict=True))
+    best = best_first(-merged.distances, merged.pmids, candidates)
+    return _Near._make(column[best] for column in merged)
+
+
+def _scored(query: Floats, segments: Sequence[OpenSegment], near: _Near) -> Candidates:
+    """Order rows by their exact scores, from the float16 rows, read in order of their place on disk."""
+    scores = np.empty(len(near.rows), np.float32)
+    for number, segment in enumerate(segments):
+        here = np.flatnonzero(near.segments == number)
+        here = here[np.argsort(near.rows[here])]
+        scores[here] = inner_products(query, segment.rows[near.rows[here]])
+    found = Candidates(near.distances, scores, near.pmids, near.segments, near.rows)
+    order = best_first(scores, near.pmids, len(scores))
+    return Candidates._make(column[order] for column in found)

@@ -26,7 +26,7 @@ from retrieval.facets import Facets, FacetWriter
 from retrieval.pmid_order import write_order
 from retrieval.quantizer import Codes, Floats, Lists, Probes, Quantizer
 from retrieval.rowset import RowSet
-from retrieval.storage import atomic_path, check_file, file_digest, map_file, read_document
+from retrieval.storage import advise_random, atomic_path, check_file, file_digest, map_file, read_document
 from retrieval.topk import Pmids, Rows
 from schemas.article import ARTICLE_SCHEMA
 from schemas.errors import IntegrityError
@@ -138,6 +138,10 @@ def _split(group: RowGroup, first: int) -> Iterable[tuple[NDArray[np.uint8], Lis
             yield group.codes[start:end], np.arange(first + start, first + end)
 
 
+SLACK = 16
+"""Rows fetched beyond twice the unwanted ones that are expected, so that few scans must be repeated."""
+
+
 class OpenSegment:
     """A mapped segment. Opening costs milliseconds and a byte a row; the page cache holds what is read."""
 
@@ -166,6 +170,10 @@ class OpenSegment:
         self.live = np.ones(manifest.rows, bool)
         self.live[dead if dead is not None else []] = False
         self.live_rows = int(self.live.sum())
+
+    def expect_searches(self) -> None:
+        """Tell the kernel that rows are read here and there, so that it reads no others with them."""
+        advise_random(self.rows)
 
     @cached_property
     def alive(self) -> RowSet:
@@ -200,7 +208,7 @@ class OpenSegment:
             return np.empty((len(probes.lists), 0), np.float32), np.empty((len(probes.lists), 0), np.int64)
         selector = wanted.selector if wanted.count < SELECTED_BELOW * wanted.size else None
         dropped = 0 if selector else (wanted.size - wanted.count) * count // wanted.size
-        fetched = count + 1 + dropped
+        fetched = count + 1 + (2 * dropped + SLACK if dropped else 0)
         if self._prunes:
             fetched = max(fetched, int(self.sizes[probes.lists].sum(axis=1).max()) + 1)
         while True:

@@ -6,13 +6,14 @@ One object is mutable, CURRENT, and changes only by `compare_and_swap`. The file
 
 import fcntl
 import hashlib
+import mmap
 import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -180,6 +181,15 @@ def check_file(path: Path, expected: FileDigest, *, whole: bool = False) -> None
 def map_file(path: Path, kind: type[Number]) -> NDArray[Number]:
     """Map a file of numbers, read-only; an empty one, which cannot be mapped, is an empty array."""
     return np.memmap(path, kind, "r") if path.stat().st_size else np.empty(0, kind)
+
+
+def advise_random(array: NDArray[Any]) -> None:
+    """Tell the kernel that a mapped array is read here and there; of one that is not mapped nothing is told."""
+    base: Any = array
+    while base is not None and not isinstance(base, mmap.mmap):
+        base = getattr(base, "base", None)
+    if base is not None:
+        base.madvise(mmap.MADV_RANDOM)
 
 
 def sync(path: Path) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -231,3 +232,15 @@ def test_terms_are_checked_over_all_segments(layout: Layout, tmp_path: Path) -> 
 
 def test_a_filter_that_nothing_holds_for_finds_nothing(searcher: IndexSearcher) -> None:
     assert searcher.matches([Lookup(QUERIES[0], 3, Wanted(parse_filter("year=1066")))]) == [[]]
+
+
+@pytest.mark.parametrize(("exact", "told"), [(False, True), (True, False)])
+def test_rows_that_are_read_here_and_there_are_not_read_ahead(exact: bool, told: bool, tmp_path: Path) -> None:
+    layout = Layout(str(tmp_path))
+    searcher = IndexSearcher(layout, write_version(layout), exact=exact)
+    assert searcher.segments
+    mappings = Path("/proc/self/smaps").read_text().split("VmFlags:")
+    flags = [
+        after.split("\n")[0] for before, after in pairwise(mappings) if f"{tmp_path}/segments/s0/rows.f16" in before
+    ]
+    assert [" rr" in flag for flag in flags] == [told]
