@@ -15,7 +15,7 @@ from benchmarks.rivals import AUTOFAISS, LANCEDB, rival_command
 from jobs.console import Progress, say
 from schemas.errors import PubrayError
 
-PATIENCE = 3600.0
+PATIENCE = 600.0
 """Seconds that a contender has."""
 ONE_THREAD = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 

@@ -241,6 +241,8 @@ class OpenSegment:
 def _without_others(distances: Floats, rows: Lists, wanted: RowSet) -> tuple[Floats, Lists]:
     """Put rows that are missing or not wanted last."""
     gone = ~wanted.holds(rows)
+    if not gone.any():
+        return distances, rows
     order = np.argsort(gone, axis=1, kind="stable")
     distances, rows = np.where(gone, np.inf, distances), np.where(gone, -1, rows)
     return np.take_along_axis(distances, order, axis=1), np.take_along_axis(rows, order, axis=1)

@@ -180,7 +180,9 @@ def check_file(path: Path, expected: FileDigest, *, whole: bool = False) -> None
 
 def map_file(path: Path, kind: type[Number]) -> NDArray[Number]:
     """Map a file of numbers, read-only; an empty one, which cannot be mapped, is an empty array."""
-    return np.memmap(path, kind, "r") if path.stat().st_size else np.empty(0, kind)
+    if not path.stat().st_size:
+        return np.empty(0, kind)
+    return np.asarray(np.memmap(path, kind, "r"))  # a plain array, of which rows are taken in half the time
 
 
 def advise_random(array: NDArray[Any]) -> None:
