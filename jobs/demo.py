@@ -27,8 +27,8 @@ from schemas.search import SearchRequest
 DEMO = ROOT / "infra" / "demo"
 CHOSEN = DEMO / "selection.txt"
 CHOSEN_COUNT = 2000
-FEWEST = 30
-"""Articles of a demo: with fewer, what the nights delete is more than a version may lack."""
+FEWEST = 100
+"""Articles of a demo: with fewer, the made night is compacted at once, and cannot be rolled back."""
 TOPICS = 50
 EVALUATION = ("--mesh-topics", str(TOPICS), "--candidates", "20")
 SEED = 0
@@ -122,7 +122,7 @@ def _stage(night: dict[str, Any], stage: str) -> tuple[int, float]:
 def _show_nights(config: Config, newest: str, out: Callable[[str], None]) -> list[list[Any]]:
     """Search before and after the nights, then go back to the night before the made one, if it is served."""
     layout = open_layout(config)
-    versions = demo_nights.lineage(config, read_version(layout, newest))
+    versions = demo_nights.ancestors(config, read_version(layout, newest))
     if len(versions) < len(demo_nights.NIGHTS):
         out("\n(The nights were ingested before, for other articles. A new store shows them: PUBRAY_STORE=FOLDER.)")
         return []

@@ -17,6 +17,7 @@ from jobs.threads import available_threads
 from retrieval.embedded import embedded_folder
 from retrieval.made_updates import Night, write_night
 from schemas.config import Config, RerankConfig
+from schemas.errors import InputError
 from schemas.manifest import IndexVersion
 from schemas.search import Condition, SearchRequest
 
@@ -81,7 +82,7 @@ def publish(config: Config) -> dict[str, str]:
     return folders
 
 
-def lineage(config: Config, newest: IndexVersion) -> list[IndexVersion]:
+def ancestors(config: Config, newest: IndexVersion) -> list[IndexVersion]:
     """Return a version and those that it builds on, the oldest first."""
     versions = [newest]
     while parent := versions[0].parent:
@@ -106,7 +107,10 @@ def show(rows: Sequence[Sequence[Any]]) -> str:
 
 async def _found(service: SearchService, search: Search) -> str:
     """Say where a search finds its article."""
-    response = await service.search(SearchRequest(query=search.title, filters=search.filters))
+    try:
+        response = await service.search(SearchRequest(query=search.title, filters=search.filters))
+    except InputError:  # of a few articles none may be a review yet
+        return "refused: no reviews"
     for hit in response.hits:
         if hit.id == str(search.pmid):
             return f"rank {hit.rank}: {cut(hit.title, 24)}"

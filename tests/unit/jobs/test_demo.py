@@ -61,12 +61,12 @@ def test_more_are_the_shipped_list_and_others_of_the_baseline_with_an_abstract(s
     assert others < {pmid for pmid in BASELINE if pmid % 2}
 
 
-@pytest.mark.parametrize("articles", ["0", "-5", "29", "many", "1.5", ""])
+@pytest.mark.parametrize("articles", ["0", "-5", "99", "many", "1.5", ""])
 def test_anything_else_is_refused_by_value_before_anything_is_done(articles: str, store: Path) -> None:
     options = Namespace(articles=articles, json=False, port=None, serve=False)
     with pytest.raises(UsageError) as error:
         demo.run(config(store), options)
-    assert str(error.value) == f"--articles {articles!r}: give a number from 30, or all"
+    assert str(error.value) == f"--articles {articles!r}: give a number from 100, or all"
 
 
 def test_the_summary_has_a_row_per_night() -> None:
