@@ -25,11 +25,12 @@ from jobs.console import say, table
 from jobs.store import ingested, open_layout
 from retrieval.build import group_rows, merged_groups, merged_sizes
 from retrieval.difference import difference
+from retrieval.nearest import Centroids
 from retrieval.parts import read_range
 from retrieval.quantizer import Lists, Quantizer, train_quantizer
 from retrieval.segment import RECORD_SCHEMA, OpenSegment, RowGroup, write_segment
 from retrieval.tokens import TowerTokenizer
-from retrieval.topk import BLOCK, blocked_matmul, exact_search, lay_out
+from retrieval.topk import BLOCK, exact_search
 from schemas.config import Config
 from schemas.encoder import TowerSpec
 from schemas.layout import ARTICLES, POSTINGS, TERMS, YEARS
@@ -82,9 +83,9 @@ def tokens(config: Config, texts: list[Any]) -> dict[str, float]:
 def arithmetic() -> dict[str, float]:
     """Return FLOP per second of assigning rows to 65,536 lists, and bytes of float16 rows per second searched."""
     rng = np.random.default_rng(0)
-    lists = lay_out(rng.standard_normal((DIMENSION, 65_536), np.float32))
+    lists = Centroids(rng.standard_normal((65_536, DIMENSION), np.float32), is_l2=False)
     x = rng.standard_normal((4 * BLOCK, DIMENSION), np.float32)
-    seconds, _ = cpu(lambda: np.argmin(blocked_matmul(x, lists, BLOCK), axis=1))
+    seconds, _ = cpu(lambda: lists.nearest(x))
     rows = rng.standard_normal((131_072, DIMENSION), np.float32).astype(np.float16)
     numbers = np.arange(len(rows))
     search, _ = cpu(lambda: exact_search(x[:200], rows, numbers, 100))

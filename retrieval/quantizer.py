@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.kmeans import kmeans
+from retrieval.nearest import Centroids
 from retrieval.topk import BLOCK, QUERY_BLOCK, Rows, Weights, blocked_matmul, lay_out
 from schemas.errors import InputError, UsageError
 from schemas.manifest import QuantizerRecord
@@ -25,8 +26,6 @@ Codes = NDArray[np.uint8]
 CODE_SAMPLE = 65_536
 """Vectors that codes are trained on at most: 256 for each of the 256 entries of a PQ codebook, as FAISS takes."""
 
-ASSIGN_PRODUCTS = 2**24
-"""Distances to centroids (float32) that an assignment holds at a time, 64 MB."""
 GRAPH_LISTS = 8192
 """With so many lists queries find theirs by a graph over the centroids, in a third of the time (docs/decisions.md)."""
 GRAPH_LINKS = 32
@@ -191,11 +190,7 @@ class Quantizer:
 
     def assign(self, rotated: Floats) -> Lists:
         """Return for each of (n, d) rotated vectors the list it belongs to: exact, ties to the lower list."""
-        lists = np.empty(len(rotated), np.int64)
-        rows = max(1, min(BLOCK, ASSIGN_PRODUCTS // self.nlist))
-        for start in range(0, len(rotated), rows):
-            lists[start : start + rows] = np.argmin(self._distances(rotated[start : start + rows], rows), axis=1)
-        return lists
+        return self._nearest.nearest(rotated)
 
     def encode(self, rotated: Floats, lists: Lists) -> Codes:
         """Return the codes (n, code_size) of rotated vectors in their lists."""
@@ -214,7 +209,7 @@ class Quantizer:
         if self._has_graph and reach < self.nlist:
             found, lists = self._coarse.search(rotated, nprobe, params=faiss.SearchParametersHNSW(efSearch=reach))
             return Probes(rotated, lists, found)
-        distances = self._distances(rotated, QUERY_BLOCK)
+        distances = self._distances(rotated)
         lists = np.argsort(distances, axis=1, kind="stable")[:, :nprobe].astype(np.int64)
         nearest = np.take_along_axis(distances, lists, axis=1)
         if self.is_l2:
@@ -235,14 +230,19 @@ class Quantizer:
         shell.ntotal = rows
         return shell
 
-    def _distances(self, rotated: Floats, block_rows: int) -> Floats:
+    def _distances(self, rotated: Floats) -> Floats:
         """Return (n, nlist): squared L2 less the vector's own square, or the negative inner product."""
         centroids, squares = self._exact
-        products = blocked_matmul(rotated, centroids, block_rows)
+        products = blocked_matmul(rotated, centroids, QUERY_BLOCK)
         products *= -2 if self.is_l2 else -1
         if self.is_l2:
             products += squares
         return products
+
+    @cached_property
+    def _nearest(self) -> Centroids:
+        """The centroids, laid out for assignments."""
+        return Centroids(self._coarse.reconstruct_n(0, self.nlist), is_l2=self.is_l2)
 
     @cached_property
     def _exact(self) -> tuple[Weights, Floats]:
