@@ -7,32 +7,35 @@ from actors.encoder import ArticleTower, QueryTower
 from actors.models import model_folder
 from actors.rerankers import CrossEncoderReranker, MaxSimReranker
 from actors.searcher import IndexSearcher
-from actors.service import SearchService
+from actors.service import Ranking, SearchService
+from actors.towers import Towers
+from actors.versions import Versions
 from schemas.config import Config
 from schemas.errors import StoreError, UsageError
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
-from schemas.protocols import QueryEncoder, Reranker, Searcher
+from schemas.protocols import Reranker
+from schemas.search import ScoreKind
 
-SCORE_KINDS = {"maxsim": "fused", "cross-encoder": "logit", "none": "inner_product"}
+SCORE_KINDS: dict[str, ScoreKind] = {"maxsim": "fused", "cross-encoder": "logit"}
 
 
-def load_encoder(config: Config, version: IndexVersion, threads: int) -> QueryTower:
-    """Load the query tower that the version names.
+def load_encoder(config: Config, version: IndexVersion, threads: int) -> Towers:
+    """Load the query tower that the version names; the article tower follows when it is needed.
 
     Raises:
         StoreError: the configured one is another: its vectors and the version's would not be of one space.
     """
     check_encoder(config, version)
-    spec = config.encoder
-    encoder = QueryTower(spec, config.engine, threads=threads, cache=Path(config.cache))
+    spec, cache = config.encoder, Path(config.cache)
+    query_tower = QueryTower(spec, config.engine, threads=threads, cache=cache)
     for part, built_with in version.query_tower:
-        if (found := getattr(encoder.digests, part)) != built_with:
+        if (found := getattr(query_tower.digests, part)) != built_with:
             raise StoreError(
                 f"{spec.query.model}: its {part} (sha256 {found[:12]}…) is not what version {version.id} was built "
                 f"with ({built_with[:12]}…); restore the file, or index again"
             )
-    return encoder
+    return Towers(query_tower, lambda: ArticleTower(spec, config.engine, threads=threads, cache=cache))
 
 
 def check_encoder(config: Config, version: IndexVersion) -> None:
@@ -81,27 +84,25 @@ def load_reranker(config: Config, threads: int) -> MaxSimReranker | CrossEncoder
     return CrossEncoderReranker(folder, rerank.max_length, config.engine, threads=threads, cache=cache)
 
 
-def build_service(
-    config: Config,
-    version: IndexVersion,
-    encoder: QueryEncoder,
-    searcher: Searcher,
-    reranker: Reranker | None,
-) -> SearchService:
-    """Join the parts, plain objects or adapters over handles."""
-    kind = config.rerank.kind if reranker else "none"
-    return SearchService(
-        version,
-        encoder,
-        searcher,
+def load_ranking(config: Config, threads: int) -> Ranking | None:
+    """Load the second stage, if there is one."""
+    reranker = load_reranker(config, threads)
+    return ranking(config, reranker, None) if reranker else None
+
+
+def ranking(config: Config, reranker: Reranker, seconds: float | None) -> Ranking:
+    """Return the configured second stage over a re-ranker, plain or behind a handle, that may take so long."""
+    rerank = config.rerank
+    return Ranking(
         reranker,
-        reranker_name=(config.rerank.model or kind) if kind == "cross-encoder" else kind,
-        score_kind=SCORE_KINDS[kind],
-        candidates=config.rerank.candidates,
+        name=(rerank.kind == "cross-encoder" and rerank.model) or rerank.kind,
+        score_kind=SCORE_KINDS[rerank.kind],
+        candidates=rerank.candidates,
+        seconds=seconds,
     )
 
 
 def load_service(config: Config, version: IndexVersion, threads: int) -> SearchService:
-    """Load all parts into this process."""
+    """Load all parts into this process, for one version."""
     encoder = load_encoder(config, version, threads)
-    return build_service(config, version, encoder, load_searcher(config, version), load_reranker(config, threads))
+    return SearchService(Versions(version), encoder, load_searcher(config, version), load_ranking(config, threads))

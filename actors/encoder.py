@@ -1,6 +1,5 @@
 """The towers of an encoder: loaded once, they turn texts into tokens and tokens into vectors."""
 
-import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from retrieval.pooling import TextVectors, unit
 from retrieval.tokens import TokenBatch, Tokens, TowerTokenizer, pad_id, token_batches
 from schemas.config import EngineConfig
 from schemas.encoder import EncoderSpec, TowerSpec
-from schemas.protocols import ArticleText, Query, Vector
+from schemas.protocols import ArticleText, Query
 
 Floats = NDArray[np.float32]
 
@@ -73,10 +72,6 @@ class QueryTower(_Tower):
     def tokens(self, queries: Sequence[Query]) -> list[Tokens]:
         """Tokenise queries."""
         return self._tokenizer.queries(queries)
-
-    async def encode(self, queries: list[Query]) -> list[Vector]:
-        """Return the vector of each query (see `QueryEncoder`)."""
-        return list(await asyncio.to_thread(lambda: self.vectors(self.tokens(queries))))
 
 
 class ArticleTower(_Tower):

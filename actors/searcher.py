@@ -15,10 +15,10 @@ from retrieval.segment import OpenSegment
 from retrieval.storage import read_named
 from retrieval.tombstones import read_tombstones
 from schemas.article import DisplayArticle
+from schemas.filters import EVERYTHING, Wanted
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 from schemas.protocols import Lookup, Match
-from schemas.search import EVERYTHING, Wanted
 
 DISPLAYED = list(DisplayArticle._fields)
 

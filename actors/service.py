@@ -1,92 +1,165 @@
-"""The search service: query to ranked hits, over the three seams of `schemas.protocols`."""
+"""The search service: requests to ranked hits, over the seams of `schemas.protocols`."""
 
+import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
-from schemas.errors import InputError
+from actors.hits import Ranked, article_response, hits
+from actors.versions import Versions
+from schemas.errors import InputError, ServiceError, UnknownError
 from schemas.manifest import IndexVersion
-from schemas.protocols import Lookup, Match, Query, QueryEncoder, Reranker, RerankScore, Scoring, Searcher
-from schemas.search import Hit, SearchRequest, SearchResponse, VersionInfo
+from schemas.protocols import Encoder, Key, Lookup, Match, Query, Reranker, Scoring, Searcher, Stored
+from schemas.search import (
+    ArticleResponse,
+    Readiness,
+    ScoreKind,
+    SearchRequest,
+    SearchResponse,
+    VersionInfo,
+)
+
+
+class Ranking(NamedTuple):
+    """The second stage."""
+
+    reranker: Reranker
+    name: str
+    score_kind: ScoreKind
+    candidates: int
+    """How many articles it sees unless a request says otherwise."""
+    seconds: float | None
+    """How long it may take, None: any time. Hits are returned as retrieved if it takes longer or does not answer."""
 
 
 class SearchService:
-    """Answers requests from one index version; the same object in one process and behind Ray Serve."""
+    """Answers requests; the same object in one process and behind Ray Serve."""
 
-    def __init__(
-        self,
-        version: IndexVersion,
-        encoder: QueryEncoder,
-        searcher: Searcher,
-        reranker: Reranker | None,
-        *,
-        reranker_name: str,
-        score_kind: str,
-        candidates: int,
-    ) -> None:
-        """`candidates` is how many articles the re-ranker sees unless a request says otherwise."""
-        self._version, self._encoder, self._searcher, self._reranker = version, encoder, searcher, reranker
-        self._reranker_name, self._score_kind, self._candidates = reranker_name, score_kind, candidates
+    def __init__(self, versions: Versions, encoder: Encoder, searcher: Searcher, ranking: Ranking | None) -> None:
+        """Join the parts."""
+        self._versions, self._encoder, self._searcher, self._ranking = versions, encoder, searcher, ranking
 
     def version(self) -> VersionInfo:
         """Return what is being served."""
+        version = self._versions.answering
         return VersionInfo(
-            version=self._version.id,
-            created=self._version.created,
-            articles=self._version.articles,
-            snapshot=self._version.snapshot,
-            encoder=self._version.encoder.name,
-            reranker=self._reranker_name,
-            recall_at_10=self._version.checks.recall.at_10,
+            version=version.id,
+            created=version.created,
+            articles=version.articles,
+            snapshot=version.snapshot,
+            encoder=version.encoder.name,
+            reranker=self._ranking.name if self._ranking else "none",
+            recall_at_10=version.checks.recall.at_10,
         )
 
-    async def search(self, request: SearchRequest) -> SearchResponse:
-        """Answer one request: the best `candidates` in the re-ranker's order, then the rest as retrieved.
+    async def ready(self) -> Readiness:
+        """Ask the searcher, which tells too whether it has a newer version.
+
+        Raises:
+            ServiceError: it does not answer.
+        """
+        await self._versions.answer(lambda version: self._searcher.stored([Key("0", version.id)]))
+        return self._versions.readiness()
+
+    async def search(self, request: SearchRequest) -> list[SearchResponse]:
+        """Answer each query of a request: the best `candidates` in the re-ranker's order, then the rest as retrieved.
 
         Raises:
             InputError: it brings a task, and the encoder takes none; a filter names a term that no article has.
+            ServiceError: a part of the service does not answer.
         """
+        return await self._versions.answer(lambda version: self._search(request, version))
+
+    async def article(self, id_: str) -> ArticleResponse:
+        """Return an article.
+
+        Raises:
+            UnknownError: there is none of this id.
+        """
+        return await self._versions.answer(lambda version: self._article(id_, version))
+
+    async def similar(self, id_: str, request: SearchRequest) -> SearchResponse:
+        """Return the articles whose vectors are nearest to that of an article; of the request all but the query holds.
+
+        Raises:
+            UnknownError: there is none of this id.
+            InputError: a filter names a term that no article has.
+        """
+        return await self._versions.answer(lambda version: self._similar(id_, request, version))
+
+    async def _search(self, request: SearchRequest, version: IndexVersion) -> list[SearchResponse]:
         clock = _Clock()
-        query = Query(request.query, request.task)
-        if query.task is not None and self._version.encoder.query.task is None:
-            raise InputError(f"task {query.task!r}: {self._version.encoder.name} takes no task; leave it out")
-        reranker = self._reranker if request.rerank else None
-        depth = max(request.k, (request.candidates or self._candidates) if reranker else 0)
+        if request.task is not None and version.encoder.query.task is None:
+            raise InputError(f"task {request.task!r}: {version.encoder.name} takes no task; leave it out")
+        queries = [Query(text, request.task) for text in request.queries]
+        ranking = self._ranking if request.rerank else None
+        candidates = (request.candidates or ranking.candidates) if ranking else 0
         with clock("encode"):
-            [vector] = await self._encoder.encode([query])
+            vectors = await self._encoder.encode([*queries])
+        depth = max(request.depth, candidates)
+        lookups = [
+            Lookup(vector, depth, request.wanted, query.text, version.id)
+            for vector, query in zip(vectors, queries, strict=True)
+        ]
         with clock("search"):
-            [matches] = await self._searcher.search([Lookup(vector, depth, request.wanted)])
-        ranked: list[tuple[Match, RerankScore | None]] = [(m, None) for m in matches]
-        if reranker:
-            head = matches[: request.candidates or self._candidates]
+            found = await self._searcher.search(lookups)
+        ranked, degraded = [Ranked(matches) for matches in found], None
+        if ranking:
             with clock("rerank"):
-                [scores] = await reranker.score([Scoring(query, head)])
-            best = sorted(zip(head, scores, strict=True), key=lambda ms: (-ms[1].final, ms[0].article.pmid))
-            ranked = [*best, *ranked[len(head) :]]
+                ranked, degraded = await _reranked(ranking, queries, found, candidates)
+        return [
+            SearchResponse(
+                query=query.text,
+                version=version.id,
+                hits=hits(one, query.text, request, ranking.score_kind if ranking else None, version.encoder),
+                reranked=bool(ranking and not degraded),
+                degraded=degraded,
+                milliseconds=clock.milliseconds,
+            )
+            for query, one in zip(queries, ranked, strict=True)
+        ]
+
+    async def _article(self, id_: str, version: IndexVersion) -> ArticleResponse:
+        stored = await self._stored(id_, version)
+        return article_response(stored.article, version.id)
+
+    async def _similar(self, id_: str, request: SearchRequest, version: IndexVersion) -> SearchResponse:
+        clock = _Clock()
+        with clock("search"):
+            stored = await self._stored(id_, version)
+            [found] = await self._searcher.search(
+                [Lookup(stored.vector, request.depth + 1, request.wanted, "", version.id)]
+            )
+        others = [match for match in found if match.article.pmid != stored.article.pmid]
         return SearchResponse(
-            query=request.query,
-            version=self._version.id,
-            score_kind=self._score_kind if reranker else "inner_product",
-            hits=[_hit(rank, *pair) for rank, pair in enumerate(ranked[: request.k], 1)],
+            query=stored.article.title,
+            version=version.id,
+            hits=hits(Ranked(others), stored.article.title, request, None, version.encoder),
+            reranked=False,
+            degraded=None,
             milliseconds=clock.milliseconds,
         )
 
+    async def _stored(self, id_: str, version: IndexVersion) -> Stored:
+        [stored] = await self._searcher.stored([Key(id_, version.id)])
+        if stored is None:
+            raise UnknownError(f"article {id_[:50]!r}: version {version.id} has none of this id")
+        return stored
 
-def _hit(rank: int, match: Match, score: RerankScore | None) -> Hit:
-    article = match.article
-    return Hit(
-        rank=rank,
-        id=article.doc_id or str(article.pmid),
-        score=score.final if score else match.score,
-        retrieval_score=match.score,
-        rerank_score=score.raw if score else None,
-        title=article.title,
-        abstract=article.abstract,
-        journal=article.journal,
-        year=article.year,
-        publication_date=article.publication_date,
-        doi=article.doi,
-    )
+
+async def _reranked(
+    ranking: Ranking, queries: Sequence[Query], found: Sequence[list[Match]], candidates: int
+) -> tuple[list[Ranked], str | None]:
+    """Return the matches with the scores of the best of them, or without any and why."""
+    scorings = [Scoring(query, matches[:candidates]) for query, matches in zip(queries, found, strict=True)]
+    try:
+        scores = await asyncio.wait_for(ranking.reranker.score(scorings), ranking.seconds)
+    except TimeoutError:
+        return [Ranked(matches) for matches in found], f"the re-ranker took more than {ranking.seconds:g} s"
+    except ServiceError as error:
+        return [Ranked(matches) for matches in found], str(error)
+    return [Ranked(*pair) for pair in zip(found, scores, strict=True)], None
 
 
 class _Clock:

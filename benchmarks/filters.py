@@ -31,8 +31,8 @@ from retrieval.recall import recall
 from retrieval.rowset import RowSet
 from retrieval.search import search_exactly
 from retrieval.topk import Pmids
+from schemas.filters import EVERYTHING, Condition, Wanted
 from schemas.protocols import Query
-from schemas.search import EVERYTHING, Condition, Wanted
 
 SHARES = (0.5, 0.1, 0.01, 0.001)
 ROUNDS = 3

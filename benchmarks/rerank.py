@@ -11,9 +11,10 @@ import asyncio
 from statistics import median
 from typing import Any
 
-from actors.assembly import build_service, load_encoder, load_reranker
+from actors.assembly import load_encoder, load_ranking
 from actors.searcher import IndexSearcher
 from actors.service import SearchService
+from actors.versions import Versions
 from jobs.config import load_config
 from jobs.console import Progress, say, table
 from jobs.evaluate import load_judgments
@@ -41,8 +42,8 @@ def main() -> None:
     searcher = IndexSearcher(layout, version)
     judged = argparse.Namespace(mesh_topics=options.topics, beir=None, queries=None, qrels=None)
     judgments = load_judgments(judged, searcher)
-    encoder, reranker = load_encoder(config, version, threads), load_reranker(config, threads)
-    service = build_service(config, version, encoder, searcher, reranker)
+    encoder, second = load_encoder(config, version, threads), load_ranking(config, threads)
+    service = SearchService(Versions(version), encoder, searcher, second)
     plain = measured(judgments, asyncio.run(ask(service, judgments, None)))
     rows: list[list[Any]] = [["none", mean(plain), None, None, 0.0]]
     for candidates in CANDIDATES:
@@ -62,7 +63,7 @@ async def ask(service: SearchService, judgments: Judgments, candidates: int | No
     responses = {}
     for query, text in judgments.queries.items():
         request = SearchRequest(query=text, k=DEPTH, rerank=candidates is not None, candidates=candidates)
-        responses[query] = await service.search(request)
+        [responses[query]] = await service.search(request)
         progress.add(1)
     progress.finish()
     return responses

@@ -18,8 +18,9 @@ from retrieval.embedded import embedded_folder
 from retrieval.made_updates import Night, write_night
 from schemas.config import Config, RerankConfig
 from schemas.errors import InputError
+from schemas.filters import Condition
 from schemas.manifest import IndexVersion
-from schemas.search import Condition, SearchRequest
+from schemas.search import SearchRequest
 
 BASELINE, UPDATE = "pubmed20n0014.xml.gz", "pubmed21n1298.xml.gz"
 TEXT, METADATA, RETRACTED, DELETED, BACK = 403931, 402091, 401663, 402311, 402389
@@ -108,10 +109,10 @@ def show(rows: Sequence[Sequence[Any]]) -> str:
 async def _found(service: SearchService, search: Search) -> str:
     """Say where a search finds its article."""
     try:
-        response = await service.search(SearchRequest(query=search.title, filters=search.filters))
+        [response] = await service.search(SearchRequest(query=search.title, filters=search.filters))
     except InputError:  # of a few articles none may be a review yet
         return "refused: no reviews"
     for hit in response.hits:
         if hit.id == str(search.pmid):
-            return f"rank {hit.rank}: {cut(hit.title, 24)}"
+            return f"rank {hit.rank}: {cut(hit.title or '', 24)}"
     return "not found"

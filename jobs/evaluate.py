@@ -9,9 +9,10 @@ from typing import Any
 import pyarrow as pa
 from pydantic import ValidationError
 
-from actors.assembly import build_service, load_encoder, load_reranker
+from actors.assembly import load_encoder, load_ranking
 from actors.searcher import IndexSearcher
 from actors.service import SearchService
+from actors.versions import Versions
 from jobs.console import Progress, table
 from jobs.store import open_layout, served_version
 from jobs.threads import available_threads
@@ -53,13 +54,8 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
     threads = available_threads()
     searcher = IndexSearcher(open_layout(config), version, exact=options.exact)
     judgments = load_judgments(options, searcher)
-    service = build_service(
-        config,
-        version,
-        load_encoder(config, version, threads),
-        searcher,
-        None if options.no_rerank else load_reranker(config, threads),
-    )
+    second = None if options.no_rerank else load_ranking(config, threads)
+    service = SearchService(Versions(version), load_encoder(config, version, threads), searcher, second)
     responses = asyncio.run(_ask_all(service, judgments, options))
     if options.run:
         write_bytes(options.run, "".join(_trec_run(responses)).encode())
@@ -154,7 +150,7 @@ async def _ask_all(
     progress = Progress("evaluate", len(requests), "queries")
     responses = {}
     for query, request in requests.items():
-        responses[query] = await service.search(request)
+        [responses[query]] = await service.search(request)
         progress.add(1)
     progress.finish()
     return responses

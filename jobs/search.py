@@ -46,11 +46,12 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
         first = error.errors()[0]
         raise UsageError(f"{first['loc'][0]}: {first['msg'].lower()}") from None
     if options.url:
-        return ask(options.url, request).model_dump()
+        return ask(options.url, request).model_dump(mode="json", exclude_unset=True)
     if options.no_rerank:
         config = config.model_copy(update={"rerank": config.rerank.model_copy(update={"kind": "none"})})
     service = load_service(config, served_version(open_layout(config)), available_threads())
-    return asyncio.run(service.search(request)).model_dump()
+    [response] = asyncio.run(service.search(request))
+    return response.model_dump(mode="json", exclude_unset=True)
 
 
 def show(report: dict[str, Any]) -> str:
@@ -68,8 +69,10 @@ def show(report: dict[str, Any]) -> str:
         for hit in report["hits"]
     ]
     times = ", ".join(f"{stage} {ms:.0f} ms" for stage, ms in report["milliseconds"].items())
-    headers = ["rank", report["score_kind"], "retrieval", "rerank", "PMID", "year", "title"]
-    return f"{report['query']}\n{table(headers, rows)}\n{times}, version {report['version']}"
+    kind = report["hits"][0]["score_kind"] if report["hits"] else "score"
+    headers = ["rank", kind, "retrieval", "rerank", "PMID", "year", "title"]
+    degraded = f"not re-ranked: {report['degraded']}\n" if report["degraded"] else ""
+    return f"{report['query']}\n{table(headers, rows)}\n{degraded}{times}, version {report['version']}"
 
 
 def ask(url: str, request: SearchRequest) -> SearchResponse:

@@ -173,4 +173,5 @@ def _own_store(config: Config) -> Config:
 
 
 async def _ask(service: SearchService) -> list[dict[str, Any]]:
-    return [(await service.search(SearchRequest(query=query))).model_dump() for query in QUERIES]
+    answers = await service.search(SearchRequest(query=QUERIES))
+    return [answer.model_dump(mode="json", exclude_unset=True) for answer in answers]

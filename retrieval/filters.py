@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from retrieval.facets import NO_YEAR, Facets, near_terms
 from schemas.errors import InputError, UsageError
-from schemas.search import YES_OR_NO, Condition, FilterField
+from schemas.filters import YES_OR_NO, Condition, FilterField
 
 _FIELDS = ", ".join(get_args(FilterField))
 _FIELD = rf"(?:{'|'.join(get_args(FilterField))})\b"

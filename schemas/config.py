@@ -110,6 +110,8 @@ class RerankConfig(Frozen):
     """Trust in a model that is published as pytorch_model.bin only: the sha256 of that file. It is then converted."""
     max_length: PositiveInt = 512
     candidates: PositiveInt = 20
+    seconds: PositiveFloat = 5
+    """A search whose re-ranker takes longer, or does not answer, returns its hits as retrieved, and says so."""
 
 
 class DeploymentConfig(Frozen):
@@ -117,15 +119,18 @@ class DeploymentConfig(Frozen):
 
     min_replicas: PositiveInt = 1
     max_replicas: PositiveInt = 1
-    target_ongoing_requests: PositiveFloat = 4
-    """Autoscaling aims at this many requests in progress per replica."""
+    target_ongoing_requests: PositiveFloat = 1
+    """Autoscaling aims at this many calls in progress per replica."""
+    max_ongoing_requests: PositiveInt = 4
+    """Calls that a replica takes at a time."""
     num_cpus: NonNegativeFloat = 0.25
     num_gpus: NonNegativeFloat = 0
     max_batch_size: PositiveInt = 16
-    batch_wait_ms: NonNegativeFloat = 2
-    """How long the first request of a batch waits for others."""
-    max_queued_requests: PositiveInt = 256
-    """Requests that wait per caller; what comes beyond them is refused."""
+    """Items of a call, at most."""
+    max_calls: PositiveInt = 4
+    """Calls that an api replica has under way here; what comes meanwhile goes together in the next."""
+    max_waiting: PositiveInt = 256
+    """Items that wait for that in an api replica; requests beyond them are refused."""
 
     @model_validator(mode="after")
     def _range_is_not_empty(self) -> Self:
@@ -139,7 +144,9 @@ class ServeConfig(Frozen):
 
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=1, le=65535)
-    api: DeploymentConfig = DeploymentConfig()
+    seconds: PositiveFloat = 10
+    """How long a request may take."""
+    api: DeploymentConfig = DeploymentConfig(target_ongoing_requests=32, max_ongoing_requests=256)
     encoder: DeploymentConfig = DeploymentConfig()
     searcher: DeploymentConfig = DeploymentConfig()
     reranker: DeploymentConfig = DeploymentConfig()

@@ -3,10 +3,16 @@
 PubrayError            exit 1: the job failed
 ├── UsageError         exit 2: bad arguments or configuration
 ├── InputError         a source file, query file or record that cannot be used; names it
-│   └── WeightsError   exit 3: the weights of a model are in no folder, and no model hub gives them
+│   ├── WeightsError   exit 3: the weights of a model are in no folder, and no model hub gives them
+│   └── UnknownError   an id that no article of the version has
 ├── StoreError         what is asked for is not in the store, or does not belong there
 │   └── IntegrityError a file of the store is truncated, flipped or of another format
-└── RequestError       a service that cannot be reached, or refuses a search
+├── RequestError       a service that cannot be reached, or refuses a search
+└── ServiceError       a part of the service cannot answer now
+    ├── NotReadyError      it does not have the index version asked for
+    ├── OverloadedError    more wait for it than may
+    ├── DeadlineError      it took longer than a request may
+    └── UnavailableError   it died, and died again when asked once more
 """
 
 
@@ -32,6 +38,10 @@ class WeightsError(InputError):
     exit_code = 3
 
 
+class UnknownError(InputError):
+    """No article of the version has the id that is asked for."""
+
+
 class StoreError(PubrayError):
     """The store lacks what is asked for, or holds something of another origin."""
 
@@ -42,3 +52,23 @@ class IntegrityError(StoreError):
 
 class RequestError(PubrayError):
     """A running service does not answer a search."""
+
+
+class ServiceError(PubrayError):
+    """A part of the service cannot answer now; the same request may succeed later."""
+
+
+class NotReadyError(ServiceError):
+    """A searcher does not have the index version that it is asked for."""
+
+
+class OverloadedError(ServiceError):
+    """More requests wait than may."""
+
+
+class DeadlineError(ServiceError):
+    """A request took longer than it may."""
+
+
+class UnavailableError(ServiceError):
+    """A part of the service does not answer."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.article import DisplayArticle
-from schemas.search import Wanted
+from schemas.filters import Wanted
 
 Vector = NDArray[np.float32]
 
@@ -30,17 +30,37 @@ class ArticleText(NamedTuple):
 
 
 class Lookup(NamedTuple):
-    """A search to make: one query vector, how many articles are to be found, and of which."""
+    """A search to make: one query vector, how many articles are to be found, of which, and in which version."""
 
     vector: Vector  # (dimension,)
     k: int
     wanted: Wanted = Wanted()
+    name: str = ""
+    """The wanted article whose id, DOI or title this is comes first."""
+    version: str = ""
+    """For searchers that hold several."""
 
 
 class Match(NamedTuple):
     """An article that a search found, with its inner product with the query."""
 
     score: float
+    article: DisplayArticle
+    named: bool = False
+    """It is first because the query names it."""
+
+
+class Key(NamedTuple):
+    """An article of an index version, by its PMID or the corpus's own id."""
+
+    id: str
+    version: str = ""
+
+
+class Stored(NamedTuple):
+    """What an index holds of an article."""
+
+    vector: Vector  # (dimension,)
     article: DisplayArticle
 
 
@@ -58,11 +78,11 @@ class RerankScore(NamedTuple):
     final: float
 
 
-class QueryEncoder(Protocol):
-    """Queries to vectors of the query tower."""
+class Encoder(Protocol):
+    """Texts to vectors of the tower that is for them."""
 
-    async def encode(self, queries: list[Query]) -> list[Vector]:
-        """Return one vector (dimension,) per query."""
+    async def encode(self, texts: list[Query | ArticleText]) -> list[Vector]:
+        """Return one vector (dimension,) per text."""
         ...
 
 
@@ -74,6 +94,15 @@ class Searcher(Protocol):
 
         Raises:
             InputError: a filter names a term that no article has.
+            NotReadyError: the version is not there.
+        """
+        ...
+
+    async def stored(self, keys: list[Key]) -> list[Stored | None]:
+        """Return each article; None for one that the version does not have.
+
+        Raises:
+            NotReadyError: the version is not there.
         """
         ...
 

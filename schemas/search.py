@@ -1,105 +1,68 @@
-"""What a client sends and gets: the JSON of `POST /v1/search`."""
+"""What a client of the search service sends and gets: the JSON of `/v1/search` and of what belongs to it."""
 
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field, StrictInt, StrictStr, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.base import Frozen
+from schemas.filters import MAX_CONDITIONS, Condition, Wanted
 
 MAX_K = 1000
 MAX_QUERY_CHARS = 10_000
-MAX_CONDITIONS = 16
-MAX_VALUES = 100
-MAX_TERM_CHARS = 500
-MAX_YEAR = 9999
+MAX_QUERIES = 64
 
-FilterField = Literal["year", "language", "journal", "type", "mesh", "abstract", "retracted"]
-Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in"]
-YES_OR_NO = ("abstract", "retracted")
-"""Fields that every article has, as yes or no."""
-
-
-class Condition(Frozen):
-    """What an article must be to be found: {"field": "year", "op": ">=", "value": 2020}.
-
-    `!=` and `not in` are the opposite of `=` and `in`: they hold too where an article has no such field. An article
-    without a year is neither before nor after any.
-    """
-
-    field: FilterField = Field(
-        description="language: ISO 639-2 code; journal: NLM id, title or abbreviation; type (of publication) and mesh: "
-        "UI or name; abstract (whether there is one) and retracted: yes or no."
-    )
-    op: Operator = Field(description="`<`, `<=`, `>` and `>=` are for year; `in` and `not in` take a list.")
-    value: StrictStr | StrictInt | tuple[StrictStr | StrictInt, ...] = Field(
-        description=f"A whole number for year, text for all others, whatever its case; a list has up to {MAX_VALUES}.",
-        examples=["Diabetes Mellitus"],
-    )
-
-    @property
-    def values(self) -> tuple[str | int, ...]:
-        """The value, or the values of a list."""
-        return self.value if isinstance(self.value, tuple) else (self.value,)
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if isinstance(self.value, tuple) != (self.op in ("in", "not in")):
-            raise _refusal(f"{self.op} takes {'one value' if isinstance(self.value, tuple) else 'a list'}")
-        if self.op[0] in "<>" and self.field != "year":
-            raise _refusal(f"{self.op} is for year; {self.field} takes =, !=, in and not in")
-        if not 1 <= len(self.values) <= MAX_VALUES:
-            raise _refusal(f"a list has 1 to {MAX_VALUES} values, not {len(self.values)}")
-        for value in self.values:
-            if expected := _expected_instead(self.field, value):
-                raise _refusal(f"{self.field} takes {expected}")
-        return self
+ScoreKind = Literal["inner_product", "logit", "fused"]
+ArticleField = Literal[
+    "title",
+    "abstract",
+    "authors",
+    "journal",
+    "publication_date",
+    "year",
+    "doi",
+    "retracted",
+    "publication_types",
+    "mesh",
+    "languages",
+]
+SHOWN: tuple[ArticleField, ...] = get_args(ArticleField)[:8]
+"""What is shown of an article unless a request says otherwise."""
 
 
-def _expected_instead(field: FilterField, value: str | int) -> str | None:
-    """Say what a field takes, if a value is not that."""
-    if field == "year":
-        fits, expected = isinstance(value, int) and 0 <= value <= MAX_YEAR, f"a whole number up to {MAX_YEAR}"
-    elif field in YES_OR_NO:
-        fits, expected = isinstance(value, str) and value.casefold() in ("yes", "no"), "yes or no"
-    else:
-        fits = isinstance(value, str) and value.strip() != "" and len(value) <= MAX_TERM_CHARS
-        expected = f"text of 1 to {MAX_TERM_CHARS} characters"
-    return None if fits else expected
+def _queries(value: object) -> object:
+    """Check one query or a list of them, so that what is wrong is said once, and not for each of the two forms."""
+    if isinstance(value, list | tuple):
+        if not 1 <= len(value) <= MAX_QUERIES:
+            raise PydanticCustomError("queries", f"a list has 1 to {MAX_QUERIES} queries, not {len(value)}")
+        return tuple(_query(one) for one in value)
+    return _query(value)
 
 
-def _refusal(reason: str) -> PydanticCustomError:
-    return PydanticCustomError("condition", reason)
+def _query(value: object) -> str:
+    text = value.strip() if isinstance(value, str) else ""
+    if not 1 <= len(text) <= MAX_QUERY_CHARS:
+        raise PydanticCustomError("query", f"give text of 1 to {MAX_QUERY_CHARS} characters, or a list of such texts")
+    return text
 
 
-class Wanted(NamedTuple):
-    """Which articles a search may find."""
-
-    filters: tuple[Condition, ...] = ()
-    """What the user asks for; all of them hold."""
-    retracted: bool = False
-    """Retracted ones too."""
-
-    @property
-    def conditions(self) -> tuple[Condition, ...]:
-        """All that must hold."""
-        return self.filters if self.retracted else (*self.filters, NOT_RETRACTED)
-
-
-NOT_RETRACTED = Condition(field="retracted", op="!=", value="yes")
-EVERYTHING = Wanted(retracted=True)
+_TEXT = {"type": "string", "minLength": 1, "maxLength": MAX_QUERY_CHARS}
+_TEXTS = {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": MAX_QUERIES}
+Queries = Annotated[str | tuple[str, ...], BeforeValidator(_queries), WithJsonSchema({"anyOf": [_TEXT, _TEXTS]})]
 
 
 class SearchRequest(Frozen):
-    """One query."""
+    """One query, or several with the same settings."""
 
-    query: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_QUERY_CHARS)] = Field(
-        description="Free text.", examples=["statins and muscle pain"]
+    query: Queries = Field(
+        description=f"Text, or a list of up to {MAX_QUERIES}. The article whose PMID, DOI or title it is comes first.",
+        examples=["statins and muscle pain"],
     )
     task: str | None = Field(
         None, min_length=1, max_length=MAX_QUERY_CHARS, description="The instruction, for encoders that take one."
     )
     k: int = Field(10, ge=1, le=MAX_K, description="How many hits to return.")
+    offset: int = Field(0, ge=0, lt=MAX_K, description="How many of the best hits to leave out before them.")
     rerank: bool = Field(True, description="Order the best candidates anew with the re-ranker.")
     candidates: int | None = Field(
         None, ge=1, le=MAX_K, description="How many of the best retrieved articles are re-ranked."
@@ -113,6 +76,18 @@ class SearchRequest(Frozen):
     include_retracted: bool = Field(
         False, description="Find retracted articles too; a condition on `retracted` does so as well."
     )
+    fields: tuple[ArticleField, ...] = Field(SHOWN, description="What to return of each article, beside its id.")
+    highlight: bool = Field(False, description="Say where title and abstract have words of the query.")
+
+    @property
+    def queries(self) -> tuple[str, ...]:
+        """The queries, one or more."""
+        return (self.query,) if isinstance(self.query, str) else self.query
+
+    @property
+    def depth(self) -> int:
+        """How many hits are ranked."""
+        return self.offset + self.k
 
     @property
     def wanted(self) -> Wanted:
@@ -120,24 +95,51 @@ class SearchRequest(Frozen):
         asked = self.include_retracted or any(condition.field == "retracted" for condition in self.filters)
         return Wanted(self.filters, retracted=asked)
 
+    @model_validator(mode="after")
+    def _is_not_too_deep(self) -> Self:
+        if self.depth > MAX_K:
+            raise PydanticCustomError("depth", f"offset and k end at hit {self.depth}; the last to be had is {MAX_K}")
+        return self
 
-class Hit(Frozen):
+
+class Shown(Frozen):
+    """What is shown of an article; what a request does not ask for is left out."""
+
+    title: str | None = None
+    abstract: str | None = None
+    authors: tuple[str, ...] | None = None
+    journal: str | None = None
+    publication_date: str | None = None
+    year: int | None = None
+    doi: str | None = None
+    retracted: bool | None = None
+    publication_types: tuple[str, ...] | None = None
+    mesh: tuple[str, ...] | None = None
+    languages: tuple[str, ...] | None = None
+
+
+class Highlights(Frozen):
+    """Where a text has words of the query: [first, last + 1] characters, ascending."""
+
+    title: tuple[tuple[int, int], ...]
+    abstract: tuple[tuple[int, int], ...]
+
+
+class Hit(Shown):
     """One article of an answer, best first."""
 
     rank: int
     id: str = Field(description="The PMID, or the corpus's own id.")
     score: float = Field(
-        description="What re-ranked hits are ordered by, of the response's `score_kind`; hits after them, which the "
-        "re-ranker did not see, are in order of retrieval and have their retrieval_score here."
+        description="What hits are ordered by. Hits that the re-ranker did not see follow those that it saw, in order "
+        "of retrieval."
     )
+    score_kind: ScoreKind
+    comparable: bool = Field(description="Whether scores of this kind can be compared between queries.")
     retrieval_score: float = Field(description="Inner product of query and article vector.")
     rerank_score: float | None = Field(description="Raw score of the re-ranker; null if it did not see this hit.")
-    title: str
-    abstract: str
-    journal: str
-    year: int | None
-    publication_date: str | None
-    doi: str | None
+    named: bool = Field(description="The query is its PMID, DOI or title: it comes first, whatever its score.")
+    highlights: Highlights | None = None
 
 
 class SearchResponse(Frozen):
@@ -145,9 +147,23 @@ class SearchResponse(Frozen):
 
     query: str
     version: str = Field(description="The index version that answered.")
-    score_kind: str = Field(description="inner_product, logit or fused.")
-    hits: list[Hit]
-    milliseconds: dict[str, float] = Field(description="Time spent per stage.")
+    hits: tuple[Hit, ...]
+    reranked: bool
+    degraded: str | None = Field(description="Why hits were not re-ranked though it was asked for.")
+    milliseconds: dict[str, float] = Field(description="Time spent per stage; shared by the queries of a list.")
+
+
+class SearchResponses(Frozen):
+    """The answers to a list of queries, in its order."""
+
+    results: tuple[SearchResponse, ...]
+
+
+class ArticleResponse(Shown):
+    """One article: `GET /v1/articles/{id}`."""
+
+    id: str
+    version: str
 
 
 class VersionInfo(Frozen):
@@ -160,6 +176,14 @@ class VersionInfo(Frozen):
     encoder: str
     reranker: str
     recall_at_10: float
+
+
+class Readiness(Frozen):
+    """Whether searches are answered: `GET /readyz`."""
+
+    version: str = Field(description="The version that answers.")
+    pending: str | None = Field(description="A promoted version that does not answer yet.")
+    problem: str | None = Field(description="Why it does not.")
 
 
 class Problem(Frozen):

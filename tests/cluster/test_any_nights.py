@@ -15,9 +15,9 @@ from jobs.store import served_version
 from retrieval.articles import Article, text_hash
 from retrieval.topk import best_first, inner_products
 from retrieval.truth import read_truth
+from schemas.filters import EVERYTHING, Condition, Wanted
 from schemas.manifest import IndexVersion
 from schemas.protocols import Lookup, Match
-from schemas.search import EVERYTHING, Condition, Wanted
 from tests.cluster.made_store import MadeStore, rebuilt, vectors_of
 from tests.unit.actors import tiny
 
@@ -121,7 +121,7 @@ def test_any_nights_answer_as_a_rebuild_and_as_a_scan(
         version, alive = before[-1]
         assert served_version(store.layout) == version
         assert version.articles == len(alive)
-        got = [[(score, a.pmid, a.title, a.year) for score, a in ms] for ms in answers(store, version, 4)]
+        got = [[(score, a.pmid, a.title, a.year) for score, a, _ in ms] for ms in answers(store, version, 4)]
         assert got == scanned(alive)
         assert_true(store, version)
     if before[-1][1] == published:

@@ -1,12 +1,12 @@
 """Each deployment takes its replicas, its scaling and its share of a GPU from the configuration."""
 
-from jobs.serve import Batched, _deployment
+from jobs.deployments import Part, _deployment
 from schemas.config import DeploymentConfig
 
 
 def test_a_range_of_replicas_scales_by_itself() -> None:
     settings = DeploymentConfig(min_replicas=2, max_replicas=5, target_ongoing_requests=3, num_gpus=0.5)
-    deployment = _deployment(Batched, "reranker", settings)
+    deployment = _deployment(Part, "reranker", settings)
     scaling = deployment._deployment_config.autoscaling_config
     assert scaling
     assert (scaling.min_replicas, scaling.max_replicas, scaling.target_ongoing_requests) == (2, 5, 3)
@@ -14,7 +14,7 @@ def test_a_range_of_replicas_scales_by_itself() -> None:
 
 
 def test_one_number_of_replicas_is_kept() -> None:
-    deployment = _deployment(Batched, "searcher", DeploymentConfig(min_replicas=3, max_replicas=3, max_batch_size=32))
+    deployment = _deployment(Part, "searcher", DeploymentConfig(min_replicas=3, max_replicas=3, max_ongoing_requests=7))
     assert deployment.num_replicas == 3
     assert deployment._deployment_config.autoscaling_config is None
-    assert deployment.max_ongoing_requests >= 32
+    assert deployment.max_ongoing_requests == 7

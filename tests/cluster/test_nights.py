@@ -15,9 +15,9 @@ from retrieval.articles import Article
 from retrieval.made_updates import Night, write_night
 from schemas.config import Config
 from schemas.errors import StoreError
+from schemas.filters import EVERYTHING
 from schemas.manifest import IndexVersion
 from schemas.protocols import Lookup, Match
-from schemas.search import EVERYTHING
 from tests.cluster.embedded_stores import alive_vectors, copied_store
 from tests.cluster.made_store import MadeStore, rebuilt, vectors_of
 from tests.unit.actors import tiny

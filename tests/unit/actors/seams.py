@@ -4,11 +4,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from actors.service import Ranking, SearchService
+from actors.versions import Versions
 from schemas.article import DisplayArticle
 from schemas.encoder import EncoderSpec, TowerDigests, TowerSpec
+from schemas.filters import Wanted
 from schemas.manifest import Checks, IndexVersion, Recall
-from schemas.protocols import Lookup, Match, Query, RerankScore, Scoring, Vector
-from schemas.search import Wanted
+from schemas.protocols import ArticleText, Key, Lookup, Match, Query, RerankScore, Scoring, Stored, Vector
 
 TOWER = TowerSpec(model="tiny", max_length=8)
 ARTICLE_TOWER = TOWER.model_copy(update={"pair": True})
@@ -35,11 +37,25 @@ VERSION = IndexVersion(
 )
 
 
-class Lengths:
-    """Encodes a query as its length, task included."""
+SECONDS = 5.0
+"""How long a request may take."""
 
-    async def encode(self, queries: list[Query]) -> list[Vector]:
-        return [np.array([len(query.text) + len(query.task or "")], np.float32) for query in queries]
+
+def joined(shelf: "Shelf", reranker: "Favours | None" = None, candidates: int = 3) -> SearchService:
+    """Return the service over these."""
+    ranking = Ranking(reranker, "favours", "logit", candidates, SECONDS) if reranker else None
+    return SearchService(Versions(VERSION), Lengths(), shelf, ranking)
+
+
+class Lengths:
+    """Encodes a query as its length, task included, and an article as that of its two parts, negative."""
+
+    async def encode(self, texts: list[Query | ArticleText]) -> list[Vector]:
+        return [np.array([self._length(text)], np.float32) for text in texts]
+
+    def _length(self, text: Query | ArticleText) -> int:
+        length = sum(len(part or "") for part in text)
+        return length if isinstance(text, Query) else -length
 
 
 @dataclass
@@ -58,12 +74,19 @@ class Shelf:
         self.wanted += [lookup.wanted for lookup in lookups]
         return [self._matches(lookup) for lookup in lookups]
 
+    async def stored(self, keys: list[Key]) -> list[Stored | None]:
+        known = {self.doc_ids.get(pmid, str(pmid)): pmid for pmid in self.pmids}
+        return [self._stored(known[key.id]) if key.id in known else None for key in keys]
+
+    def _stored(self, pmid: int) -> Stored:
+        return Stored(np.array([pmid], np.float32), self._article(pmid))
+
+    def _article(self, pmid: int) -> DisplayArticle:
+        return DisplayArticle(pmid, self.doc_ids.get(pmid), f"Title {pmid}", "", "J", "2020", 2020, None)
+
     def _matches(self, lookup: Lookup) -> list[Match]:
         first = float(lookup.vector[0])
-        return [
-            Match(first - i, DisplayArticle(pmid, self.doc_ids.get(pmid), f"Title {pmid}", "", "J", "2020", 2020, None))
-            for i, pmid in enumerate(self.pmids[: lookup.k])
-        ]
+        return [Match(first - i, self._article(pmid)) for i, pmid in enumerate(self.pmids[: lookup.k])]
 
 
 @dataclass

@@ -8,28 +8,20 @@ from typing import Any, get_args
 import httpx
 import pytest
 
-from actors.api import MAX_BODY_BYTES, create_app
+from actors.api import create_app
+from actors.limits import MAX_BODY_BYTES
 from actors.service import SearchService
 from retrieval.filters import parse_filter
-from schemas.search import (
-    MAX_CONDITIONS,
-    MAX_QUERY_CHARS,
-    MAX_TERM_CHARS,
-    MAX_VALUES,
-    FilterField,
-    Operator,
-    Wanted,
-)
-from tests.unit.actors.seams import VERSION, Favours, Lengths, Shelf
+from schemas.filters import MAX_CONDITIONS, MAX_TERM_CHARS, MAX_VALUES, FilterField, Operator, Wanted
+from schemas.search import MAX_QUERY_CHARS
+from tests.unit.actors.seams import SECONDS, Favours, Shelf, joined
 
-SERVICE = SearchService(
-    VERSION, Lengths(), Shelf([3, 1, 2]), Favours({2: 1.0}), reranker_name="favours", score_kind="logit", candidates=3
-)
+SERVICE = joined(Shelf([3, 1, 2]), Favours({2: 1.0}))
 
 
 def call(method: str, path: str, service: SearchService = SERVICE, **request: Any) -> httpx.Response:
     async def send() -> httpx.Response:
-        transport = httpx.ASGITransport(create_app(service))
+        transport = httpx.ASGITransport(create_app(service, SECONDS))
         async with httpx.AsyncClient(transport=transport, base_url="http://pubray") as client:
             return await client.request(method, path, **request)
 
@@ -54,13 +46,13 @@ def test_a_search_answers_with_ranked_hits() -> None:
     answer = search(query="  statins  ", k=2)
     assert answer.status_code == 200
     body = answer.json()
-    assert (body["query"], body["version"], body["score_kind"]) == ("statins", "v1", "logit")
-    assert [(h["rank"], h["id"]) for h in body["hits"]] == [(1, "2"), (2, "1")]
+    assert (body["query"], body["version"], body["reranked"]) == ("statins", "v1", True)
+    assert [(h["rank"], h["id"], h["score_kind"]) for h in body["hits"]] == [(1, "2", "logit"), (2, "1", "logit")]
 
 
 def test_the_filters_of_a_request_are_those_of_the_command_line() -> None:
     shelf, text = Shelf([1]), 'year>=2020 and type in ("Review", "Letter")'
-    service = SearchService(VERSION, Lengths(), shelf, None, reranker_name="none", score_kind="x", candidates=3)
+    service = joined(shelf)
     filters = [
         {"field": "year", "op": ">=", "value": 2020},
         {"field": "type", "op": "in", "value": ["Review", "Letter"]},

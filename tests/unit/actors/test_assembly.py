@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from actors.assembly import build_service, check_encoder, load_encoder, load_reranker, load_searcher, load_service
+from actors.assembly import check_encoder, load_encoder, load_reranker, load_searcher, load_service, ranking
 from actors.models import model_digests
 from actors.rerankers import CrossEncoderReranker, MaxSimReranker
+from actors.service import SearchService
+from actors.versions import Versions
 from schemas.config import Config, EngineConfig, RerankConfig
 from schemas.encoder import EncoderSpec
 from schemas.errors import StoreError, UsageError
@@ -39,8 +41,7 @@ def version(config: Config, tiny_encoder: Path) -> IndexVersion:
 
 
 def test_the_query_tower_of_the_version_is_loaded(config: Config, version: IndexVersion) -> None:
-    encoder = load_encoder(config, version, threads=1)
-    assert encoder.digests == version.query_tower
+    assert load_encoder(config, version, threads=1).query_tower.digests == version.query_tower
 
 
 @pytest.mark.parametrize("file", ["model.safetensors", "tokenizer.json"])
@@ -98,7 +99,7 @@ def test_the_same_weights_may_lie_elsewhere(config: Config, version: IndexVersio
         side: getattr(config.encoder, side).model_copy(update={"model": str(folder)}) for side in ("query", "article")
     }
     ours = config.model_copy(update={"encoder": config.encoder.model_copy(update=moved)})
-    assert load_encoder(ours, version, threads=1).digests == version.query_tower
+    assert load_encoder(ours, version, threads=1).query_tower.digests == version.query_tower
 
 
 def reranking(config: Config, **values: Any) -> Config:
@@ -127,18 +128,11 @@ def test_a_cross_encoder_needs_a_model(config: Config) -> None:
 def test_an_answer_says_what_its_scores_are(
     rerank: dict[str, Any], name: str, kind: str, config: Config, version: IndexVersion
 ) -> None:
-    service = build_service(reranking(config, **rerank), version, Lengths(), Shelf([1, 2]), Favours({}))
+    second = ranking(reranking(config, **rerank), Favours({}), None)
+    service = SearchService(Versions(version), Lengths(), Shelf([1, 2]), second)
     assert service.version().reranker == name
-    assert asyncio.run(service.search(SearchRequest(query="x"))).score_kind == kind
-
-
-@pytest.mark.parametrize("rerank", [{"kind": "none"}, {"kind": "cross-encoder", "model": "owner/name"}])
-def test_a_service_left_without_its_reranker_says_none(
-    rerank: dict[str, Any], config: Config, version: IndexVersion
-) -> None:
-    service = build_service(reranking(config, **rerank), version, Lengths(), Shelf([1]), None)
-    assert service.version().reranker == "none"
-    assert asyncio.run(service.search(SearchRequest(query="x"))).score_kind == "inner_product"
+    [response] = asyncio.run(service.search(SearchRequest(query="x")))
+    assert {hit.score_kind for hit in response.hits} == {kind}
 
 
 def test_all_parts_of_one_process_answer_together(
@@ -148,7 +142,8 @@ def test_all_parts_of_one_process_answer_together(
     built = write_version(Layout(config.store), nprobe=8)
     version = built.model_copy(update={"encoder": version.encoder, "query_tower": version.query_tower})
     assert len(load_searcher(config, version).segments) == 2
-    response = asyncio.run(load_service(config, version, threads=1).search(SearchRequest(query="muscle pain", k=7)))
+    request = SearchRequest(query="muscle pain", k=7)
+    [response] = asyncio.run(load_service(config, version, threads=1).search(request))
     assert len(response.hits) == 7
     assert [h.score for h in response.hits] == sorted((h.score for h in response.hits), reverse=True)
-    assert response.score_kind == "fused"
+    assert {hit.score_kind for hit in response.hits} == {"fused"}

@@ -1,7 +1,6 @@
 """Vectors as published procedures make them, and design invariant 8: an article's vector does not depend on its
 neighbours in the batch."""
 
-import asyncio
 from pathlib import Path
 
 import numpy as np
@@ -124,14 +123,6 @@ def query_tower(folder: Path, template: str = "{text}", task: str | None = None)
     spec = tiny.spec(folder)
     query = spec.query.model_copy(update={"template": template, "task": task})
     return QueryTower(spec.model_copy(update={"query": query}), TORCH, threads=1, cache=Path("unused"))
-
-
-def test_encode_gives_one_query_vector_per_text_in_order(tiny_encoder: Path) -> None:
-    encoder = query_tower(tiny_encoder)
-    queries = [Query("asthma"), Query("statin muscle pain in mice"), Query("asthma")]
-    vectors = asyncio.run(encoder.encode(queries))
-    np.testing.assert_allclose(np.stack(vectors), encoder.vectors(encoder.tokens(queries)), rtol=0, atol=1e-6)
-    np.testing.assert_allclose(vectors[0], vectors[2], rtol=0, atol=1e-5)
 
 
 def test_a_query_is_laid_out_by_its_template(tiny_encoder: Path) -> None:

@@ -56,7 +56,7 @@ def plain_logits(folder: Path, scoring: Scoring) -> list[float]:
     tokenizer = tiny.transformers_tokenizer(folder)
     model = AutoModelForSequenceClassification.from_pretrained(folder)
     logits = []
-    for _, article in scoring.matches:
+    for _, article, _ in scoring.matches:
         pair = [[scoring.query.text, f"{article.title} {article.abstract}".strip()]]
         encoded = tokenizer(pair, truncation=True, padding=True, return_tensors="pt", max_length=tiny.MAX_LENGTH)
         with torch.no_grad():
@@ -75,7 +75,7 @@ def plain_max_sims(folder: Path, scoring: Scoring) -> list[float]:
 
     query = token_vectors(scoring.query.text)
     sims = []
-    for _, article in scoring.matches:
+    for _, article, _ in scoring.matches:
         passage = token_vectors(f"{article.title} {article.abstract}".strip())
         best = [max(torch.cosine_similarity(q, p, dim=0).item() for p in passage) for q in query]
         sims.append(sum(best) / len(best))

@@ -15,10 +15,11 @@ from retrieval.filters import parse_filter
 from retrieval.quantizer import train_quantizer
 from retrieval.topk import best_first, exact_search, inner_products
 from schemas.errors import InputError, IntegrityError, StoreError
+from schemas.filters import EVERYTHING, Condition, Wanted
 from schemas.layout import LISTS, Layout
 from schemas.manifest import IndexVersion
 from schemas.protocols import Lookup
-from schemas.search import EVERYTHING, Condition, SearchRequest, Wanted
+from schemas.search import SearchRequest
 from tests.unit.actors.index import PMIDS, ROWS, Piece, write_pieces, write_version
 from tests.unit.retrieval import corpus
 

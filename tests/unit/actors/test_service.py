@@ -6,21 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.service import SearchService
+from actors.versions import Versions
 from schemas.errors import InputError
-from schemas.search import Condition, SearchRequest, SearchResponse, Wanted
-from tests.unit.actors.seams import VERSION, Favours, Lengths, Shelf
-
-
-def service(shelf: Shelf, reranker: Favours | None, candidates: int = 4) -> SearchService:
-    return SearchService(
-        VERSION, Lengths(), shelf, reranker, reranker_name="favours", score_kind="logit", candidates=candidates
-    )
+from schemas.filters import Condition, Wanted
+from schemas.search import SearchRequest, SearchResponse
+from tests.unit.actors.seams import VERSION, Favours, Lengths, Shelf, joined
 
 
 def ask(
     shelf: Shelf, reranker: Favours | None, *, query: str = "query", k: int = 10, rerank: bool = True, **request: Any
 ) -> SearchResponse:
-    return asyncio.run(service(shelf, reranker).search(SearchRequest(query=query, k=k, rerank=rerank, **request)))
+    asked = SearchRequest(query=query, k=k, rerank=rerank, **request)
+    [response] = asyncio.run(joined(shelf, reranker, candidates=4).search(asked))
+    return response
 
 
 def ids(response: SearchResponse) -> list[str]:
@@ -31,7 +29,7 @@ def test_the_rerankers_order_decides() -> None:
     response = ask(Shelf([1, 2, 3]), Favours({2: 9.0, 3: 8.0, 1: 7.0}))
     assert ids(response) == ["2", "3", "1"]
     assert [hit.rank for hit in response.hits] == [1, 2, 3]
-    assert response.score_kind == "logit"
+    assert [(hit.score_kind, hit.comparable) for hit in response.hits] == [("logit", True)] * 3
 
 
 def test_a_hit_carries_all_its_scores() -> None:
@@ -72,18 +70,19 @@ def test_without_reranking_hits_are_as_retrieved_and_no_deeper() -> None:
     shelf, favours = Shelf([3, 1, 2]), Favours({2: 9.0})
     response = ask(shelf, favours, k=2, rerank=False)
     assert ids(response) == ["3", "1"]
-    assert (favours.seen, shelf.depths, response.score_kind) == ([], [2], "inner_product")
+    assert (favours.seen, shelf.depths, response.reranked) == ([], [2], False)
+    assert {(hit.score_kind, hit.comparable) for hit in response.hits} == {("inner_product", False)}
     assert {hit.rerank_score for hit in response.hits} == {None}
 
 
 def test_a_service_without_reranker_answers_as_retrieved() -> None:
     response = ask(Shelf([3, 1, 2]), None)
-    assert (ids(response), response.score_kind) == (["3", "1", "2"], "inner_product")
+    assert (ids(response), response.reranked, response.degraded) == (["3", "1", "2"], False, None)
 
 
 def test_an_empty_index_answers_nothing() -> None:
-    assert ask(Shelf([]), Favours({})).hits == []
-    assert ask(Shelf([]), None).hits == []
+    assert ask(Shelf([]), Favours({})).hits == ()
+    assert ask(Shelf([]), None).hits == ()
 
 
 def test_a_corpus_with_ids_of_its_own_answers_with_them() -> None:
@@ -96,7 +95,7 @@ def test_stages_are_timed() -> None:
 
 
 def test_the_version_is_told() -> None:
-    info = service(Shelf([]), None).version()
+    info = joined(Shelf([]), Favours({})).version()
     assert (info.version, info.articles, info.encoder, info.reranker) == ("v1", 6, "tiny", "favours")
     assert info.recall_at_10 == 0.97
 
@@ -125,11 +124,11 @@ TASKED = VERSION.model_copy(
 
 
 def test_a_task_reaches_the_query_tower() -> None:
-    tasked = SearchService(TASKED, Lengths(), Shelf([1]), None, reranker_name="none", score_kind="", candidates=1)
-    response = asyncio.run(tasked.search(SearchRequest(query="12345", task="cite")))
+    tasked = SearchService(Versions(TASKED), Lengths(), Shelf([1]), None)
+    [response] = asyncio.run(tasked.search(SearchRequest(query="12345", task="cite")))
     assert response.hits[0].retrieval_score == 5 + 4
 
 
 def test_a_task_is_refused_where_the_encoder_takes_none() -> None:
     with pytest.raises(InputError, match="task 'cite': tiny takes no task; leave it out"):
-        asyncio.run(service(Shelf([1]), None).search(SearchRequest(query="q", task="cite")))
+        asyncio.run(joined(Shelf([1])).search(SearchRequest(query="q", task="cite")))

@@ -9,15 +9,14 @@ import pyarrow as pa
 import pytest
 
 from actors.searcher import IndexSearcher
-from actors.service import SearchService
 from jobs import evaluate
 from retrieval.judgments import Judgments
 from retrieval.quantizer import train_quantizer
 from schemas.errors import InputError, UsageError
+from schemas.filters import EVERYTHING
 from schemas.layout import Layout
-from schemas.search import EVERYTHING
 from tests.unit.actors.index import Piece, write_pieces, write_version
-from tests.unit.actors.seams import VERSION, Favours, Lengths, Shelf
+from tests.unit.actors.seams import Favours, Shelf, joined
 from tests.unit.jobs.stores import config, options
 from tests.unit.retrieval import corpus
 
@@ -100,8 +99,7 @@ def answered(
     candidates: int | None = None,
     shelf: Shelf | None = None,
 ) -> Any:
-    shelf = shelf or Shelf([2, 1, 3])
-    service = SearchService(VERSION, Lengths(), shelf, reranker, reranker_name="f", score_kind="logit", candidates=3)
+    service = joined(shelf or Shelf([2, 1, 3]), reranker)
     return asyncio.run(evaluate._ask_all(service, judgments, options(candidates=candidates, task=None)))
 
 

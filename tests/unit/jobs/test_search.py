@@ -12,22 +12,20 @@ import pytest
 import uvicorn
 
 from actors.api import create_app
-from actors.service import SearchService
 from jobs import search
 from retrieval.filters import parse_filter
 from schemas.errors import RequestError, UsageError
-from schemas.search import Hit, SearchRequest, SearchResponse, Wanted
-from tests.unit.actors.seams import VERSION, Favours, Lengths, Shelf
+from schemas.filters import Wanted
+from schemas.search import Hit, SearchRequest, SearchResponse
+from tests.unit.actors.seams import SECONDS, Favours, Shelf, joined
 from tests.unit.jobs.stores import config
 
-SERVICE = SearchService(
-    VERSION, Lengths(), Shelf([3, 1, 2]), Favours({2: 1.0}), reranker_name="f", score_kind="logit", candidates=3
-)
+SERVICE = joined(Shelf([3, 1, 2]), Favours({2: 1.0}))
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    server = uvicorn.Server(uvicorn.Config(create_app(SERVICE), port=0, log_level="critical", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(create_app(SERVICE, SECONDS), port=0, log_level="critical", lifespan="off"))
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
@@ -126,11 +124,17 @@ def test_what_cannot_be_asked_is_a_usage_error_before_anything_is_loaded(
         search.run(config(tmp_path / "no store"), parsed(*arguments))
 
 
+RESPONSE = SearchResponse(query="q", version="v1", hits=(), reranked=True, degraded=None, milliseconds={"encode": 1.2})
+
+
 def test_hits_are_shown_as_a_table() -> None:
     hit = Hit(
         rank=1,
         id="123",
         score=1.5,
+        score_kind="fused",
+        comparable=False,
+        named=False,
         retrieval_score=0.5,
         rerank_score=None,
         title="T" * 100,
@@ -140,7 +144,7 @@ def test_hits_are_shown_as_a_table() -> None:
         publication_date=None,
         doi=None,
     )
-    response = SearchResponse(query="q", version="v1", score_kind="fused", hits=[hit], milliseconds={"encode": 1.2})
+    response = RESPONSE.model_copy(update={"hits": (hit,)})
     query, headers, _, row, end = search.show(response.model_dump()).splitlines()
     assert (query, end) == ("q", "encode 1 ms, version v1")
     assert headers.split() == ["rank", "fused", "retrieval", "rerank", "PMID", "year", "title"]
@@ -148,5 +152,9 @@ def test_hits_are_shown_as_a_table() -> None:
 
 
 def test_no_hits_are_a_table_without_rows() -> None:
-    response = SearchResponse(query="q", version="v1", score_kind="fused", hits=[], milliseconds={})
-    assert len(search.show(response.model_dump()).splitlines()) == 4
+    assert len(search.show(RESPONSE.model_dump()).splitlines()) == 4
+
+
+def test_hits_that_were_not_reranked_say_why() -> None:
+    response = RESPONSE.model_copy(update={"degraded": "the re-ranker does not answer"})
+    assert "not re-ranked: the re-ranker does not answer" in search.show(response.model_dump()).splitlines()

@@ -18,7 +18,7 @@ from retrieval.facets import Facets, FacetWriter
 from retrieval.filters import check_terms, format_filter, parse_filter, unknown_terms, wanted_rows
 from retrieval.quantizer import Quantizer
 from schemas.errors import InputError, UsageError
-from schemas.search import Condition
+from schemas.filters import Condition
 from tests.unit.retrieval import corpus
 
 

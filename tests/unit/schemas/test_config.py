@@ -38,7 +38,7 @@ def refusal(key: str, value: Any) -> str:
 
 def test_what_is_not_given_has_its_default() -> None:
     config = parse_config(VALUES, "my.toml")
-    assert (config.store, config.index.candidates, config.serve.api.max_queued_requests) == ("s", 200, 256)
+    assert (config.store, config.index.candidates, config.serve.api.max_waiting) == ("s", 200, 256)
 
 
 @pytest.mark.parametrize(

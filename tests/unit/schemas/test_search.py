@@ -1,17 +1,8 @@
 import pytest
 from pydantic import ValidationError
 
-from schemas.search import (
-    EVERYTHING,
-    MAX_CONDITIONS,
-    MAX_K,
-    MAX_QUERY_CHARS,
-    MAX_TERM_CHARS,
-    MAX_VALUES,
-    Condition,
-    SearchRequest,
-    Wanted,
-)
+from schemas.filters import EVERYTHING, MAX_CONDITIONS, MAX_TERM_CHARS, MAX_VALUES, Condition, Wanted
+from schemas.search import MAX_K, MAX_QUERY_CHARS, SearchRequest
 
 
 def test_a_query_alone_is_a_request() -> None:

@@ -3,10 +3,10 @@ import asyncio
 import numpy as np
 import pytest
 
-from jobs.serve import answers
+from jobs.deployments import answers
 from schemas.errors import InputError
+from schemas.filters import Condition, Wanted
 from schemas.protocols import Lookup, Match
-from schemas.search import Condition, Wanted
 from tests.unit.actors.seams import Shelf
 
 ZERO = np.zeros(1, np.float32)
