@@ -6,7 +6,6 @@ index without centroids of its own, so that a hundred segments hold the centroid
 
 import hashlib
 from functools import cached_property
-from pathlib import Path
 from typing import NamedTuple
 
 import faiss
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.kmeans import kmeans
-from retrieval.topk import BLOCK, QUERY_BLOCK, Rows, Weights, blocked_matmul, lay_out
+from retrieval.topk import BLOCK, Rows, Weights, blocked_matmul, lay_out, lowest, products
 from schemas.errors import InputError, UsageError
 from schemas.manifest import QuantizerRecord
 
@@ -180,13 +179,16 @@ class Quantizer:
 
         What that is depends on how the rows are spread over segments.
         """
-        self._rotations = [lay_out(_matrix(transform)) for transform in _transforms(self._index)]
+        self._flat = faiss.downcast_index(self._coarse.storage) if self._has_graph else self._coarse
+        matrices = [_matrix(transform) for transform in _transforms(self._index)]
+        self._rotations = [lay_out(matrix) for matrix in matrices]
+        self._transposed = [np.ascontiguousarray(matrix.T) for matrix in matrices]
         self._shell = self._serialized_shell()
 
-    def rotate(self, vectors: Floats, block_rows: int = BLOCK) -> Floats:
+    def rotate(self, vectors: Floats) -> Floats:
         """Return vectors (n, d) in the space of the lists."""
         for matrix in self._rotations:
-            vectors = blocked_matmul(vectors, matrix, block_rows)
+            vectors = blocked_matmul(vectors, matrix, BLOCK)
         return vectors
 
     def assign(self, rotated: Floats) -> Lists:
@@ -205,26 +207,25 @@ class Quantizer:
         return codes
 
     def probe(self, queries: Floats, nprobe: int) -> Probes:
-        """Return where (q, d) queries are searched: the `nprobe` lists nearest to each.
+        """Return where (q, d) queries are searched: the `nprobe` lists nearest to each, nearest first.
 
         With a graph nearly all of them; a list that it does not reach is -1.
         """
-        rotated = self.rotate(queries, QUERY_BLOCK)
+        rotated = self._rotated_queries(queries)
         reach = max(GRAPH_LEAST, GRAPH_REACH * nprobe)
         if self._has_graph and reach < self.nlist:
             found, lists = self._coarse.search(rotated, nprobe, params=faiss.SearchParametersHNSW(efSearch=reach))
             return Probes(rotated, lists, found)
-        distances = self._distances(rotated, QUERY_BLOCK)
-        lists = np.argsort(distances, axis=1, kind="stable")[:, :nprobe].astype(np.int64)
-        nearest = np.take_along_axis(distances, lists, axis=1)
-        if self.is_l2:
-            nearest += np.einsum("qd,qd->q", rotated, rotated)[:, None]
-        return Probes(rotated, lists, nearest if self.is_l2 else -nearest)
+        count = min(nprobe, self.nlist)
+        lists, found = np.empty((len(queries), count), np.int64), np.empty((len(queries), count), np.float32)
+        for q, query in enumerate(rotated):
+            distances = self._to_centroids(query)
+            lists[q] = lowest(distances if self.is_l2 else -distances, count)
+            found[q] = distances[lists[q]]
+        return Probes(rotated, lists, found)
 
-    def open_lists(self, path: Path, rows: int) -> faiss.IndexIVF:
-        """Map a lists file; the result borrows the centroids of this quantizer, which must outlive it."""
-        reader = faiss.FileIOReader(str(path))
-        lists = faiss.read_InvertedLists(reader, faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
+    def shell(self, lists: faiss.InvertedLists, rows: int) -> faiss.IndexIVF:
+        """Return an index over lists, which it owns; it borrows the centroids of this quantizer."""
         shell = faiss.deserialize_index(self._shell)
         shell.own_fields = False
         shell.quantizer = self._ivf.quantizer
@@ -234,6 +235,20 @@ class Quantizer:
             shell.precompute_table()
         shell.ntotal = rows
         return shell
+
+    def _rotated_queries(self, queries: Floats) -> Floats:
+        """Return what `rotate` does but for the last bits: one by one, in a quarter of the time."""
+        rotated = np.ascontiguousarray(queries, np.float32)
+        for matrix in self._transposed:
+            rotated = np.array([products(query, matrix) for query in rotated]).reshape(len(rotated), -1)
+        return rotated
+
+    def _to_centroids(self, rotated: Floats) -> Floats:
+        """Return the distance (nlist,) of a rotated query (d,) from each centroid, by the index's metric."""
+        distances = np.empty(self.nlist, np.float32)
+        measure = faiss.fvec_L2sqr_ny if self.is_l2 else faiss.fvec_inner_products_ny
+        measure(faiss.swig_ptr(distances), faiss.swig_ptr(rotated), self._flat.get_xb(), len(rotated), self.nlist)
+        return distances
 
     def _distances(self, rotated: Floats, block_rows: int) -> Floats:
         """Return (n, nlist): squared L2 less the vector's own square, or the negative inner product."""
@@ -246,7 +261,7 @@ class Quantizer:
 
     @cached_property
     def _exact(self) -> tuple[Weights, Floats]:
-        """The centroids, laid out for products, and their squares; queries that have a graph can do without."""
+        """The centroids, laid out for products, and their squares; queries can do without."""
         centroids: Floats = self._coarse.reconstruct_n(0, self.nlist)
         return lay_out(centroids.T), np.einsum("ld,ld->l", centroids, centroids)
 
