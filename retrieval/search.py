@@ -4,9 +4,9 @@ Any partition of the rows into segments and shards gives the same answer, becaus
 them: the `candidates` best by (first-stage distance, PMID) survive, and are ordered by (exact score, PMID).
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import accumulate, pairwise
-from typing import NamedTuple
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from retrieval.segment import OpenSegment
 from retrieval.stack import Stack
 from retrieval.topk import Pmids, best_first, exact_search, inner_products
 
+Number = TypeVar("Number", bound=np.generic)
+
 
 class Candidates(NamedTuple):
     """Rows found for one query, in any order; all arrays have one entry per row."""
@@ -26,14 +28,6 @@ class Candidates(NamedTuple):
     pmids: Pmids
     segments: NDArray[np.int64]  # position of the segment
     rows: NDArray[np.int64]
-
-
-class _Near(NamedTuple):
-    """Rows found for one query by the first stage, in order of place, which is numbered on through all segments."""
-
-    distances: Floats
-    pmids: Pmids
-    places: NDArray[np.int64]
 
 
 _NO_FLOATS, _NONE = np.empty(0, np.float32), np.empty(0, np.int64)
@@ -56,20 +50,20 @@ def search(
     where there is a `stack` of them.
     """
     of_each = [segment.alive for segment in segments] if wanted is None else list(wanted)
-    starts = list(accumulate((segment.manifest.rows for segment in segments), initial=0))
-    stacked = stack.joined(tuple(of_each[-stack.height :])) if stack else None
-    if stack and not stacked.nearly_all:
-        stack = None
-    alone = len(segments) - (stack.height if stack else 0)
+    alone, stacked = len(segments), None
+    if stack and (joined := stack.joined(tuple(of_each[-stack.height :]))).nearly_all:
+        alone, stacked = len(segments) - stack.height, joined
     probes = quantizer.probe(queries, nprobe)
     scans = [s.scan(probes, candidates, rows) for s, rows in zip(segments[:alone], of_each, strict=False)]
-    if stack:
-        scans.append(stack.scan_within(probes, _limits(len(queries), scans, candidates), candidates, stacked))
+    if stack and stacked:
+        limits = _limits(len(queries), scans)
+        scans.append(stack.scan_closer(probes, limits, candidates, stacked))
+    starts = np.cumsum([0, *(segment.manifest.rows for segment in segments)])
     results = []
     for q, query in enumerate(queries):
         found = [_present(far[q], rows[q], start) for (far, rows), start in zip(scans, starts, strict=False)]
-        near = _nearest(segments, starts, found, candidates)
-        results.append(_scored(query, segments, starts, near) if len(near.places) else NOTHING)
+        distances, places = (np.concatenate(columns) for columns in zip((_NO_FLOATS, _NONE), *found, strict=True))
+        results.append(_best(query, segments, starts, distances, places, candidates) if len(places) else NOTHING)
     return results
 
 
@@ -101,56 +95,56 @@ def cut(found: Sequence[Candidates], candidates: int) -> Candidates:
     return Candidates._make(column[order] for column in merged)
 
 
-def _limits(queries: int, scans: Sequence[tuple[Floats, Lists]], candidates: int) -> Floats:
-    """Return how far the last of the best rows found so far is from each query (q,); infinite where they are few."""
-    found = [np.where(rows < 0, np.float32(np.inf), distances) for distances, rows in scans]
-    distances = np.concatenate([np.empty((queries, 0), np.float32), *found], axis=1)
-    if distances.shape[1] < candidates:
-        return np.full(len(distances), np.inf, np.float32)
-    return np.partition(distances, candidates - 1, axis=1)[:, candidates - 1]
+def _limits(queries: int, scans: Sequence[tuple[Floats, Lists]]) -> Floats:
+    """Return a distance from each query (q,) that all its candidates are closer than, by what scans found already."""
+    limits = np.full(queries, np.inf, np.float32)
+    for distances, rows in scans:
+        if rows.shape[1]:
+            limits = np.minimum(limits, distances[:, -1])
+    return limits
 
 
 def _present(distances: Floats, rows: Lists, start: int) -> tuple[Floats, Lists]:
-    """Return the distances and places of what a scan found."""
+    """Return the distances and places of what a scan found; places are numbered on through all segments."""
     present = rows >= 0
     return distances[present], rows[present] + start
 
 
-def _nearest(
-    segments: Sequence[OpenSegment], starts: Sequence[int], found: Sequence[tuple[Floats, Lists]], candidates: int
-) -> _Near:
-    """Keep the best of what all segments found, so that only these rows are read."""
-    distances, places = (np.concatenate(columns) for columns in zip((_NO_FLOATS, _NONE), *found, strict=True))
+def _best(
+    query: Floats, segments: Sequence[OpenSegment], starts: Lists, distances: Floats, places: Lists, candidates: int
+) -> Candidates:
+    """Keep the nearest, so that only these rows are read, in order of their place on disk; order them by their scores.
+
+    All arrays have an entry for each row found, one at least; `starts` is the first place of each segment.
+    """
     if len(places) > candidates:
         near = np.flatnonzero(~(distances > np.partition(distances, candidates - 1)[candidates - 1]))
         distances, places = distances[near], places[near]
     order = np.argsort(places)
-    places = places[order]
-    pmids = np.concatenate([_NONE, *(segment.pmids[rows] for segment, rows in _by_segment(segments, starts, places))])
-    merged = _Near(distances[order], pmids, places)
-    if len(places) <= candidates:
-        return merged
-    best = np.sort(best_first(-merged.distances, pmids, candidates))
-    return _Near._make(column[best] for column in merged)
-
-
-def _by_segment(
-    segments: Sequence[OpenSegment], starts: Sequence[int], places: Lists
-) -> Iterator[tuple[OpenSegment, Lists]]:
-    """Yield the rows of each segment at ascending places."""
-    edges = np.searchsorted(places, starts).tolist()
-    for segment, start, (first, end) in zip(segments, starts, pairwise(edges), strict=False):
-        if first < end:
-            yield segment, places[first:end] - start
-
-
-def _scored(query: Floats, segments: Sequence[OpenSegment], starts: Sequence[int], near: _Near) -> Candidates:
-    """Order rows by their exact scores, from the float16 rows, read in order of their place on disk."""
-    rows = [segment.rows[rows] for segment, rows in _by_segment(segments, starts, near.places)]
-    scores = inner_products(query, rows[0] if len(rows) == 1 else np.concatenate(rows))
-    order = best_first(scores, near.pmids, len(scores))
-    places = near.places[order]
+    distances, places = distances[order], places[order]
+    parts = _by_segment(segments, starts, places)
+    pmids = _joined([segment.pmids[rows] for segment, rows in parts])
+    if len(places) > candidates:  # some are as far as the last
+        order = np.sort(best_first(-distances, pmids, candidates))
+        distances, places, pmids = distances[order], places[order], pmids[order]
+        parts = _by_segment(segments, starts, places)
+    scores = inner_products(query, _joined([segment.rows[rows] for segment, rows in parts]))
+    order = best_first(scores, pmids, len(scores))
     numbers = np.searchsorted(starts, places, side="right") - 1
-    return Candidates(
-        near.distances[order], scores[order], near.pmids[order], numbers, places - np.asarray(starts)[numbers]
-    )
+    found = Candidates(distances, scores, pmids, numbers, places - starts[numbers])
+    return Candidates._make(column[order] for column in found)
+
+
+def _by_segment(segments: Sequence[OpenSegment], starts: Lists, places: Lists) -> list[tuple[OpenSegment, Lists]]:
+    """Return the rows of each segment at ascending places."""
+    edges = np.searchsorted(places, starts).tolist()
+    return [
+        (segment, places[first:end] - start)
+        for segment, start, (first, end) in zip(segments, starts, pairwise(edges), strict=False)
+        if first < end
+    ]
+
+
+def _joined(parts: Sequence[NDArray[Number]]) -> NDArray[Number]:
+    """Return arrays as one."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -25,7 +25,7 @@ KEPT = 16
 class Stack(ScannedLists):
     """The lists of some segments, whose rows are numbered on from one segment to the next.
 
-    FAISS cannot ask which rows are wanted here, so where few are, each segment is scanned by itself.
+    FAISS cannot ask which rows are wanted here, so where few are, each segment is to be scanned by itself.
     """
 
     def __init__(self, segments: Sequence[OpenSegment], quantizer: Quantizer) -> None:
@@ -45,32 +45,31 @@ class Stack(ScannedLists):
         self._starts = np.cumsum(self.sizes) - self.sizes
         self.joined = lru_cache(KEPT)(RowSet.joined)
 
-    def scan_within(self, probes: Probes, limits: Floats, count: int, wanted: RowSet) -> tuple[Floats, Lists]:
+    def scan_closer(self, probes: Probes, limits: Floats, count: int, wanted: RowSet) -> tuple[Floats, Lists]:
         """Return the (q, n) first-stage distances and wanted rows of the probed lists in any order; -1 is no row.
 
-        They are all that are no further than the limit of their query (q,). `count` says how many these may be; where
-        they are more it takes longer.
+        They are all that are closer than the limit of their query (q,). `count` says how many may be; where they are
+        more it takes longer.
         """
         if self._quantizer.prunes:  # by an estimate of what is too far: nothing is
             limits, count = np.full_like(limits, np.inf), int(self.sizes[probes.lists].sum(axis=1).max())
         sign = 1 if self._quantizer.is_l2 else -1
         while True:
-            # FAISS is given a heap of rows that are just too far.
-            distances = np.repeat(sign * np.nextafter(limits, np.float32(np.inf))[:, None], count + 1, axis=1)
+            # A heap that is full of rows as far as the limit; the furthest is first.
+            distances = np.repeat((sign * limits)[:, None], count + 1, axis=1)
             found = np.full(distances.shape, -1)
             self._search(probes, distances, found, all_rows(probes.lists.shape[1]), places=True)
-            if (found < 0).any(axis=1).all():
-                return sign * distances, self._wanted_rows(found, wanted)
+            if (found[:, 0] < 0).all():
+                return sign * distances, self._rows(found, wanted)
             count *= 2
 
-    def _wanted_rows(self, found: Lists, wanted: RowSet) -> Lists:
-        """Return the number of each row that is wanted, -1 for others."""
-        [present] = np.nonzero(found.ravel() >= 0)
-        places = found.ravel()[present]
+    def _rows(self, found: Lists, wanted: RowSet) -> Lists:
+        """Return the number of each row found that is wanted, -1 for others."""
+        present = found >= 0
+        places = found[present]
         numbers = self._order[self._starts[places >> 32] + (places & 0xFFFFFFFF)]
-        rows = np.full(found.size, -1)
-        rows[present] = np.where(wanted.holds(numbers), numbers, -1)
-        return rows.reshape(found.shape)
+        found[present] = np.where(wanted.holds(numbers), numbers, -1) if wanted.count < wanted.size else numbers
+        return found
 
 
 def stack_small(segments: Sequence[OpenSegment], quantizer: Quantizer) -> Stack | None:
