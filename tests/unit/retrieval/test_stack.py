@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -55,10 +56,10 @@ def test_a_stack_of_segments_answers_as_each_by_itself(
     wanted = [RowSet(rng.random(part.manifest.rows) >= dead) for part in parts]
     stack = Stack(parts[-min(height, pieces) :], quantizer)
     queries = np.concatenate([corpus.queries(seed, 3), rows[5:6].astype(np.float32)])
-    rules = {"nprobe": 3, "candidates": candidates, "wanted": wanted}
-    expected = search(queries, parts, quantizer, **rules)
-    together = search(queries, parts, quantizer, **rules, stack=stack)
-    alone = [search(query[None], parts, quantizer, **rules, stack=stack)[0] for query in queries]
+    rules = partial(search, segments=parts, quantizer=quantizer, nprobe=3, candidates=candidates, wanted=wanted)
+    expected = rules(queries)
+    together = rules(queries, stack=stack)
+    alone = [rules(query[None], stack=stack)[0] for query in queries]
     for want, *got in zip(expected, together, alone, strict=True):
         for one in got:
             assert [column.tolist() for column in one] == [column.tolist() for column in want]
