@@ -114,3 +114,17 @@ def test_only_small_segments_at_the_end_are_stacked_and_never_one(parts: list[Op
     assert heights == [3, 0, 0]
     assert stack_small([parts[0], parts[3], parts[0], parts[2]], quantizer) is None
     assert stack_small([], quantizer) is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_row_that_an_estimate_puts_beyond_the_limit_is_found(seed: int, tmp_path: Path) -> None:
+    rows = corpus.vectors(seed, 240, normalize=False)
+    quantizer = corpus.quantizer("IVF16,RaBitQ4", rows, "inner_product")
+    segment = corpus.build(tmp_path / "s", quantizer, rows, np.arange(240))
+    stack, probes = Stack([segment], quantizer), quantizer.probe(corpus.queries(seed, 8), 8)
+    distances, expected = segment.scan(probes, 240, segment.alive)
+    for near in (3, 5, 10, 30):
+        limits = distances[:, near].copy()
+        away, found = stack.scan_closer(probes, limits, 240, segment.alive)
+        for q, limit in enumerate(limits):
+            assert sorted(found[q][(found[q] >= 0) & (away[q] < limit)]) == sorted(expected[q][:near])
