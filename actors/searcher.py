@@ -12,6 +12,7 @@ from retrieval.route import lists_to_probe
 from retrieval.rowset import RowSet
 from retrieval.search import Candidates, search, search_exactly
 from retrieval.segment import OpenSegment
+from retrieval.stack import stack_small
 from retrieval.storage import read_named
 from retrieval.tombstones import read_tombstones
 from schemas.article import DisplayArticle
@@ -42,6 +43,7 @@ class IndexSearcher:
         self.version, self._exact = version, exact
         self.quantizer = load_quantizer(layout, version.quantizer)
         self.segments = open_segments(layout, version, self.quantizer)
+        self._stack = stack_small(self.segments, self.quantizer)
         if not exact:
             for segment in self.segments:
                 segment.expect_searches()
@@ -89,7 +91,15 @@ class IndexSearcher:
         return lists_to_probe(count, self.version.articles, nprobe=nprobe, nlist=nlist, candidates=candidates)
 
     def _search(self, queries: Floats, nprobe: int, candidates: int, rows: Sequence[RowSet]) -> list[Candidates]:
-        return search(queries, self.segments, self.quantizer, nprobe=nprobe, candidates=candidates, wanted=rows)
+        return search(
+            queries,
+            self.segments,
+            self.quantizer,
+            nprobe=nprobe,
+            candidates=candidates,
+            wanted=rows,
+            stack=self._stack,
+        )
 
     def _find_rows(self, wanted: Wanted) -> list[RowSet]:
         """Return the wanted live rows of each segment."""

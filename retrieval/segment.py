@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 
 from retrieval.facets import Facets, FacetWriter
 from retrieval.pmid_order import write_order
-from retrieval.quantizer import Codes, Floats, Lists, Probes, Quantizer
+from retrieval.quantizer import Codes, Lists, Quantizer
 from retrieval.rowset import RowSet
+from retrieval.scan import ScannedLists, open_lists
 from retrieval.storage import advise_random, atomic_path, check_file, file_digest, map_file, read_document
 from retrieval.topk import Pmids, Rows
 from schemas.article import ARTICLE_SCHEMA
@@ -57,9 +58,6 @@ RECORD_SCHEMA = pa.schema([ARTICLE_SCHEMA.field(name) for name in RECORD_COLUMNS
 
 CONTENTS = {"files": SEGMENT_FILES, "columns": RECORD_COLUMNS}
 """What a segment holds: segments that differ in it are not searched together."""
-
-SELECTED_BELOW = 0.9
-"""Share of a segment's rows: where fewer are wanted, FAISS asks which, else it is asked for more rows than needed."""
 
 
 class RowGroup(NamedTuple):
@@ -138,11 +136,7 @@ def _split(group: RowGroup, first: int) -> Iterable[tuple[NDArray[np.uint8], Lis
             yield group.codes[start:end], np.arange(first + start, first + end)
 
 
-SLACK = 16
-"""Rows fetched beyond twice the unwanted ones that are expected, so that few scans must be repeated."""
-
-
-class OpenSegment:
+class OpenSegment(ScannedLists):
     """A mapped segment. Opening costs milliseconds and a byte a row; the page cache holds what is read."""
 
     def __init__(
@@ -159,8 +153,7 @@ class OpenSegment:
         for name, digest in manifest.files.items():
             check_file(root / name, digest)
         self.manifest = manifest
-        self._ivf = quantizer.open_lists(root / LISTS, manifest.rows)
-        self._is_l2, self._prunes = quantizer.is_l2, quantizer.prunes
+        super().__init__(open_lists(root / LISTS), manifest.rows, quantizer)
         shape = (manifest.rows, manifest.dimension)
         self.rows: Rows = map_file(root / ROWS, np.float16).reshape(shape)
         self.pmids: Pmids = map_file(root / PMIDS, np.int64)
@@ -180,69 +173,12 @@ class OpenSegment:
         """All live rows."""
         return RowSet(self.live)
 
-    @cached_property
-    def sizes(self) -> Lists:
-        """Rows per list (nlist,), dead ones too."""
-        lists = self._ivf.invlists
-        return np.array([lists.list_size(i) for i in range(self.manifest.nlist)], np.int64)
-
     def codes(self, first_list: int, sizes: Lists) -> Codes:
         """Return the codes of consecutive lists."""
-        lists, code_size = self._ivf.invlists, self.manifest.code_size
+        lists, code_size = self.lists, self.manifest.code_size
         parts = [
             faiss.rev_swig_ptr(lists.get_codes(first_list + i), int(size) * code_size)
             for i, size in enumerate(sizes)
             if size
         ]
         return np.concatenate([np.empty(0, np.uint8), *parts]).reshape(-1, code_size)
-
-    def scan(self, probes: Probes, count: int, wanted: RowSet) -> tuple[Floats, Lists]:
-        """Return at least the (q, count) best first-stage distances and wanted rows of the probed lists, best first.
-
-        Smaller is better for every metric. Rows that are missing are -1, their distance is infinite. Of equal distances
-        FAISS keeps which it likes, and where most rows are wanted it is not told which. So it is asked for more until
-        there are `count` wanted ones, and all that are as far as the last of them. Where it prunes by an estimate, it
-        is asked for all at once.
-        """
-        if not wanted.count:
-            return np.empty((len(probes.lists), 0), np.float32), np.empty((len(probes.lists), 0), np.int64)
-        selector = wanted.selector if wanted.count < SELECTED_BELOW * wanted.size else None
-        dropped = 0 if selector else (wanted.size - wanted.count) * count // wanted.size
-        fetched = count + 1 + (2 * dropped + SLACK if dropped else 0)
-        if self._prunes:
-            fetched = max(fetched, int(self.sizes[probes.lists].sum(axis=1).max()) + 1)
-        while True:
-            distances, rows = self._scan(probes, fetched, selector)
-            exhausted, last = rows[:, -1] < 0, distances[:, -1].copy()
-            distances, rows = _without_others(distances, rows, wanted)
-            if (exhausted | (last > distances[:, count - 1])).all():
-                kept = int((distances <= distances[:, count - 1 : count]).sum(axis=1).max())
-                return distances[:, :kept], rows[:, :kept]
-            fetched *= 2
-
-    def _scan(self, probes: Probes, count: int, selector: faiss.IDSelector | None) -> tuple[Floats, Lists]:
-        rotated, lists, list_distances = (np.ascontiguousarray(array) for array in probes)
-        distances = np.empty((len(rotated), count), np.float32)
-        rows = np.empty((len(rotated), count), np.int64)
-        self._ivf.search_preassigned_c(
-            len(rotated),
-            faiss.swig_ptr(rotated),
-            count,
-            faiss.swig_ptr(lists),
-            faiss.swig_ptr(list_distances),
-            faiss.swig_ptr(distances),
-            faiss.swig_ptr(rows),
-            False,
-            faiss.SearchParametersIVF(nprobe=lists.shape[1], sel=selector),
-        )
-        return (distances if self._is_l2 else -distances), rows
-
-
-def _without_others(distances: Floats, rows: Lists, wanted: RowSet) -> tuple[Floats, Lists]:
-    """Put rows that are missing or not wanted last."""
-    gone = ~wanted.holds(rows)
-    if not gone.any():
-        return distances, rows
-    order = np.argsort(gone, axis=1, kind="stable")
-    distances, rows = np.where(gone, np.inf, distances), np.where(gone, -1, rows)
-    return np.take_along_axis(distances, order, axis=1), np.take_along_axis(rows, order, axis=1)
