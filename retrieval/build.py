@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from retrieval.quantizer import Codes, Lists, Quantizer
 from retrieval.segment import OpenSegment, RowGroup
-from retrieval.topk import BLOCK, Pmids, Rows
+from retrieval.topk import BLOCK, Pmids, Rows, widened
 
 GROUP_ROWS = 65_536
 """Rows that a merge holds at a time, or one list where that is longer."""
@@ -35,7 +35,7 @@ def group_rows(
     codes = np.empty((len(chosen), quantizer.code_size), np.uint8)
     for start in range(0, len(chosen), BLOCK):
         block = slice(start, start + BLOCK)
-        rotated = quantizer.rotate(rows[chosen[block]].astype(np.float32))
+        rotated = quantizer.rotate(widened(rows[chosen[block]]))
         lists[block] = quantizer.assign(rotated)
         codes[block] = quantizer.encode(rotated, lists[block])
     order = np.lexsort((pmids[chosen], lists))
@@ -50,7 +50,8 @@ def _ordered_groups(
     for first, last in _runs(sizes):
         part = order[ends[first] : ends[last]]
         place = chosen[part]
-        yield RowGroup(codes[part], rows[place], pmids[place], articles.take(pa.array(place)), sizes[first:last])
+        blocks = (rows[place[start : start + BLOCK]] for start in range(0, len(place), BLOCK))
+        yield RowGroup(codes[part], blocks, pmids[place], articles.take(pa.array(place)), sizes[first:last])
 
 
 def merged_sizes(segments: Sequence[OpenSegment]) -> Lists:
@@ -74,7 +75,7 @@ def merged_groups(segments: Sequence[OpenSegment]) -> Iterator[RowGroup]:
         order = np.lexsort((pmids, lists))
         yield RowGroup(
             codes[order],
-            rows[order],
+            [rows[order]],
             pmids[order],
             pa.concat_tables([part.articles for part in parts]).take(pa.array(order)),
             np.bincount(lists - first, minlength=last - first),
@@ -113,9 +114,9 @@ def _live_sizes(segment: OpenSegment) -> Lists:
 def _runs(sizes: Lists) -> Iterator[tuple[int, int]]:
     """Yield ranges of lists [first, last) of at most `GROUP_ROWS` rows, or of one longer list."""
     first, rows = 0, 0
-    for number, size in enumerate(sizes):
+    for number, size in enumerate(sizes.tolist()):
         if rows and rows + size > GROUP_ROWS:
             yield first, number
             first, rows = number, 0
-        rows += int(size)
+        rows += size
     yield first, len(sizes)

@@ -66,7 +66,8 @@ class RowGroup(NamedTuple):
     """Consecutive rows of a segment, in (list, pmid) order; never part of a list."""
 
     codes: Codes
-    rows: Rows
+    rows: Iterable[Rows]
+    """In blocks, read once: as a whole they would be most of what a group takes of memory."""
     pmids: Pmids
     articles: pa.Table
     sizes: Lists
@@ -95,11 +96,9 @@ def write_segment(
             lists.write(_lists_header(sizes, quantizer.code_size))
             facets, first = FacetWriter(temporary), 0
             for group in groups:
-                for codes, ids in _split(group, first):
-                    lists.write(np.ascontiguousarray(codes).data)
-                    lists.write(ids.data)
-                rows.write(np.ascontiguousarray(group.rows).data)
-                pmids.write(np.ascontiguousarray(group.pmids).data)
+                lists.writelines(_split(group, first))
+                rows.writelines(block.data for block in group.rows)
+                pmids.write(group.pmids.data)
                 table = group.articles.select(RECORD_SCHEMA.names).cast(RECORD_SCHEMA)
                 records.write_table(table)
                 facets.add(table)
@@ -130,12 +129,14 @@ def _lists_header(sizes: Lists, code_size: int) -> bytes:
     return b"ilar" + nlist + np.uint64(code_size).tobytes() + b"full" + nlist + sizes.astype(np.uint64).tobytes()
 
 
-def _split(group: RowGroup, first: int) -> Iterable[tuple[NDArray[np.uint8], Lists]]:
-    """Yield the codes and row numbers of each list of a group whose first row is `first`."""
-    ends = np.cumsum(group.sizes)
-    for start, end in zip(ends - group.sizes, ends, strict=True):
-        if end > start:
-            yield group.codes[start:end], np.arange(first + start, first + end)
+def _split(group: RowGroup, first: int) -> Iterable[memoryview]:
+    """Yield the codes, then the row numbers, of each list of a group whose first row is `first`."""
+    codes, numbers = memoryview(group.codes), memoryview(np.arange(first, first + len(group.codes)))
+    start = 0
+    for size in group.sizes.tolist():
+        yield codes[start : start + size]
+        yield numbers[start : start + size]
+        start += size
 
 
 SLACK = 16
