@@ -161,9 +161,11 @@ def read_vectors(path: str) -> tuple[NDArray[np.int64], NDArray[np.float16], NDA
     Raises:
         IntegrityError: the file is truncated, or a page of it flipped.
     """
+    columns = ["pmid", "vector"]
     with refusing(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
-        groups = range(file.num_row_groups)
-        table = pa.concat_tables([file.read_row_group(i, ["pmid", "vector"], use_threads=False) for i in groups])
+        # One group after the other, by one thread: what it takes to decode a group is used again for the next.
+        groups = [file.read_row_group(i, columns, use_threads=False) for i in range(file.num_row_groups)]
+        table = pa.concat_tables(groups).select(columns)
     return table["pmid"].to_numpy(), *_vectors(path, table)
 
 

@@ -123,6 +123,12 @@ def read_manifest(folder: str) -> Segment:
     return read_document(f"{folder}/{SEGMENT_MANIFEST}", Segment, f"segment {folder}")
 
 
+SIZES_BEGIN = 32
+"""Where in a lists file the sizes of the lists begin; codes and row numbers follow them."""
+ID_SIZE = 8
+"""Bytes of a row number in a list."""
+
+
 def _lists_header(sizes: Lists, code_size: int) -> bytes:
     """Return the head of FAISS's `ilar` section (faiss/impl/index_write.cpp, write_InvertedLists)."""
     nlist = np.uint64(len(sizes)).tobytes()
@@ -131,7 +137,7 @@ def _lists_header(sizes: Lists, code_size: int) -> bytes:
 
 def _split(group: RowGroup, first: int) -> Iterable[memoryview]:
     """Yield the codes, then the row numbers, of each list of a group whose first row is `first`."""
-    codes, numbers = memoryview(group.codes), memoryview(np.arange(first, first + len(group.codes)))
+    codes, numbers = group.codes.data, np.arange(first, first + len(group.codes)).data
     start = 0
     for size in group.sizes.tolist():
         yield codes[start : start + size]
@@ -163,6 +169,10 @@ class OpenSegment:
         self._ivf = quantizer.open_lists(root / LISTS, manifest.rows)
         self._is_l2, self._prunes = quantizer.is_l2, quantizer.prunes
         shape = (manifest.rows, manifest.dimension)
+        lists, begin = map_file(root / LISTS, np.uint8), SIZES_BEGIN + 8 * manifest.nlist
+        self.sizes: Lists = lists[SIZES_BEGIN:begin].view(np.int64)
+        """Rows per list (nlist,), dead ones too."""
+        self._lists = lists[begin:].data
         self.rows: Rows = map_file(root / ROWS, np.float16).reshape(shape)
         self.pmids: Pmids = map_file(root / PMIDS, np.int64)
         self.pmid_order: NDArray[np.uint32] = map_file(root / PMID_ORDER, np.uint32)
@@ -181,21 +191,14 @@ class OpenSegment:
         """All live rows."""
         return RowSet(self.live)
 
-    @cached_property
-    def sizes(self) -> Lists:
-        """Rows per list (nlist,), dead ones too."""
-        lists = self._ivf.invlists
-        return np.array([lists.list_size(i) for i in range(self.manifest.nlist)], np.int64)
-
-    def codes(self, first_list: int, sizes: Lists) -> Codes:
-        """Return the codes of consecutive lists."""
-        lists, code_size = self._ivf.invlists, self.manifest.code_size
-        parts = [
-            faiss.rev_swig_ptr(lists.get_codes(first_list + i), int(size) * code_size)
-            for i, size in enumerate(sizes)
-            if size
-        ]
-        return np.concatenate([np.empty(0, np.uint8), *parts]).reshape(-1, code_size)
+    def codes(self, first_list: int, last_list: int) -> Codes:
+        """Return the codes of the lists [first, last)."""
+        code_size, sizes = self.manifest.code_size, self.sizes[first_list:last_list]
+        ends = (self.sizes[:first_list].sum() + np.cumsum(sizes)) * (code_size + ID_SIZE)
+        starts = ends - sizes * (code_size + ID_SIZE)
+        parts = zip(starts.tolist(), (starts + sizes * code_size).tolist(), strict=True)
+        found = b"".join(self._lists[start:end] for start, end in parts)
+        return np.frombuffer(found, np.uint8).reshape(-1, code_size)
 
     def scan(self, probes: Probes, count: int, wanted: RowSet) -> tuple[Floats, Lists]:
         """Return at least the (q, count) best first-stage distances and wanted rows of the probed lists, best first.
