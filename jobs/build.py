@@ -245,7 +245,7 @@ def _read_worker_rows(
                 f"{missing} articles of {part.name} have no vector; remove the vector part and embed again"
             )
         pmids.append(part_pmids[wanted])
-        rows[filled : filled + wanted.sum()] = vectors[wanted]
-        filled += int(wanted.sum())
-        articles.append(records.filter(pa.array(wanted)))
-    return np.concatenate(pmids), rows[:filled], pa.concat_tables(articles)
+        start, filled = filled, filled + int(wanted.sum())
+        np.compress(wanted, vectors, axis=0, out=rows[start:filled])
+        articles.append(records if wanted.all() else records.filter(pa.array(wanted)))
+    return np.concatenate(pmids), rows[:filled], pa.concat_tables(articles).combine_chunks()

@@ -1,6 +1,6 @@
 """Scanning inverted lists: the first stage of a search."""
 
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 
 import faiss
@@ -21,21 +21,16 @@ def open_lists(path: Path) -> faiss.InvertedLists:
 class ScannedLists:
     """Inverted lists, of rows that are numbered from 0."""
 
-    def __init__(self, lists: faiss.InvertedLists, rows: int, quantizer: Quantizer) -> None:
-        """Take lists of so many rows in all; they are freed with this."""
+    def __init__(self, lists: faiss.InvertedLists, sizes: Lists, quantizer: Quantizer) -> None:
+        """Take lists of so many rows each (nlist,), dead ones too; they are freed with this."""
+        self.sizes = sizes
         self._quantizer = quantizer  # whose centroids the shell borrows
-        self._ivf = quantizer.shell(lists, rows)
+        self._ivf = quantizer.shell(lists, int(sizes.sum()))
 
     @property
     def lists(self) -> faiss.InvertedLists:
         """Codes and row numbers."""
         return self._ivf.invlists
-
-    @cached_property
-    def sizes(self) -> Lists:
-        """Rows per list (nlist,), dead ones too."""
-        lists = self.lists
-        return np.array([lists.list_size(i) for i in range(lists.nlist)], np.int64)
 
     def scan(self, probes: Probes, count: int, wanted: RowSet) -> tuple[Floats, Lists]:
         """Return the (q, n) first-stage distances and wanted rows of the probed lists, best first; -1 is no row.

@@ -17,7 +17,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-import faiss
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -64,7 +63,8 @@ class RowGroup(NamedTuple):
     """Consecutive rows of a segment, in (list, pmid) order; never part of a list."""
 
     codes: Codes
-    rows: Rows
+    rows: Iterable[Rows]
+    """In blocks, read once: as a whole they would be most of what a group takes of memory."""
     pmids: Pmids
     articles: pa.Table
     sizes: Lists
@@ -93,11 +93,9 @@ def write_segment(
             lists.write(_lists_header(sizes, quantizer.code_size))
             facets, first = FacetWriter(temporary), 0
             for group in groups:
-                for codes, ids in _split(group, first):
-                    lists.write(np.ascontiguousarray(codes).data)
-                    lists.write(ids.data)
-                rows.write(np.ascontiguousarray(group.rows).data)
-                pmids.write(np.ascontiguousarray(group.pmids).data)
+                lists.writelines(_split(group, first))
+                rows.writelines(block.data for block in group.rows)
+                pmids.write(group.pmids.data)
                 table = group.articles.select(RECORD_SCHEMA.names).cast(RECORD_SCHEMA)
                 records.write_table(table)
                 facets.add(table)
@@ -122,18 +120,26 @@ def read_manifest(folder: str) -> Segment:
     return read_document(f"{folder}/{SEGMENT_MANIFEST}", Segment, f"segment {folder}")
 
 
+SIZES_BEGIN = 32
+"""Where in a lists file the sizes of the lists begin; codes and row numbers follow them."""
+ID_SIZE = 8
+"""Bytes of a row number in a list."""
+
+
 def _lists_header(sizes: Lists, code_size: int) -> bytes:
     """Return the head of FAISS's `ilar` section (faiss/impl/index_write.cpp, write_InvertedLists)."""
     nlist = np.uint64(len(sizes)).tobytes()
     return b"ilar" + nlist + np.uint64(code_size).tobytes() + b"full" + nlist + sizes.astype(np.uint64).tobytes()
 
 
-def _split(group: RowGroup, first: int) -> Iterable[tuple[NDArray[np.uint8], Lists]]:
-    """Yield the codes and row numbers of each list of a group whose first row is `first`."""
-    ends = np.cumsum(group.sizes)
-    for start, end in zip(ends - group.sizes, ends, strict=True):
-        if end > start:
-            yield group.codes[start:end], np.arange(first + start, first + end)
+def _split(group: RowGroup, first: int) -> Iterable[memoryview]:
+    """Yield the codes, then the row numbers, of each list of a group whose first row is `first`."""
+    codes, numbers = group.codes.data, np.arange(first, first + len(group.codes)).data
+    start = 0
+    for size in group.sizes.tolist():
+        yield codes[start : start + size]
+        yield numbers[start : start + size]
+        start += size
 
 
 class OpenSegment(ScannedLists):
@@ -153,7 +159,9 @@ class OpenSegment(ScannedLists):
         for name, digest in manifest.files.items():
             check_file(root / name, digest)
         self.manifest = manifest
-        super().__init__(open_lists(root / LISTS), manifest.rows, quantizer)
+        lists, begin = map_file(root / LISTS, np.uint8), SIZES_BEGIN + 8 * manifest.nlist
+        super().__init__(open_lists(root / LISTS), lists[SIZES_BEGIN:begin].view(np.int64), quantizer)
+        self._lists = lists[begin:].data
         shape = (manifest.rows, manifest.dimension)
         self.rows: Rows = map_file(root / ROWS, np.float16).reshape(shape)
         self.pmids: Pmids = map_file(root / PMIDS, np.int64)
@@ -173,12 +181,11 @@ class OpenSegment(ScannedLists):
         """All live rows."""
         return RowSet(self.live)
 
-    def codes(self, first_list: int, sizes: Lists) -> Codes:
-        """Return the codes of consecutive lists."""
-        lists, code_size = self.lists, self.manifest.code_size
-        parts = [
-            faiss.rev_swig_ptr(lists.get_codes(first_list + i), int(size) * code_size)
-            for i, size in enumerate(sizes)
-            if size
-        ]
-        return np.concatenate([np.empty(0, np.uint8), *parts]).reshape(-1, code_size)
+    def codes(self, first_list: int, last_list: int) -> Codes:
+        """Return the codes of the lists [first, last)."""
+        code_size, sizes = self.manifest.code_size, self.sizes[first_list:last_list]
+        ends = (self.sizes[:first_list].sum() + np.cumsum(sizes)) * (code_size + ID_SIZE)
+        starts = ends - sizes * (code_size + ID_SIZE)
+        parts = zip(starts.tolist(), (starts + sizes * code_size).tolist(), strict=True)
+        found = b"".join(self._lists[start:end] for start, end in parts)
+        return np.frombuffer(found, np.uint8).reshape(-1, code_size)

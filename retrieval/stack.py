@@ -36,7 +36,7 @@ class Stack(ScannedLists):
             pointers.push_back(segment.lists)
         super().__init__(
             faiss.HStackInvertedLists(pointers.size(), pointers.data()),
-            sum(segment.manifest.rows for segment in segments),
+            np.sum([segment.sizes for segment in segments], axis=0),
             quantizer,
         )
         self._ivf.parallel_mode = self._ivf.PARALLEL_MODE_NO_HEAP_INIT

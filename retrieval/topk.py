@@ -46,14 +46,14 @@ def blocked_matmul(x: NDArray[np.float32], w: Weights, block_rows: int) -> NDArr
     Workers see other batches than a single process would, and a product's last bits depend on its shape: here every
     product has the same shape, short blocks being filled up with zeros.
     """
-    out = np.empty((len(x), w.columns), np.float32)
-    block = torch.zeros(block_rows, x.shape[1])
+    block = torch.empty(block_rows, x.shape[1])
+    out = torch.empty(-(-len(x) // block_rows) * block_rows, w.padded.shape[1])
     for start in range(0, len(x), block_rows):
         rows = x[start : start + block_rows]
-        block[: len(rows)] = torch.from_numpy(np.ascontiguousarray(rows, np.float32))
+        block[: len(rows)] = torch.from_numpy(np.ascontiguousarray(rows))
         block[len(rows) :] = 0
-        out[start : start + len(rows)] = (block @ w.padded)[: len(rows), : w.columns].numpy()
-    return out
+        torch.mm(block, w.padded, out=out[start : start + block_rows])
+    return out[: len(x), : w.columns].numpy()
 
 
 def products(vector: Vector, matrix: NDArray[np.float32]) -> NDArray[np.float32]:

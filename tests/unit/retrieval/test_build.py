@@ -13,7 +13,7 @@ from retrieval import build as build_module
 from retrieval import quantizer as quantizer_module
 from retrieval.build import group_rows, shard_of
 from retrieval.search import search
-from retrieval.segment import write_segment
+from retrieval.segment import OpenSegment, write_segment
 from schemas.layout import ARTICLES, SEGMENT_FILES
 from tests.unit.retrieval import corpus
 
@@ -62,6 +62,30 @@ def test_merge_in_many_groups_equals_merge_in_one(tmp_path: Path, monkeypatch: p
     corpus.merge(tmp_path / "many", quantizer, parts)
     for name in {*SEGMENT_FILES} - {ARTICLES}:
         assert filecmp.cmp(tmp_path / "one" / name, tmp_path / "many" / name, shallow=False), name
+
+
+def test_dead_rows_are_left_out_of_a_merge(tmp_path: Path) -> None:
+    rows, pmids = corpus.vectors(3, 200), np.random.default_rng(3).permutation(1000)[:200]
+    quantizer = corpus.quantizer("IVF8,RaBitQ", rows)
+    first, second = (corpus.build(tmp_path / f"p{i}", quantizer, rows[i::2], pmids[i::2]) for i in range(2))
+    dead = np.arange(0, 100, 3)
+    buried = OpenSegment(str(tmp_path / "p0"), first.manifest, quantizer, dead)
+    merged = corpus.merge(tmp_path / "merged", quantizer, [buried, second])
+    live = ~np.isin(pmids, first.pmids[dead])
+    alone = corpus.build(tmp_path / "alone", quantizer, rows[live], pmids[live])
+    for name in {*SEGMENT_FILES} - {ARTICLES}:
+        assert filecmp.cmp(tmp_path / "merged" / name, tmp_path / "alone" / name, shallow=False), name
+    assert merged.articles.equals(alone.articles)
+
+
+def test_vectors_of_a_group_come_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, pmids = corpus.vectors(1, 40), np.arange(40)
+    quantizer = corpus.quantizer("IVF8,RaBitQ", rows)
+    monkeypatch.setattr(build_module, "BLOCK", 16)
+    _, [group] = group_rows(quantizer, rows, pmids, corpus.articles(pmids))
+    blocks = list(group.rows)
+    assert [len(block) for block in blocks] == [16, 16, 8]
+    assert np.array_equal(np.concatenate(blocks), rows[group.pmids])
 
 
 def test_chosen_rows_are_grouped_as_if_there_were_no_others(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def test_codes_and_search_are_those_of_a_plain_faiss_index(metric: str, tmp_path
         codes = faiss.rev_swig_ptr(lists.get_codes(number), len(ids) * plain.code_size).reshape(len(ids), -1)
         start = segment.sizes[:number].sum()
         assert segment.pmids[start : start + size].tolist() == np.sort(ids).tolist()
-        assert segment.codes(number, segment.sizes[number : number + 1]).tolist() == codes[np.argsort(ids)].tolist()
+        assert segment.codes(number, number + 1).tolist() == codes[np.argsort(ids)].tolist()
     plain.nprobe = 3
     queries = corpus.queries(4, 20)
     expected, ids = plain.search(queries, 12)
@@ -194,7 +194,7 @@ def test_a_segment_without_rows_opens_and_finds_nothing(quantizer: Quantizer, tm
     _, found = segment.scan(quantizer.probe(corpus.queries(1, 2), 8), 5, segment.alive)
     assert found.shape == (2, 0)
     assert len(segment.articles) == segment.sizes.sum() == 0
-    assert segment.codes(0, segment.sizes).shape == (0, quantizer.code_size)
+    assert segment.codes(0, quantizer.nlist).shape == (0, quantizer.code_size)
 
 
 def test_a_segment_outlives_its_writer_and_is_written_once(quantizer: Quantizer, tmp_path: Path) -> None:
