@@ -49,4 +49,9 @@ def _reader(column: pa.Array, field: str) -> ReadValue:
         return lambda row: column[row].as_py()
     items = pc.struct_field(column.values, NAMED_BY[field]) if field in NAMED_BY else column.values
     ends = memoryview(column.offsets.to_numpy())
-    return lambda row: tuple(items[ends[row] : ends[row + 1]].to_pylist())
+
+    def read(row: int) -> tuple[str, ...]:
+        first, last = ends[row], ends[row + 1]
+        return tuple(items[first:last].to_pylist()) if last > first else ()
+
+    return read
