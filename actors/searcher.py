@@ -3,12 +3,17 @@
 import asyncio
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from retrieval.articles import key_of
 from retrieval.filters import check_terms, wanted_rows
+from retrieval.names import parse_names
 from retrieval.quantizer import Floats, Quantizer
 from retrieval.route import lists_to_probe
+from retrieval.row_order import rows_of
 from retrieval.rowset import RowSet
 from retrieval.search import Candidates, search, search_exactly
 from retrieval.segment import OpenSegment
@@ -18,10 +23,8 @@ from retrieval.tombstones import read_tombstones
 from schemas.article import DisplayArticle
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
-from schemas.protocols import Lookup, Match
+from schemas.protocols import Lookup, Match, Stored
 from schemas.search import EVERYTHING, Wanted
-
-DISPLAYED = list(DisplayArticle._fields)
 
 CANDIDATES_PER_HIT = 5
 """Rows that are scored exactly for each article wanted; recall@100 is .974 with 5, .936 with 2 (docs/decisions.md)."""
@@ -29,6 +32,15 @@ CANDIDATES_PER_HIT = 5
 
 KEPT_FILTERS = 16
 """Filters whose rows are kept: a bit for each row of the version, and 4 bytes for each that is read exactly."""
+
+
+class Place(NamedTuple):
+    """Where a version has an article."""
+
+    pmid: int
+    segment: int
+    """Position of the segment."""
+    row: int
 
 
 class IndexSearcher:
@@ -112,12 +124,46 @@ class IndexSearcher:
         """Return the k best articles of each lookup (see `Searcher`)."""
         return await asyncio.to_thread(self.matches, lookups)
 
+    def stored(self, ids: Sequence[str]) -> list[Stored | None]:
+        """Return the live article of each id (a PMID, or the corpus's own), retracted or not; None: there is none."""
+        keys = np.array([key_of(name) for name in ids], np.int64)
+        found: list[Stored | None] = [None] * len(ids)
+        for segment in self.segments:
+            rows = rows_of(segment.pmids, segment.pmid_order, keys)
+            [here] = np.nonzero(rows >= 0)
+            here = here[segment.live[rows[here]]]
+            articles = segment.display.read(rows[here])
+            for i, row, article in zip(here.tolist(), rows[here].tolist(), articles, strict=True):
+                if article.id == ids[i]:  # a hashed key may be another's
+                    found[i] = Stored(segment.rows[row].astype(np.float32), article)
+        return found
+
+    def named(self, text: str, wanted: Wanted) -> Place | None:
+        """Return the wanted live article whose id, DOI or title a text is, of several the one with the lowest PMID.
+
+        Raises:
+            InputError: a filter names a term that no article has.
+        """
+        names = parse_names(text)
+        wanted_here = self._rows(wanted) if names else []
+        for name in names:
+            found = [segment.names.find(name, rows) for segment, rows in zip(self.segments, wanted_here, strict=True)]
+            places = [Place(int(self.segments[i].pmids[row]), i, row) for i, row in enumerate(found) if row is not None]
+            if places:
+                return min(places)
+        return None
+
     def _articles(self, found: Candidates, k: int) -> list[Match]:
-        matches = []
-        for score, segment, row in zip(found.scores[:k], found.segments[:k], found.rows[:k], strict=True):
-            record = self.segments[segment].articles.slice(row, 1).select(DISPLAYED).to_pylist()[0]
-            matches.append(Match(float(score), DisplayArticle(**record)))
-        return matches
+        articles = self._displayed(found.segments[:k], found.rows[:k])
+        return [Match(score, article) for score, article in zip(found.scores[:k].tolist(), articles, strict=True)]
+
+    def _displayed(self, segments: NDArray[np.int64], rows: NDArray[np.int64]) -> list[DisplayArticle]:
+        """Return the articles of rows (n,) of segments (n,), in their order."""
+        articles: dict[int, DisplayArticle] = {}
+        for number in set(segments.tolist()):
+            [places] = np.nonzero(segments == number)
+            articles |= zip(places.tolist(), self.segments[number].display.read(rows[places]), strict=True)
+        return [articles[place] for place in range(len(rows))]
 
 
 def load_quantizer(layout: Layout, sha256: str) -> Quantizer:

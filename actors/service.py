@@ -76,7 +76,7 @@ def _hit(rank: int, match: Match, score: RerankScore | None) -> Hit:
     article = match.article
     return Hit(
         rank=rank,
-        id=article.doc_id or str(article.pmid),
+        id=article.id,
         score=score.final if score else match.score,
         retrieval_score=match.score,
         rerank_score=score.raw if score else None,

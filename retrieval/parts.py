@@ -100,6 +100,8 @@ def read_article_part(path: Path) -> ArticlePart:
 def read_range(path: str, start: int, stop: int, columns: Sequence[str]) -> pa.Table:
     """Read some columns of the rows [start, stop), touching only the row groups that hold them.
 
+    A column may be a path to a part of it: "authors.list.element.last_name".
+
     Raises:
         IntegrityError: the file is truncated, or a page of it flipped.
     """
@@ -108,7 +110,8 @@ def read_range(path: str, start: int, stop: int, columns: Sequence[str]) -> pa.T
         ends = np.cumsum([0, *sizes])
         first = int(np.searchsorted(ends, start, "right")) - 1
         last = int(np.searchsorted(ends, stop, "left"))
-        table = file.read_row_groups(list(range(first, last)), columns=list(columns)).select(columns)
+        table = file.read_row_groups(list(range(first, last)), columns=list(columns))
+    table = table.select(dict.fromkeys(column.partition(".")[0] for column in columns))
     return table.slice(start - int(ends[first]), stop - start).combine_chunks()
 
 

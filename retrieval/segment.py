@@ -7,7 +7,8 @@ describes the same article; r is its FAISS id.
     rows.f16         float16 (rows, dimension)
     pmids.i64        int64 (rows,)
     pmid_order.u32   uint32 (rows,): the rows in order of PMID
-    articles.arrow   Arrow IPC, the article records
+    titles.i64, title_order.u32, dois.i64, doi_order.u32   finding titles and DOIs (see retrieval.named_rows)
+    articles.arrow   Arrow IPC, the article records (see retrieval.records)
     years.i16, terms.arrow, postings.u32   what filters look at (see retrieval.facets)
     segment.json     counts and digests; written last
 """
@@ -21,41 +22,21 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from retrieval.display import DisplayReader
 from retrieval.facets import Facets, FacetWriter
-from retrieval.pmid_order import write_order
+from retrieval.named_rows import NamedRows, NameWriter
 from retrieval.quantizer import Codes, Lists, Quantizer
+from retrieval.records import RECORD_SCHEMA
+from retrieval.row_order import write_order
 from retrieval.rowset import RowSet
 from retrieval.scan import ScannedLists, open_lists
 from retrieval.storage import advise_random, atomic_path, check_file, file_digest, map_file, read_document
 from retrieval.topk import Pmids, Rows
-from schemas.article import ARTICLE_SCHEMA
 from schemas.errors import IntegrityError
 from schemas.layout import ARTICLES, LISTS, PMID_ORDER, PMIDS, ROWS, SEGMENT_FILES, SEGMENT_MANIFEST
 from schemas.manifest import Segment
 
-RECORD_COLUMNS = (
-    "pmid",
-    "doc_id",
-    "version",
-    "title",
-    "abstract",
-    "journal",
-    "journal_abbreviation",
-    "nlm_id",
-    "publication_date",
-    "year",
-    "publication_types",
-    "mesh",
-    "languages",
-    "doi",
-    "retracted",
-    "text_hash",
-    "record_hash",
-)
-RECORD_SCHEMA = pa.schema([ARTICLE_SCHEMA.field(name) for name in RECORD_COLUMNS])
-"""What a segment keeps of an article."""
-
-CONTENTS = {"files": SEGMENT_FILES, "columns": RECORD_COLUMNS}
+CONTENTS = {"files": SEGMENT_FILES, "columns": tuple(RECORD_SCHEMA.names)}
 """What a segment holds: segments that differ in it are not searched together."""
 
 
@@ -79,7 +60,7 @@ def write_segment(
     A folder that is there already holds the same, and is left as it is.
 
     `sizes` are the rows per list (nlist,). Memory: one group, 100 MB for the order of the PMIDs, and what `FacetWriter`
-    says.
+    and `NameWriter` say.
     """
     with atomic_path(folder) as temporary:
         temporary.mkdir()
@@ -91,7 +72,7 @@ def write_segment(
             pa.ipc.new_file(articles, RECORD_SCHEMA) as records,
         ):
             lists.write(_lists_header(sizes, quantizer.code_size))
-            facets, first = FacetWriter(temporary), 0
+            facets, names, first = FacetWriter(temporary), NameWriter(temporary), 0
             for group in groups:
                 lists.writelines(_split(group, first))
                 rows.writelines(block.data for block in group.rows)
@@ -99,9 +80,11 @@ def write_segment(
                 table = group.articles.select(RECORD_SCHEMA.names).cast(RECORD_SCHEMA)
                 records.write_table(table)
                 facets.add(table)
+                names.add(table)
                 first += len(group.pmids)
         facets.finish()
         write_order(temporary / PMIDS, temporary / PMID_ORDER)
+        names.finish()
         manifest = Segment(
             id=segment,
             shard=shard,
@@ -168,6 +151,7 @@ class OpenSegment(ScannedLists):
         self.pmid_order: NDArray[np.uint32] = map_file(root / PMID_ORDER, np.uint32)
         self.articles = pa.ipc.open_file(pa.memory_map(str(root / ARTICLES))).read_all()
         self.facets = Facets(root, manifest.rows)
+        self.names = NamedRows(root, self.articles)
         self.live = np.ones(manifest.rows, bool)
         self.live[dead if dead is not None else []] = False
         self.live_rows = int(self.live.sum())
@@ -180,6 +164,11 @@ class OpenSegment(ScannedLists):
     def alive(self) -> RowSet:
         """All live rows."""
         return RowSet(self.live)
+
+    @cached_property
+    def display(self) -> DisplayReader:
+        """What answers show of its articles."""
+        return DisplayReader(self.articles)
 
     def codes(self, first_list: int, last_list: int) -> Codes:
         """Return the codes of the lists [first, last)."""

@@ -44,6 +44,13 @@ class Match(NamedTuple):
     article: DisplayArticle
 
 
+class Stored(NamedTuple):
+    """An article of the index, with its vector as it was when it was embedded."""
+
+    vector: Vector  # (dimension,), of float16 precision
+    article: DisplayArticle
+
+
 class Scoring(NamedTuple):
     """Passages to score against one query."""
 

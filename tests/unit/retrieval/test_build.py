@@ -1,6 +1,7 @@
 """Design invariant 2: merged worker shards = one process, bit for bit, for every index type offered."""
 
 import filecmp
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,12 +37,12 @@ def test_merged_worker_shards_equal_one_process(
     rows[7] = rows[200]  # equal vectors meet in one list and are told apart by PMID alone
     pmids = np.random.default_rng(seed).permutation(10_000)[:300]
     quantizer = corpus.quantizer(factory, rows, metric)
-    whole = corpus.build(folder / "whole", quantizer, rows, pmids)
+    records = corpus.varied(pmids, seed)
+    whole = corpus.build(folder / "whole", quantizer, rows, pmids, records)
+    ends = [0, *sorted(cuts), 300]
     parts = [
-        corpus.build(folder / f"part{i}", quantizer, r, p)
-        for i, (r, p) in enumerate(
-            zip(np.split(rows, sorted(cuts)), np.split(pmids, sorted(cuts)), strict=True),
-        )
+        corpus.build(folder / f"part{i}", quantizer, rows[a:b], pmids[a:b], records[a:b])
+        for i, (a, b) in enumerate(itertools.pairwise(ends))
     ]
     merged = corpus.merge(folder / "merged", quantizer, parts)
     for name in {*SEGMENT_FILES} - {ARTICLES}:
