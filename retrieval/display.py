@@ -21,7 +21,7 @@ ReadValue = Callable[[int], Any]
 
 
 class DisplayReader:
-    """Reads rows of a segment's articles. Of each batch that was read from a few objects are kept; calls may come together."""
+    """Reads rows of a segment's articles. It keeps a few objects per batch read; calls may come together."""
 
     def __init__(self, articles: pa.Table) -> None:
         """Take a table that has the fields of `DisplayArticle`."""
