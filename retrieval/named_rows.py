@@ -19,7 +19,7 @@ from schemas.layout import DOI_ORDER, DOIS, PMID_ORDER, PMIDS, TITLE_ORDER, TITL
 READ_ROWS = 1000
 """Rows of one hash whose texts are read, at most."""
 BATCH_ROWS = 65_536
-"""Articles whose names are hashed at once, in 20 MB."""
+"""Articles whose names are hashed at once, in some 600 bytes each."""
 
 
 class NameWriter:

@@ -28,7 +28,7 @@ KEPT_COLUMNS = (
 RECORD_SCHEMA = pa.schema(
     [
         *(ARTICLE_SCHEMA.field(name) for name in KEPT_COLUMNS),
-        # Persons as NLM cites them, groups by their names: a hundredth of what affiliations take.
+        # Persons as NLM cites them, groups by their names: no affiliations, which are most of an author.
         pa.field("authors", pa.list_(pa.string()), nullable=False),
     ]
 )
