@@ -32,7 +32,7 @@ def hits(
 
 def article_response(article: DisplayArticle, version: str) -> ArticleResponse:
     """Return all that is shown of an article."""
-    return ArticleResponse(id=_id(article), version=version, **_shown(article, Shown.model_fields))
+    return ArticleResponse(id=article.id, version=version, **_shown(article, Shown.model_fields))
 
 
 def _best_first(pair: tuple[Match, RerankScore]) -> tuple[bool, float, int]:
@@ -57,7 +57,7 @@ def _hit(
         marks["highlights"] = Highlights(title=title, abstract=abstract)
     return Hit(
         rank=rank,
-        id=_id(article),
+        id=article.id,
         score=score.final if score else match.score,
         score_kind=kind,
         comparable=encoder.normalize if kind == "inner_product" else kind == "logit",
@@ -67,10 +67,6 @@ def _hit(
         **marks,
         **_shown(article, request.fields),
     )
-
-
-def _id(article: DisplayArticle) -> str:
-    return article.doc_id or str(article.pmid)
 
 
 def _shown(article: DisplayArticle, fields: Any) -> dict[ArticleField, Any]:

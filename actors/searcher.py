@@ -3,24 +3,29 @@
 import asyncio
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from retrieval.articles import key_of
 from retrieval.filters import check_terms, wanted_rows
+from retrieval.names import parse_names
 from retrieval.quantizer import Floats, Quantizer
 from retrieval.route import lists_to_probe
+from retrieval.row_order import rows_of
 from retrieval.rowset import RowSet
 from retrieval.search import Candidates, search, search_exactly
 from retrieval.segment import OpenSegment
+from retrieval.stack import stack_small
 from retrieval.storage import read_named
 from retrieval.tombstones import read_tombstones
+from retrieval.topk import inner_products
 from schemas.article import DisplayArticle
 from schemas.filters import EVERYTHING, Wanted
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
-from schemas.protocols import Lookup, Match
-
-DISPLAYED = list(DisplayArticle._fields)
+from schemas.protocols import Key, Lookup, Match, Stored
 
 CANDIDATES_PER_HIT = 5
 """Rows that are scored exactly for each article wanted; recall@100 is .974 with 5, .936 with 2 (docs/decisions.md)."""
@@ -28,6 +33,15 @@ CANDIDATES_PER_HIT = 5
 
 KEPT_FILTERS = 16
 """Filters whose rows are kept: a bit for each row of the version, and 4 bytes for each that is read exactly."""
+
+
+class Place(NamedTuple):
+    """Where a version has an article."""
+
+    pmid: int
+    segment: int
+    """Position of the segment."""
+    row: int
 
 
 class IndexSearcher:
@@ -42,6 +56,7 @@ class IndexSearcher:
         self.version, self._exact = version, exact
         self.quantizer = load_quantizer(layout, version.quantizer)
         self.segments = open_segments(layout, version, self.quantizer)
+        self._stack = stack_small(self.segments, self.quantizer)
         if not exact:
             for segment in self.segments:
                 segment.expect_searches()
@@ -70,13 +85,19 @@ class IndexSearcher:
         return found
 
     def matches(self, lookups: Sequence[Lookup]) -> list[list[Match]]:
-        """Return the k best articles of each lookup, independent of the other lookups."""
+        """Return the k best articles of each lookup, independent of the other lookups, first the one that it names.
+
+        Raises:
+            InputError: a filter names a term that no article has.
+        """
         results: list[list[Match]] = [[] for _ in lookups]
         for k, wanted in {(lookup.k, lookup.wanted) for lookup in lookups}:
             alike = [i for i, lookup in enumerate(lookups) if (lookup.k, lookup.wanted) == (k, wanted)]
             found = self.candidates(np.stack([lookups[i].vector for i in alike]), k, wanted)
             for i, rows in zip(alike, found, strict=True):
-                results[i] = self._articles(rows, k)
+                matches = self._articles(rows, k)
+                named = self.named(lookups[i].name, wanted)
+                results[i] = matches if named is None else self._with_first(named, lookups[i], matches)
         return results
 
     def _lists_to_probe(self, wanted: Wanted, count: int, candidates: int) -> int | None:
@@ -89,7 +110,15 @@ class IndexSearcher:
         return lists_to_probe(count, self.version.articles, nprobe=nprobe, nlist=nlist, candidates=candidates)
 
     def _search(self, queries: Floats, nprobe: int, candidates: int, rows: Sequence[RowSet]) -> list[Candidates]:
-        return search(queries, self.segments, self.quantizer, nprobe=nprobe, candidates=candidates, wanted=rows)
+        return search(
+            queries,
+            self.segments,
+            self.quantizer,
+            nprobe=nprobe,
+            candidates=candidates,
+            wanted=rows,
+            stack=self._stack,
+        )
 
     def _find_rows(self, wanted: Wanted) -> list[RowSet]:
         """Return the wanted live rows of each segment."""
@@ -99,15 +128,67 @@ class IndexSearcher:
         return [RowSet(s.live & wanted_rows(wanted.conditions, s.facets)) for s in self.segments]
 
     async def search(self, lookups: list[Lookup]) -> list[list[Match]]:
-        """Return the k best articles of each lookup (see `Searcher`)."""
+        """See `Searcher`."""
         return await asyncio.to_thread(self.matches, lookups)
 
+    async def stored(self, keys: list[Key]) -> list[Stored | None]:
+        """See `Searcher`."""
+        return await asyncio.to_thread(self.articles, [key.id for key in keys])
+
+    def warm(self) -> None:
+        """Read what every search reads into memory: the lists; and search once."""
+        for segment in self.segments:
+            segment.read_lists()
+        self.candidates(np.zeros((1, self.quantizer.dimension), np.float32), 1, Wanted())
+
+    def articles(self, ids: Sequence[str]) -> list[Stored | None]:
+        """Return the live article of each id (a PMID, or the corpus's own), retracted or not; None: there is none."""
+        keys = np.array([key_of(name) for name in ids], np.int64)
+        found: list[Stored | None] = [None] * len(ids)
+        for segment in self.segments:
+            rows = rows_of(segment.pmids, segment.pmid_order, keys)
+            [here] = np.nonzero(rows >= 0)
+            here = here[segment.live[rows[here]]]
+            articles = segment.display.read(rows[here])
+            for i, row, article in zip(here.tolist(), rows[here].tolist(), articles, strict=True):
+                if article.id == ids[i]:  # a hashed key may be another's
+                    found[i] = Stored(segment.rows[row].astype(np.float32), article)
+        return found
+
+    def named(self, text: str, wanted: Wanted) -> Place | None:
+        """Return the wanted live article whose id, DOI or title a text is, of several the one with the lowest PMID.
+
+        Raises:
+            InputError: a filter names a term that no article has.
+        """
+        names = parse_names(text)
+        wanted_here = self._rows(wanted) if names else []
+        for name in names:
+            found = [segment.names.find(name, rows) for segment, rows in zip(self.segments, wanted_here, strict=True)]
+            places = [Place(int(self.segments[i].pmids[row]), i, row) for i, row in enumerate(found) if row is not None]
+            if places:
+                return min(places)
+        return None
+
+    def _with_first(self, place: Place, lookup: Lookup, matches: list[Match]) -> list[Match]:
+        """Return a lookup's matches with the article of a place before the others."""
+        segment = self.segments[place.segment]
+        [score] = inner_products(lookup.vector, segment.rows[[place.row]])
+        [article] = segment.display.read(np.array([place.row]))
+        others = [match for match in matches if match.article.pmid != place.pmid]
+        return [Match(float(score), article, named=True), *others][: lookup.k]
+
     def _articles(self, found: Candidates, k: int) -> list[Match]:
-        matches = []
-        for score, segment, row in zip(found.scores[:k], found.segments[:k], found.rows[:k], strict=True):
-            record = self.segments[segment].articles.slice(row, 1).select(DISPLAYED).to_pylist()[0]
-            matches.append(Match(float(score), DisplayArticle(**record)))
-        return matches
+        articles = self._displayed(found.segments[:k], found.rows[:k])
+        return [Match(score, article) for score, article in zip(found.scores[:k].tolist(), articles, strict=True)]
+
+    def _displayed(self, segments: NDArray[np.int64], rows: NDArray[np.int64]) -> list[DisplayArticle]:
+        """Return the articles of rows (n,) of segments (n,), in their order."""
+        articles: dict[int, DisplayArticle] = {}
+        for number in set(segments.tolist()):
+            [places] = np.nonzero(segments == number)
+            articles |= zip(places.tolist(), self.segments[number].display.read(rows[places]), strict=True)
+        return [articles[place] for place in range(len(rows))]
 
 
 def load_quantizer(layout: Layout, sha256: str) -> Quantizer:

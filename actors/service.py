@@ -99,7 +99,7 @@ class SearchService:
             vectors = await self._encoder.encode([*queries])
         depth = max(request.depth, candidates)
         lookups = [
-            Lookup(vector, depth, request.wanted, query.text, version.id)
+            Lookup(vector, depth, request.wanted, query.text if request.direct else "", version.id)
             for vector, query in zip(vectors, queries, strict=True)
         ]
         with clock("search"):

@@ -53,7 +53,7 @@ class VersionSearcher:
 
     async def stored(self, keys: list[Key]) -> list[Stored | None]:
         """See `Searcher`."""
-        return await self._by_version(keys, IndexSearcher.stored_articles)
+        return await self._by_version(keys, lambda searcher, asked: searcher.articles([key.id for key in asked]))
 
     async def _by_version(self, items: Sequence[T], method: Callable[[IndexSearcher, list[T]], list[Any]]) -> list[Any]:
         answers: list[Any] = [None] * len(items)

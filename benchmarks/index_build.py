@@ -21,9 +21,9 @@ from jobs import promote
 from jobs.console import log, say, table
 from jobs.stages import run_job
 from jobs.store import ingested, load_selection, served_version
-from retrieval.parts import read_range, read_vectors, row_ranges
+from retrieval.parts import read_vectors, row_ranges
 from retrieval.quantizer import Quantizer
-from retrieval.segment import RECORD_SCHEMA
+from retrieval.records import read_records
 from retrieval.storage import read_named
 from retrieval.topk import BLOCK
 from schemas.errors import PubrayError
@@ -124,7 +124,7 @@ def own_steps(store: MadeStore, quantizer: Quantizer, vectors: Path) -> dict[str
         "(assign)": rate(lambda: [quantizer.assign(block) for block in rotated], len(rows)),
         "(encode)": rate(lambda: [quantizer.encode(*pair) for pair in zip(rotated, lists, strict=True)], len(rows)),
         "(read vectors)": rate(lambda: read_vectors(path), size),
-        "(read articles)": rate(lambda: read_range(articles, part.start, part.stop, RECORD_SCHEMA.names), size),
+        "(read articles)": rate(lambda: read_records(articles, part.start, part.stop), size),
     }
 
 

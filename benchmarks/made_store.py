@@ -1,9 +1,9 @@
 """A store of N made articles, as ingest and embed would have left it, and its nights; written part by part.
 
 An article has a title and an abstract of 1,200 characters, which is PubMed's mean, of words that an encoder of random
-weights knows. Its vector is a function of its text hash. Of a night's records 60 % are new articles, 15 % revised in
-text, 20 % in metadata only, 5 % deletions; what they revise or delete is spread over all articles, which is the worst
-case. Each night touches other articles.
+weights knows, five authors and a DOI. Its vector is a function of its text hash. Of a night's records 60 % are new
+articles, 15 % revised in text, 20 % in metadata only, 5 % deletions; what they revise or delete is spread over all
+articles, which is the worst case. Each night touches other articles.
 """
 
 import os
@@ -24,7 +24,7 @@ from benchmarks.made_vectors import MadeVectors, Numbers, mixed
 from jobs.config import load_config
 from jobs.console import Progress
 from jobs.store import load_selection, newest_snapshot, open_layout
-from retrieval.articles import Article, Rejects, Term, article_batches
+from retrieval.articles import Article, Author, Rejects, Term, article_batches
 from retrieval.parts import read_article_part, row_ranges, write_article_part, write_vector_part
 from retrieval.snapshot import Plan, alive_rows, read_snapshot, write_snapshot
 from schemas.config import Config
@@ -35,6 +35,7 @@ from schemas.vector import RowRange
 FILE_ROWS = 30_000
 ABSTRACT = 1200
 DIMENSION = 768
+AUTHORS = [Author(f"Author{i % 20}son", f"Forename{i}", "ABCDEFGH"[i % 8] + "JKLMN"[i % 5]) for i in range(400)]
 NIGHTLY = 0.01
 """Records of a night, of all articles at the start."""
 SHARES = {"new": 0.60, "text": 0.15, "metadata": 0.20, "deleted": 0.05}
@@ -174,6 +175,8 @@ def article(pmid: int, kind: str = "new") -> Article:
         year=1950 + bits % 77,
         languages=["eng"],
         publication_types=[Term("D016428", "Journal Article")],
+        authors=[AUTHORS[(bits >> 9 * i) % len(AUTHORS)] for i in range(5)],
+        doi=f"10.{1000 + bits % 499}/j.made.{1950 + bits % 77}.{pmid:08}",
     )
 
 

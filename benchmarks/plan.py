@@ -26,9 +26,9 @@ from jobs.store import ingested, open_layout
 from retrieval.build import group_rows, merged_groups, merged_sizes
 from retrieval.difference import difference
 from retrieval.nearest import Centroids
-from retrieval.parts import read_range
 from retrieval.quantizer import Lists, Quantizer, train_quantizer
-from retrieval.segment import RECORD_SCHEMA, OpenSegment, RowGroup, write_segment
+from retrieval.records import read_records
+from retrieval.segment import OpenSegment, RowGroup, write_segment
 from retrieval.tokens import TowerTokenizer
 from retrieval.topk import BLOCK, exact_search
 from schemas.config import Config
@@ -132,7 +132,7 @@ def segments(config: Config, pmids: list[int]) -> dict[str, float]:
 def _records(config: Config, pmids: list[int]) -> pa.Table:
     """Return what a segment keeps of the articles of both files with these PMIDs."""
     layout, snapshot = open_layout(config), ingested(open_layout(config))
-    found = [read_range(layout.article_part(p.name), 0, p.rows, RECORD_SCHEMA.names) for p in snapshot.info.parts]
+    found = [read_records(layout.article_part(p.name), 0, p.rows) for p in snapshot.info.parts]
     records = pa.concat_tables(found)
     rows = np.flatnonzero(np.isin(records["pmid"].to_numpy(), pmids))
     return records.take(pa.array(rows))

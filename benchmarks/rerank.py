@@ -62,7 +62,7 @@ async def ask(service: SearchService, judgments: Judgments, candidates: int | No
     progress = Progress("ask", len(judgments.queries), f"queries with {candidates or 'no'} candidates")
     responses = {}
     for query, text in judgments.queries.items():
-        request = SearchRequest(query=text, k=DEPTH, rerank=candidates is not None, candidates=candidates)
+        request = SearchRequest(query=text, k=DEPTH, rerank=candidates is not None, candidates=candidates, direct=False)
         [responses[query]] = await service.search(request)
         progress.add(1)
     progress.finish()

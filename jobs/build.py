@@ -14,17 +14,19 @@ from jobs.threads import available_threads, using_threads
 from retrieval.build import group_rows, merged_groups, merged_sizes, shard_of
 from retrieval.checks import check_live, count_removed
 from retrieval.difference import Difference, difference
-from retrieval.parts import read_range, read_vectors
+from retrieval.parts import read_vectors
 from retrieval.quantizer import Floats, Quantizer, train_quantizer
 from retrieval.recall import recall
+from retrieval.records import read_records
+from retrieval.row_order import find_rows
 from retrieval.rules import metric_for
 from retrieval.sampling import sample_vectors
 from retrieval.search import search
-from retrieval.segment import RECORD_SCHEMA, OpenSegment, read_manifest, write_segment
+from retrieval.segment import OpenSegment, read_manifest, write_segment
 from retrieval.selection import selected
 from retrieval.snapshot import alive_rows, read_snapshot
 from retrieval.storage import write_bytes
-from retrieval.tombstones import find_rows, write_tombstones
+from retrieval.tombstones import write_tombstones
 from retrieval.topk import Pmids, Rows
 from retrieval.truth import NEEDED, carry_truth, find_truth, read_truth, write_truth
 from retrieval.tuning import SearchRules, cheapest_rules
@@ -233,7 +235,7 @@ def _read_worker_rows(
     pmids, articles, filled = [], [], 0
     for part, chosen, _ in work:
         part_pmids, vectors, present = read_vectors(layout.vector_part(source.fingerprint, source.selection, part.name))
-        records = read_range(layout.article_part(part.source), part.start, part.stop, RECORD_SCHEMA.names)
+        records = read_records(layout.article_part(part.source), part.start, part.stop)
         if chosen is None:
             wanted = alive_rows(layout.snapshot(source.snapshot), part.source, part.start, part.stop)
         else:
@@ -245,7 +247,7 @@ def _read_worker_rows(
                 f"{missing} articles of {part.name} have no vector; remove the vector part and embed again"
             )
         pmids.append(part_pmids[wanted])
-        rows[filled : filled + wanted.sum()] = vectors[wanted]
-        filled += int(wanted.sum())
-        articles.append(records.filter(pa.array(wanted)))
-    return np.concatenate(pmids), rows[:filled], pa.concat_tables(articles)
+        start, filled = filled, filled + int(wanted.sum())
+        np.compress(wanted, vectors, axis=0, out=rows[start:filled])
+        articles.append(records if wanted.all() else records.filter(pa.array(wanted)))
+    return np.concatenate(pmids), rows[:filled], pa.concat_tables(articles).combine_chunks()

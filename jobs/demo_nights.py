@@ -109,7 +109,7 @@ def show(rows: Sequence[Sequence[Any]]) -> str:
 async def _found(service: SearchService, search: Search) -> str:
     """Say where a search finds its article."""
     try:
-        [response] = await service.search(SearchRequest(query=search.title, filters=search.filters))
+        [response] = await service.search(SearchRequest(query=search.title, filters=search.filters, direct=False))
     except InputError:  # of a few articles none may be a review yet
         return "refused: no reviews"
     for hit in response.hits:

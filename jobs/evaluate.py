@@ -167,7 +167,7 @@ def _with_query_length(config: Config, tokens: int) -> Config:
 def _request(query: str, text: str, options: argparse.Namespace) -> SearchRequest:
     try:
         return SearchRequest(
-            query=text, task=options.task, k=DEPTH, candidates=options.candidates, include_retracted=True
+            query=text, task=options.task, k=DEPTH, candidates=options.candidates, include_retracted=True, direct=False
         )
     except ValidationError as error:
         first = error.errors()[0]

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from retrieval.quantizer import Codes, Lists, Quantizer
 from retrieval.segment import OpenSegment, RowGroup
-from retrieval.topk import BLOCK, Pmids, Rows
+from retrieval.topk import BLOCK, Pmids, Rows, widened
 
 GROUP_ROWS = 65_536
 """Rows that a merge holds at a time, or one list where that is longer."""
@@ -28,14 +28,15 @@ def group_rows(
     """Put rows into their lists and encode them: all of them, or those at the positions `chosen`.
 
     Returns the rows per list (nlist,), and the rows in (list, pmid) order. Memory beside what is handed in: the codes,
-    32 bytes a row, and one group.
+    32 bytes a row, and the articles of one group; of its vectors, one block. The articles are to be in one chunk: of
+    several, Arrow makes one for every group anew.
     """
     chosen = np.arange(len(rows)) if chosen is None else chosen
     lists = np.empty(len(chosen), np.int64)
     codes = np.empty((len(chosen), quantizer.code_size), np.uint8)
     for start in range(0, len(chosen), BLOCK):
         block = slice(start, start + BLOCK)
-        rotated = quantizer.rotate(rows[chosen[block]].astype(np.float32))
+        rotated = quantizer.rotate(widened(rows[chosen[block]]))
         lists[block] = quantizer.assign(rotated)
         codes[block] = quantizer.encode(rotated, lists[block])
     order = np.lexsort((pmids[chosen], lists))
@@ -50,7 +51,8 @@ def _ordered_groups(
     for first, last in _runs(sizes):
         part = order[ends[first] : ends[last]]
         place = chosen[part]
-        yield RowGroup(codes[part], rows[place], pmids[place], articles.take(pa.array(place)), sizes[first:last])
+        blocks = (rows[place[start : start + BLOCK]] for start in range(0, len(place), BLOCK))
+        yield RowGroup(codes[part], blocks, pmids[place], articles.take(pa.array(place)), sizes[first:last])
 
 
 def merged_sizes(segments: Sequence[OpenSegment]) -> Lists:
@@ -70,11 +72,11 @@ def merged_groups(segments: Sequence[OpenSegment]) -> Iterator[RowGroup]:
             _live_part(segment, first, size[first:last], slice(start[first], start[last]))
             for segment, size, start in zip(segments, sizes, starts, strict=True)
         ]
-        lists, codes, rows, pmids = (np.concatenate([part[i] for part in parts]) for i in range(4))
+        lists, codes, pmids = (np.concatenate([part[i] for part in parts]) for i in range(3))
         order = np.lexsort((pmids, lists))
         yield RowGroup(
             codes[order],
-            rows[order],
+            [_in_order([part.rows for part in parts], order)],
             pmids[order],
             pa.concat_tables([part.articles for part in parts]).take(pa.array(order)),
             np.bincount(lists - first, minlength=last - first),
@@ -86,22 +88,29 @@ class _Part(NamedTuple):
 
     lists: Lists
     codes: Codes
-    rows: Rows
     pmids: Pmids
+    rows: Rows
     articles: pa.Table
 
 
 def _live_part(segment: OpenSegment, first: int, sizes: Lists, rows: slice) -> _Part:
     [live] = np.nonzero(segment.live[rows])
     lists = np.repeat(np.arange(first, first + len(sizes)), sizes)
-    articles = segment.articles.slice(rows.start, rows.stop - rows.start)
-    return _Part(
-        lists[live],
-        segment.codes(first, sizes)[live],
-        segment.rows[rows][live],
-        segment.pmids[rows][live],
-        articles if len(live) == len(lists) else articles.take(pa.array(live)),
-    )
+    vectors, articles = segment.rows[rows], segment.articles.slice(rows.start, rows.stop - rows.start)
+    if len(live) < len(lists):
+        vectors, articles = vectors[live], articles.take(pa.array(live))
+    codes, pmids = segment.codes(first, first + len(sizes)), segment.pmids[rows]
+    return _Part(lists[live], codes[live], pmids[live], vectors, articles)
+
+
+def _in_order(parts: Sequence[Rows], order: Lists) -> Rows:
+    """Return np.concatenate(parts)[order] with one copy."""
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    rows = np.empty((len(order), parts[0].shape[1]), np.float16)
+    for part, into in zip(parts, np.split(place, np.cumsum([len(part) for part in parts])[:-1]), strict=True):
+        rows[into] = part
+    return rows
 
 
 def _live_sizes(segment: OpenSegment) -> Lists:
@@ -113,9 +122,9 @@ def _live_sizes(segment: OpenSegment) -> Lists:
 def _runs(sizes: Lists) -> Iterator[tuple[int, int]]:
     """Yield ranges of lists [first, last) of at most `GROUP_ROWS` rows, or of one longer list."""
     first, rows = 0, 0
-    for number, size in enumerate(sizes):
+    for number, size in enumerate(sizes.tolist()):
         if rows and rows + size > GROUP_ROWS:
             yield first, number
             first, rows = number, 0
-        rows += int(size)
+        rows += size
     yield first, len(sizes)

@@ -100,6 +100,8 @@ def read_article_part(path: Path) -> ArticlePart:
 def read_range(path: str, start: int, stop: int, columns: Sequence[str]) -> pa.Table:
     """Read some columns of the rows [start, stop), touching only the row groups that hold them.
 
+    A column may be a path to a part of it: "authors.list.element.last_name".
+
     Raises:
         IntegrityError: the file is truncated, or a page of it flipped.
     """
@@ -108,7 +110,8 @@ def read_range(path: str, start: int, stop: int, columns: Sequence[str]) -> pa.T
         ends = np.cumsum([0, *sizes])
         first = int(np.searchsorted(ends, start, "right")) - 1
         last = int(np.searchsorted(ends, stop, "left"))
-        table = file.read_row_groups(list(range(first, last)), columns=list(columns)).select(columns)
+        table = file.read_row_groups(list(range(first, last)), columns=list(columns))
+    table = table.select(dict.fromkeys(column.partition(".")[0] for column in columns))
     return table.slice(start - int(ends[first]), stop - start).combine_chunks()
 
 
@@ -161,8 +164,11 @@ def read_vectors(path: str) -> tuple[NDArray[np.int64], NDArray[np.float16], NDA
     Raises:
         IntegrityError: the file is truncated, or a page of it flipped.
     """
-    with refusing(path):
-        table = pq.read_table(path, columns=["pmid", "vector"], page_checksum_verification=True)
+    columns = ["pmid", "vector"]
+    with refusing(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+        # One group after the other, by one thread: what it takes to decode a group is used again for the next.
+        groups = [file.read_row_group(i, columns, use_threads=False) for i in range(file.num_row_groups)]
+        table = pa.concat_tables(groups).select(columns)
     return table["pmid"].to_numpy(), *_vectors(path, table)
 
 
@@ -189,8 +195,11 @@ def _vectors(path: str, table: pa.Table) -> tuple[NDArray[np.float16], NDArray[n
         raise IntegrityError(f"{path}: not a vector part of pubray; remove it and run the job again")
     dimension = column.type.list_size
     present = column.is_valid().to_numpy(zero_copy_only=False)
+    found = column.flatten().to_numpy().reshape(-1, dimension)
+    if len(found) == len(table):
+        return found, present
     vectors = np.zeros((len(table), dimension), np.float16)
-    vectors[present] = column.flatten().to_numpy().reshape(-1, dimension)
+    vectors[present] = found
     return vectors, present
 
 

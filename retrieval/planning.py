@@ -16,7 +16,7 @@ from schemas.figures import EncoderFigures, Figures, Gpu
 
 HOUR = 3600.0
 ROW_NUMBER = 8
-"""Bytes of an id in a list; as many are in pmids.i64, and half as many in pmid_order.u32."""
+"""Bytes of an id in a list; as many are in each file of PMIDs or hashes, and half as many in that of their order."""
 KEYS = 16
 """Bytes per row of a vector part: PMID and hash."""
 MERGE_MEMORY = 500e6
@@ -185,7 +185,7 @@ class Planner:
 
     def row_bytes(self) -> float:
         """Return the bytes of an article in all files of a segment."""
-        keys = ROW_NUMBER + 3 * ROW_NUMBER // 2
+        keys = ROW_NUMBER + 3 * 3 * ROW_NUMBER // 2  # of PMIDs, titles and DOIs
         measured = self.figures.articles_bytes.value + self.figures.facets_bytes.value
         return 2 * self.dimension + self.code_bytes() + keys + measured
 

@@ -6,7 +6,6 @@ index without centroids of its own, so that a hundred segments hold the centroid
 
 import hashlib
 from functools import cached_property
-from pathlib import Path
 from typing import NamedTuple
 
 import faiss
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from retrieval.kmeans import kmeans
 from retrieval.nearest import Centroids
-from retrieval.topk import BLOCK, QUERY_BLOCK, Rows, Weights, blocked_matmul, lay_out
+from retrieval.topk import BLOCK, Rows, blocked_matmul, lay_out, lowest, products
 from schemas.errors import InputError, UsageError
 from schemas.manifest import QuantizerRecord
 
@@ -179,13 +178,16 @@ class Quantizer:
 
         What that is depends on how the rows are spread over segments.
         """
-        self._rotations = [lay_out(_matrix(transform)) for transform in _transforms(self._index)]
+        self._flat = faiss.downcast_index(self._coarse.storage) if self._has_graph else self._coarse
+        matrices = [_matrix(transform) for transform in _transforms(self._index)]
+        self._rotations = [lay_out(matrix) for matrix in matrices]
+        self._transposed = [np.ascontiguousarray(matrix.T) for matrix in matrices]
         self._shell = self._serialized_shell()
 
-    def rotate(self, vectors: Floats, block_rows: int = BLOCK) -> Floats:
+    def rotate(self, vectors: Floats) -> Floats:
         """Return vectors (n, d) in the space of the lists."""
         for matrix in self._rotations:
-            vectors = blocked_matmul(vectors, matrix, block_rows)
+            vectors = blocked_matmul(vectors, matrix, BLOCK)
         return vectors
 
     def assign(self, rotated: Floats) -> Lists:
@@ -200,26 +202,25 @@ class Quantizer:
         return codes
 
     def probe(self, queries: Floats, nprobe: int) -> Probes:
-        """Return where (q, d) queries are searched: the `nprobe` lists nearest to each.
+        """Return where (q, d) queries are searched: the `nprobe` lists nearest to each, nearest first.
 
         With a graph nearly all of them; a list that it does not reach is -1.
         """
-        rotated = self.rotate(queries, QUERY_BLOCK)
+        rotated = self._rotated_queries(queries)
         reach = max(GRAPH_LEAST, GRAPH_REACH * nprobe)
         if self._has_graph and reach < self.nlist:
             found, lists = self._coarse.search(rotated, nprobe, params=faiss.SearchParametersHNSW(efSearch=reach))
             return Probes(rotated, lists, found)
-        distances = self._distances(rotated)
-        lists = np.argsort(distances, axis=1, kind="stable")[:, :nprobe].astype(np.int64)
-        nearest = np.take_along_axis(distances, lists, axis=1)
-        if self.is_l2:
-            nearest += np.einsum("qd,qd->q", rotated, rotated)[:, None]
-        return Probes(rotated, lists, nearest if self.is_l2 else -nearest)
+        count = min(nprobe, self.nlist)
+        lists, found = np.empty((len(queries), count), np.int64), np.empty((len(queries), count), np.float32)
+        for q, query in enumerate(rotated):
+            distances = self._to_centroids(query)
+            lists[q] = lowest(distances if self.is_l2 else -distances, count)
+            found[q] = distances[lists[q]]
+        return Probes(rotated, lists, found)
 
-    def open_lists(self, path: Path, rows: int) -> faiss.IndexIVF:
-        """Map a lists file; the result borrows the centroids of this quantizer, which must outlive it."""
-        reader = faiss.FileIOReader(str(path))
-        lists = faiss.read_InvertedLists(reader, faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
+    def shell(self, lists: faiss.InvertedLists, rows: int) -> faiss.IndexIVF:
+        """Return an index over lists, which it owns; it borrows the centroids of this quantizer."""
         shell = faiss.deserialize_index(self._shell)
         shell.own_fields = False
         shell.quantizer = self._ivf.quantizer
@@ -230,25 +231,24 @@ class Quantizer:
         shell.ntotal = rows
         return shell
 
-    def _distances(self, rotated: Floats) -> Floats:
-        """Return (n, nlist): squared L2 less the vector's own square, or the negative inner product."""
-        centroids, squares = self._exact
-        products = blocked_matmul(rotated, centroids, QUERY_BLOCK)
-        products *= -2 if self.is_l2 else -1
-        if self.is_l2:
-            products += squares
-        return products
+    def _rotated_queries(self, queries: Floats) -> Floats:
+        """Return what `rotate` does but for the last bits: one by one, in a quarter of the time."""
+        rotated = np.ascontiguousarray(queries, np.float32)
+        for matrix in self._transposed:
+            rotated = np.array([products(query, matrix) for query in rotated]).reshape(len(rotated), -1)
+        return rotated
+
+    def _to_centroids(self, rotated: Floats) -> Floats:
+        """Return the distance (nlist,) of a rotated query (d,) from each centroid, by the index's metric."""
+        distances = np.empty(self.nlist, np.float32)
+        measure = faiss.fvec_L2sqr_ny if self.is_l2 else faiss.fvec_inner_products_ny
+        measure(faiss.swig_ptr(distances), faiss.swig_ptr(rotated), self._flat.get_xb(), len(rotated), self.nlist)
+        return distances
 
     @cached_property
     def _nearest(self) -> Centroids:
         """The centroids, laid out for assignments."""
         return Centroids(self._coarse.reconstruct_n(0, self.nlist), is_l2=self.is_l2)
-
-    @cached_property
-    def _exact(self) -> tuple[Weights, Floats]:
-        """The centroids, laid out for products, and their squares; queries that have a graph can do without."""
-        centroids: Floats = self._coarse.reconstruct_n(0, self.nlist)
-        return lay_out(centroids.T), np.einsum("ld,ld->l", centroids, centroids)
 
     def _serialized_shell(self) -> NDArray[np.uint8]:
         """Return the IVF index without its centroids: what a segment needs of it beside its lists."""

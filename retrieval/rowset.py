@@ -1,10 +1,14 @@
 """Sets of rows of a segment: what a search may find."""
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
+
+NEARLY_ALL = 0.9
+"""Share of the rows: where fewer are wanted, FAISS asks which, else it is asked for more rows than needed."""
 
 
 class RowSet:
@@ -13,9 +17,20 @@ class RowSet:
     def __init__(self, mask: NDArray[np.bool_]) -> None:
         """Take the rows (rows,) that are true."""
         self.size, self.count = len(mask), int(np.count_nonzero(mask))
+        self.nearly_all = self.count >= NEARLY_ALL * self.size
         self._bits = np.packbits(mask, bitorder="little")
         self.selector = faiss.IDSelectorBitmap(len(self._bits), faiss.swig_ptr(self._bits))
         """For FAISS; borrows the bits, so this set must outlive it."""
+
+    @staticmethod
+    def joined(sets: Sequence["RowSet"]) -> "RowSet":
+        """Return one set of the rows of several segments, numbered on from one to the next."""
+        return RowSet(np.concatenate([rows.mask for rows in sets]))
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """Which rows are in it (rows,)."""
+        return np.unpackbits(self._bits, count=self.size, bitorder="little").astype(bool)
 
     def holds(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which of the rows, of any shape, are in a set that is not empty; -1 is in none."""
@@ -24,5 +39,4 @@ class RowSet:
     @cached_property
     def numbers(self) -> NDArray[np.uint32]:
         """The rows, ascending: 4 bytes each, kept from the first use on."""
-        bits = np.unpackbits(self._bits, count=self.size, bitorder="little")
-        return np.flatnonzero(bits).astype(np.uint32)
+        return np.flatnonzero(self.mask).astype(np.uint32)

@@ -120,3 +120,16 @@ class DisplayArticle(NamedTuple):
     publication_date: str | None
     year: int | None
     doi: str | None
+    authors: tuple[str, ...] = ()
+    """In their order, as NLM cites them: Lovelace AK; a group by its name."""
+    retracted: bool = False
+    publication_types: tuple[str, ...] = ()
+    """By name."""
+    mesh: tuple[str, ...] = ()
+    """The descriptors of its headings."""
+    languages: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """The PMID, or the corpus's own id."""
+        return self.doc_id or str(self.pmid)

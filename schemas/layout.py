@@ -113,17 +113,34 @@ class Layout:
         return f"{self.versions}/{version}.json"
 
 
-ARTICLES, LISTS, ROWS, PMIDS, PMID_ORDER, YEARS, TERMS, POSTINGS = SEGMENT_FILES = (
+(
+    ARTICLES,
+    LISTS,
+    ROWS,
+    PMIDS,
+    PMID_ORDER,
+    TITLES,
+    TITLE_ORDER,
+    DOIS,
+    DOI_ORDER,
+    YEARS,
+    TERMS,
+    POSTINGS,
+) = SEGMENT_FILES = (
     "articles.arrow",
     "lists.faiss",
     "rows.f16",
     "pmids.i64",
     "pmid_order.u32",
+    "titles.i64",
+    "title_order.u32",
+    "dois.i64",
+    "doi_order.u32",
     "years.i16",
     "terms.arrow",
     "postings.u32",
 )
-"""The data files of a segment; row r of each describes the same article, and terms and postings name such rows."""
+"""The data files of a segment; row r of each describes the same article; orders and postings name such rows."""
 
 PLACES: dict[Kind, tuple[str, str, str]] = {
     "versions": ("versions", "*", ".json"),

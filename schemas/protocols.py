@@ -58,9 +58,9 @@ class Key(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """What an index holds of an article."""
+    """An article of the index, with its vector as it was when it was embedded."""
 
-    vector: Vector  # (dimension,)
+    vector: Vector  # (dimension,), of float16 precision
     article: DisplayArticle
 
 

@@ -55,7 +55,7 @@ class SearchRequest(Frozen):
     """One query, or several with the same settings."""
 
     query: Queries = Field(
-        description=f"Text, or a list of up to {MAX_QUERIES}. The article whose PMID, DOI or title it is comes first.",
+        description=f"Text, or a list of up to {MAX_QUERIES}.",
         examples=["statins and muscle pain"],
     )
     task: str | None = Field(
@@ -76,6 +76,7 @@ class SearchRequest(Frozen):
     include_retracted: bool = Field(
         False, description="Find retracted articles too; a condition on `retracted` does so as well."
     )
+    direct: bool = Field(True, description="Put the article first whose PMID, DOI or title the query is.")
     fields: tuple[ArticleField, ...] = Field(SHOWN, description="What to return of each article, beside its id.")
     highlight: bool = Field(False, description="Say where title and abstract have words of the query.")
 

@@ -245,3 +245,62 @@ def test_rows_that_are_read_here_and_there_are_not_read_ahead(exact: bool, told:
         after.split("\n")[0] for before, after in pairwise(mappings) if f"{tmp_path}/segments/s0/rows.f16" in before
     ]
     assert [" rr" in flag for flag in flags] == [told]
+
+
+def two_segments(layout: Layout, seed: int) -> tuple[IndexSearcher, list[dict[str, Any]]]:
+    """Return a searcher over two segments with dead rows, and the live records."""
+    pmids = np.random.default_rng(seed).permutation(80)
+    rows, records, dead = corpus.vectors(seed, 80), corpus.varied(pmids, seed), np.arange(80) % 5 == 0
+    halves = [slice(0, 40), slice(40, 80)]
+    pieces = [Piece(rows[half], pmids[half], dead[half], records[half]) for half in halves]
+    content, _ = train_quantizer(rows.astype(np.float32), "IVF2,Flat", metric="l2", seed=0)
+    searcher = IndexSearcher(layout, write_pieces(layout, content, pieces, nprobe=1, candidates=9))
+    return searcher, [record for record, gone in zip(records.to_pylist(), dead, strict=True) if not gone]
+
+
+def test_live_articles_are_looked_up_by_their_ids_with_their_vectors(tmp_path: Path) -> None:
+    searcher, live = two_segments(Layout(str(tmp_path)), 0)
+    articles, pmids = {record["pmid"]: record for record in live}, np.random.default_rng(0).permutation(80)
+    asked = [str(pmid) for pmid in [5, *range(90), 5]]
+    for name, stored in zip(asked, searcher.articles(asked), strict=True):
+        assert (stored is not None) == (int(name) in articles)
+        if stored:
+            assert stored.article.id == name
+            assert [*stored.article.authors] == articles[int(name)]["authors"]
+            assert stored.article.retracted == articles[int(name)]["retracted"]
+            assert stored.vector.dtype == np.float32
+            row = corpus.vectors(0, 80)[pmids.tolist().index(int(name))]
+            assert stored.vector.tolist() == row.astype(np.float32).tolist()
+    assert searcher.articles([]) == []
+    assert searcher.articles(["007", "MED-1", "", "٣"]) == [None] * 4
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("wanted", [EVERYTHING, Wanted(), Wanted(parse_filter("year>=1995"))])
+def test_the_wanted_live_article_of_the_lowest_pmid_is_named(seed: int, wanted: Wanted, tmp_path: Path) -> None:
+    searcher, live = two_segments(Layout(str(tmp_path)), seed)
+    allowed = [record for record in live if all(holds(one, record) for one in wanted.conditions)]
+    for text, field, value in (
+        ("[editorial]", "title", "Editorial."),
+        ("https://doi.org/10.1000/SAME", "doi", "10.1000/same"),
+        ("PMID: 7", "pmid", 7),
+        ("title 9", "title", "Title 9"),
+        ("nothing of the kind", "title", "nothing"),
+    ):
+        place = searcher.named(text, wanted)
+        lowest = min((record["pmid"] for record in allowed if record[field] == value), default=None)
+        assert (place.pmid if place else None) == lowest
+        if place:
+            assert searcher.segments[place.segment].pmids[place.row] == lowest
+
+
+def test_a_number_that_is_no_pmid_may_be_a_title(tmp_path: Path) -> None:
+    layout, records = Layout(str(tmp_path)), corpus.articles(np.arange(1, 41))
+    titles = pa.array(["1984", "2"] + ["x"] * 38)
+    records = records.set_column(records.schema.get_field_index("title"), records.schema.field("title"), titles)
+    rows = corpus.vectors(0, 40)
+    content, _ = train_quantizer(rows.astype(np.float32), "IVF2,Flat", metric="l2", seed=0)
+    piece = Piece(rows, np.arange(1, 41), np.zeros(40, bool), records)
+    searcher = IndexSearcher(layout, write_pieces(layout, content, [piece], nprobe=1, candidates=9))
+    found = [searcher.named(text, EVERYTHING) for text in ("1984", "2", "41")]
+    assert [place and place.pmid for place in found] == [1, 2, None]

@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from retrieval.build import group_rows, merged_groups, merged_sizes
 from retrieval.quantizer import Floats, Quantizer, train_quantizer
-from retrieval.segment import RECORD_SCHEMA, OpenSegment, write_segment
+from retrieval.records import RECORD_SCHEMA
+from retrieval.segment import OpenSegment, write_segment
 from retrieval.topk import Pmids, Rows
 
 DIMENSION = 16
@@ -53,16 +54,31 @@ def articles(pmids: Pmids) -> pa.Table:
     }
     columns["pmid"] = pa.array(pmids)
     columns["title"] = pa.array([f"Title {p}" for p in pmids])
+    columns["doi"] = pa.array([f"10.1000/{p}" for p in pmids])
     return pa.table(columns, schema=RECORD_SCHEMA)
 
 
 def varied(pmids: Pmids, seed: int) -> pa.Table:
-    """Records of random years, none among them, languages and retractions."""
+    """Records of random years, none among them, languages, retractions, authors, and titles and DOIs that repeat."""
     rng, table = np.random.default_rng(seed), articles(pmids)
     years = [None if year == 1990 else int(year) for year in rng.integers(1990, 2000, len(pmids))]
     languages = [(["eng"], ["eng", "ger"], ["fre"])[i] for i in rng.choice(3, len(pmids), p=[0.7, 0.2, 0.1])]
     retracted = (rng.random(len(pmids)) < 0.2).tolist()
-    for name, values in {"year": years, "languages": languages, "retracted": retracted}.items():
+    columns = {
+        "year": years,
+        "languages": languages,
+        "retracted": retracted,
+        "title": [
+            ("", "Editorial.", f"Title {pmid}")[i]
+            for pmid, i in zip(pmids, rng.integers(0, 3, len(pmids)), strict=True)
+        ],
+        "doi": [
+            (None, "10.1000/same", f"10.1000/{p}")[i]
+            for p, i in zip(pmids, rng.integers(0, 3, len(pmids)), strict=True)
+        ],
+        "authors": [[f"Author {i}" for i in range(count)] for count in rng.integers(0, 4, len(pmids))],
+    }
+    for name, values in columns.items():
         place = table.schema.get_field_index(name)
         table = table.set_column(place, table.schema.field(name), pa.array(values, table.schema.field(name).type))
     return table

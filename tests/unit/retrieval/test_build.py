@@ -1,6 +1,7 @@
 """Design invariant 2: merged worker shards = one process, bit for bit, for every index type offered."""
 
 import filecmp
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from retrieval import build as build_module
 from retrieval import quantizer as quantizer_module
 from retrieval.build import group_rows, shard_of
 from retrieval.search import search
-from retrieval.segment import write_segment
+from retrieval.segment import OpenSegment, write_segment
 from schemas.layout import ARTICLES, SEGMENT_FILES
 from tests.unit.retrieval import corpus
 
@@ -36,12 +37,12 @@ def test_merged_worker_shards_equal_one_process(
     rows[7] = rows[200]  # equal vectors meet in one list and are told apart by PMID alone
     pmids = np.random.default_rng(seed).permutation(10_000)[:300]
     quantizer = corpus.quantizer(factory, rows, metric)
-    whole = corpus.build(folder / "whole", quantizer, rows, pmids)
+    records = corpus.varied(pmids, seed)
+    whole = corpus.build(folder / "whole", quantizer, rows, pmids, records)
+    ends = [0, *sorted(cuts), 300]
     parts = [
-        corpus.build(folder / f"part{i}", quantizer, r, p)
-        for i, (r, p) in enumerate(
-            zip(np.split(rows, sorted(cuts)), np.split(pmids, sorted(cuts)), strict=True),
-        )
+        corpus.build(folder / f"part{i}", quantizer, rows[a:b], pmids[a:b], records[a:b])
+        for i, (a, b) in enumerate(itertools.pairwise(ends))
     ]
     merged = corpus.merge(folder / "merged", quantizer, parts)
     for name in {*SEGMENT_FILES} - {ARTICLES}:
@@ -62,6 +63,30 @@ def test_merge_in_many_groups_equals_merge_in_one(tmp_path: Path, monkeypatch: p
     corpus.merge(tmp_path / "many", quantizer, parts)
     for name in {*SEGMENT_FILES} - {ARTICLES}:
         assert filecmp.cmp(tmp_path / "one" / name, tmp_path / "many" / name, shallow=False), name
+
+
+def test_dead_rows_are_left_out_of_a_merge(tmp_path: Path) -> None:
+    rows, pmids = corpus.vectors(3, 200), np.random.default_rng(3).permutation(1000)[:200]
+    quantizer = corpus.quantizer("IVF8,RaBitQ", rows)
+    first, second = (corpus.build(tmp_path / f"p{i}", quantizer, rows[i::2], pmids[i::2]) for i in range(2))
+    dead = np.arange(0, 100, 3)
+    buried = OpenSegment(str(tmp_path / "p0"), first.manifest, quantizer, dead)
+    merged = corpus.merge(tmp_path / "merged", quantizer, [buried, second])
+    live = ~np.isin(pmids, first.pmids[dead])
+    alone = corpus.build(tmp_path / "alone", quantizer, rows[live], pmids[live])
+    for name in {*SEGMENT_FILES} - {ARTICLES}:
+        assert filecmp.cmp(tmp_path / "merged" / name, tmp_path / "alone" / name, shallow=False), name
+    assert merged.articles.equals(alone.articles)
+
+
+def test_vectors_of_a_group_come_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, pmids = corpus.vectors(1, 40), np.arange(40)
+    quantizer = corpus.quantizer("IVF8,RaBitQ", rows)
+    monkeypatch.setattr(build_module, "BLOCK", 16)
+    _, [group] = group_rows(quantizer, rows, pmids, corpus.articles(pmids))
+    blocks = list(group.rows)
+    assert [len(block) for block in blocks] == [16, 16, 8]
+    assert np.array_equal(np.concatenate(blocks), rows[group.pmids])
 
 
 def test_chosen_rows_are_grouped_as_if_there_were_no_others(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from retrieval.articles import Article, MeshHeading, Term, article_batch
 from retrieval.facets import Facets, FacetWriter
 from retrieval.filters import check_terms, format_filter, parse_filter, unknown_terms, wanted_rows
 from retrieval.quantizer import Quantizer
+from retrieval.records import records
 from schemas.errors import InputError, UsageError
 from schemas.filters import Condition
 from tests.unit.retrieval import corpus
@@ -206,10 +207,10 @@ def test_after_build_and_merge_a_mask_says_what_every_article_says(
 ) -> None:
     folder = tmp_path_factory.mktemp("filters")
     articles = [article._replace(pmid=pmid) for pmid, article in enumerate(articles, 100)]
-    records = pa.Table.from_batches([article_batch(articles)])
-    rows, pmids = corpus.vectors(1, len(articles)), records["pmid"].to_numpy()
+    kept = records(pa.Table.from_batches([article_batch(articles)]))
+    rows, pmids = corpus.vectors(1, len(articles)), kept["pmid"].to_numpy()
     parts = [
-        corpus.build(folder / str(i), quantizer, rows[i::pieces], pmids[i::pieces], records.take(pa.array(mine)))
+        corpus.build(folder / str(i), quantizer, rows[i::pieces], pmids[i::pieces], kept.take(pa.array(mine)))
         for i in range(pieces)
         if len(mine := np.arange(len(articles))[i::pieces])
     ]

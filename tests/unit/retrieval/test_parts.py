@@ -133,15 +133,23 @@ def test_a_range_over_any_row_group_borders_is_its_rows(ends: list[int], part: s
 
 
 @settings(max_examples=20, deadline=None)
-@given(seed=st.integers(0, 1000), rows=st.integers(0, 40), dimension=st.integers(1, 9))
+@given(
+    seed=st.integers(0, 1000),
+    rows=st.integers(0, 40),
+    dimension=st.integers(1, 9),
+    share=st.sampled_from([0.0, 0.6, 1.0]),
+    group=st.sampled_from([7, parts_module.VECTOR_ROW_GROUP]),
+)
 def test_a_vector_part_comes_back_with_its_nulls(
-    seed: int, rows: int, dimension: int, tmp_path_factory: pytest.TempPathFactory
+    seed: int, rows: int, dimension: int, share: float, group: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = str(tmp_path_factory.mktemp("vectors") / "v.parquet")
     rng = np.random.default_rng(seed)
     pmids, hashes = rng.integers(0, 2**62, rows), rng.integers(0, 2**64, rows, np.uint64)
-    vectors, wanted = rng.standard_normal((rows, dimension)).astype(np.float16), rng.random(rows) < 0.6
-    write_vector_part(path, pmids, hashes, vectors, wanted)
+    vectors, wanted = rng.standard_normal((rows, dimension)).astype(np.float16), rng.random(rows) < share
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parts_module, "VECTOR_ROW_GROUP", group)
+        write_vector_part(path, pmids, hashes, vectors, wanted)
     found_pmids, found, present = read_vectors(path)
     assert found_pmids.tolist() == pmids.tolist()
     assert present.tolist() == wanted.tolist()

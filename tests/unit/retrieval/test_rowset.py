@@ -25,3 +25,10 @@ def test_rows_are_asked_for_in_any_shape_and_a_missing_one_is_not_in_it() -> Non
 def test_a_set_of_no_rows_is_a_set() -> None:
     assert RowSet(np.zeros(0, bool)).numbers.tolist() == []
     assert RowSet(np.zeros(9, bool)).count == 0
+
+
+def test_sets_of_several_segments_are_one_whose_rows_are_numbered_on() -> None:
+    masks = [np.arange(13) % 3 == 0, np.zeros(0, bool), np.arange(9) % 2 == 0]
+    joined = RowSet.joined([RowSet(mask) for mask in masks])
+    assert joined.numbers.tolist() == np.flatnonzero(np.concatenate(masks)).tolist()
+    assert joined.size == 22

@@ -7,14 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval.build import group_rows
-from retrieval.facets import FACET_COLUMNS
 from retrieval.quantizer import Quantizer, train_quantizer
 from retrieval.rowset import RowSet
-from retrieval.segment import RECORD_SCHEMA, OpenSegment, read_manifest, write_segment
+from retrieval.segment import OpenSegment, read_manifest, write_segment
 from retrieval.storage import HEAD_BYTES, check_file
-from schemas.article import ARTICLE_SCHEMA
 from schemas.errors import IntegrityError, StoreError
-from schemas.layout import LISTS, ROWS, SEGMENT_FILES, SEGMENT_MANIFEST, TERMS
+from schemas.layout import LISTS, ROWS, SEGMENT_FILES, SEGMENT_MANIFEST, TERMS, TITLES
 from tests.unit.retrieval import corpus
 
 COUNT = 3000  # so many that two of the files are longer than their checked head
@@ -113,12 +111,11 @@ def test_a_truncated_manifest_is_refused_by_name(
         read_manifest(str(other))
 
 
-def test_a_segment_of_an_earlier_program_is_refused(folder: Path, quantizer: Quantizer) -> None:
+@pytest.mark.parametrize("name", [TERMS, TITLES])
+def test_a_segment_of_an_earlier_program_is_refused(name: str, folder: Path, quantizer: Quantizer) -> None:
     manifest = read_manifest(str(folder))
-    earlier = manifest.model_copy(update={"files": {n: d for n, d in manifest.files.items() if n != TERMS}})
-    with pytest.raises(
-        IntegrityError, match=rf"^{folder}: written without {TERMS}, by an earlier pubray; index again$"
-    ):
+    earlier = manifest.model_copy(update={"files": {n: d for n, d in manifest.files.items() if n != name}})
+    with pytest.raises(IntegrityError, match=rf"^{folder}: written without {name}, by an earlier pubray; index again$"):
         OpenSegment(str(folder), earlier, quantizer)
 
 
@@ -148,7 +145,7 @@ def test_codes_and_search_are_those_of_a_plain_faiss_index(metric: str, tmp_path
         codes = faiss.rev_swig_ptr(lists.get_codes(number), len(ids) * plain.code_size).reshape(len(ids), -1)
         start = segment.sizes[:number].sum()
         assert segment.pmids[start : start + size].tolist() == np.sort(ids).tolist()
-        assert segment.codes(number, segment.sizes[number : number + 1]).tolist() == codes[np.argsort(ids)].tolist()
+        assert segment.codes(number, number + 1).tolist() == codes[np.argsort(ids)].tolist()
     plain.nprobe = 3
     queries = corpus.queries(4, 20)
     expected, ids = plain.search(queries, 12)
@@ -194,7 +191,7 @@ def test_a_segment_without_rows_opens_and_finds_nothing(quantizer: Quantizer, tm
     _, found = segment.scan(quantizer.probe(corpus.queries(1, 2), 8), 5, segment.alive)
     assert found.shape == (2, 0)
     assert len(segment.articles) == segment.sizes.sum() == 0
-    assert segment.codes(0, segment.sizes).shape == (0, quantizer.code_size)
+    assert segment.codes(0, quantizer.nlist).shape == (0, quantizer.code_size)
 
 
 def test_a_segment_outlives_its_writer_and_is_written_once(quantizer: Quantizer, tmp_path: Path) -> None:
@@ -213,10 +210,3 @@ def test_a_broken_off_write_leaves_nothing(quantizer: Quantizer, tmp_path: Path)
     with pytest.raises(KeyError):
         write_segment(str(tmp_path / "s"), [group, headless], sizes, segment="s", shard=0, quantizer=quantizer)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_record_keeps_what_an_answer_and_a_filter_need() -> None:
-    assert {"pmid", "doc_id", "title", "abstract", "journal", "year", "doi"} <= {*RECORD_SCHEMA.names}
-    assert all(RECORD_SCHEMA.field(name).equals(ARTICLE_SCHEMA.field(name)) for name in RECORD_SCHEMA.names)
-    assert {*FACET_COLUMNS} <= {*RECORD_SCHEMA.names}
-    assert not {"deleted", "unusable"} & {*RECORD_SCHEMA.names}

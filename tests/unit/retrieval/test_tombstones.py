@@ -1,13 +1,11 @@
-"""Tombstones as files, and finding the rows they name."""
+"""Tombstones as files."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from retrieval.tombstones import find_rows, read_tombstones, write_tombstones
+from retrieval.tombstones import read_tombstones, write_tombstones
 from schemas.errors import IntegrityError, StoreError
 from schemas.layout import Layout
 
@@ -37,11 +35,3 @@ def test_a_lost_file_is_told(tmp_path: Path) -> None:
     Path(layout.tombstones(written.sha256)).unlink()
     with pytest.raises(StoreError, match=f"tombstones {written.sha256} is not in the store"):
         read_tombstones(layout.tombstones, written)
-
-
-@given(st.lists(st.integers(1, 60), max_size=40, unique=True), st.lists(st.integers(0, 61), max_size=20))
-def test_the_rows_of_those_pmids_that_are_there_are_found(pmids: list[int], wanted: list[int]) -> None:
-    held = np.array(pmids, np.int64)
-    order = np.argsort(held).astype(np.uint32)
-    rows = find_rows(held, order, np.array(wanted, np.int64))
-    assert rows.tolist() == [pmids.index(pmid) for pmid in wanted if pmid in pmids]

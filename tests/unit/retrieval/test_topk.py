@@ -6,12 +6,13 @@ from hypothesis import strategies as st
 from retrieval import topk
 from retrieval.topk import (
     BLOCK,
-    QUERY_BLOCK,
     best_first,
     blocked_matmul,
     exact_search,
     inner_products,
     lay_out,
+    lowest,
+    products,
     widened,
 )
 
@@ -22,7 +23,7 @@ from retrieval.topk import (
     rows=st.integers(0, 70),
     dimension=st.integers(1, 65),
     columns=st.integers(1, 65),
-    block=st.sampled_from([QUERY_BLOCK, BLOCK]),
+    block=st.sampled_from([1, BLOCK]),
 )
 def test_a_rows_product_does_not_depend_on_its_neighbours(
     seed: int, rows: int, dimension: int, columns: int, block: int
@@ -44,6 +45,30 @@ def test_a_transposed_or_strided_operand_is_the_same_product() -> None:
     expected = blocked_matmul(x, lay_out(w), 8).tolist()
     assert blocked_matmul(np.asfortranarray(x), lay_out(np.asfortranarray(w)), 8).tolist() == expected
     assert blocked_matmul(np.repeat(x, 2, axis=0)[::2], lay_out(w), 8).tolist() == expected
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 1000), rows=st.integers(1, 80), dimension=st.integers(1, 400))
+def test_products_of_one_vector_are_the_same_bits_wherever_it_lies(seed: int, rows: int, dimension: int) -> None:
+    rng = np.random.default_rng(seed)
+    matrix, vector = rng.standard_normal((rows, dimension), np.float32), rng.standard_normal(dimension, np.float32)
+    expected = products(vector, matrix)
+    assert expected == pytest.approx(matrix @ vector, abs=1e-3)
+    for shift in range(1, 9):
+        elsewhere = np.empty(dimension + shift, np.float32)
+        elsewhere[shift:] = vector
+        assert products(elsewhere[shift:], matrix).tolist() == expected.tolist()
+
+
+@given(values=st.lists(st.integers(0, 9), min_size=1, max_size=40), data=st.data())
+def test_the_lowest_are_those_of_a_stable_sort(values: list[int], data: st.DataObject) -> None:
+    count = data.draw(st.integers(1, len(values)))
+    expected = sorted(range(len(values)), key=lambda i: values[i])[:count]
+    assert lowest(np.array(values, np.float32), count).tolist() == expected
+
+
+def test_the_lowest_of_what_is_no_number_are_some() -> None:
+    assert len(lowest(np.full(9, np.nan, np.float32), 3)) == 3
 
 
 @settings(max_examples=40, deadline=None)

@@ -68,4 +68,4 @@ def test_the_root_cannot_be_changed_and_may_lie_anywhere() -> None:
 
 
 def test_the_files_of_a_segment_have_names_of_their_own() -> None:
-    assert len({*SEGMENT_FILES, SEGMENT_MANIFEST}) == 9
+    assert len({*SEGMENT_FILES, SEGMENT_MANIFEST}) == 13
