@@ -73,8 +73,9 @@ def test_health_is_told() -> None:
 
 def test_the_api_describes_itself() -> None:
     schema = call("GET", "/openapi.json").json()
-    assert set(schema["paths"]) == {"/v1/search", "/version", "/healthz"}
-    assert set(schema["paths"]["/v1/search"]["post"]["responses"]) == {"200", "422"}
+    searches = {"/v1/search", "/v1/articles/{id}", "/v1/similar/{id}"}
+    assert set(schema["paths"]) == searches | {"/version", "/healthz", "/readyz"}
+    assert set(schema["paths"]["/v1/search"]["post"]["responses"]) == {"200", "404", "422", "429", "503", "504"}
     assert call("GET", "/docs").status_code == 200
     request = schema["components"]["schemas"]["SearchRequest"]["properties"]
     assert request["filters"]["examples"] == [[{"field": "year", "op": ">=", "value": 2020}]]
