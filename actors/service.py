@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from actors.answer_cache import AnswerCache
 from actors.hits import Ranked, article_response, hits
 from actors.versions import Versions
 from schemas.errors import InputError, ServiceError, UnknownError
@@ -36,9 +37,12 @@ class Ranking(NamedTuple):
 class SearchService:
     """Answers requests; the same object in one process and behind Ray Serve."""
 
-    def __init__(self, versions: Versions, encoder: Encoder, searcher: Searcher, ranking: Ranking | None) -> None:
-        """Join the parts."""
+    def __init__(
+        self, versions: Versions, encoder: Encoder, searcher: Searcher, ranking: Ranking | None, *, cached: int = 0
+    ) -> None:
+        """Join the parts; the answers to the latest `cached` requests are kept."""
         self._versions, self._encoder, self._searcher, self._ranking = versions, encoder, searcher, ranking
+        self._cache = AnswerCache(cached)
 
     def version(self) -> VersionInfo:
         """Return what is being served."""
@@ -69,7 +73,7 @@ class SearchService:
             InputError: it brings a task, and the encoder takes none; a filter names a term that no article has.
             ServiceError: a part of the service does not answer.
         """
-        return await self._versions.answer(lambda version: self._search(request, version))
+        return await self._versions.answer(lambda version: self._cached(request, version))
 
     async def article(self, id_: str) -> ArticleResponse:
         """Return an article.
@@ -87,6 +91,16 @@ class SearchService:
             InputError: a filter names a term that no article has.
         """
         return await self._versions.answer(lambda version: self._similar(id_, request, version))
+
+    async def _cached(self, request: SearchRequest, version: IndexVersion) -> list[SearchResponse]:
+        clock = _Clock()
+        with clock("cache"):
+            kept = self._cache.find(version.id, request)
+        if kept:
+            return [answer.model_copy(update={"milliseconds": clock.milliseconds}) for answer in kept]
+        answers = await self._search(request, version)
+        self._cache.keep(version.id, request, tuple(answers))
+        return answers
 
     async def _search(self, request: SearchRequest, version: IndexVersion) -> list[SearchResponse]:
         clock = _Clock()

@@ -60,8 +60,9 @@ class VersionSearcher:
         for version in {item.version for item in items}:
             searcher = self._opened.get(version)
             if searcher is None:
-                reason = f": {self._follower.problem}" if self._follower.problem else ""
-                raise NotReadyError(f"version {version} is not loaded{reason}")
+                # What answers a request does not say where the store is.
+                problem = (self._follower.problem or "not yet").replace(f"{self._layout.root}/", "")
+                raise NotReadyError(f"version {version} is not loaded: {problem}")
             places = [i for i, item in enumerate(items) if item.version == version]
             found = await asyncio.to_thread(method, searcher, [items[i] for i in places])
             for place, answer in zip(places, found, strict=True):

@@ -1,5 +1,6 @@
 """Which index version answers a request: the newest that the searchers have, and until they have it the one before."""
 
+import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -10,6 +11,7 @@ from schemas.manifest import IndexVersion
 from schemas.search import Readiness
 
 T = TypeVar("T")
+LOG = logging.getLogger("pubray")
 
 LOOK_SECONDS = 1.0
 """How often CURRENT is looked at."""
@@ -99,6 +101,8 @@ class Follower:
                 self._known = version.id
             self.problem = None
         except PubrayError as error:
+            if self.problem != str(error):
+                LOG.error("the version that CURRENT names is not served: %s", error)
             self.problem = str(error)
 
     def _look_for_ever(self) -> None:

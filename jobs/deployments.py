@@ -161,7 +161,8 @@ class Api:
             versions.propose(found)
 
         Follower(partial(served_version, layout), arrived).start()
-        self._service, self._seconds = SearchService(versions, encoder, searcher, second), settings.seconds
+        self._service = SearchService(versions, encoder, searcher, second, cached=settings.cached)
+        self._seconds = settings.seconds
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Return the application, as Ray Serve asks for it after construction."""

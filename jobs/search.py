@@ -82,7 +82,9 @@ def ask(url: str, request: SearchRequest) -> SearchResponse:
         RequestError: it cannot be reached, or refuses.
     """
     try:
-        answer = httpx.post(f"{url.rstrip('/')}/v1/search", json=request.model_dump(mode="json", exclude_defaults=True), timeout=120)
+        answer = httpx.post(
+            f"{url.rstrip('/')}/v1/search", json=request.model_dump(mode="json", exclude_defaults=True), timeout=120
+        )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise RequestError(f"{url} does not answer ({error}); start it with pubray serve") from None
     if answer.is_error:

@@ -146,6 +146,8 @@ class ServeConfig(Frozen):
     port: int = Field(8000, ge=1, le=65535)
     seconds: PositiveFloat = 10
     """How long a request may take."""
+    cached: NonNegativeInt = 1000
+    """Requests whose answers an api replica keeps, some 30 kB each."""
     api: DeploymentConfig = DeploymentConfig(target_ongoing_requests=32, max_ongoing_requests=256)
     encoder: DeploymentConfig = DeploymentConfig()
     searcher: DeploymentConfig = DeploymentConfig()

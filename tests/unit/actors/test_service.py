@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.service import SearchService
+from actors.service import Ranking, SearchService
 from actors.versions import Versions
-from schemas.errors import InputError
+from schemas.errors import InputError, UnavailableError, UnknownError
 from schemas.filters import Condition, Wanted
+from schemas.protocols import Lookup, Match, RerankScore, Scoring
 from schemas.search import SearchRequest, SearchResponse
 from tests.unit.actors.seams import VERSION, Favours, Lengths, Shelf, joined
 
@@ -132,3 +133,117 @@ def test_a_task_reaches_the_query_tower() -> None:
 def test_a_task_is_refused_where_the_encoder_takes_none() -> None:
     with pytest.raises(InputError, match="task 'cite': tiny takes no task; leave it out"):
         asyncio.run(joined(Shelf([1])).search(SearchRequest(query="q", task="cite")))
+
+
+def test_a_list_of_queries_is_answered_in_its_order_by_one_call_of_each_stage() -> None:
+    shelf, favours = Shelf([1, 2, 3]), Favours({3: 1.0})
+    found = asyncio.run(joined(shelf, favours).search(SearchRequest(query=("a", "long query"), k=2)))
+    assert [response.query for response in found] == ["a", "long query"]
+    assert [ids(response) for response in found] == [["3", "1"]] * 2
+    assert [response.hits[0].retrieval_score for response in found] == [1 - 2, 10 - 2]
+    assert (len(shelf.depths), len(favours.seen)) == (2, 2)
+
+
+@given(st.integers(0, 8), st.integers(1, 8))
+def test_an_offset_leaves_out_the_best_and_keeps_the_ranks(offset: int, k: int) -> None:
+    whole = ask(Shelf([1, 2, 3, 4, 5, 6]), Favours({4: 1.0}), k=20)
+    part = ask(Shelf([1, 2, 3, 4, 5, 6]), Favours({4: 1.0}), k=k, offset=offset)
+    assert part.hits == whole.hits[offset : offset + k]
+
+
+def test_only_what_is_asked_for_is_shown_of_an_article() -> None:
+    [hit] = ask(Shelf([7]), None, fields=("year", "journal")).hits
+    shown = hit.model_dump(exclude_unset=True)
+    assert (shown["year"], shown["journal"]) == (2020, "J")
+    assert not shown.keys() & {"title", "abstract", "authors", "doi", "highlights"}
+
+
+def test_words_of_the_query_are_marked_where_that_is_asked_for() -> None:
+    [hit] = ask(Shelf([7]), None, query="which titles?", highlight=True).hits
+    assert hit.highlights
+    assert (hit.highlights.title, hit.highlights.abstract) == (((0, 5),), ())
+
+
+class Named(Shelf):
+    """A shelf that takes each query for the name of its last article."""
+
+    def _matches(self, lookup: Lookup) -> list[Match]:
+        *others, last = super()._matches(lookup)
+        return [last._replace(named=True), *others] if lookup.name else [*others, last]
+
+
+def test_the_article_that_a_query_names_stays_first_whatever_the_reranker_says() -> None:
+    response = ask(Named([1, 2, 3]), Favours({2: 9.0, 1: 8.0, 3: -1.0}))
+    assert ids(response) == ["3", "2", "1"]
+    assert [hit.named for hit in response.hits] == [True, False, False]
+    assert ids(ask(Named([1, 2, 3]), Favours({2: 9.0}), direct=False)) == ["2", "1", "3"]
+
+
+class Broken(Favours):
+    """Does not answer."""
+
+    async def score(self, scorings: list[Scoring]) -> list[list[RerankScore]]:
+        raise UnavailableError("the reranker does not answer; try again")
+
+
+class Slow(Favours):
+    """Takes longer than anyone waits."""
+
+    async def score(self, scorings: list[Scoring]) -> list[list[RerankScore]]:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("reranker", "reason"),
+    [(Broken({}), "the reranker does not answer; try again"), (Slow({}), "the re-ranker took more than 0.01 s")],
+)
+def test_a_reranker_that_does_not_answer_leaves_the_hits_as_retrieved_and_says_so(
+    reranker: Favours, reason: str
+) -> None:
+    ranking = Ranking(reranker, "favours", "logit", 3, seconds=0.01)
+    service = SearchService(Versions(VERSION), Lengths(), Shelf([3, 1, 2]), ranking)
+    [response] = asyncio.run(service.search(SearchRequest(query="q", k=2)))
+    assert (ids(response), response.reranked, response.degraded) == (["3", "1"], False, reason)
+    assert {hit.score_kind for hit in response.hits} == {"inner_product"}
+
+
+def test_an_article_is_told_with_all_that_is_shown() -> None:
+    article = asyncio.run(joined(Shelf([7])).article("7"))
+    assert (article.id, article.version, article.title, article.year, article.mesh) == ("7", "v1", "Title 7", 2020, ())
+    with pytest.raises(UnknownError, match="article '8': version v1 has none of this id"):
+        asyncio.run(joined(Shelf([7])).article("8"))
+
+
+def test_similar_articles_are_those_near_its_vector_without_itself() -> None:
+    shelf = Shelf([1, 2, 3, 4])
+    response = asyncio.run(joined(shelf, Favours({})).similar("3", SearchRequest(query="3", k=3)))
+    assert ids(response) == ["1", "2", "4"]
+    assert response.query == "Title 3"
+    assert response.hits[0].retrieval_score == 3  # the vector of article 3 on this shelf
+    assert (response.reranked, shelf.depths) == (False, [4])
+
+
+def test_readiness_asks_the_searcher() -> None:
+    assert asyncio.run(joined(Shelf([1])).ready()).version == "v1"
+
+
+def test_a_repeated_request_is_answered_from_what_is_kept_and_only_by_its_own_version() -> None:
+    shelf = Shelf([1, 2, 3])
+    versions = Versions(VERSION)
+    service = SearchService(versions, Lengths(), shelf, None, cached=2)
+
+    async def ids_of(query: str) -> list[str]:
+        [response] = await service.search(SearchRequest(query=query))
+        return [response.version, *ids(response)]
+
+    async def ask_all() -> None:
+        first = await ids_of("a")
+        assert await ids_of("a") == first == ["v1", "1", "2", "3"]
+        assert len(shelf.depths) == 1
+        versions.propose(VERSION.model_copy(update={"id": "v2"}))
+        shelf.pmids.reverse()
+        assert await ids_of("a") == ["v2", "3", "2", "1"]
+        assert len(shelf.depths) == 2
+
+    asyncio.run(ask_all())
