@@ -1,8 +1,10 @@
 """The HTTP API over a search service. Errors are problem JSON (RFC 9457)."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import FastAPI, Path, Query, Response
+from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
 from actors.limits import BodyLimit, within
@@ -29,8 +31,14 @@ PROBLEMS: dict[int | str, dict[str, object]] = {
 }
 
 
-def create_app(service: SearchService, seconds: float) -> FastAPI:
-    """Return the ASGI application, whose requests may take so long; its documentation is at `/docs`."""
+Metrics = Callable[[], Awaitable[str]]
+
+
+def create_app(service: SearchService, seconds: float, metrics: Metrics | None = None) -> FastAPI:
+    """Return the ASGI application, whose requests may take so long; its documentation is at `/docs`.
+
+    `metrics` returns what Prometheus is told, in its text format.
+    """
     app = FastAPI(title="pubray", description="Dense search over PubMed with re-ranking.", responses=PROBLEMS)
     app.add_middleware(BodyLimit)
     handle_problems(app)
@@ -69,6 +77,13 @@ def create_app(service: SearchService, seconds: float) -> FastAPI:
     async def readyz() -> Readiness:
         """Say that searches are answered, from which version, and whether a newer one cannot be loaded."""
         return await within(seconds, service.ready())
+
+    if metrics:
+
+        @app.get("/metrics", response_class=PlainTextResponse)
+        async def scrape() -> str:
+            """Return the metrics of this node, for Prometheus."""
+            return await within(seconds, metrics())
 
     return app
 

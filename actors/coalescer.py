@@ -42,6 +42,11 @@ class Coalescer(Generic[T, R]):
         self._waiting: deque[_Waiting[T, R]] = deque()
         self._under_way: set[asyncio.Task[None]] = set()
 
+    @property
+    def waiting(self) -> int:
+        """How many items wait."""
+        return len(self._waiting)
+
     async def ask(self, items: Sequence[T]) -> list[R]:
         """Return the answer to each item.
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.articles import key_of
-from retrieval.filters import check_terms, wanted_rows
+from retrieval.filters import Unknown, check_terms, unknown_terms, wanted_rows
 from retrieval.names import parse_names
 from retrieval.quantizer import Floats, Quantizer
 from retrieval.route import lists_to_probe
@@ -25,7 +25,7 @@ from schemas.article import DisplayArticle
 from schemas.filters import EVERYTHING, Wanted
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
-from schemas.protocols import Key, Lookup, Match, Stored
+from schemas.protocols import Key, Lookup, Match, Stored, Vector
 
 CANDIDATES_PER_HIT = 5
 """Rows that are scored exactly for each article wanted; recall@100 is .974 with 5, .936 with 2 (docs/decisions.md)."""
@@ -35,27 +35,45 @@ KEPT_FILTERS = 16
 """Filters whose rows are kept: a bit for each row of the version, and 4 bytes for each that is read exactly."""
 
 
-class Place(NamedTuple):
-    """Where a version has an article."""
+class Named(NamedTuple):
+    """An article that a text names; of several the first in order of these fields is taken."""
 
+    order: int
+    """Of what the text may name: an id comes before a title."""
     pmid: int
-    segment: int
-    """Position of the segment."""
-    row: int
+    match: Match
+
+
+class Count(NamedTuple):
+    """How many rows of a shard a search may find, and which terms of its filter no article there has."""
+
+    rows: int
+    unknown: Unknown
+
+
+class Found(NamedTuple):
+    """What one shard, or all, found for a query."""
+
+    limit: int
+    """How many of all shards together are kept."""
+    candidates: Candidates
 
 
 class IndexSearcher:
     """Searches the segments of a version. Calls may come from several threads."""
 
-    def __init__(self, layout: Layout, version: IndexVersion, *, exact: bool = False) -> None:
-        """Map every file of the version. `exact` reads every row for every search: for measurements.
+    def __init__(self, layout: Layout, version: IndexVersion, *, exact: bool = False, shard: int | None = None) -> None:
+        """Map every file of the version, or of one of its shards.
+
+        `exact` reads every row for every search: for measurements.
 
         Raises:
             IntegrityError: one of them is not what the manifest names.
         """
         self.version, self._exact = version, exact
         self.quantizer = load_quantizer(layout, version.quantizer)
-        self.segments = open_segments(layout, version, self.quantizer)
+        opened = open_segments(layout, version, self.quantizer)
+        self.segments = [segment for segment in opened if shard in (None, segment.manifest.shard)]
         self._stack = stack_small(self.segments, self.quantizer)
         if not exact:
             for segment in self.segments:
@@ -71,18 +89,26 @@ class IndexSearcher:
         Raises:
             InputError: a filter names a term that no article has.
         """
-        rows = self._rows(wanted)
-        count = sum(of_segment.count for of_segment in rows)
-        candidates = max(CANDIDATES_PER_HIT * k, self.version.candidates)
-        lists = self._lists_to_probe(wanted, count, candidates)
-        if lists is None:
-            return search_exactly(queries, self.segments, k, rows)
-        found = self._search(queries, lists, candidates, rows)
-        few = [q for q, best in enumerate(found) if len(best.rows) < min(k, count)]
+        count, unknown = self.count(wanted)
+        check_terms([unknown])
+        found = self.scan(queries, k, wanted, count)
+        few = [q for q, one in enumerate(found) if len(one.candidates.rows) < min(k, count)]
         if few:
-            for q, best in zip(few, self._search(queries[few], self.quantizer.nlist, candidates, rows), strict=True):
-                found[q] = best
-        return found
+            for q, one in zip(few, self.scan(queries[few], k, wanted, count, everywhere=True), strict=True):
+                found[q] = one
+        return [one.candidates for one in found]
+
+    def count(self, wanted: Wanted) -> Count:
+        """Return how many rows a search may find here."""
+        return Count(sum(rows.count for rows in self._rows(wanted)), unknown_terms(wanted.filters, self.segments))
+
+    def scan(self, queries: Floats, k: int, wanted: Wanted, count: int, *, everywhere: bool = False) -> list[Found]:
+        """Return what is found here for each of (q, d) queries, where in all shards `count` rows are wanted."""
+        candidates, rows = max(CANDIDATES_PER_HIT * k, self.version.candidates), self._rows(wanted)
+        lists = self.quantizer.nlist if everywhere else self._lists_to_probe(wanted, count, candidates)
+        if lists is None:
+            return [Found(k, best) for best in search_exactly(queries, self.segments, k, rows)]
+        return [Found(candidates, best) for best in self._search(queries, lists, candidates, rows)]
 
     def matches(self, lookups: Sequence[Lookup]) -> list[list[Match]]:
         """Return the k best articles of each lookup, independent of the other lookups, first the one that it names.
@@ -95,9 +121,8 @@ class IndexSearcher:
             alike = [i for i, lookup in enumerate(lookups) if (lookup.k, lookup.wanted) == (k, wanted)]
             found = self.candidates(np.stack([lookups[i].vector for i in alike]), k, wanted)
             for i, rows in zip(alike, found, strict=True):
-                matches = self._articles(rows, k)
-                named = self.named(lookups[i].name, wanted)
-                results[i] = matches if named is None else self._with_first(named, lookups[i], matches)
+                named = self.named(lookups[i].name, lookups[i].vector, wanted)
+                results[i] = with_first(named, self._articles(rows, k), k)
         return results
 
     def _lists_to_probe(self, wanted: Wanted, count: int, candidates: int) -> int | None:
@@ -122,7 +147,6 @@ class IndexSearcher:
 
     def _find_rows(self, wanted: Wanted) -> list[RowSet]:
         """Return the wanted live rows of each segment."""
-        check_terms(wanted.filters, self.segments)
         if not wanted.conditions:
             return [segment.alive for segment in self.segments]
         return [RowSet(s.live & wanted_rows(wanted.conditions, s.facets)) for s in self.segments]
@@ -155,40 +179,41 @@ class IndexSearcher:
                     found[i] = Stored(segment.rows[row].astype(np.float32), article)
         return found
 
-    def named(self, text: str, wanted: Wanted) -> Place | None:
-        """Return the wanted live article whose id, DOI or title a text is, of several the one with the lowest PMID.
-
-        Raises:
-            InputError: a filter names a term that no article has.
-        """
+    def named(self, text: str, vector: Vector, wanted: Wanted) -> Named | None:
+        """Return the wanted live article whose id, DOI or title a text is, of several the one with the lowest PMID."""
         names = parse_names(text)
         wanted_here = self._rows(wanted) if names else []
-        for name in names:
-            found = [segment.names.find(name, rows) for segment, rows in zip(self.segments, wanted_here, strict=True)]
-            places = [Place(int(self.segments[i].pmids[row]), i, row) for i, row in enumerate(found) if row is not None]
-            if places:
-                return min(places)
+        for order, name in enumerate(names):
+            found = [
+                (int(segment.pmids[row]), segment, row)
+                for segment, rows in zip(self.segments, wanted_here, strict=True)
+                if (row := segment.names.find(name, rows)) is not None
+            ]
+            if found:
+                pmid, segment, row = min(found, key=lambda one: one[0])
+                [score] = inner_products(vector, segment.rows[[row]])
+                [article] = segment.display.read(np.array([row]))
+                return Named(order, pmid, Match(float(score), article, named=True))
         return None
 
-    def _with_first(self, place: Place, lookup: Lookup, matches: list[Match]) -> list[Match]:
-        """Return a lookup's matches with the article of a place before the others."""
-        segment = self.segments[place.segment]
-        [score] = inner_products(lookup.vector, segment.rows[[place.row]])
-        [article] = segment.display.read(np.array([place.row]))
-        others = [match for match in matches if match.article.pmid != place.pmid]
-        return [Match(float(score), article, named=True), *others][: lookup.k]
-
     def _articles(self, found: Candidates, k: int) -> list[Match]:
-        articles = self._displayed(found.segments[:k], found.rows[:k])
+        articles = self.display(found.segments[:k], found.rows[:k])
         return [Match(score, article) for score, article in zip(found.scores[:k].tolist(), articles, strict=True)]
 
-    def _displayed(self, segments: NDArray[np.int64], rows: NDArray[np.int64]) -> list[DisplayArticle]:
+    def display(self, segments: NDArray[np.int64], rows: NDArray[np.int64]) -> list[DisplayArticle]:
         """Return the articles of rows (n,) of segments (n,), in their order."""
         articles: dict[int, DisplayArticle] = {}
         for number in set(segments.tolist()):
             [places] = np.nonzero(segments == number)
             articles |= zip(places.tolist(), self.segments[number].display.read(rows[places]), strict=True)
         return [articles[place] for place in range(len(rows))]
+
+
+def with_first(named: Named | None, matches: list[Match], k: int) -> list[Match]:
+    """Return k matches, the named one before the others."""
+    if named is None:
+        return matches
+    return [named.match, *(match for match in matches if match.article.pmid != named.pmid)][:k]
 
 
 def load_quantizer(layout: Layout, sha256: str) -> Quantizer:

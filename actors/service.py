@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from actors.answer_cache import AnswerCache
 from actors.hits import Ranked, article_response, hits
+from actors.meter import Meter, SilentMeter
 from actors.versions import Versions
 from schemas.errors import InputError, ServiceError, UnknownError
 from schemas.manifest import IndexVersion
@@ -20,6 +21,8 @@ from schemas.search import (
     SearchResponse,
     VersionInfo,
 )
+
+SILENT = SilentMeter()
 
 
 class Ranking(NamedTuple):
@@ -38,11 +41,18 @@ class SearchService:
     """Answers requests; the same object in one process and behind Ray Serve."""
 
     def __init__(
-        self, versions: Versions, encoder: Encoder, searcher: Searcher, ranking: Ranking | None, *, cached: int = 0
+        self,
+        versions: Versions,
+        encoder: Encoder,
+        searcher: Searcher,
+        ranking: Ranking | None,
+        *,
+        cached: int = 0,
+        meter: Meter = SILENT,
     ) -> None:
         """Join the parts; the answers to the latest `cached` requests are kept."""
         self._versions, self._encoder, self._searcher, self._ranking = versions, encoder, searcher, ranking
-        self._cache = AnswerCache(cached)
+        self._cache, self._meter = AnswerCache(cached), meter
 
     def version(self) -> VersionInfo:
         """Return what is being served."""
@@ -93,17 +103,25 @@ class SearchService:
         return await self._versions.answer(lambda version: self._similar(id_, request, version))
 
     async def _cached(self, request: SearchRequest, version: IndexVersion) -> list[SearchResponse]:
-        clock = _Clock()
+        clock = _Clock(self._meter)
         with clock("cache"):
             kept = self._cache.find(version.id, request)
         if kept:
+            self._report(kept, request, cached=True)
             return [answer.model_copy(update={"milliseconds": clock.milliseconds}) for answer in kept]
         answers = await self._search(request, version)
         self._cache.keep(version.id, request, tuple(answers))
+        self._report(answers, request, cached=False)
         return answers
 
+    def _report(self, answers: Sequence[SearchResponse], request: SearchRequest, *, cached: bool) -> None:
+        candidates = (request.candidates or self._ranking.candidates) if self._ranking else 0
+        for answer in answers:
+            seen = candidates if answer.reranked and not cached else 0
+            self._meter.answered(answer.version, cached=cached, degraded=bool(answer.degraded), candidates=seen)
+
     async def _search(self, request: SearchRequest, version: IndexVersion) -> list[SearchResponse]:
-        clock = _Clock()
+        clock = _Clock(self._meter)
         if request.task is not None and version.encoder.query.task is None:
             raise InputError(f"task {request.task!r}: {version.encoder.name} takes no task; leave it out")
         queries = [Query(text, request.task) for text in request.queries]
@@ -139,7 +157,7 @@ class SearchService:
         return article_response(stored.article, version.id)
 
     async def _similar(self, id_: str, request: SearchRequest, version: IndexVersion) -> SearchResponse:
-        clock = _Clock()
+        clock = _Clock(self._meter)
         with clock("search"):
             stored = await self._stored(id_, version)
             [found] = await self._searcher.search(
@@ -177,13 +195,16 @@ async def _reranked(
 
 
 class _Clock:
-    """Adds up the time of named stages."""
+    """Keeps the time of named stages, and reports it."""
 
-    def __init__(self) -> None:
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
         self.milliseconds: dict[str, float] = {}
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
         start = time.perf_counter()
         yield
-        self.milliseconds[stage] = round((time.perf_counter() - start) * 1000, 2)
+        seconds = time.perf_counter() - start
+        self._meter.stage(stage, seconds)
+        self.milliseconds[stage] = round(seconds * 1000, 2)

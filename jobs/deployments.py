@@ -19,12 +19,17 @@ from ray.serve.handle import DeploymentHandle
 from actors.api import create_app
 from actors.assembly import check_encoder, load_encoder, load_reranker, ranking
 from actors.coalescer import Coalescer
+from actors.meter import Meter
 from actors.problems import RETRY_SECONDS
+from actors.searcher import Count, Found, Named
 from actors.service import SearchService
+from actors.shards import Counting, Display, Scan, ShardedSearcher
 from actors.version_searcher import VersionSearcher
 from actors.versions import Follower, Versions
+from jobs.metrics import ServiceMetrics, node_metrics
 from jobs.store import open_layout, served_version
 from jobs.threads import available_threads
+from schemas.article import DisplayArticle
 from schemas.config import Config, DeploymentConfig
 from schemas.errors import OverloadedError, PubrayError, UnavailableError
 from schemas.manifest import IndexVersion
@@ -36,7 +41,10 @@ def application(config: Config, version: IndexVersion) -> serve.Application:
     threads = available_threads()
     parts: dict[str, tuple[Callable[[], Any], DeploymentConfig]] = {
         "encoder": (partial(load_encoder, config, version, threads), config.serve.encoder),
-        "searcher": (partial(load_searcher, config, version), config.serve.searcher),
+        **{
+            name: (partial(load_searcher, config, version, shard), config.serve.searcher)
+            for shard, name in enumerate(searchers(config))
+        },
     }
     if config.rerank.kind != "none":
         parts["reranker"] = (partial(load_reranker, config, threads), config.serve.reranker)
@@ -44,10 +52,15 @@ def application(config: Config, version: IndexVersion) -> serve.Application:
     return _deployment(serve.ingress()(Api), "api", config.serve.api).bind(config, version, handles)
 
 
-def load_searcher(config: Config, version: IndexVersion) -> VersionSearcher:
-    """Map a version, and each that is promoted after it."""
+def searchers(config: Config) -> list[str]:
+    """Return the names of the deployments that search, one for each shard."""
+    return [f"searcher{shard or ''}" for shard in range(config.index.num_shards)]
+
+
+def load_searcher(config: Config, version: IndexVersion, shard: int) -> VersionSearcher:
+    """Map one shard of a version, and of each that is promoted after it."""
     layout = open_layout(config)
-    return VersionSearcher(layout, version, partial(served_version, layout))
+    return VersionSearcher(layout, version, partial(served_version, layout), shard)
 
 
 def _deployment(cls: type, name: str, settings: DeploymentConfig) -> serve.Deployment:
@@ -92,12 +105,16 @@ async def answers(method: Callable[[list[Any]], Awaitable[list[Any]]], items: li
         return [answer for item in items for answer in await answers(method, [item])]
 
 
+METHODS = ("encode", "search", "stored", "score", "count", "scan", "named", "display")
+"""Of all parts together."""
+
+
 class Remote:
     """A handle as encoder, searcher or re-ranker."""
 
-    def __init__(self, name: str, handle: DeploymentHandle[Any], settings: DeploymentConfig) -> None:
+    def __init__(self, name: str, handle: DeploymentHandle[Any], settings: DeploymentConfig, meter: Meter) -> None:
         """`handle` leads to replicas of a `Part`."""
-        self._name, self._handle = name, handle
+        self._name, self._handle, self._meter = name, handle, meter
 
         def method(name: str) -> Coalescer[Any, Any]:
             return Coalescer(
@@ -108,26 +125,46 @@ class Remote:
                 waiting=settings.max_waiting,
             )
 
-        self._encode, self._search, self._stored, self._score = map(method, ("encode", "search", "stored", "score"))
+        self._methods = {name: method(name) for name in METHODS}
 
     async def encode(self, texts: list[Query | ArticleText]) -> list[Vector]:
         """See `Encoder`."""
-        return await self._encode.ask(texts)
+        return await self._methods["encode"].ask(texts)
 
     async def search(self, lookups: list[Lookup]) -> list[list[Match]]:
         """See `Searcher`."""
-        return await self._search.ask(lookups)
+        return await self._methods["search"].ask(lookups)
 
     async def stored(self, keys: list[Key]) -> list[Stored | None]:
         """See `Searcher`."""
-        return await self._stored.ask(keys)
+        return await self._methods["stored"].ask(keys)
+
+    async def count(self, asked: list[Counting]) -> list[Count]:
+        """See `Shard`."""
+        return await self._methods["count"].ask(asked)
+
+    async def scan(self, scans: list[Scan]) -> list[Found]:
+        """See `Shard`."""
+        return await self._methods["scan"].ask(scans)
+
+    async def named(self, lookups: list[Lookup]) -> list[Named | None]:
+        """See `Shard`."""
+        return await self._methods["named"].ask(lookups)
+
+    async def display(self, asked: list[Display]) -> list[list[DisplayArticle]]:
+        """See `Shard`."""
+        return await self._methods["display"].ask(asked)
 
     async def score(self, scorings: list[Scoring]) -> list[list[RerankScore]]:
         """See `Reranker`."""
-        return await self._score.ask(scorings)
+        return await self._methods["score"].ask(scorings)
+
+    def _waiting(self) -> int:
+        return sum(method.waiting for method in self._methods.values())
 
     async def _call(self, method: str, items: list[Any]) -> Sequence[Any]:
         """Ask a replica, and another one if it dies meanwhile: all methods only read."""
+        self._meter.call(self._name, len(items), self._waiting())
         for last in (False, True):
             response = self._handle.call.remote(method, items)
             try:
@@ -149,10 +186,13 @@ class Api:
     def __init__(self, config: Config, version: IndexVersion, handles: dict[str, DeploymentHandle[Any]]) -> None:
         """`handles` lead to the deployments encoder, searcher and perhaps reranker."""
         layout, settings = open_layout(config), config.serve
-        encoder, searcher = (Remote(name, handles[name], getattr(settings, name)) for name in ("encoder", "searcher"))
+        meter = ServiceMetrics()
+        encoder = Remote("encoder", handles["encoder"], settings.encoder, meter)
+        shards = [Remote(name, handles[name], settings.searcher, meter) for name in searchers(config)]
+        searcher = shards[0] if len(shards) == 1 else ShardedSearcher(shards)
         second = None
         if "reranker" in handles:
-            reranker = Remote("reranker", handles["reranker"], settings.reranker)
+            reranker = Remote("reranker", handles["reranker"], settings.reranker, meter)
             second = ranking(config, reranker, config.rerank.seconds)
         versions = Versions(version)
 
@@ -161,9 +201,9 @@ class Api:
             versions.propose(found)
 
         Follower(partial(served_version, layout), arrived).start()
-        self._service = SearchService(versions, encoder, searcher, second, cached=settings.cached)
+        self._service = SearchService(versions, encoder, searcher, second, cached=settings.cached, meter=meter)
         self._seconds = settings.seconds
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Return the application, as Ray Serve asks for it after construction."""
-        return create_app(self._service, self._seconds)
+        return create_app(self._service, self._seconds, node_metrics)

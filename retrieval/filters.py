@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from retrieval.facets import NO_YEAR, Facets, near_terms
+from retrieval.facets import NO_YEAR, Facets, fold, near_terms
 from schemas.errors import InputError, UsageError
 from schemas.filters import YES_OR_NO, Condition, FilterField
 
@@ -109,27 +109,34 @@ class Known(Protocol):
     live: NDArray[np.bool_]
 
 
-def unknown_terms(conditions: Sequence[Condition], segments: Sequence[Known]) -> list[tuple[str, str]]:
-    """Return field and value of the terms that no live row of the segments has: misspelt ones, most likely."""
-    return [
+Unknown = dict[tuple[str, str], tuple[str, ...]]
+"""Of terms that no article has, by field and value, known ones that are near."""
+
+
+def unknown_terms(conditions: Sequence[Condition], segments: Sequence[Known]) -> Unknown:
+    """Return the terms that no live row of the segments has: misspelt ones, most likely."""
+    terms = [
         (c.field, str(value))
         for c in conditions
         if c.field != "year" and c.field not in YES_OR_NO
         for value in c.values
         if not any(segment.live[segment.facets.rows_of(c.field, str(value))].any() for segment in segments)
     ]
+    known = {field: {t for segment in segments for t in segment.facets.terms(field)} for field, _ in terms}
+    return {(field, term): tuple(near_terms(term, sorted(known[field] - {fold(term)}))) for field, term in terms}
 
 
-def check_terms(conditions: Sequence[Condition], segments: Sequence[Known]) -> None:
-    """Check that a live row of the segments has every term: a misspelt one would find nothing, or leave out nothing.
+def check_terms(of_shards: Sequence[Unknown]) -> None:
+    """Check that some shard knows every term: a misspelt one would find nothing, or leave out nothing.
 
     Raises:
-        InputError: names the first that is not, and terms near it.
+        InputError: names the first that none knows, and terms near it.
     """
-    for field, term in unknown_terms(conditions, segments)[:1]:
-        near = near_terms(term, sorted({known for segment in segments for known in segment.facets.terms(field)}))
-        hint = f"near it: {', '.join(map(repr, near))}" if near else "correct it, or leave the condition out"
-        raise InputError(f"filter: no article has {field} {term!r}; {hint}")
+    for field, term in of_shards[0]:
+        if all((field, term) in unknown for unknown in of_shards):
+            near = near_terms(term, sorted({t for unknown in of_shards for t in unknown[field, term]}))
+            hint = f"near it: {', '.join(map(repr, near))}" if near else "correct it, or leave the condition out"
+            raise InputError(f"filter: no article has {field} {term!r}; {hint}")
 
 
 def wanted_rows(conditions: Sequence[Condition], facets: Facets) -> NDArray[np.bool_]:

@@ -1,9 +1,7 @@
 """Versions are promoted and rolled back while the service answers: no request fails, none is of two versions."""
 
-import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -17,10 +15,11 @@ from schemas.config import RerankConfig
 from schemas.layout import ROWS
 from schemas.manifest import IndexVersion
 from tests.cluster.conftest import free_port, stop_serving
+from tests.cluster.load import Load
 from tests.cluster.made_store import MadeStore
 from tests.unit.actors import tiny
 
-CLIENTS = 4
+ASKED = {"query": "asthma", "k": 25}
 PICKED_UP_SECONDS = LOOK_SECONDS + 5
 """Within these a promoted version of this size answers; most of it is for a busy machine."""
 
@@ -28,40 +27,6 @@ PICKED_UP_SECONDS = LOOK_SECONDS + 5
 def edition(night: int) -> list[Article]:
     """All articles of one night; each title says which."""
     return [Article(pmid, title=f"asthma night {night} of {pmid}") for pmid in range(1, 31)]
-
-
-@dataclass
-class Load:
-    """Clients that ask one after another until the end."""
-
-    url: str
-    answers: list[httpx.Response] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
-    _ended: threading.Event = field(default_factory=threading.Event)
-
-    def __enter__(self) -> "Load":
-        self._threads = [threading.Thread(target=self._ask) for _ in range(CLIENTS)]
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _ask(self) -> None:
-        with httpx.Client(timeout=30) as client:
-            while not self._ended.is_set():
-                try:
-                    answer = client.post(f"{self.url}/v1/search", json={"query": "asthma", "k": 25})
-                except httpx.HTTPError as error:
-                    self.failures.append(repr(error))
-                    continue
-                if answer.status_code == 200:
-                    self.answers.append(answer)
-                else:
-                    self.failures.append(f"{answer.status_code} {answer.text}")
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +65,7 @@ def test_promoted_and_rolled_back_versions_are_picked_up_without_a_failed_or_mix
 ) -> None:
     nights: dict[str, int] = {httpx.get(f"{url}/version").json()["version"]: 1}
     versions: list[IndexVersion] = []
-    with Load(url) as load:
+    with Load(url, ASKED) as load:
         for night in (2, 3):
             store.publish(edition(night))
             versions.append(store.promoted(store.index()))
@@ -108,7 +73,7 @@ def test_promoted_and_rolled_back_versions_are_picked_up_without_a_failed_or_mix
             answering(url, versions[-1].id)
         run_job(rollback, store.config)
         answering(url, versions[0].id)
-    assert load.failures == []
+    assert (load.statuses(), load.errors) == ({200}, [])
     seen = [answer.json() for answer in load.answers]
     for answer in seen:
         assert {hit["title"].split(" of ")[0] for hit in answer["hits"]} == {
@@ -127,7 +92,7 @@ def test_a_version_that_cannot_be_loaded_leaves_the_old_one_answering_and_readin
     path = Path(store.layout.segment(broken.segments[-1].id)) / ROWS
     whole = path.read_bytes()
     path.write_bytes(whole[:-2])
-    with Load(url) as load:
+    with Load(url, ASKED) as load:
         store.promoted(broken)
         deadline = time.monotonic() + PICKED_UP_SECONDS
         while not (ready := httpx.get(f"{url}/readyz").json())["problem"]:
@@ -136,7 +101,7 @@ def test_a_version_that_cannot_be_loaded_leaves_the_old_one_answering_and_readin
     assert (ready["version"], ready["pending"]) == (before, broken.id)
     assert ROWS in ready["problem"]
     assert store.layout.root not in ready["problem"]
-    assert load.failures == []
+    assert (load.statuses(), load.errors) == ({200}, [])
     assert {answer.json()["version"] for answer in load.answers} == {before}
     path.write_bytes(whole)
     answering(url, broken.id)

@@ -1,4 +1,5 @@
 import asyncio
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from schemas.errors import InputError, IntegrityError, StoreError
 from schemas.filters import EVERYTHING, Condition, Wanted
 from schemas.layout import LISTS, Layout
 from schemas.manifest import IndexVersion
-from schemas.protocols import Lookup
+from schemas.protocols import Lookup, Match
 from schemas.search import SearchRequest
 from tests.unit.actors.index import PMIDS, ROWS, Piece, write_pieces, write_version
 from tests.unit.retrieval import corpus
@@ -287,11 +288,14 @@ def test_the_wanted_live_article_of_the_lowest_pmid_is_named(seed: int, wanted: 
         ("title 9", "title", "Title 9"),
         ("nothing of the kind", "title", "nothing"),
     ):
-        place = searcher.named(text, wanted)
+        named = searcher.named(text, QUERIES[0], wanted)
         lowest = min((record["pmid"] for record in allowed if record[field] == value), default=None)
-        assert (place.pmid if place else None) == lowest
-        if place:
-            assert searcher.segments[place.segment].pmids[place.row] == lowest
+        assert (named.pmid if named else None) == lowest
+        if named:
+            [stored] = searcher.articles([str(lowest)])
+            assert stored
+            assert named.match == Match(named.match.score, stored.article, named=True)
+            assert named.match.score == pytest.approx(float(stored.vector @ QUERIES[0]), abs=1e-5)
 
 
 def test_a_number_that_is_no_pmid_may_be_a_title(tmp_path: Path) -> None:
@@ -302,5 +306,39 @@ def test_a_number_that_is_no_pmid_may_be_a_title(tmp_path: Path) -> None:
     content, _ = train_quantizer(rows.astype(np.float32), "IVF2,Flat", metric="l2", seed=0)
     piece = Piece(rows, np.arange(1, 41), np.zeros(40, bool), records)
     searcher = IndexSearcher(layout, write_pieces(layout, content, [piece], nprobe=1, candidates=9))
-    found = [searcher.named(text, EVERYTHING) for text in ("1984", "2", "41")]
-    assert [place and place.pmid for place in found] == [1, 2, None]
+    found = [searcher.named(text, QUERIES[0], EVERYTHING) for text in ("1984", "2", "41")]
+    assert [named and named.pmid for named in found] == [1, 2, None]
+
+
+def test_the_named_article_comes_first_with_its_own_score_and_once(searcher: IndexSearcher) -> None:
+    [plain] = searcher.matches([Lookup(QUERIES[0], 20)])
+    for place in (0, 3, 19):
+        name = str(plain[place].article.pmid)
+        [first, *others] = searcher.matches([Lookup(QUERIES[0], 20, name=name)])[0]
+        assert first == plain[place]._replace(named=True)
+        assert others == [match for match in plain if match.article.pmid != int(name)]
+    far = next(str(pmid) for pmid in PMIDS if pmid not in {match.article.pmid for match in plain})
+    found = searcher.matches([Lookup(QUERIES[0], 20, name=f"Title {far}")])[0]
+    assert (str(found[0].article.pmid), found[0].named, found[1:]) == (far, True, plain[:19])
+
+
+def test_warming_reads_every_list(tmp_path: Path) -> None:
+    layout, rows, pmids = Layout(str(tmp_path)), corpus.vectors(0, 6000), np.arange(1, 6001)
+    content, _ = train_quantizer(rows.astype(np.float32), "IVF64,Flat", metric="l2", seed=0)
+    piece = Piece(rows, pmids, np.zeros(6000, bool), corpus.articles(pmids))
+    searcher = IndexSearcher(layout, write_pieces(layout, content, [piece], nprobe=1, candidates=9))
+    before, pages = resident(tmp_path), sum(-(-s.manifest.files[LISTS].bytes // 4096) for s in searcher.segments)
+    searcher.warm()
+    assert before < pages * 4
+    assert resident(tmp_path) >= pages * 4
+
+
+def resident(folder: Path) -> int:
+    """Kilobytes of lists below a folder that this process has in its memory, each segment's once."""
+    found: dict[str, int] = {}
+    for part in re.split(r"\n(?=[0-9a-f]+-[0-9a-f]+ )", Path("/proc/self/smaps").read_text()):
+        head, *lines = part.splitlines()
+        if str(folder) in head and head.endswith(LISTS):
+            [size] = [int(line.split()[1]) for line in lines if line.startswith("Rss:")]
+            found[head.split()[-1]] = max(found.get(head.split()[-1], 0), size)
+    return sum(found.values())

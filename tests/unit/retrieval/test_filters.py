@@ -241,24 +241,28 @@ def test_a_term_is_unknown_only_where_no_segment_knows_it(tmp_path: Path) -> Non
     base = rows_of(tmp_path / "base", Article(1, mesh=HEADINGS[:2], year=1999, **JOURNALS[0]))
     delta = rows_of(tmp_path / "delta", Article(2, mesh=HEADINGS[2:3], languages=["eng"]))
     known = parse_filter("mesh in (d1, Lung) and journal=lancet and language!=ENG and year=3 and retracted=yes")
-    assert unknown_terms(known, [base, delta]) == []
-    assert unknown_terms(known, [base]) == [("mesh", "Lung"), ("language", "ENG")]
-    check_terms(known, [delta, base])
+    assert unknown_terms(known, [base, delta]) == {}
+    of_base, of_delta = (unknown_terms(known, [segment]) for segment in (base, delta))
+    assert [*of_base] == [("mesh", "Lung"), ("language", "ENG")]
+    check_terms([of_base, of_delta])
+    with pytest.raises(InputError, match="no article has mesh 'Lung'"):
+        check_terms([of_base])
 
 
 def test_a_term_of_dead_rows_alone_is_unknown(tmp_path: Path) -> None:
     segment = rows_of(tmp_path / "s", Article(1, languages=["eng", "ger"]), Article(2, languages=["eng"]))
     segment.live[0] = False
-    assert unknown_terms(parse_filter("language in (eng, ger)"), [segment]) == [("language", "ger")]
+    assert unknown_terms(parse_filter("language in (eng, ger)"), [segment]) == {("language", "ger"): ()}
 
 
 def test_a_misspelt_term_is_refused_with_those_near_it(tmp_path: Path) -> None:
     base = rows_of(tmp_path / "base", Article(1, mesh=[MeshHeading("D003920", "Diabetes Mellitus", True, ())]))
     delta = rows_of(tmp_path / "delta", Article(2, mesh=[MeshHeading("D003919", "Diabetes Insipidus", True, ())]))
+    misspelt = parse_filter('mesh not in ("Diabetes Mellitus", "Diabetes Melitus")')
     with pytest.raises(InputError) as error:
-        check_terms(parse_filter('mesh not in ("Diabetes Mellitus", "Diabetes Melitus")'), [base, delta])
+        check_terms([unknown_terms(misspelt, [segment]) for segment in (base, delta)])
     assert str(error.value) == (
         "filter: no article has mesh 'Diabetes Melitus'; near it: 'diabetes mellitus', 'diabetes insipidus'"
     )
     with pytest.raises(InputError, match=r"no article has journal 'Nature'; correct it, or leave the condition out$"):
-        check_terms(parse_filter("journal=Nature and mesh=x"), [base, delta])
+        check_terms([unknown_terms(parse_filter("journal=Nature and mesh=x"), [base, delta])])

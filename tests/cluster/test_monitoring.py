@@ -1,0 +1,74 @@
+"""The dashboard's queries, against a real Prometheus that asks the real service."""
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from jobs import serve
+from schemas.config import Config
+from schemas.manifest import IndexVersion
+from tests.cluster.conftest import free_port, stop_serving
+
+MONITORING = Path(__file__).parents[2] / "infra" / "monitoring"
+PANELS = json.loads((MONITORING / "grafana.json").read_text())["panels"]
+WAIT_SECONDS = 90
+
+
+@pytest.fixture(scope="module")
+def url(version: IndexVersion, config: Config) -> Iterator[str]:
+    network = config.serve.model_copy(update={"port": free_port()})
+    yield serve.deploy(config.model_copy(update={"serve": network}))
+    stop_serving()
+
+
+@pytest.fixture(scope="module")
+def prometheus(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    if shutil.which("prometheus") is None:
+        pytest.skip("prometheus is not installed; apt-get install prometheus")
+    folder, port = tmp_path_factory.mktemp("prometheus"), free_port()
+    settings = yaml.safe_load((MONITORING / "prometheus.yml").read_text())
+    settings["global"]["scrape_interval"] = "1s"
+    [job] = settings["scrape_configs"]
+    del job["file_sd_configs"]
+    job["static_configs"] = [{"targets": [url.removeprefix("http://")]}]
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(settings))
+    listen = [f"--web.listen-address=127.0.0.1:{port}", f"--storage.tsdb.path={folder}/data"]
+    process = subprocess.Popen(["prometheus", f"--config.file={folder}/prometheus.yml", *listen])
+    yield f"http://127.0.0.1:{port}"
+    process.terminate()
+    process.wait(20)
+
+
+def values(prometheus: str, expression: str) -> list[Any]:
+    """What a query gives; none before the first scrape, or while Prometheus starts."""
+    query = expression.replace("$__rate_interval", "30s")
+    try:
+        answer = httpx.get(f"{prometheus}/api/v1/query", params={"query": query}).json()
+    except httpx.HTTPError:
+        return []
+    if answer["status"] == "success":
+        return [v for v in answer["data"]["result"] if v["value"][1] != "NaN"]
+    assert answer["errorType"] == "unavailable", answer
+    return []
+
+
+def test_every_panel_has_something_to_show(url: str, prometheus: str) -> None:
+    missing = {panel["title"]: panel["targets"][0]["expr"] for panel in PANELS}
+    deadline = time.monotonic() + WAIT_SECONDS
+    number = 0
+    while missing and time.monotonic() < deadline:
+        for _ in range(3):
+            number += 1
+            body = {"query": f"insulin {number % 7}", "candidates": 5}
+            assert httpx.post(f"{url}/v1/search", json=body, timeout=60).status_code == 200
+        missing = {title: expr for title, expr in missing.items() if not values(prometheus, expr)}
+        time.sleep(1)
+    assert missing == {}
