@@ -51,6 +51,20 @@ def check_encoder(config: Config, version: IndexVersion) -> None:
         )
 
 
+def check_servable(config: Config, version: IndexVersion) -> None:
+    """Check, without loading anything, that a service of this configuration can answer from a version.
+
+    Raises:
+        StoreError: it belongs to another encoder, or has shards that nobody would search.
+    """
+    check_encoder(config, version)
+    shards = 1 + max((segment.shard for segment in version.segments), default=0)
+    if shards > config.index.num_shards:
+        raise StoreError(
+            f"version {version.id} has {shards} shards, but index.num_shards = {config.index.num_shards}; set it to {shards}"
+        )
+
+
 def _first_difference(config: Config, version: IndexVersion) -> str:
     """Name the first differing value of two encoders of one name."""
     ours, theirs = config.encoder.identity(), version.encoder.identity()

@@ -17,7 +17,7 @@ from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
 from actors.api import create_app
-from actors.assembly import check_encoder, load_encoder, load_reranker, ranking
+from actors.assembly import check_servable, load_encoder, load_reranker, ranking
 from actors.coalescer import Coalescer
 from actors.meter import Meter
 from actors.problems import RETRY_SECONDS
@@ -54,7 +54,8 @@ def application(config: Config, version: IndexVersion) -> serve.Application:
 
 def searchers(config: Config) -> list[str]:
     """Return the names of the deployments that search, one for each shard."""
-    return [f"searcher{shard or ''}" for shard in range(config.index.num_shards)]
+    shards = config.index.num_shards
+    return ["searcher"] if shards == 1 else [f"searcher-{shard}" for shard in range(shards)]
 
 
 def load_searcher(config: Config, version: IndexVersion, shard: int) -> VersionSearcher:
@@ -197,7 +198,7 @@ class Api:
         versions = Versions(version)
 
         def arrived(found: IndexVersion) -> None:
-            check_encoder(config, found)
+            check_servable(config, found)
             versions.propose(found)
 
         Follower(partial(served_version, layout), arrived).start()

@@ -11,7 +11,7 @@ from typing import Any
 from ray import serve
 from ray.serve.config import HTTPOptions
 
-from actors.assembly import check_encoder
+from actors.assembly import check_servable
 from jobs.cluster import connect, is_private
 from jobs.console import log
 from jobs.deployments import application
@@ -52,7 +52,7 @@ def deploy(config: Config) -> str:
         StoreError: there is no CURRENT version, or it belongs to another encoder.
     """
     version = served_version(open_layout(config))
-    check_encoder(config, version)
+    check_servable(config, version)
     host, port = config.serve.host, config.serve.port
     _check_port(host, port)
     connect()

@@ -43,7 +43,7 @@ def kill_one(name: str) -> None:
 
 def test_a_killed_searcher_fails_no_request(deployed: Deploy) -> None:
     url = deployed(searcher=DeploymentConfig(min_replicas=2, max_replicas=2))
-    assert len(replicas("searcher")) == 2
+    assert len(replicas("searcher")) == 4  # of two shards
     with Load(url, PLAIN) as load:
         for _ in range(2):
             time.sleep(1)

@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from actors.assembly import check_encoder, load_encoder, load_reranker, load_searcher, load_service, ranking
+from actors.assembly import (
+    check_encoder,
+    check_servable,
+    load_encoder,
+    load_reranker,
+    load_searcher,
+    load_service,
+    ranking,
+)
 from actors.models import model_digests
 from actors.rerankers import CrossEncoderReranker, MaxSimReranker
 from actors.service import SearchService
@@ -17,7 +25,7 @@ from schemas.config import Config, EngineConfig, RerankConfig
 from schemas.encoder import EncoderSpec
 from schemas.errors import StoreError, UsageError
 from schemas.layout import Layout
-from schemas.manifest import IndexVersion
+from schemas.manifest import IndexVersion, Segment
 from schemas.search import SearchRequest
 from tests.unit.actors import tiny
 from tests.unit.actors.index import write_version
@@ -147,3 +155,16 @@ def test_all_parts_of_one_process_answer_together(
     assert len(response.hits) == 7
     assert [h.score for h in response.hits] == sorted((h.score for h in response.hits), reverse=True)
     assert {hit.score_kind for hit in response.hits} == {"fused"}
+
+
+def test_a_version_with_more_shards_than_are_served_is_refused(config: Config, version: IndexVersion) -> None:
+    def sharded(*shards: int) -> IndexVersion:
+        segment = Segment(id="s", shard=0, rows=1, dimension=1, nlist=1, code_size=1, files={})
+        return version.model_copy(
+            update={"segments": tuple(segment.model_copy(update={"shard": shard}) for shard in shards)}
+        )
+
+    for fine in (sharded(), sharded(0), sharded(0, 0)):
+        check_servable(config, fine)
+    with pytest.raises(StoreError, match=r"has 2 shards, but index\.num_shards = 1; set it to 2"):
+        check_servable(config, sharded(0, 1))
