@@ -39,6 +39,7 @@ from schemas.config import Config
 from schemas.protocols import Lookup, Match, Query, Vector
 from schemas.search import SearchRequest
 
+PORT = "8123"
 CLIENTS = (1, 8, 32)
 BATCH = 16
 CALLS = 2
@@ -85,8 +86,11 @@ def main() -> None:
     alone = in_process(config, queries, options.seconds, rerank=options.rerank)
     show("one process", alone, alone)
     for mode in options.mode or MODES:
-        with serving(config, MODES[mode]) as (url, process):
+        with serving(config, MODES[mode], "jobs", "serve", "--port", PORT) as (url, process):
             show(f"Ray Serve, {mode}", under_load(url, process, queries, options), alone)
+    if not options.rerank:
+        with serving(config, {}, "benchmarks.rival_service", config.store, PORT) as (url, process):
+            show("FastAPI, sentence-transformers, faiss", under_load(url, process, queries, options), alone)
 
 
 def texts(config: Config) -> list[str]:
@@ -145,10 +149,10 @@ async def ask(service: SearchService, queries: list[str], clients: int, seconds:
 
 
 @contextmanager
-def serving(config: Config, environment: dict[str, str]) -> Iterator[tuple[str, psutil.Process]]:
-    """Run `pubray serve` as a process of its own."""
-    command = [sys.executable, "-m", "jobs", "serve", "--port", "8123"]
-    url = "http://127.0.0.1:8123"
+def serving(config: Config, environment: dict[str, str], *module: str) -> Iterator[tuple[str, psutil.Process]]:
+    """Run a service as a process of its own."""
+    command = [sys.executable, "-m", *module]
+    url = f"http://127.0.0.1:{PORT}"
     values = {**os.environ, **environment, "PUBRAY_STORE": config.store, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, cwd=ROOT, env=values, stderr=subprocess.DEVNULL)
     try:
@@ -174,7 +178,7 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
         except httpx.HTTPError:
             pass
         time.sleep(0.2)
-    raise SystemExit("pubray serve does not answer; run it by hand to see why")
+    raise SystemExit(f"{' '.join(map(str, process.args[1:]))} does not answer; run it by hand to see why")
 
 
 def under_load(url: str, process: psutil.Process, queries: list[str], options: argparse.Namespace) -> list[Load]:
