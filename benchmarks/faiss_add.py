@@ -1,8 +1,9 @@
 """Bare `faiss.add` with the quantizer of a store, one thread; run as a process, for the BLAS is chosen when it starts.
 
-    OPENBLAS_CORETYPE=… python -m benchmarks.faiss_add QUANTIZER VECTORS.npy
+    OPENBLAS_CORETYPE=… python -m benchmarks.faiss_add QUANTIZER VECTORS.npy [exact]
 
-prints its CPU seconds, imports and loading left out, as JSON.
+prints its CPU seconds, imports and loading left out, as JSON. Where the quantizer has a graph over its centroids FAISS
+assigns by it, and misses the nearest list of some rows; `exact` has it compare with every centroid, as pubray does.
 """
 
 import json
@@ -17,8 +18,11 @@ from jobs.console import say
 
 def main() -> None:
     """Add all, a block at a time as FAISS likes it."""
-    quantizer, vectors = sys.argv[1:]
+    quantizer, vectors, *exact = sys.argv[1:]
     index = faiss.read_index(quantizer)
+    ivf = faiss.extract_index_ivf(index)
+    if exact and isinstance(graph := faiss.downcast_index(ivf.quantizer), faiss.IndexHNSW):
+        ivf.quantizer, ivf.own_fields = graph.storage, False
     rows = np.load(vectors)
     faiss.omp_set_num_threads(1)
     index.add(rows[:1024])

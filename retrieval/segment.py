@@ -152,9 +152,8 @@ class OpenSegment(ScannedLists):
         self.rows: Rows = map_file(root / ROWS, np.float16).reshape(shape)
         self.pmids: Pmids = map_file(root / PMIDS, np.int64)
         self.pmid_order: NDArray[np.uint32] = map_file(root / PMID_ORDER, np.uint32)
-        self.articles = pa.ipc.open_file(pa.memory_map(str(root / ARTICLES))).read_all()
         self.facets = Facets(root, manifest.rows)
-        self.names = NamedRows(root, self.articles)
+        self._root = root
         self.live = np.ones(manifest.rows, bool)
         self.live[dead if dead is not None else []] = False
         self.live_rows = int(self.live.sum())
@@ -172,6 +171,16 @@ class OpenSegment(ScannedLists):
     def alive(self) -> RowSet:
         """All live rows."""
         return RowSet(self.live)
+
+    @cached_property
+    def articles(self) -> pa.Table:
+        """The article records, mapped when they are first asked for: their batches lie all over the file."""
+        return pa.ipc.open_file(pa.memory_map(str(self._root / ARTICLES))).read_all()
+
+    @cached_property
+    def names(self) -> NamedRows:
+        """Its rows by what names their articles."""
+        return NamedRows(self._root, self.articles)
 
     @cached_property
     def display(self) -> DisplayReader:

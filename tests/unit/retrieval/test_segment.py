@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from retrieval.build import group_rows
 from retrieval.quantizer import Quantizer, train_quantizer
 from retrieval.rowset import RowSet
+from retrieval.search import search
 from retrieval.segment import OpenSegment, read_manifest, write_segment
 from retrieval.storage import HEAD_BYTES, check_file
 from schemas.errors import IntegrityError, StoreError
@@ -210,3 +211,11 @@ def test_a_broken_off_write_leaves_nothing(quantizer: Quantizer, tmp_path: Path)
     with pytest.raises(KeyError):
         write_segment(str(tmp_path / "s"), [group, headless], sizes, segment="s", shard=0, quantizer=quantizer)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_search_does_not_look_at_the_articles(quantizer: Quantizer, tmp_path: Path) -> None:
+    segment = corpus.build(tmp_path / "s", quantizer, corpus.vectors(0, 50), np.arange(50))
+    search(corpus.queries(1, 2), [segment], quantizer, nprobe=2, candidates=5)
+    assert "articles" not in vars(segment)
+    assert segment.display.read(np.array([3]))[0].title.startswith("Title")
+    assert "articles" in vars(segment)
