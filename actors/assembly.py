@@ -61,7 +61,8 @@ def check_servable(config: Config, version: IndexVersion) -> None:
     shards = 1 + max((segment.shard for segment in version.segments), default=0)
     if shards > config.index.num_shards:
         raise StoreError(
-            f"version {version.id} has {shards} shards, but index.num_shards = {config.index.num_shards}; set it to {shards}"
+            f"version {version.id} has {shards} shards, but index.num_shards = {config.index.num_shards};"
+            f" set it to {shards}"
         )
 
 

@@ -178,7 +178,7 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
         except httpx.HTTPError:
             pass
         time.sleep(0.2)
-    raise SystemExit(f"{' '.join(map(str, process.args[1:]))} does not answer; run it by hand to see why")
+    raise SystemExit(f"the service at {url} does not answer; run it by hand to see why")
 
 
 def under_load(url: str, process: psutil.Process, queries: list[str], options: argparse.Namespace) -> list[Load]:
