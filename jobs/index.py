@@ -167,11 +167,13 @@ class _Build:
         config = self.config.index
         if not work:
             return []
+        groups = _groups(work, config.rows_per_worker, config.min_workers)
+        names = [digest({"of": self.rows_digest, "quantizer": quantizer, "group": i}) for i in range(len(groups))]
+        # A run that was killed between merge and commit left them.
+        self.temporary = [Path(self.layout.worker_shard(name, 0)).parent for name in names]
         made = [f"{self.rows_digest}-{shard}" for shard in range(config.num_shards)]
         if all(Path(self.layout.segment(segment)).is_dir() for segment in made):
             return [s for s in (read_manifest(self.layout.segment(segment)) for segment in made) if s.rows]
-        groups = _groups(work, config.rows_per_worker, config.min_workers)
-        names = [digest({"of": self.rows_digest, "quantizer": quantizer, "group": i}) for i in range(len(groups))]
         source = VectorSource(self.snapshot.id, self.fingerprint, self.selection, self.pmids)
         progress = Progress("build", sum(part.vectors for part in work), "vectors")
         tasks = [
@@ -181,7 +183,6 @@ class _Build:
         for shards in finished(tasks):
             progress.add(sum(s.rows for s in shards))
         progress.finish()
-        self.temporary = [Path(self.layout.worker_shard(name, 0)).parent for name in names]
         progress = Progress("merge", progress.done, "rows")
         segments: list[Segment] = []
         merges = [
