@@ -6,6 +6,7 @@ from fastapi import FastAPI, Path, Query, Response
 from pydantic import BaseModel
 
 from actors.limits import BodyLimit, within
+from actors.page import add_page
 from actors.problems import handle_problems
 from actors.service import SearchService
 from schemas.search import (
@@ -34,6 +35,7 @@ def create_app(service: SearchService, seconds: float) -> FastAPI:
     app = FastAPI(title="pubray", description="Dense search over PubMed with re-ranking.", responses=PROBLEMS)
     app.add_middleware(BodyLimit)
     handle_problems(app)
+    add_page(app, service, seconds)
 
     @app.post("/v1/search", response_model=SearchResponse | SearchResponses)
     async def search(request: SearchRequest) -> Response:

@@ -50,6 +50,11 @@ class Asked(NamedTuple):
         """Where this is found, relative to the page."""
         return f"./?{urlencode([*_pairs(self)])}"
 
+    @property
+    def plain(self) -> Self:
+        """The same without filters and settings."""
+        return self.but(filters=(), include_retracted=False, rerank=not self.similar, offset=0)
+
     def on_page(self, page: int) -> Self:
         """Return the same for another page."""
         return self.but(offset=(page - 1) * HITS)
