@@ -15,9 +15,7 @@ LEAST_LEAD = 120
 _MONTHS = re.findall(r"\w+", "January February March April May June July August September October November December")
 _LABEL = re.compile(r"[A-Z][A-Z0-9 ,/&()'’-]{1,60}:(?= )")
 _LINE = re.compile(r"[^\n]+")
-_CLOSING = r"[)\]\"'”’]*"
-_SENTENCE_END = re.compile(rf"[.!?]{_CLOSING}\s+(?=[A-Z0-9(\[\"'“])|\n")
-_ENDED = re.compile(rf"(?:[.!?]{_CLOSING}\s*|\n)$")
+_SENTENCE_END = re.compile(r"[.!?][)\]\"'”’]*\s+(?=[A-Z0-9(\[\"'“])|\n")
 
 Spans = Sequence[tuple[int, int]]
 
@@ -56,9 +54,9 @@ def lines(text: str, marks: Spans, begin: int, end: int) -> list[Line]:
 
 def abstract(text: str, marks: Spans) -> tuple[list[Line], list[Line]]:
     """Return how an abstract begins, and the rest of it."""
-    end = _lead_end(text)
+    end, complete = _lead_end(text)
     lead = lines(text, marks, 0, end)
-    if lead and end < len(text) and not _ENDED.search(text, 0, end):
+    if lead and not complete:
         lead[-1].append(Piece("…"))
     return lead, lines(text, marks, end, len(text))
 
@@ -76,10 +74,11 @@ def long_date(date: str) -> str:
     return " ".join([*map(str, month_day[1:]), *month, year])
 
 
-def _lead_end(text: str) -> int:
+def _lead_end(text: str) -> tuple[int, bool]:
+    """Return where the beginning of an abstract ends, and whether a sentence does so too."""
     if len(text) <= WHOLE:
-        return len(text)
+        return len(text), True
     ends = [found.end() for found in _SENTENCE_END.finditer(text, 0, LEAD)]
     if ends and ends[-1] >= LEAST_LEAD:
-        return ends[-1]
-    return max(text.rfind(" ", LEAST_LEAD, LEAD), text.rfind("\n", LEAST_LEAD, LEAD)) + 1 or LEAD
+        return ends[-1], True
+    return text.rfind(" ", LEAST_LEAD, LEAD) + 1 or LEAD, False
