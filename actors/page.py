@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from actors.limits import within
 from actors.page_address import Asked, read_address
-from actors.page_view import View, answered, failed, read_form, refused, start
+from actors.page_view import ABSTRACTS, View, answered, failed, read_form, refused, start
 from actors.problems import retry_after, status_of
 from actors.service import SearchService
 from schemas.errors import PubrayError
@@ -71,7 +71,7 @@ def page_template(addresses: Mapping[str, str]) -> Template:
     environment = Environment(
         loader=FileSystemLoader(WEB), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.globals.update(static=addresses, max_query_chars=MAX_QUERY_CHARS)
+    environment.globals.update(static=addresses, abstracts=ABSTRACTS, max_query_chars=MAX_QUERY_CHARS)
     return environment.get_template("page.html")
 
 

@@ -26,6 +26,7 @@ HEADINGS = {
     HTTPStatus.SERVICE_UNAVAILABLE: "The search does not answer just now",
     HTTPStatus.GATEWAY_TIMEOUT: "The search took too long",
 }
+ABSTRACTS = {"yes": "with an abstract", "no": "without an abstract"}
 TITLE_CHARS = 80
 """Of a query in the title of the page."""
 NO_MARKS = Highlights(title=(), abstract=())
@@ -44,10 +45,13 @@ class Form(NamedTuple):
     unranked: bool
 
     @property
-    def filters(self) -> int:
-        """How many settings differ from those of a plain search."""
-        settings = [*self.years.values(), *self.terms.values(), self.abstract, self.retracted, self.unranked]
-        return sum(map(bool, settings))
+    def settings(self) -> list[str]:
+        """What differs from a plain search, in words."""
+        told = [f"{name} {year}" for name, year in self.years.items() if year]
+        told += [" or ".join(values) for values in self.terms.values() if values]
+        told += [ABSTRACTS[self.abstract]] if self.abstract in ABSTRACTS else []
+        told += ["retracted articles too"] if self.retracted else []
+        return [*told, "without re-ranking"] if self.unranked else told
 
 
 class Shown(NamedTuple):
