@@ -14,19 +14,23 @@ from schemas.protocols import ArticleText, Key, Lookup, Match, Query, Stored, Ve
 COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "=": operator.eq}
 DIMENSION = 256
 
-STRUCTURED = """\
-BACKGROUND: Statins lower the risk of cardiovascular events, but muscle pain is often given as the reason for stopping them. \
-Whether the pain is caused by the drug is uncertain in most patients.
-METHODS: In a series of n-of-1 trials, 200 participants who had stopped a statin because of muscle symptoms took atorvastatin \
-20 mg and placebo in six periods of two months, in random order. Symptoms were rated on a visual analogue scale from 0 to 10.
-RESULTS: Mean symptom scores were 1.68 under atorvastatin and 1.85 under placebo (difference −0.11, 95% CI −0.36 to 0.14; \
-p = 0.40). Withdrawals because of intolerable symptoms were 9% and 7%.
-CONCLUSIONS: Most people who had stopped statins because of muscle pain had no more of it under atorvastatin than under placebo."""
+STRUCTURED = (
+    "BACKGROUND: Statins lower the risk of cardiovascular events, but muscle pain is often given as the "
+    "reason for stopping them. Whether the pain is caused by the drug is uncertain in most patients.\n"
+    "METHODS: In a series of n-of-1 trials, 200 participants who had stopped a statin because of muscle "
+    "symptoms took atorvastatin 20 mg and placebo in six periods of two months, in random order. Symptoms "
+    "were rated on a visual analogue scale from 0 to 10.\n"
+    "RESULTS: Mean symptom scores were 1.68 under atorvastatin and 1.85 under placebo (difference −0.11, 95% "
+    "CI −0.36 to 0.14; p = 0.40). Withdrawals because of intolerable symptoms were 9% and 7%.\n"
+    "CONCLUSIONS: Most people who had stopped statins because of muscle pain had no more of it under "
+    "atorvastatin than under placebo."
+)
 PLAIN = (
-    "Muscle symptoms are reported by 5 to 29% of those who take statins in clinical practice, and by far fewer in randomized "
-    "trials. We review how statin-associated muscle symptoms are defined, and which mechanisms have been proposed: impaired "
-    "mitochondrial function, depletion of coenzyme Q10, and variants of SLCO1B1. Most patients tolerate another statin, or a "
-    "lower dose. Creatine kinase should be measured before treatment only where the risk is high."
+    "Muscle symptoms are reported by 5 to 29% of those who take statins in clinical practice, and by far fewer in "
+    "randomized trials. We review how statin-associated muscle symptoms are defined, and which mechanisms have "
+    "been proposed: impaired mitochondrial function, depletion of coenzyme Q10, and variants of SLCO1B1. Most "
+    "patients tolerate another statin, or a lower dose. Creatine kinase should be measured before treatment only "
+    "where the risk is high."
 )
 MEN = "Cardiovascular risk fell in men (p < 0.05) & women; the <i>SLCO1B1</i> genotype did not matter."
 
@@ -112,9 +116,9 @@ def generated() -> list[DisplayArticle]:
             30_000_000 + i,
             None,
             f"{drug} and {effect} in older adults: a cohort study.",
-            f"{drug} is taken by many older adults. We followed {1200 + 31 * i} of them for {2 + i % 7} years, and counted cases of "
-            f"{effect}. The hazard ratio was {0.8 + i / 50:.2f} (95% CI {0.6 + i / 50:.2f} to {1.1 + i / 50:.2f}). Confounding by "
-            f"indication cannot be excluded; trials that randomize to {drug} are needed before anything is recommended. "
+            f"{drug} is taken by many older adults. We followed {1200 + 31 * i} of them for {2 + i % 7} years, and counted "
+            f"cases of {effect}. The hazard ratio was {0.8 + i / 50:.2f} (95% CI {0.6 + i / 50:.2f} to {1.1 + i / 50:.2f}). "
+            "Confounding by indication cannot be excluded; trials that randomize are needed before anything is advised. "
             "What was taken was read from the records of pharmacies, which may overstate it.",
             ("Age and ageing", "Drugs & aging", "The Lancet")[i % 3],
             f"{1999 + i}-{1 + i % 12:02}",
@@ -165,7 +169,7 @@ class Catalogue:
         for condition in lookup.wanted.filters:
             self._check(condition)
         matches = [
-            Match(round(float(lookup.vector @ vector), 4), article, lookup.name in (article.id, article.doi, article.title))
+            Match(float(lookup.vector @ vector), article, lookup.name in (article.id, article.doi, article.title))
             for article, vector in zip(self._articles, self._vectors, strict=True)
             if all(holds(condition, article) for condition in lookup.wanted.conditions)
         ]
