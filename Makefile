@@ -31,6 +31,7 @@ test: install  ## lint, format, types, import rules, tests
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-logo
+	@infra/install_browser.sh
 	$(VENV)/bin/pytest
 
 fix: install  ## let ruff put lint and format right

@@ -8,6 +8,7 @@ from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
 from actors.limits import BodyLimit, within
+from actors.page import add_page
 from actors.problems import handle_problems
 from actors.service import SearchService
 from schemas.search import (
@@ -42,6 +43,7 @@ def create_app(service: SearchService, seconds: float, metrics: Metrics | None =
     app = FastAPI(title="pubray", description="Dense search over PubMed with re-ranking.", responses=PROBLEMS)
     app.add_middleware(BodyLimit)
     handle_problems(app)
+    add_page(app, service, seconds)
 
     @app.post("/v1/search", response_model=SearchResponse | SearchResponses)
     async def search(request: SearchRequest) -> Response:

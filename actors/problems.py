@@ -19,6 +19,8 @@ STATUS: dict[type[PubrayError], HTTPStatus] = {
 }
 """Of each error its status; a subclass stands before what it is a kind of."""
 RETRY_SECONDS = 1
+RETRIED = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
+"""The same request may succeed later."""
 
 
 def handle_problems(app: FastAPI) -> None:
@@ -30,7 +32,7 @@ def handle_problems(app: FastAPI) -> None:
 
     @app.exception_handler(PubrayError)
     async def refused(_: Request, error: PubrayError) -> JSONResponse:
-        status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), None)
+        status = status_of(error)
         if status is None:
             raise error
         return problem(status, str(error))
@@ -47,9 +49,17 @@ def handle_problems(app: FastAPI) -> None:
 def problem(status: HTTPStatus, detail: str) -> JSONResponse:
     """Return an error answer, which says when to try again where that helps."""
     content = Problem(title=status.phrase, status=status, detail=detail).model_dump()
-    retry = status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
-    headers = {"retry-after": str(RETRY_SECONDS)} if retry else None
-    return JSONResponse(content, status, headers, media_type="application/problem+json")
+    return JSONResponse(content, status, retry_after(status), media_type="application/problem+json")
+
+
+def status_of(error: PubrayError) -> HTTPStatus | None:
+    """Return the status that answers an error; None for one that no request can be to blame for."""
+    return next((status for kind, status in STATUS.items() if isinstance(error, kind)), None)
+
+
+def retry_after(status: HTTPStatus) -> dict[str, str]:
+    """Return the header that says when to try again, where that helps."""
+    return {"retry-after": str(RETRY_SECONDS)} if status in RETRIED else {}
 
 
 def _explain(error: dict[str, object]) -> str:

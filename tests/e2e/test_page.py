@@ -1,0 +1,248 @@
+"""The page in Chromium, over made articles."""
+
+import os
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
+
+from actors.api import create_app
+from actors.service import Ranking, SearchService
+from actors.versions import Versions
+from schemas.errors import OverloadedError
+from schemas.protocols import Lookup, Match, RerankScore, Scoring
+from tests.unit.actors.catalogue import BY_HAND, Catalogue, Words
+from tests.unit.actors.seams import SECONDS, VERSION
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
+SWITCHES = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
+DESKTOP, MOBILE = (1100, 900), (360, 740)
+SCREENSHOTS = os.environ.get("PUBRAY_SCREENSHOTS")
+"""Where to leave what the page looks like; nowhere unless it is set."""
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium fonts-liberation")
+
+
+class Overlap:
+    """Scores articles by how many words of the query their titles have."""
+
+    async def score(self, scorings: list[Scoring]) -> list[list[RerankScore]]:
+        return [[self._score(one.query.text, match) for match in one.matches] for one in scorings]
+
+    def _score(self, query: str, match: Match) -> RerankScore:
+        words = set(query.casefold().split())
+        score = len(words & set(match.article.title.casefold().split())) / len(words)
+        return RerankScore(raw=score, final=score)
+
+
+class Busy(Catalogue):
+    """A catalogue that is asked too much for one query."""
+
+    async def search(self, lookups: list[Lookup]) -> list[list[Match]]:
+        if any(lookup.name == "too much" for lookup in lookups):
+            raise OverloadedError("the searcher has too much to do; try again in a second")
+        return await super().search(lookups)
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Serve the page from a thread."""
+    service = SearchService(Versions(VERSION), Words(), Busy(), Ranking(Overlap(), "overlap", "logit", 20, SECONDS))
+    server = uvicorn.Server(uvicorn.Config(create_app(service, SECONDS), log_level="warning"))
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES.split())
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def opened(browser: Browser, address: str, size: tuple[int, int] = DESKTOP, **settings: Any) -> Iterator[Page]:
+    """Open a page that may load nothing but what the service gives, and must not complain."""
+    context = browser.new_context(
+        base_url=address, viewport={"width": size[0], "height": size[1]}, reduced_motion="reduce", **settings
+    )
+    strange: list[str] = []
+
+    def guard(route: Route) -> None:
+        if route.request.url.startswith(address):
+            route.continue_()
+        else:
+            strange.append(route.request.url)
+            route.abort()
+
+    context.route("**/*", guard)
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    page.on("pageerror", lambda error: strange.append(str(error)))
+    page.on("console", lambda message: strange.append(message.text) if "Content Security" in message.text else None)
+    yield page
+    context.close()
+    assert strange == []
+
+
+def titles(page: Page) -> Locator:
+    return page.get_by_role("main").get_by_role("heading", level=2)
+
+
+def keep(page: Page, name: str) -> None:
+    if SCREENSHOTS:
+        page.screenshot(path=Path(SCREENSHOTS) / f"page-{name}.png")
+
+
+def assert_accessible(page: Page) -> None:
+    found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]})
+    assert found.violations_count == 0, found.generate_report()
+
+
+def assert_fits(page: Page) -> None:
+    """Check that nothing is wider than the window."""
+    assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+
+
+def test_a_search_needs_no_more_than_the_keyboard(browser: Browser, address: str) -> None:
+    with opened(browser, address) as page:
+        page.goto("./")
+        expect(page.get_by_label("Query")).to_be_focused()
+        page.keyboard.type("statins and muscle pain")
+        page.keyboard.press("Enter")
+        expect(titles(page)).to_have_count(10)
+        expect(page).to_have_title("statins and muscle pain – pubray")
+        assert page.url == f"{address}?q=statins+and+muscle+pain"  # blank fields are left out
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name="Skip to the results")).to_be_focused()
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+        expect(page.locator("h2 a").first).to_be_focused()
+        page.keyboard.press("/")
+        expect(page.get_by_label("Query")).to_be_focused()
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")  # opens the filters
+        page.keyboard.press("Tab")
+        expect(page.get_by_label("Year from")).to_be_focused()
+        page.keyboard.type("20/")  # typed there, and no way to the query
+        page.keyboard.press("Backspace")
+        page.keyboard.type("15")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+        expect(page.get_by_label("Publication type")).to_be_focused()
+        page.keyboard.type("Review")
+        page.keyboard.press("Escape")
+        page.keyboard.press("Enter")
+        expect(titles(page)).to_have_text([BY_HAND[1].title])
+        assert page.url == f"{address}?q=statins+and+muscle+pain&from=2015&type=Review"
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with JavaScript", "without"])
+def test_a_reader_follows_articles_and_comes_back(browser: Browser, address: str, script: bool) -> None:
+    with opened(browser, address, java_script_enabled=script) as page:
+        page.goto("./")
+        page.get_by_label("Query").fill("muscle pain in older adults")
+        page.get_by_role("button", name="Search").click()
+        expect(titles(page)).to_have_count(10)
+        first = titles(page).first.inner_text()
+
+        rest = page.locator("details.rest").first
+        expect(rest.locator("p").first).to_be_hidden()
+        rest.locator("summary").click()
+        expect(rest.locator("p").first).to_be_visible()
+        page.get_by_text("Scores", exact=True).first.click()
+        expect(page.get_by_text("score of the re-ranker").first).to_be_visible()
+        page.get_by_text("How this was found").click()
+        expect(page.get_by_text("re-ranked by overlap")).to_be_visible()
+
+        page.get_by_role("link", name="Next").click()
+        expect(page.locator("ol.hits > li").first).to_have_attribute("value", "11")
+        page.get_by_role("link", name="Previous").click()
+        expect(titles(page).first).to_have_text(first)
+
+        page.get_by_role("link", name="Similar articles").first.click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text(first)
+        assert first not in titles(page).all_inner_texts()
+        page.go_back()
+        expect(titles(page).first).to_have_text(first)
+
+        page.locator(".filters > summary").click()
+        page.get_by_label("Include retracted articles").check()
+        page.get_by_label("Abstract", exact=True).select_option("with an abstract")
+        page.get_by_label("Year from").fill("2009")
+        page.get_by_label("Year to").fill("2009")
+        page.get_by_role("button", name="Search").click()
+        expect(page.get_by_text("Retracted", exact=True)).to_be_visible()
+        page.get_by_role("link", name="Clear all filters").click()
+        expect(page.get_by_text("Retracted", exact=True)).to_have_count(0)
+
+
+def test_words_are_marked_and_markup_is_text(browser: Browser, address: str) -> None:
+    with opened(browser, address) as page:
+        page.goto("./?q=%3Ci%3E+SLCO1B1+%22muscle+pain%22&abstract=yes")
+        hit = page.get_by_role("listitem").filter(has_text="genomewide")
+        expect(hit.get_by_role("heading")).to_have_text(BY_HAND[4].title)
+        expect(hit.locator("h2 mark")).to_have_text(["SLCO1B1", "muscle", "pain"])
+        expect(hit.locator("i")).to_have_count(0)
+
+
+STATES = {
+    "start": "./",
+    "results": "./?q=statins+and+muscle+pain&retracted=1",
+    "similar": "./?similar=33627334",
+    "empty": "./?q=statins+and+muscle+pain&from=2090&type=Review",
+    "wrong": "./?q=statins&from=last+year&abstract=perhaps&page=0",
+    "unknown": "./?q=statins&mesh=Hearth",
+    "error": "./?q=too+much",
+}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESKTOP, MOBILE], ids=["desktop", "mobile"])
+@pytest.mark.parametrize("state", STATES)
+def test_every_state_is_accessible_and_fits(
+    browser: Browser, address: str, state: str, size: tuple[int, int], scheme: Any
+) -> None:
+    with opened(browser, address, size, color_scheme=scheme) as page:
+        page.goto(STATES[state])
+        keep(page, f"{state}-{'mobile' if size == MOBILE else 'desktop'}-{scheme}")
+        page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+        assert_fits(page)
+        assert_accessible(page)
+
+
+def test_every_colour_scheme_has_colours_of_its_own(browser: Browser, address: str) -> None:
+    papers = []
+    for scheme in ("light", "dark"):
+        with opened(browser, address, color_scheme=scheme) as page:
+            page.goto("./")
+            papers.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert papers == ["rgb(253, 253, 251)", "rgb(22, 25, 28)"]
+
+
+def test_a_print_has_whole_abstracts_and_nothing_to_click(browser: Browser, address: str) -> None:
+    with opened(browser, address) as page:
+        page.goto("./?q=statins+and+muscle+pain")
+        page.emulate_media(media="print")
+        expect(page.get_by_role("search")).to_be_hidden()
+        expect(page.locator("details.rest p").first).to_be_visible()
+        expect(page.get_by_role("link", name="Similar articles").first).to_be_hidden()
