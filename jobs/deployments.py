@@ -5,6 +5,7 @@ of the protocol that the service wants, and sends what comes together in one cal
 """
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
@@ -19,6 +20,8 @@ from ray.serve.handle import DeploymentHandle
 from actors.api import create_app
 from actors.assembly import check_encoder, load_encoder, load_reranker, ranking
 from actors.coalescer import Coalescer
+from actors.front import Front
+from actors.json_log import log_to
 from actors.problems import RETRY_SECONDS
 from actors.service import SearchService
 from actors.version_searcher import VersionSearcher
@@ -31,8 +34,11 @@ from schemas.manifest import IndexVersion
 from schemas.protocols import ArticleText, Key, Lookup, Match, Query, RerankScore, Scoring, Stored, Vector
 
 
-def application(config: Config, version: IndexVersion) -> serve.Application:
-    """Return the deployments, bound to one another; they begin with a version, and follow CURRENT."""
+def application(config: Config, version: IndexVersion, key_digests: frozenset[str] = frozenset()) -> serve.Application:
+    """Return the deployments, bound to one another; they begin with a version, and follow CURRENT.
+
+    A request needs one of the API keys whose sha256 are given; if none are, it needs no key.
+    """
     threads = available_threads()
     parts: dict[str, tuple[Callable[[], Any], DeploymentConfig]] = {
         "encoder": (partial(load_encoder, config, version, threads), config.serve.encoder),
@@ -41,7 +47,7 @@ def application(config: Config, version: IndexVersion) -> serve.Application:
     if config.rerank.kind != "none":
         parts["reranker"] = (partial(load_reranker, config, threads), config.serve.reranker)
     handles = {name: _deployment(Part, name, settings).bind(load) for name, (load, settings) in parts.items()}
-    return _deployment(serve.ingress()(Api), "api", config.serve.api).bind(config, version, handles)
+    return _deployment(serve.ingress()(Api), "api", config.serve.api).bind(config, version, handles, key_digests)
 
 
 def load_searcher(config: Config, version: IndexVersion) -> VersionSearcher:
@@ -108,11 +114,16 @@ class Remote:
                 waiting=settings.max_waiting,
             )
 
-        self._encode, self._search, self._stored, self._score = map(method, ("encode", "search", "stored", "score"))
+        self._encode, self._count = map(method, ("encode", "count"))
+        self._search, self._stored, self._score = map(method, ("search", "stored", "score"))
 
     async def encode(self, texts: list[Query | ArticleText]) -> list[Vector]:
         """See `Encoder`."""
         return await self._encode.ask(texts)
+
+    async def count(self, texts: list[Query | ArticleText]) -> list[int]:
+        """See `Encoder`."""
+        return await self._count.ask(texts)
 
     async def search(self, lookups: list[Lookup]) -> list[list[Match]]:
         """See `Searcher`."""
@@ -146,8 +157,15 @@ class Remote:
 class Api:
     """The HTTP side: parses, validates, and runs the search service over the handles."""
 
-    def __init__(self, config: Config, version: IndexVersion, handles: dict[str, DeploymentHandle[Any]]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        version: IndexVersion,
+        handles: dict[str, DeploymentHandle[Any]],
+        key_digests: frozenset[str] = frozenset(),
+    ) -> None:
         """`handles` lead to the deployments encoder, searcher and perhaps reranker."""
+        log_to(sys.stderr)
         layout, settings = open_layout(config), config.serve
         encoder, searcher = (Remote(name, handles[name], getattr(settings, name)) for name in ("encoder", "searcher"))
         second = None
@@ -162,7 +180,9 @@ class Api:
 
         Follower(partial(served_version, layout), arrived).start()
         self._service, self._seconds = SearchService(versions, encoder, searcher, second), settings.seconds
+        # Ray Serve tells the request id in a header of its own accord.
+        self._front = Front(key_digests, settings.cors_origins, settings.log_queries, tell_id=False)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Return the application, as Ray Serve asks for it after construction."""
-        return create_app(self._service, self._seconds)
+        return create_app(self._service, self._seconds, self._front)
