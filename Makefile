@@ -31,7 +31,7 @@ test: install  ## lint, format, types, import rules, tests
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-logo
-	@infra/install_browser.sh
+	@infra/install_test_programs.sh
 	$(VENV)/bin/pytest
 
 fix: install  ## let ruff put lint and format right

@@ -7,14 +7,17 @@ from fastapi import FastAPI, Path, Query, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
-from actors.limits import BodyLimit, within
+from actors.compatible import compatible_routes
+from actors.description import describe
+from actors.front import Front, put_before
+from actors.limits import within
 from actors.page import add_page
-from actors.problems import handle_problems
+from actors.problems import PROBLEMS, handle_problems
+from actors.request_facts import note
 from actors.service import SearchService
 from schemas.search import (
     MAX_K,
     ArticleResponse,
-    Problem,
     Readiness,
     SearchRequest,
     SearchResponse,
@@ -23,38 +26,42 @@ from schemas.search import (
 )
 
 ArticleId = Annotated[str, Path(min_length=1, max_length=100, description="The PMID, or the corpus's own id.")]
-PROBLEMS: dict[int | str, dict[str, object]] = {
-    404: {"model": Problem},
-    422: {"model": Problem},
-    429: {"model": Problem},
-    503: {"model": Problem},
-    504: {"model": Problem},
-}
 
 
 Metrics = Callable[[], Awaitable[str]]
 
 
-def create_app(service: SearchService, seconds: float, metrics: Metrics | None = None) -> FastAPI:
-    """Return the ASGI application, whose requests may take so long; its documentation is at `/docs`.
+def create_app(
+    service: SearchService, seconds: float, front: Front | None = None, metrics: Metrics | None = None
+) -> FastAPI:
+    """Return the ASGI application, whose requests may take so long. It describes itself at `/openapi.json`.
 
-    `metrics` returns what Prometheus is told, in its text format.
+    FastAPI's pages for that are off: their scripts come from another host. `metrics` returns what Prometheus is told,
+    in its text format.
     """
-    app = FastAPI(title="pubray", description="Dense search over PubMed with re-ranking.", responses=PROBLEMS)
-    app.add_middleware(BodyLimit)
+    description = "Dense search over PubMed with re-ranking."
+    app = FastAPI(title="pubray", description=description, responses=PROBLEMS, docs_url=None, redoc_url=None)
+    front = front or Front()
+    put_before(app, front)
     handle_problems(app)
+    describe(app, keys=bool(front.key_digests))
+    app.include_router(compatible_routes(service.models, seconds))
     add_page(app, service, seconds)
 
     @app.post("/v1/search", response_model=SearchResponse | SearchResponses)
     async def search(request: SearchRequest) -> Response:
         """Return the k articles that answer a query best; for a list of queries, those of each."""
+        note(query=request.query)
         found = await within(seconds, service.search(request))
+        note(version=found[0].version, stages=found[0].milliseconds)
         return _json(found[0] if isinstance(request.query, str) else SearchResponses(results=tuple(found)))
 
     @app.get("/v1/articles/{id}", response_model=ArticleResponse)
     async def article(id_: Annotated[ArticleId, Path(alias="id")]) -> Response:
         """Return an article."""
-        return _json(await within(seconds, service.article(id_)))
+        found = await within(seconds, service.article(id_))
+        note(version=found.version)
+        return _json(found)
 
     @app.get("/v1/similar/{id}", response_model=SearchResponse)
     async def similar(
@@ -63,7 +70,9 @@ def create_app(service: SearchService, seconds: float, metrics: Metrics | None =
     ) -> Response:
         """Return the articles whose vectors are nearest to that of an article."""
         request = SearchRequest(query=id_, k=k, rerank=False)
-        return _json(await within(seconds, service.similar(id_, request)))
+        found = await within(seconds, service.similar(id_, request))
+        note(version=found.version, stages=found.milliseconds)
+        return _json(found)
 
     @app.get("/version")
     async def version() -> VersionInfo:

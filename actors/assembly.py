@@ -5,9 +5,10 @@ from pathlib import Path
 from actors.conversion import with_safetensors
 from actors.encoder import ArticleTower, QueryTower
 from actors.models import model_folder
+from actors.ranking import Ranking
 from actors.rerankers import CrossEncoderReranker, MaxSimReranker
 from actors.searcher import IndexSearcher
-from actors.service import Ranking, SearchService
+from actors.service import SearchService
 from actors.towers import Towers
 from actors.versions import Versions
 from schemas.config import Config

@@ -22,11 +22,9 @@ from schemas.search import MAX_QUERY_CHARS, SearchResponse
 
 WEB = Path(__file__).parent / "web"
 MEDIA_TYPES = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
-SECURE = {
+OWN_FILES = {
     "content-security-policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 }
 # What was asked for stays between a reader and the service.
 UNKEPT = {"cache-control": "no-cache, private"}
@@ -51,7 +49,7 @@ def add_page(app: FastAPI, service: SearchService, seconds: float) -> None:
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def page(request: Request) -> Response:
         view = await _view(request, service, seconds)
-        headers = SECURE | UNKEPT | retry_after(view.status)
+        headers = OWN_FILES | UNKEPT | retry_after(view.status)
         return HTMLResponse(template.render(view=view), view.status, headers)
 
     @app.api_route("/static/{name}", methods=["GET", "HEAD"], include_in_schema=False)
@@ -60,7 +58,7 @@ def add_page(app: FastAPI, service: SearchService, seconds: float) -> None:
             raise HTTPException(HTTPStatus.NOT_FOUND, "the page has no such file")
         file = files[name]
         etag = f'"{file.digest}"'
-        headers = SECURE | {"etag": etag} | (FOR_A_YEAR if v == file.digest else CHECKED)
+        headers = OWN_FILES | {"etag": etag} | (FOR_A_YEAR if v == file.digest else CHECKED)
         if etag in request.headers.get("if-none-match", ""):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
         return Response(file.content, headers=headers, media_type=file.media_type)

@@ -1,17 +1,29 @@
 """Errors as problem JSON (RFC 9457)."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from schemas.errors import DeadlineError, InputError, OverloadedError, PubrayError, ServiceError, UnknownError
-from schemas.search import Problem
+from actors.request_facts import request_id, request_path
+from schemas.errors import (
+    DeadlineError,
+    InputError,
+    OverloadedError,
+    ProtocolError,
+    PubrayError,
+    ServiceError,
+    UnknownError,
+)
+from schemas.search import OpenAIError, Problem
 
 STATUS: dict[type[PubrayError], HTTPStatus] = {
     UnknownError: HTTPStatus.NOT_FOUND,
+    ProtocolError: HTTPStatus.BAD_REQUEST,
     InputError: HTTPStatus.UNPROCESSABLE_ENTITY,
     OverloadedError: HTTPStatus.TOO_MANY_REQUESTS,
     DeadlineError: HTTPStatus.GATEWAY_TIMEOUT,
@@ -21,35 +33,38 @@ STATUS: dict[type[PubrayError], HTTPStatus] = {
 RETRY_SECONDS = 1
 RETRIED = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 """The same request may succeed later."""
+MEDIA_TYPE = "application/problem+json"
+MAX_FIELD_CHARS = 50
+OPENAI_PATHS = {"/v1/embeddings", "/v1/models"}
+"""Where an error has OpenAI's form too: without it their client says the status and nothing else."""
+DOCUMENTED = (400, 401, 404, 413, 422, 429, 500, 503, 504)
+"""What any route may answer."""
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": HTTPStatus(status).phrase,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+    for status in DOCUMENTED
+}
 
 
 def handle_problems(app: FastAPI) -> None:
     """Let an application answer its errors so."""
 
     @app.exception_handler(HTTPException)
-    async def failed(_: Request, error: HTTPException) -> JSONResponse:
-        return problem(HTTPStatus(error.status_code), error.detail)
+    async def failed(_: Request, error: HTTPException) -> Response:
+        return problem(HTTPStatus(error.status_code), error.detail, error.headers)
 
     @app.exception_handler(PubrayError)
-    async def refused(_: Request, error: PubrayError) -> JSONResponse:
+    async def refused(_: Request, error: PubrayError) -> Response:
         status = status_of(error)
         if status is None:
             raise error
         return problem(status, str(error))
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(_explain(e) for e in error.errors()))
-
-    @app.exception_handler(Exception)
-    async def broken(_: Request, error: Exception) -> JSONResponse:
-        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the service failed; its log has the reason")
-
-
-def problem(status: HTTPStatus, detail: str) -> JSONResponse:
-    """Return an error answer, which says when to try again where that helps."""
-    content = Problem(title=status.phrase, status=status, detail=detail).model_dump()
-    return JSONResponse(content, status, retry_after(status), media_type="application/problem+json")
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, explain(error))
 
 
 def status_of(error: PubrayError) -> HTTPStatus | None:
@@ -62,8 +77,28 @@ def retry_after(status: HTTPStatus) -> dict[str, str]:
     return {"retry-after": str(RETRY_SECONDS)} if status in RETRIED else {}
 
 
+def problem(status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Return an error answer; it says when to try again where that helps, and asks for a key where one is missing."""
+    code = status.name.lower()
+    content = Problem(
+        title=status.phrase,
+        status=status,
+        detail=detail,
+        request_id=request_id(),
+        error=OpenAIError(message=detail, type=code, code=code) if request_path() in OPENAI_PATHS else None,
+    )
+    all_headers = dict(headers or {}) | retry_after(status)
+    if status == HTTPStatus.UNAUTHORIZED:
+        all_headers["www-authenticate"] = 'Bearer realm="pubray"'
+    return Response(content.model_dump_json(exclude_none=True), status, all_headers, MEDIA_TYPE)
+
+
+def explain(error: RequestValidationError) -> str:
+    """Say in one clause each which fields are wrong and why, without echoing a long value."""
+    return "; ".join(_explain(one) for one in error.errors())
+
+
 def _explain(error: dict[str, object]) -> str:
-    """Say in one clause which field is wrong and why, without echoing a long value."""
     location = error["loc"]
     field = ".".join(str(part) for part in location[1:]) if isinstance(location, tuple) else ""
-    return f"{field or 'body'}: {str(error['msg']).lower()}"
+    return f"{field[:MAX_FIELD_CHARS] or 'body'}: {str(error['msg']).lower()}"

@@ -4,37 +4,25 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from actors.answer_cache import AnswerCache
 from actors.hits import Ranked, article_response, hits
 from actors.meter import Meter, SilentMeter
+from actors.model_service import ModelService
+from actors.ranking import Ranking
 from actors.versions import Versions
 from schemas.errors import InputError, ServiceError, UnknownError
 from schemas.manifest import IndexVersion
-from schemas.protocols import Encoder, Key, Lookup, Match, Query, Reranker, Scoring, Searcher, Stored
+from schemas.protocols import Encoder, Key, Lookup, Match, Query, Scoring, Searcher, Stored
 from schemas.search import (
     ArticleResponse,
     Readiness,
-    ScoreKind,
     SearchRequest,
     SearchResponse,
     VersionInfo,
 )
 
 SILENT = SilentMeter()
-
-
-class Ranking(NamedTuple):
-    """The second stage."""
-
-    reranker: Reranker
-    name: str
-    score_kind: ScoreKind
-    candidates: int
-    """How many articles it sees unless a request says otherwise."""
-    seconds: float | None
-    """How long it may take, None: any time. Hits are returned as retrieved if it takes longer or does not answer."""
 
 
 class SearchService:
@@ -53,6 +41,7 @@ class SearchService:
         """Join the parts; the answers to the latest `cached` requests are kept."""
         self._versions, self._encoder, self._searcher, self._ranking = versions, encoder, searcher, ranking
         self._cache, self._meter = AnswerCache(cached), meter
+        self.models = ModelService(versions, encoder, ranking)
 
     def version(self) -> VersionInfo:
         """Return what is being served."""

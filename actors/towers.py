@@ -1,10 +1,11 @@
 """Both towers of an encoder behind one seam."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 
 from actors.encoder import ArticleTower, QueryTower
+from retrieval.tokens import Tokens
 from schemas.protocols import ArticleText, Query, Vector
 
 
@@ -19,18 +20,33 @@ class Towers:
         """See `Encoder`."""
         return await asyncio.to_thread(self._vectors, texts)
 
+    async def count_tokens(self, texts: list[Query | ArticleText]) -> list[int]:
+        """See `Encoder`."""
+        return await asyncio.to_thread(self._counts, texts)
+
     @cached_property
     def _article_tower(self) -> ArticleTower:
         return self._load()
 
     def _vectors(self, texts: list[Query | ArticleText]) -> list[Vector]:
+        found: dict[int, Vector] = {}
+        for tower, places, tokens in self._tokens(texts):
+            found |= zip(places, tower.vectors(tokens), strict=True)
+        return [found[i] for i in range(len(texts))]
+
+    def _counts(self, texts: list[Query | ArticleText]) -> list[int]:
+        found: dict[int, int] = {}
+        for _, places, tokens in self._tokens(texts):
+            found |= zip(places, (len(one.ids) for one in tokens), strict=True)
+        return [found[i] for i in range(len(texts))]
+
+    def _tokens(
+        self, texts: list[Query | ArticleText]
+    ) -> Iterator[tuple[QueryTower | ArticleTower, list[int], list[Tokens]]]:
+        """Yield each tower that is needed, the places of its texts, and their tokens."""
         queries = {i: text for i, text in enumerate(texts) if isinstance(text, Query)}
         articles = {i: text for i, text in enumerate(texts) if isinstance(text, ArticleText)}
-        found: dict[int, Vector] = {}
         if queries:
-            tower = self.query_tower
-            found |= zip(queries, tower.vectors(tower.tokens([*queries.values()])), strict=True)
+            yield self.query_tower, [*queries], self.query_tower.tokens([*queries.values()])
         if articles:
-            other = self._article_tower
-            found |= zip(articles, other.vectors(other.tokens([*articles.values()])), strict=True)
-        return [found[i] for i in range(len(texts))]
+            yield self._article_tower, [*articles], self._article_tower.tokens([*articles.values()])

@@ -81,7 +81,7 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
             "bytes": {name: _size(config, name) for name in ("articles", "vectors", "segments")},
         }
         if options.serve:
-            out(f"\nThe service is up at {url} (documentation: {url}/docs); Ctrl-C stops it. Try:\n{_curl(url)}")
+            out(f"\nThe service is up at {url} (described at {url}/openapi.json); Ctrl-C stops it. Try:\n{_curl(url)}")
             serve.wait()
     finally:
         serve.shutdown()

@@ -1,43 +1,42 @@
 """The deployments of the search service, and what joins them: api → encoder → searcher → re-ranker.
 
-The classes of `actors/` know nothing of Ray. `Part` holds one of them in a replica; `Remote` gives a handle the face
-of the protocol that the service wants, and sends what comes together in one call.
+The classes of `actors/` know nothing of Ray. `Part` holds one of them in a replica; jobs/remotes.py gives a handle the
+face of the protocol that the service wants.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import sys
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
 from ray import serve
-from ray.exceptions import ActorDiedError, ActorUnavailableError
 from ray.serve.config import BackpressureConfig
-from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
 from actors.api import create_app
 from actors.assembly import check_servable, load_encoder, load_reranker, ranking
-from actors.coalescer import Coalescer
-from actors.meter import Meter
+from actors.front import Front
+from actors.json_log import log_to
 from actors.problems import RETRY_SECONDS
-from actors.searcher import Count, Found, Named
 from actors.service import SearchService
-from actors.shards import Counting, Display, Scan, ShardedSearcher
+from actors.shards import ShardedSearcher
 from actors.version_searcher import VersionSearcher
 from actors.versions import Follower, Versions
 from jobs.metrics import ServiceMetrics, node_metrics
+from jobs.remotes import RemoteEncoder, RemoteReranker, RemoteSearcher
 from jobs.store import open_layout, served_version
 from jobs.threads import available_threads
-from schemas.article import DisplayArticle
 from schemas.config import Config, DeploymentConfig
-from schemas.errors import OverloadedError, PubrayError, UnavailableError
+from schemas.errors import PubrayError
 from schemas.manifest import IndexVersion
-from schemas.protocols import ArticleText, Key, Lookup, Match, Query, RerankScore, Scoring, Stored, Vector
 
 
-def application(config: Config, version: IndexVersion) -> serve.Application:
-    """Return the deployments, bound to one another; they begin with a version, and follow CURRENT."""
+def application(config: Config, version: IndexVersion, key_digests: frozenset[str] = frozenset()) -> serve.Application:
+    """Return the deployments, bound to one another; they begin with a version, and follow CURRENT.
+
+    A request needs one of the API keys whose sha256 are given; if none are, it needs no key.
+    """
     threads = available_threads()
     parts: dict[str, tuple[Callable[[], Any], DeploymentConfig]] = {
         "encoder": (partial(load_encoder, config, version, threads), config.serve.encoder),
@@ -49,7 +48,7 @@ def application(config: Config, version: IndexVersion) -> serve.Application:
     if config.rerank.kind != "none":
         parts["reranker"] = (partial(load_reranker, config, threads), config.serve.reranker)
     handles = {name: _deployment(Part, name, settings).bind(load) for name, (load, settings) in parts.items()}
-    return _deployment(serve.ingress()(Api), "api", config.serve.api).bind(config, version, handles)
+    return _deployment(serve.ingress()(Api), "api", config.serve.api).bind(config, version, handles, key_digests)
 
 
 def searchers(config: Config) -> list[str]:
@@ -106,94 +105,26 @@ async def answers(method: Callable[[list[Any]], Awaitable[list[Any]]], items: li
         return [answer for item in items for answer in await answers(method, [item])]
 
 
-METHODS = ("encode", "search", "stored", "score", "count", "scan", "named", "display")
-"""Of all parts together."""
-
-
-class Remote:
-    """A handle as encoder, searcher or re-ranker."""
-
-    def __init__(self, name: str, handle: DeploymentHandle[Any], settings: DeploymentConfig, meter: Meter) -> None:
-        """`handle` leads to replicas of a `Part`."""
-        self._name, self._handle, self._meter = name, handle, meter
-
-        def method(name: str) -> Coalescer[Any, Any]:
-            return Coalescer(
-                partial(self._call, name),
-                name=self._name,
-                calls=settings.max_calls,
-                batch=settings.max_batch_size,
-                waiting=settings.max_waiting,
-            )
-
-        self._methods = {name: method(name) for name in METHODS}
-
-    async def encode(self, texts: list[Query | ArticleText]) -> list[Vector]:
-        """See `Encoder`."""
-        return await self._methods["encode"].ask(texts)
-
-    async def search(self, lookups: list[Lookup]) -> list[list[Match]]:
-        """See `Searcher`."""
-        return await self._methods["search"].ask(lookups)
-
-    async def stored(self, keys: list[Key]) -> list[Stored | None]:
-        """See `Searcher`."""
-        return await self._methods["stored"].ask(keys)
-
-    async def count(self, asked: list[Counting]) -> list[Count]:
-        """See `Shard`."""
-        return await self._methods["count"].ask(asked)
-
-    async def scan(self, scans: list[Scan]) -> list[Found]:
-        """See `Shard`."""
-        return await self._methods["scan"].ask(scans)
-
-    async def named(self, lookups: list[Lookup]) -> list[Named | None]:
-        """See `Shard`."""
-        return await self._methods["named"].ask(lookups)
-
-    async def display(self, asked: list[Display]) -> list[list[DisplayArticle]]:
-        """See `Shard`."""
-        return await self._methods["display"].ask(asked)
-
-    async def score(self, scorings: list[Scoring]) -> list[list[RerankScore]]:
-        """See `Reranker`."""
-        return await self._methods["score"].ask(scorings)
-
-    def _waiting(self) -> int:
-        return sum(method.waiting for method in self._methods.values())
-
-    async def _call(self, method: str, items: list[Any]) -> Sequence[Any]:
-        """Ask a replica, and another one if it dies meanwhile: all methods only read."""
-        self._meter.call(self._name, len(items), self._waiting())
-        for last in (False, True):
-            response = self._handle.call.remote(method, items)
-            try:
-                return list(await response)
-            except asyncio.CancelledError:
-                response.cancel()  # type: ignore[no-untyped-call]
-                raise
-            except BackPressureError:
-                raise OverloadedError(f"every {self._name} is busy; try again") from None
-            except (ActorDiedError, ActorUnavailableError, DeploymentUnavailableError):
-                if last:
-                    raise UnavailableError(f"the {self._name} does not answer; try again") from None
-        raise AssertionError
-
-
 class Api:
     """The HTTP side: parses, validates, and runs the search service over the handles."""
 
-    def __init__(self, config: Config, version: IndexVersion, handles: dict[str, DeploymentHandle[Any]]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        version: IndexVersion,
+        handles: dict[str, DeploymentHandle[Any]],
+        key_digests: frozenset[str] = frozenset(),
+    ) -> None:
         """`handles` lead to the deployments encoder, searcher and perhaps reranker."""
+        log_to(sys.stderr)
         layout, settings = open_layout(config), config.serve
         meter = ServiceMetrics()
-        encoder = Remote("encoder", handles["encoder"], settings.encoder, meter)
-        shards = [Remote(name, handles[name], settings.searcher, meter) for name in searchers(config)]
+        encoder = RemoteEncoder("encoder", handles["encoder"], settings.encoder, meter)
+        shards = [RemoteSearcher(name, handles[name], settings.searcher, meter) for name in searchers(config)]
         searcher = shards[0] if len(shards) == 1 else ShardedSearcher(shards)
         second = None
         if "reranker" in handles:
-            reranker = Remote("reranker", handles["reranker"], settings.reranker, meter)
+            reranker = RemoteReranker("reranker", handles["reranker"], settings.reranker, meter)
             second = ranking(config, reranker, config.rerank.seconds)
         versions = Versions(version)
 
@@ -204,7 +135,9 @@ class Api:
         Follower(partial(served_version, layout), arrived).start()
         self._service = SearchService(versions, encoder, searcher, second, cached=settings.cached, meter=meter)
         self._seconds = settings.seconds
+        # Ray Serve tells the request id in a header of its own accord.
+        self._front = Front(key_digests, settings.cors_origins, settings.log_queries, tell_id=False)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Return the application, as Ray Serve asks for it after construction."""
-        return create_app(self._service, self._seconds, node_metrics)
+        return create_app(self._service, self._seconds, self._front, node_metrics)

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import signal
 import socket
 import threading
@@ -16,6 +17,7 @@ from jobs.cluster import connect, is_private
 from jobs.console import log
 from jobs.deployments import application
 from jobs.failures import root_cause
+from jobs.keys import load_key_digests
 from jobs.store import open_layout, served_version
 from schemas.config import Config
 from schemas.errors import StoreError, UsageError
@@ -33,7 +35,7 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
     """Serve until Ctrl-C."""
     network = {"host": options.host or config.serve.host, "port": options.port or config.serve.port}
     url = deploy(config.model_copy(update={"serve": config.serve.model_copy(update=network)}))
-    log(f"serve     ready at {url}, its documentation at {url}/docs; Ctrl-C stops it")
+    log(f"serve     ready at {url}, described at {url}/openapi.json; Ctrl-C stops it")
     seconds = wait()
     shutdown()
     return {"url": url, "seconds": round(seconds)}
@@ -48,18 +50,19 @@ def deploy(config: Config) -> str:
     """Start the service; return its URL when it is ready.
 
     Raises:
-        UsageError: the port is in use.
+        UsageError: the port is in use, or an API key is given that is no digest.
         StoreError: there is no CURRENT version, or it belongs to another encoder.
     """
     version = served_version(open_layout(config))
     check_servable(config, version)
+    key_digests = load_key_digests(config.serve, os.environ)
     host, port = config.serve.host, config.serve.port
     _check_port(host, port)
     connect()
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
     serve.start(http_options=HTTPOptions(host=host, port=port))
     try:
-        serve.run(application(config, version), name=APP, route_prefix="/")
+        serve.run(application(config, version, key_digests), name=APP, route_prefix="/")
     except RuntimeError as error:
         details = serve.status().applications[APP]
         failures = [d.message for d in details.deployments.values() if d.message] or [str(root_cause(error))]

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterator
-from typing import Any, Literal, Self, get_origin
+from typing import Annotated, Any, Literal, Self, get_origin
 
 from pydantic import (
     BaseModel,
@@ -139,6 +139,9 @@ class DeploymentConfig(Frozen):
         return self
 
 
+CorsOrigin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")]
+
+
 class ServeConfig(Frozen):
     """The search service."""
 
@@ -148,6 +151,12 @@ class ServeConfig(Frozen):
     """How long a request may take."""
     cached: NonNegativeInt = 1000
     """Requests whose answers an api replica keeps, some 30 kB each."""
+    api_keys: str | None = None
+    """A file with the sha256 of one API key per line, in hex; `#` starts a comment. None: no key is needed."""
+    cors_origins: tuple[CorsOrigin, ...] = ()
+    """Whose pages may call the API from a browser, such as `https://example.org`; `*`: anybody's."""
+    log_queries: bool = False
+    """Log lines have the text of queries, which may say more of a person than is to be kept."""
     api: DeploymentConfig = DeploymentConfig(target_ongoing_requests=32, max_ongoing_requests=256)
     encoder: DeploymentConfig = DeploymentConfig()
     searcher: DeploymentConfig = DeploymentConfig()

@@ -4,7 +4,8 @@ PubrayError            exit 1: the job failed
 ├── UsageError         exit 2: bad arguments or configuration
 ├── InputError         a source file, query file or record that cannot be used; names it
 │   ├── WeightsError   exit 3: the weights of a model are in no folder, and no model hub gives them
-│   └── UnknownError   an id that no article of the version has
+│   ├── UnknownError   an id that no article of the version has, or a part that the service does not have
+│   └── ProtocolError  a request that another service's protocol does not allow
 ├── StoreError         what is asked for is not in the store, or does not belong there
 │   └── IntegrityError a file of the store is truncated, flipped or of another format
 ├── RequestError       a service that cannot be reached, or refuses a search
@@ -39,7 +40,11 @@ class WeightsError(InputError):
 
 
 class UnknownError(InputError):
-    """No article of the version has the id that is asked for."""
+    """No article of the version has the id that is asked for, or the service does not have such a part."""
+
+
+class ProtocolError(InputError):
+    """A request in another service's protocol that is wrong, or that this service cannot do."""
 
 
 class StoreError(PubrayError):

@@ -85,6 +85,10 @@ class Encoder(Protocol):
         """Return one vector (dimension,) per text."""
         ...
 
+    async def count_tokens(self, texts: list[Query | ArticleText]) -> list[int]:
+        """Return how many tokens the tower reads of each text, after cutting, with those that it adds."""
+        ...
+
 
 class Searcher(Protocol):
     """Vectors to articles, best first, ties by PMID."""

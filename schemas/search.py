@@ -187,6 +187,14 @@ class Readiness(Frozen):
     problem: str | None = Field(description="Why it does not.")
 
 
+class OpenAIError(Frozen):
+    """An error as OpenAI's clients read it."""
+
+    message: str
+    type: str
+    code: str
+
+
 class Problem(Frozen):
     """An error as RFC 9457 problem JSON."""
 
@@ -194,3 +202,5 @@ class Problem(Frozen):
     title: str
     status: int
     detail: str
+    request_id: str = Field(description="By which the service's log names the request.")
+    error: OpenAIError | None = Field(None, description="The same for OpenAI's clients, on their routes only.")

@@ -15,7 +15,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 
 from actors.api import create_app
-from actors.service import Ranking, SearchService
+from actors.ranking import Ranking
+from actors.service import SearchService
 from actors.versions import Versions
 from schemas.errors import OverloadedError
 from schemas.protocols import Lookup, Match, RerankScore, Scoring

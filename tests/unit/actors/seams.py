@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from actors.service import Ranking, SearchService
+from actors.ranking import Ranking
+from actors.service import SearchService
 from actors.versions import Versions
 from schemas.article import DisplayArticle
 from schemas.encoder import EncoderSpec, TowerDigests, TowerSpec
@@ -52,6 +53,9 @@ class Lengths:
 
     async def encode(self, texts: list[Query | ArticleText]) -> list[Vector]:
         return [np.array([self._length(text)], np.float32) for text in texts]
+
+    async def count_tokens(self, texts: list[Query | ArticleText]) -> list[int]:
+        return [sum(len(part.split()) for part in text if part) for text in texts]
 
     def _length(self, text: Query | ArticleText) -> int:
         length = sum(len(part or "") for part in text)

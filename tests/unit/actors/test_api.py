@@ -74,14 +74,20 @@ def test_health_is_told() -> None:
 def test_the_api_describes_itself() -> None:
     schema = call("GET", "/openapi.json").json()
     searches = {"/v1/search", "/v1/articles/{id}", "/v1/similar/{id}"}
-    assert set(schema["paths"]) == searches | {"/version", "/healthz", "/readyz"}
-    assert set(schema["paths"]["/v1/search"]["post"]["responses"]) == {"200", "404", "422", "429", "503", "504"}
-    assert call("GET", "/docs").status_code == 200
+    compatible = {"/v1/models", "/v1/embeddings", "/v1/rerank", "/v2/rerank", "/rerank"}
+    assert set(schema["paths"]) == searches | compatible | {"/version", "/healthz", "/readyz"}
+    answers = {"200", "400", "401", "404", "413", "422", "429", "500", "503", "504"}
+    assert set(schema["paths"]["/v1/search"]["post"]["responses"]) == answers
     request = schema["components"]["schemas"]["SearchRequest"]["properties"]
     assert request["filters"]["examples"] == [[{"field": "year", "op": ">=", "value": 2020}]]
     condition = schema["components"]["schemas"]["Condition"]["properties"]
     assert condition["field"]["enum"] == [*get_args(FilterField)]
     assert condition["op"]["enum"] == [*get_args(Operator)]
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+def test_no_page_has_scripts_from_another_host(path: str) -> None:
+    assert_problem(call("GET", path), 404)
 
 
 @pytest.mark.parametrize(

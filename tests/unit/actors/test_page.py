@@ -14,7 +14,8 @@ from lxml import html
 from actors.api import create_app
 from actors.page import MEDIA_TYPES
 from actors.page_address import LAST_PAGE
-from actors.service import Ranking, SearchService
+from actors.ranking import Ranking
+from actors.service import SearchService
 from actors.versions import Versions
 from schemas.article import DisplayArticle
 from schemas.errors import DeadlineError, NotReadyError, OverloadedError, ServiceError

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.service import Ranking, SearchService
+from actors.ranking import Ranking
+from actors.service import SearchService
 from actors.versions import Versions
 from schemas.errors import InputError, UnavailableError, UnknownError
 from schemas.filters import Condition, Wanted

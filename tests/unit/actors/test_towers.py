@@ -33,3 +33,5 @@ def test_each_text_goes_through_its_own_tower_and_keeps_its_place(tiny_encoder: 
     np.testing.assert_allclose(np.stack(mixed[1::2]), expected, rtol=0, atol=1e-5)
     np.testing.assert_allclose(np.stack(mixed[::2]), article.vectors(article.tokens(ARTICLES)), rtol=0, atol=1e-5)
     assert len(loaded) == 1
+    counts = asyncio.run(towers.count_tokens([ARTICLES[0], QUERIES[0]]))
+    assert counts == [len(article.tokens(ARTICLES)[0].ids), len(query.tokens(QUERIES)[0].ids)]

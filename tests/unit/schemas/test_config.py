@@ -84,6 +84,7 @@ def test_a_missing_key_is_named_with_how_to_give_it(key: str) -> None:
         ("index.nlist", -1, "input should be greater than or equal to 0"),
         ("index.recall_floor", 1.5, "input should be less than or equal to 1"),
         ("serve.port", 65536, "input should be less than or equal to 65535"),
+        ("serve.log_queries", "maybe", "input should be a valid boolean"),
         ("serve.api.min_replicas", 0, "input should be greater than 0"),
         ("serve.api.max_replicas", -1, "input should be greater than 0"),
         ("index.candidates", "many", "input should be a valid integer"),
@@ -94,6 +95,12 @@ def test_a_missing_key_is_named_with_how_to_give_it(key: str) -> None:
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(key: str, value: object, what: str) -> None:
     assert refusal(key, value).startswith(f"my.toml: {key} = {value!r}: {what}")
+
+
+@pytest.mark.parametrize("origin", ["example.org", "https://example.org/", "https://example.org/page", "null", ""])
+def test_an_origin_is_a_scheme_and_a_host(origin: str) -> None:
+    shown = f"my.toml: serve.cors_origins.0 = {origin!r}: string should match pattern"
+    assert refusal("serve.cors_origins", [origin]).startswith(shown)
 
 
 def test_an_empty_range_of_replicas_is_refused() -> None:

@@ -1,0 +1,51 @@
+"""What is known of the request under way: its id, its path, and what its log line is to say."""
+
+import re
+import uuid
+from contextvars import ContextVar, Token
+from dataclasses import dataclass, field
+from typing import Any
+
+ACCEPTED = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+"""A client's own request id: safe in headers and logs."""
+
+
+@dataclass
+class Facts:
+    """One request."""
+
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    path: str = ""
+    noted: dict[str, Any] = field(default_factory=dict)
+
+
+_current: ContextVar[Facts | None] = ContextVar("request", default=None)
+
+
+def begin(asked: str | None, path: str) -> tuple[Facts, Token[Facts | None]]:
+    """Begin a request, by the id that its client asks for, if that can be had; `end` takes the token."""
+    facts = Facts(path=path)
+    if asked and ACCEPTED.fullmatch(asked):
+        facts.id = asked
+    return facts, _current.set(facts)
+
+
+def end(token: Token[Facts | None]) -> None:
+    """End the request."""
+    _current.reset(token)
+
+
+def note(**facts: Any) -> None:
+    """Let the log line of the request under way, if there is one, say more; what is None is not said."""
+    if current := _current.get():
+        current.noted |= {name: value for name, value in facts.items() if value is not None}
+
+
+def request_id() -> str:
+    """Return the id of the request under way; outside of one a new one."""
+    return (_current.get() or Facts()).id
+
+
+def request_path() -> str:
+    """Return the path of the request under way; outside of one none."""
+    return (_current.get() or Facts()).path

@@ -1,0 +1,35 @@
+import pytest
+
+from actors.api import create_app
+from tests.unit.actors.seams import SECONDS, Shelf, joined
+from tests.unit.actors.serving import ask
+
+APP = create_app(joined(Shelf([1])), SECONDS)
+
+
+def test_a_field_whose_name_is_half_a_character_is_a_problem_as_any_other() -> None:
+    body = b'{"query": "x", "\\ud800": 1}'
+    answer = ask(APP, "POST", "/v1/search", content=body, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+
+
+def test_a_long_name_of_a_field_is_not_echoed() -> None:
+    answer = ask(APP, "POST", "/v1/search", json={"query": "x", "y" * 10_000: 1})
+    assert len(answer.json()["detail"]) < 100
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"query": "x", "k": ' + b"9" * 10_000 + b"}"])
+def test_a_body_that_no_parser_takes_is_the_clients_fault(body: bytes) -> None:
+    answer = ask(APP, "POST", "/v1/search", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code in (400, 422)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_wrong_method_names_the_right_ones() -> None:
+    answer = ask(APP, "PUT", "/v1/search")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+
+def test_only_openais_routes_have_errors_in_openais_form_too() -> None:
+    assert "error" not in ask(APP, "POST", "/v1/search", json={}).json()
+    assert ask(APP, "POST", "/v1/embeddings", json={}).json()["error"]["code"] == "bad_request"
