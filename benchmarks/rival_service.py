@@ -1,42 +1,41 @@
-"""The service that one writes in an afternoon: FastAPI, sentence-transformers, faiss. A rival of `benchmarks/serve.py`.
+"""The service that one writes in an afternoon: FastAPI, sentence-transformers, and faiss or LanceDB.
 
-    python -m benchmarks.rival_service STORE PORT
+    rival_service.py faiss|lancedb FOLDER MODEL PORT PACKAGES
 
-The same model and articles; HNSW, whose recall@10 is that of pubray's lists (.99), over float32 vectors in memory.
+A rival of benchmarks/serve.py, with nothing of pubray: the same model folder, vectors and articles, at the recall@10 of
+pubray's lists or above (.99; benchmarks/index.py). faiss: HNSW over float32 vectors in memory. LanceDB: IVF_RQ with
+refine, which runs in an environment of its own that borrows what it lacks from the folder PACKAGES.
 """
 
+import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
-import uvicorn
-from fastapi import FastAPI
-from sentence_transformers import SentenceTransformer
-
-from actors.models import model_folder
-from actors.searcher import IndexSearcher
-from jobs.config import load_config
-from jobs.store import open_layout, served_version
 
 LINKS, EF_SEARCH, EF_CONSTRUCTION = 32, 64, 100
+PROBES, REFINE = 64, 2
+Found = list[tuple[int, float]]
 
 
 def main() -> None:
     """Serve until the process is ended."""
-    store, port = sys.argv[1:]
-    config = load_config(None, [], {"PUBRAY_STORE": store})
-    searcher = IndexSearcher(open_layout(config), served_version(open_layout(config)))
-    query = config.encoder.query
-    model = SentenceTransformer(str(model_folder(query.model, query.revision, Path(config.cache))))
-    index = faiss.IndexHNSWFlat(config.encoder.dimension, LINKS, faiss.METRIC_INNER_PRODUCT)
-    index.hnsw.efConstruction, index.hnsw.efSearch = EF_CONSTRUCTION, EF_SEARCH
-    articles: list[dict[str, Any]] = []
-    for segment in searcher.segments:
-        index.add(segment.rows.astype(np.float32))
-        articles += [article._asdict() for article in segment.display.read(np.arange(segment.manifest.rows))]
+    kind, folder, model, port, packages = sys.argv[1:]
+    sys.path.append(packages)
+    serve({"faiss": faiss_search, "lancedb": lancedb_search}[kind](Path(folder)), Path(folder), model, int(port))
+
+
+def serve(search: Callable[["np.ndarray"], Found], folder: Path, model: str, port: int) -> None:
+    """Answer over HTTP."""
+    import uvicorn
+    from fastapi import FastAPI
+    from sentence_transformers import SentenceTransformer
+
+    encoder = SentenceTransformer(model)
+    articles = [json.loads(line) for line in (folder / "articles.jsonl").read_text().splitlines()]
     app = FastAPI()
 
     @app.get("/readyz")
@@ -44,14 +43,41 @@ def main() -> None:
         return {"status": "ok"}
 
     @app.post("/v1/search")
-    def search(body: dict[str, Any]) -> dict[str, Any]:
-        vectors = model.encode([body["query"]], normalize_embeddings=True)
-        scores, rows = index.search(vectors, 10)
-        return {
-            "hits": [{"score": float(s), **articles[row]} for s, row in zip(scores[0], rows[0].tolist(), strict=True)]
-        }
+    def answer(body: dict[str, Any]) -> dict[str, Any]:
+        [vector] = encoder.encode([body["query"]], normalize_embeddings=True)
+        return {"hits": [{"score": score, **articles[row]} for row, score in search(vector)]}
 
-    uvicorn.run(app, port=int(port), log_level="error")
+    uvicorn.run(app, port=port, log_level="error")
+
+
+def faiss_search(folder: Path) -> Callable[["np.ndarray"], Found]:
+    """Return a search in an HNSW index."""
+    import faiss
+
+    vectors = np.load(folder / "vectors.npy")
+    index = faiss.IndexHNSWFlat(vectors.shape[1], LINKS, faiss.METRIC_INNER_PRODUCT)
+    index.hnsw.efConstruction, index.hnsw.efSearch = EF_CONSTRUCTION, EF_SEARCH
+    index.add(vectors)
+
+    def search(vector: "np.ndarray") -> Found:
+        scores, rows = index.search(vector[None], 10)
+        return list(zip(rows[0].tolist(), scores[0].tolist(), strict=True))
+
+    return search
+
+
+def lancedb_search(folder: Path) -> Callable[["np.ndarray"], Found]:
+    """Return a search in the table that rival_lancedb.py has built."""
+    import lancedb  # type: ignore[import-not-found]
+
+    table = lancedb.connect(str(folder / "lance-IVF_RQ")).open_table("rows")
+
+    def search(vector: "np.ndarray") -> Found:
+        query = table.search(vector).distance_type("cosine").nprobes(PROBES).refine_factor(REFINE)
+        found = query.select(["id", "_distance"]).limit(10).to_arrow()
+        return list(zip(found["id"].to_pylist(), found["_distance"].to_pylist(), strict=True))
+
+    return search
 
 
 if __name__ == "__main__":

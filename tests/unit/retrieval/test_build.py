@@ -2,7 +2,6 @@
 
 import filecmp
 import itertools
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from retrieval import build as build_module
-from retrieval import quantizer as quantizer_module
 from retrieval.build import group_rows, shard_of
 from retrieval.search import search
 from retrieval.segment import OpenSegment, write_segment
 from schemas.layout import ARTICLES, SEGMENT_FILES
 from tests.unit.retrieval import corpus
 
-
-@pytest.fixture(scope="module", autouse=True)
-def few_lists_are_found_by_a_graph_too() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(quantizer_module, "GRAPH_LEAST", 1)
-        yield
+pytestmark = pytest.mark.usefixtures("few_lists_are_found_by_a_graph_too")
 
 
 @pytest.mark.parametrize(("factory", "metric"), corpus.TYPES)

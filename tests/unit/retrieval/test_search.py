@@ -1,6 +1,5 @@
 """Design invariants 3 and 5: search over any partition of the rows into segments = search over the whole."""
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from retrieval import quantizer as quantizer_module
 from retrieval.build import shard_of
 from retrieval.search import cut, search, search_exactly
 from retrieval.segment import OpenSegment
@@ -19,12 +17,7 @@ from retrieval.topk import exact_search
 from tests.unit.retrieval import corpus
 from tests.unit.retrieval.history import FILES, File, Store, replayed
 
-
-@pytest.fixture(scope="module", autouse=True)
-def few_lists_are_found_by_a_graph_too() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(quantizer_module, "GRAPH_LEAST", 1)
-        yield
+pytestmark = pytest.mark.usefixtures("few_lists_are_found_by_a_graph_too")
 
 
 @pytest.mark.parametrize(("factory", "metric"), corpus.TYPES)

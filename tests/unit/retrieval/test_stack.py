@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -7,7 +6,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from retrieval import quantizer as quantizer_module
 from retrieval.build import shard_of
 from retrieval.rowset import RowSet
 from retrieval.search import search
@@ -15,12 +13,7 @@ from retrieval.segment import OpenSegment
 from retrieval.stack import Stack, stack_small
 from tests.unit.retrieval import corpus
 
-
-@pytest.fixture(scope="module", autouse=True)
-def few_lists_are_found_by_a_graph_too() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(quantizer_module, "GRAPH_LEAST", 1)
-        yield
+pytestmark = pytest.mark.usefixtures("few_lists_are_found_by_a_graph_too")
 
 
 @pytest.mark.parametrize(("factory", "metric"), corpus.TYPES)
