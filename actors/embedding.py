@@ -19,7 +19,7 @@ from actors.models import model_folder
 from retrieval.parts import read_range, write_vector_part
 from retrieval.selection import selected
 from retrieval.snapshot import alive_rows
-from retrieval.tokens import Tokens, TowerTokenizer, padded_tokens
+from retrieval.tokens import Tokens, TowerTokenizer
 from schemas.config import Config
 from schemas.errors import PubrayError
 from schemas.layout import Layout
@@ -107,7 +107,6 @@ class EncodeRange:
 
         self._tower = ArticleTower(config.encoder, config.engine, threads=threads, cache=Path(config.cache))
         self._tower.vectors(self._tower.tokens([ArticleText("", "")]))  # loads what the engine loads at first use
-        self._batch_tokens = config.engine.batch_tokens
         self._idle_since: float | None = None
         self._peak: float | None = None
 
@@ -126,7 +125,7 @@ class EncodeRange:
         # Not at the start, when all the other workers start too.
         self._peak = self._peak or self._tower.peak()
         done = EmbedCounts(
-            padded_tokens=padded_tokens(lengths, self._batch_tokens),
+            padded_tokens=self._tower.padded_tokens(texts),
             flops=self._tower.flops(texts),
             peak_flops=self._peak * watch.seconds,
             wait_seconds=waited,

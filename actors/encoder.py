@@ -12,7 +12,7 @@ from actors.models import model_digests, model_folder
 from actors.peak import gemm_peak
 from retrieval.flops import MLP_MATRICES, forward_flops
 from retrieval.pooling import TextVectors, unit
-from retrieval.tokens import TokenBatch, Tokens, TowerTokenizer, pad_id, token_batches
+from retrieval.tokens import TokenBatch, Tokens, TowerTokenizer, pad_id, padded_tokens, token_batches
 from schemas.config import EngineConfig
 from schemas.encoder import EncoderSpec, TowerSpec
 from schemas.protocols import ArticleText, Query
@@ -30,7 +30,7 @@ class _Tower:
         self._tokenizer = TowerTokenizer(folder, tower)
         self._run = load_engine(folder, "encoder", engine, threads=threads, cache=cache)
         self._shapes = json.loads((folder / "config.json").read_text())
-        self._batch_tokens, self._threads = engine.batch_tokens, threads
+        self._rule, self._threads = self._run.batch_rule(engine.batch_tokens), threads
         self._pad = pad_id(folder)
 
     def vectors(self, texts: Sequence[Tokens]) -> Floats:
@@ -54,12 +54,16 @@ class _Tower:
         known = self._shapes.get("model_type") in MLP_MATRICES
         return forward_flops(self._shapes, [len(t.ids) for t in texts]) if known else 0.0
 
+    def padded_tokens(self, texts: Sequence[Tokens]) -> int:
+        """Return how many tokens are computed for texts, padding included."""
+        return padded_tokens([len(t.ids) for t in texts], self._rule)
+
     def peak(self) -> float:
         """Measure the FLOP/s of a matrix product where and as this tower computes: half a second."""
         return gemm_peak(self._run.device, self._run.dtype, self._threads)
 
     def _batches(self, texts: Sequence[Tokens]) -> Iterator[TokenBatch]:
-        return token_batches(texts, self._batch_tokens, self._pad)
+        return token_batches(texts, self._rule, self._pad)
 
 
 class QueryTower(_Tower):

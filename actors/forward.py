@@ -6,11 +6,14 @@ from typing import Literal
 
 import torch
 
-from retrieval.tokens import TokenBatch
+from retrieval.tokens import BatchRule, TokenBatch
 
 Task = Literal["encoder", "classifier"]
 """An encoder gives its token vectors (B, T, D), a sequence classifier its logits (B, labels)."""
 Device = Literal["cpu", "cuda"]
+PADDING: dict[Device, int] = {"cpu": 16, "cuda": 1024}
+"""Tokens that cost as much as beginning one more pass: on a CPU reading the weights (measured: docs/decisions.md), on a
+GPU launching its kernels too (estimated)."""
 Finish = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """What becomes of a model's output where it lies: (output, mask (B, T)) to a tensor of B rows."""
 Pending = Callable[[], torch.Tensor]
@@ -30,6 +33,10 @@ class Engine:
     def __init__(self, forward: Forward, device: Device = "cpu", dtype: torch.dtype = torch.float32) -> None:
         """Use `forward`, which belongs to one kind of engine, and computes there and in that number format."""
         self._forward, self.device, self.dtype = forward, device, dtype
+
+    def batch_rule(self, tokens: int) -> BatchRule:
+        """Return the rule for batches of at most so many padded tokens."""
+        return BatchRule(tokens, PADDING[self.device])
 
     def __call__(self, batch: TokenBatch) -> torch.Tensor:
         """Return the whole output for one batch, on the CPU."""

@@ -49,8 +49,8 @@ class CrossEncoderReranker:
         """
         self._run = load_engine(folder, "classifier", engine, threads=threads, cache=cache)
         self._tokenizer = load_tokenizer(folder, max_length)
-        self._pad, self._batch_tokens = pad_id(folder), engine.batch_tokens
-        [trial] = token_batches(tokenize_pairs(self._tokenizer, "query", [""]), 1, self._pad)
+        self._pad, self._rule = pad_id(folder), self._run.batch_rule(engine.batch_tokens)
+        [trial] = token_batches(tokenize_pairs(self._tokenizer, "query", [""]), self._rule, self._pad)
         if (labels := self._run(trial).shape[1]) != 1:
             raise InputError(f"{folder}: {labels} labels; a re-ranker has one")
 
@@ -64,7 +64,7 @@ class CrossEncoderReranker:
             )
         ]
         logits = [0.0] * len(pairs)
-        batches = token_batches(pairs, self._batch_tokens, self._pad)
+        batches = token_batches(pairs, self._rule, self._pad)
         for batch, output in self._run.run(batches, lambda logits, _: logits[:, 0].float()):
             for position, logit in zip(batch.positions, output.tolist(), strict=True):
                 logits[position] = logit

@@ -113,28 +113,42 @@ def _tokens(encodings: Sequence[Encoding], suffix: list[int] | None = None) -> l
     ]
 
 
-def token_batches(texts: Sequence[Tokens], batch_tokens: int, pad: int) -> Iterator[TokenBatch]:
-    """Yield batches of texts of like length, at most `batch_tokens` padded tokens each (or one longer text).
+class BatchRule(NamedTuple):
+    """What a batch may hold."""
+
+    tokens: int
+    """Padded tokens at most, or one longer text: bounds the memory of a pass."""
+    padding: int
+    """Of them padding at most: as many tokens as a pass of its own would cost beside those that it computes."""
+
+
+def token_batches(texts: Sequence[Tokens], rule: BatchRule, pad: int) -> Iterator[TokenBatch]:
+    """Yield batches of texts of like length.
 
     Longest first, so that memory peaks at the first batch and not after an hour.
     """
-    for positions in batch_positions([len(t.ids) for t in texts], batch_tokens):
+    for positions in batch_positions([len(t.ids) for t in texts], rule):
         yield pad_batch([texts[i] for i in positions], positions, pad)
 
 
-def batch_positions(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
+def batch_positions(lengths: Sequence[int], rule: BatchRule) -> Iterator[list[int]]:
     """Yield which texts make a batch (see `token_batches`), longest first; equal ones in their order."""
-    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
-    start = 0
-    while start < len(order):
-        positions = order[start : start + max(1, batch_tokens // max(1, lengths[order[start]]))]
-        yield positions
-        start += len(positions)
+    batch: list[int] = []
+    padding = 0
+    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        longest = lengths[batch[0]] if batch else lengths[i]
+        padding += longest - lengths[i]
+        if batch and ((len(batch) + 1) * longest > rule.tokens or padding > rule.padding):
+            yield batch
+            batch, padding = [], 0
+        batch.append(i)
+    if batch:
+        yield batch
 
 
-def padded_tokens(lengths: Sequence[int], batch_tokens: int) -> int:
+def padded_tokens(lengths: Sequence[int], rule: BatchRule) -> int:
     """Return how many tokens the batches of texts have, padding included."""
-    return sum(len(batch) * lengths[batch[0]] for batch in batch_positions(lengths, batch_tokens))
+    return sum(len(batch) * lengths[batch[0]] for batch in batch_positions(lengths, rule))
 
 
 def pad_batch(texts: Sequence[Tokens], positions: list[int], pad: int) -> TokenBatch:

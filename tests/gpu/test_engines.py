@@ -8,7 +8,7 @@ import torch
 
 from actors.engines import Engine, load_engine
 from retrieval.pooling import pool
-from retrieval.tokens import TokenBatch, load_tokenizer, token_batches, tokenize_pairs
+from retrieval.tokens import BatchRule, TokenBatch, load_tokenizer, token_batches, tokenize_pairs
 from schemas.config import EngineConfig
 from tests.unit.actors import tiny
 
@@ -32,7 +32,7 @@ def batches(folder: Path, copies: int, batch_tokens: int) -> list[TokenBatch]:
     """Batches of texts of many lengths."""
     passages = [" ".join(tiny.WORDS[: i % 12]) for i in range(copies)]
     tokens = tokenize_pairs(load_tokenizer(folder, tiny.MAX_LENGTH), "muscle pain", passages)
-    return list(token_batches(tokens, batch_tokens, 0))
+    return list(token_batches(tokens, BatchRule(batch_tokens, 1024), 0))
 
 
 def mean(hidden_BTD: torch.Tensor, mask_BT: torch.Tensor) -> torch.Tensor:
