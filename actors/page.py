@@ -16,6 +16,7 @@ from actors.limits import within
 from actors.page_address import Asked, read_address
 from actors.page_view import ABSTRACTS, View, answered, failed, read_form, refused, start
 from actors.problems import retry_after, status_of
+from actors.request_facts import note
 from actors.service import SearchService
 from schemas.errors import PubrayError
 from schemas.search import MAX_QUERY_CHARS, SearchResponse
@@ -92,8 +93,11 @@ async def _view(request: Request, service: SearchService, seconds: float) -> Vie
 
 async def _answer(service: SearchService, asked: Asked) -> SearchResponse:
     if asked.similar:
-        return await service.similar(asked.request.queries[0], asked.request)
-    [response] = await service.search(asked.request)
+        response = await service.similar(asked.request.queries[0], asked.request)
+    else:
+        note(query=asked.request.query)
+        [response] = await service.search(asked.request)
+    note(version=response.version, stages=response.milliseconds)
     return response
 
 

@@ -118,17 +118,19 @@ def _filters(parameters: QueryParams, wrong: dict[str, str]) -> tuple[Condition,
     for name in (*YEARS, *TERMS, "abstract"):
         if not (values := given(parameters, name)):
             continue
-        if name in YEARS:
-            condition = {"field": "year", "op": YEARS[name], "value": _number(values[0])}
-        elif name in TERMS and len(values) > 1:
-            condition = {"field": name, "op": "in", "value": values}
-        else:
-            condition = {"field": name, "op": "=", "value": values[0]}
         try:
-            conditions.append(Condition.model_validate(condition))
+            conditions.append(Condition.model_validate(_condition(name, values)))
         except ValidationError as error:
             wrong[name] = _reason(error)
     return tuple(conditions)
+
+
+def _condition(name: str, values: list[str]) -> dict[str, object]:
+    if name in YEARS:
+        return {"field": "year", "op": YEARS[name], "value": _number(values[0])}
+    if name in TERMS and len(values) > 1:
+        return {"field": name, "op": "in", "value": values}
+    return {"field": name, "op": "=", "value": values[0]}
 
 
 def _number(text: str) -> int | str:

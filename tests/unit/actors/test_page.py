@@ -1,15 +1,16 @@
 """The page as a browser without JavaScript gets it, in process."""
 
 import asyncio
+import logging
 import re
 from functools import cache
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote, urlencode
 
 import httpx
 import pytest
 from fastapi import FastAPI
-from lxml import html
+from lxml import etree, html
 
 from actors.api import create_app
 from actors.page import MEDIA_TYPES
@@ -46,6 +47,10 @@ def get(path: str, of: SearchService = SERVICE, **request: Any) -> httpx.Respons
     return asyncio.run(send())
 
 
+def squeezed(element: etree._Element) -> str:
+    return " ".join("".join(element.itertext()).split())
+
+
 class Page:
     """What a reader sees of an answer."""
 
@@ -54,15 +59,21 @@ class Page:
         assert answer.headers["content-type"] == "text/html; charset=utf-8"
         self.root = html.fromstring(answer.text)
 
+    def elements(self, path: str) -> list[etree._Element]:
+        return cast("list[etree._Element]", self.root.xpath(path))
+
+    def values(self, path: str) -> list[str]:
+        return [str(value) for value in cast("list[str]", self.root.xpath(path))]
+
     def texts(self, path: str) -> list[str]:
-        return [" ".join(element.text_content().split()) for element in self.root.xpath(path)]
+        return [squeezed(element) for element in self.elements(path)]
 
     def text(self, path: str) -> str:
         [text] = self.texts(path)
         return text
 
     def links(self, text: str) -> list[str]:
-        return [str(a.get("href")) for a in self.root.iter("a") if " ".join(a.text_content().split()) == text]
+        return [str(a.get("href")) for a in self.root.iter("a") if squeezed(a) == text]
 
     @property
     def titles(self) -> list[str]:
@@ -107,10 +118,10 @@ def test_the_page_begins_with_a_form() -> None:
     start = page()
     assert start.status == 200
     assert start.text("//title") == "pubray: search PubMed by meaning"
-    assert start.root.xpath("//form[@role='search']/@action") == ["./"]
-    assert start.root.xpath("//input[@name='q'][@autofocus]")
+    assert start.values("//form[@role='search']/@action") == ["./"]
+    assert start.elements("//input[@name='q'][@autofocus]")
     assert "6 articles" in start.text("//footer")
-    assert start.links("API") == ["docs"]
+    assert start.links("API") == ["openapi.json"]
 
 
 def test_a_search_shows_articles() -> None:
@@ -118,9 +129,9 @@ def test_a_search_shows_articles() -> None:
     assert (found.status, len(found.titles)) == (200, 10)
     assert found.text("//title") == "statins and muscle pain – pubray"
     assert found.text("//h1") == "Results for statins and muscle pain"
-    assert found.root.xpath("//ol/li/@value") == [str(rank) for rank in range(1, 11)]
-    assert found.root.xpath("//input[@name='q']/@value") == ["statins and muscle pain"]
-    assert found.root.xpath("//link[@rel='canonical']/@href") == ["./?q=statins+and+muscle+pain"]
+    assert found.values("//ol/li/@value") == [str(rank) for rank in range(1, 11)]
+    assert found.values("//input[@name='q']/@value") == ["statins and muscle pain"]
+    assert found.values("//link[@rel='canonical']/@href") == ["./?q=statins+and+muscle+pain"]
 
 
 def test_an_article_is_shown_with_its_record() -> None:
@@ -129,7 +140,7 @@ def test_an_article_is_shown_with_its_record() -> None:
     assert shown.text("//p[@class='source']") == (
         "Lovelace AK, Hopper G, Noether E, et al. BMJ (Clinical research ed.) 24 February 2021"
     )
-    assert shown.root.xpath("//time/@datetime")[0] == "2021-02-24"
+    assert shown.values("//time/@datetime")[0] == "2021-02-24"
     assert shown.links("doi:10.1136/made.n135") == ["https://doi.org/10.1136/made.n135"]
     assert shown.links("Similar articles") == ["./?similar=33627334"]
     assert shown.texts("//article/p/b") == ["BACKGROUND:"]
@@ -143,7 +154,7 @@ def test_what_an_article_lacks_is_left_out() -> None:
     assert shown.titles == ["No title"]
     assert shown.text("//p[@class='source']") == ""
     assert shown.texts("//article/p[@class='none']") == ["No abstract."]
-    assert [a.get("href") for a in shown.root.xpath("//ol//a")] == ["./?similar=doc%2Fa%26b"]
+    assert [a.get("href") for a in shown.elements("//ol//a")] == ["./?similar=doc%2Fa%26b"]
 
 
 def test_words_of_the_query_are_marked() -> None:
@@ -167,14 +178,14 @@ def test_text_is_never_markup() -> None:
     query = {"q": f"statin {MARKUP}"}
     for parameters in (query, {"similar": "33627334"}, {"q": "x", "type": MARKUP}, {"similar": MARKUP}):
         shown = page(evil, **parameters)
-        assert len(shown.root.xpath("//script")) == 1  # the page's own
-        assert all(script.get("src") for script in shown.root.xpath("//script"))
+        assert len(shown.elements("//script")) == 1  # the page's own
+        assert all(script.get("src") for script in shown.elements("//script"))
         assert "<script>alert" not in shown.answer.text
     shown = page(evil, q=f"statin {MARKUP}")
     assert shown.titles == [MARKUP]
     assert shown.text("//article/p[2]") == f"statin {MARKUP}"
     assert shown.text("//cite") == MARKUP
-    assert shown.root.xpath("//input[@name='q']/@value") == [f"statin {MARKUP}"]
+    assert shown.values("//input[@name='q']/@value") == [f"statin {MARKUP}"]
     assert shown.links(f"doi:10.1/{MARKUP}") == [f"https://doi.org/{quote(f'10.1/{MARKUP}')}"]
     assert '<script>alert("1")</script> & "quotes"' in page(evil, similar=MARKUP).text("//div[@role='alert']")
 
@@ -182,7 +193,7 @@ def test_text_is_never_markup() -> None:
 def test_markup_within_a_marked_title_is_text_too() -> None:
     assert '"muscle pain"' in page(one(title=BY_HAND[4].title), q='"muscle pain"').titles[0]
     shown = page(service(Catalogue([BY_HAND[4]])), q="<i> SLCO1B1")
-    assert shown.root.xpath("//h2//i | //article//p//i") == []
+    assert shown.elements("//h2//i | //article//p//i") == []
     assert shown.text("//article/p[2]") == BY_HAND[4].abstract
 
 
@@ -194,21 +205,21 @@ def test_the_form_keeps_what_was_filtered_by() -> None:
         "Filters: from 2015 · to 2021 · Review or Randomized Controlled Trial · with an abstract · "
         "retracted articles too · without re-ranking"
     )
-    assert found.root.xpath("//input[@name='from' or @name='to']/@value") == ["2015", "2021"]
-    assert found.root.xpath("//input[@name='type']/@value") == ["Review", "Randomized Controlled Trial", ""]
-    assert found.root.xpath("//option[@selected]/@value") == ["yes"]
-    assert found.root.xpath("//input[@checked]/@name") == ["retracted", "rerank"]
+    assert found.values("//input[@name='from' or @name='to']/@value") == ["2015", "2021"]
+    assert found.values("//input[@name='type']/@value") == ["Review", "Randomized Controlled Trial", ""]
+    assert found.values("//option[@selected]/@value") == ["yes"]
+    assert found.values("//input[@checked]/@name") == ["retracted", "rerank"]
     assert found.links("Clear all filters") == ["./?q=statins"]
 
 
 def test_every_field_has_a_label_of_its_own() -> None:
     found = page(q="statins", type=["Review", "Letter"])
-    ids = found.root.xpath("//@id")
+    ids = found.values("//@id")
     assert len(ids) == len(set(ids))
-    for field in found.root.xpath("//form//input[not(@type='hidden')] | //select"):
-        labels = found.root.xpath("//label[@for=$id]", id=field.get("id")) if field.get("id") else []
-        assert labels or field.getparent().tag == "label" or field.get("aria-label")
-    for reference in found.root.xpath("//@aria-describedby | //@aria-labelledby | //input/@list"):
+    labelled, within_labels = found.values("//label/@for"), found.elements("//label/*")
+    for field in found.elements("//form//input[not(@type='hidden')] | //select"):
+        assert field.get("id") in labelled or field in within_labels or field.get("aria-label")
+    for reference in found.values("//@aria-describedby | //@aria-labelledby | //input/@list"):
         assert reference in ids
 
 
@@ -216,7 +227,7 @@ def test_pages_lead_to_one_another() -> None:
     first = page(q="muscle pain", type="Observational Study")
     assert first.links("Previous") == []
     second = follow(first.links("Next")[0])
-    assert second.root.xpath("//ol/li/@value")[0] == "11"
+    assert second.values("//ol/li/@value")[0] == "11"
     assert second.text("//title") == "muscle pain, page 2 – pubray"
     last = follow(second.links("Next")[0])
     assert (len(last.titles), last.links("Next")) == (4, [])
@@ -244,8 +255,8 @@ def test_similar_articles_are_shown_without_the_article_itself() -> None:
     assert found.links(BY_HAND[0].title) == ["https://pubmed.ncbi.nlm.nih.gov/33627334/"]
     assert BY_HAND[0].title not in found.titles
     assert BY_HAND[1].title in found.titles
-    assert found.root.xpath("//input[@name='similar']/@value") == ["33627334"]
-    assert follow(found.links("Next")[0]).root.xpath("//ol/li/@value")[0] == "11"
+    assert found.values("//input[@name='similar']/@value") == ["33627334"]
+    assert follow(found.links("Next")[0]).values("//ol/li/@value")[0] == "11"
 
 
 def test_similar_articles_are_filtered() -> None:
@@ -297,12 +308,12 @@ def test_wrong_values_are_named_beside_their_fields() -> None:
     wrong = page(q="statins", abstract="maybe", page="0", **{"from": "last year"})
     assert wrong.status == 422
     assert wrong.text("//title") == "Error: This cannot be searched for – pubray"
-    assert wrong.root.xpath("//div[@role='alert']//a/@href") == ["#from", "#abstract"]
+    assert wrong.values("//div[@role='alert']//a/@href") == ["#from", "#abstract"]
     assert "page takes a whole number" in wrong.text("//div[@role='alert']")
-    assert wrong.root.xpath("//input[@name='from']/@aria-describedby") == ["from-wrong"]
+    assert wrong.values("//input[@name='from']/@aria-describedby") == ["from-wrong"]
     assert wrong.text("//p[@id='from-wrong']") == "year takes a whole number up to 9999"
-    assert wrong.root.xpath("//input[@name='from']/@value") == ["last year"]
-    assert wrong.root.xpath("//details[@class='filters']/@open")
+    assert wrong.values("//input[@name='from']/@value") == ["last year"]
+    assert wrong.values("//details[@class='filters']/@open")
 
 
 def test_a_term_that_no_article_has_is_named() -> None:
@@ -351,14 +362,14 @@ def test_every_answer_is_secure(path: str) -> None:
 
 def test_nothing_within_the_page_breaks_its_policy() -> None:
     shown = page(q="statins", type=["Review"])
-    assert shown.root.xpath("//@style | //style | //script[not(@src)]") == []
-    assert [name for element in shown.root.iter() for name in element.keys() if name.startswith("on")] == []
-    sources = shown.root.xpath("//script/@src | //link[@rel!='canonical']/@href | //img/@src")
-    assert [source for source in sources if not str(source).startswith("static/")] == []
+    assert shown.elements("//@style | //style | //script[not(@src)]") == []
+    assert shown.values("//@*[starts-with(name(), 'on')]") == []
+    sources = shown.values("//script/@src | //link[@rel!='canonical']/@href | //img/@src")
+    assert [source for source in sources if not source.startswith("static/")] == []
 
 
 def test_a_static_file_is_kept_for_as_long_as_it_is_the_same() -> None:
-    for source in map(str, page().root.xpath("//script/@src | //link/@href")):
+    for source in page().values("//script/@src | //link/@href"):
         answer = get(f"/{source}")
         assert (answer.status_code, "immutable" in answer.headers["cache-control"]) == (200, True)
         name = source.split("/")[1].split("?")[0]
@@ -377,6 +388,14 @@ def test_nothing_but_the_pages_files_is_given_away(name: str) -> None:
 
 def test_what_was_asked_is_not_kept() -> None:
     assert get("/?q=statins").headers["cache-control"] == "no-cache, private"
+
+
+def test_a_search_is_logged_as_the_apis_are_without_its_query(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "pubray.requests")
+    for path in ("/?q=statins", "/?similar=33627334"):
+        get(path)
+        fields = caplog.records[-1].__dict__["fields"]
+        assert (fields["version"], "search" in fields["stages"], "query" in fields) == ("v1", True, False)
 
 
 def test_a_head_request_is_answered() -> None:

@@ -30,7 +30,7 @@ def wrong(**parameters: str | list[str]) -> dict[str, str]:
 @st.composite
 def conditions(draw: st.DrawFn) -> tuple[Condition, ...]:
     """Return what the form can ask for, in its order."""
-    found = []
+    found: list[dict[str, object]] = []
     for op in (">=", "<="):
         if draw(st.booleans()):
             found.append({"field": "year", "op": op, "value": draw(st.integers(0, MAX_YEAR))})
@@ -72,7 +72,7 @@ def test_an_address_says_nothing_that_goes_without_saying() -> None:
 
 
 def test_every_parameter_reaches_the_request() -> None:
-    parameters = {
+    parameters: dict[str, str | list[str]] = {
         "q": " muscle pain ",
         "from": "1990",
         "to": "2020",
