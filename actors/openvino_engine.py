@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import threading
 import warnings
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from retrieval.tokens import TokenBatch
 from schemas.config import EngineConfig
 from schemas.encoder import Pooling
 from schemas.errors import UsageError
+
+LOADING = threading.Lock()
+"""Held while a model is traced and loaded: torch's tracing fails in two threads at once, and a model is loaded once."""
 
 
 def openvino_dtype(config: EngineConfig) -> torch.dtype:
@@ -40,7 +44,8 @@ def openvino_forward(folder: Path, task: Task, dtype: torch.dtype, threads: int,
 
     def forward(batch: TokenBatch, finish: Finish) -> Pending:
         pooling = finish.pooling if isinstance(finish, TextVectors) else None
-        compiled = _compiled(_traced(folder, task, pooling, cache), precision, threads)
+        with LOADING:
+            compiled = _compiled(_traced(folder, task, pooling, cache), precision, threads)
         names = {name for port in compiled.inputs for name in port.names}
         inputs = {"input_ids": batch.ids, "attention_mask": batch.mask, "token_type_ids": batch.segments}
         # A request of its own per call, so that threads do not share one.

@@ -1,12 +1,16 @@
 """Both towers of an encoder behind one seam."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator
 from functools import cached_property
 
 from actors.encoder import ArticleTower, QueryTower
 from retrieval.tokens import Tokens
+from schemas.errors import InputError, UnavailableError
 from schemas.protocols import ArticleText, Query, Vector
+
+LOG = logging.getLogger("pubray.towers")
 
 
 class Towers:
@@ -26,7 +30,12 @@ class Towers:
 
     @cached_property
     def _article_tower(self) -> ArticleTower:
-        return self._load()
+        try:
+            return self._load()
+        except InputError as error:
+            # Of the service, not of the request: a client is not told where its models lie.
+            LOG.error("the article tower cannot be loaded: %s", error)
+            raise UnavailableError("the article tower cannot be loaded; the service's log says why") from None
 
     def _vectors(self, texts: list[Query | ArticleText]) -> list[Vector]:
         found: dict[int, Vector] = {}

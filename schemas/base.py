@@ -17,3 +17,12 @@ def digest(value: Any) -> str:
     """Return 16 hex digits of a sha256 over `value` as canonical JSON: the id of whatever was made from it."""
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def is_whole(text: str) -> bool:
+    """Return whether a text has a form in UTF-8: JSON can spell half a character (a lone surrogate), which has none."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

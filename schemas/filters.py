@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, Self
 from pydantic import Field, StrictInt, StrictStr, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.base import Frozen
+from schemas.base import Frozen, is_whole
 
 MAX_CONDITIONS = 16
 MAX_VALUES = 100
@@ -64,7 +64,7 @@ def _expected_instead(field: FilterField, value: str | int) -> str | None:
     elif field in YES_OR_NO:
         fits, expected = isinstance(value, str) and value.casefold() in ("yes", "no"), "yes or no"
     else:
-        fits = isinstance(value, str) and value.strip() != "" and len(value) <= MAX_TERM_CHARS
+        fits = isinstance(value, str) and value.strip() != "" and len(value) <= MAX_TERM_CHARS and is_whole(value)
         expected = f"text of 1 to {MAX_TERM_CHARS} characters"
     return None if fits else expected
 

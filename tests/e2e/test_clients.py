@@ -99,8 +99,8 @@ def test_openai_raises_a_rate_limit_error_and_tries_again_before() -> None:
 
 @pytest.mark.parametrize("kind", [cohere.ClientV2, cohere.Client])
 def test_cohere_gets_documents_ranked(url: str, kind: type[cohere.ClientV2 | cohere.Client]) -> None:
-    client = kind(KEY, base_url=url)
-    answer = client.rerank(model="favours", query="statins", documents=DOCUMENTS, top_n=2)
+    with kind(KEY, base_url=url) as client:
+        answer = client.rerank(model="favours", query="statins", documents=DOCUMENTS, top_n=2)
     assert [result.index for result in answer.results] == [1, 2]
     assert [round(result.relevance_score, 3) for result in answer.results] == [0.881, 0.731]
     assert answer.id
@@ -108,16 +108,20 @@ def test_cohere_gets_documents_ranked(url: str, kind: type[cohere.ClientV2 | coh
 
 def test_cohere_gets_documents_back_where_it_asks_for_them(url: str) -> None:
     documents = [{"text": text} for text in DOCUMENTS]
-    answer = cohere.Client(KEY, base_url=url).rerank(query="statins", documents=documents, return_documents=True)
+    with cohere.Client(KEY, base_url=url) as client:
+        answer = client.rerank(query="statins", documents=documents, return_documents=True)
     found = [result.document.text for result in answer.results if result.document]
     assert found == [DOCUMENTS[1], DOCUMENTS[2], DOCUMENTS[0]]
 
 
 def test_cohere_raises_typed_errors(url: str) -> None:
-    with pytest.raises(cohere.BadRequestError, match="there is 'favours'"):
-        cohere.ClientV2(KEY, base_url=url).rerank(model="rerank-v3.5", query="statins", documents=DOCUMENTS)
-    with pytest.raises(cohere.UnauthorizedError, match="give an API key"):
-        cohere.ClientV2("wrong", base_url=url).rerank(model="favours", query="statins", documents=DOCUMENTS)
+    with (
+        cohere.ClientV2(KEY, base_url=url) as client,
+        pytest.raises(cohere.BadRequestError, match="there is 'favours'"),
+    ):
+        client.rerank(model="rerank-v3.5", query="statins", documents=DOCUMENTS)
+    with cohere.ClientV2("wrong", base_url=url) as client, pytest.raises(cohere.UnauthorizedError, match="an API key"):
+        client.rerank(model="favours", query="statins", documents=DOCUMENTS)
 
 
 def test_a_client_of_jina_gets_documents_ranked(url: str) -> None:

@@ -16,7 +16,11 @@ def digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-APP = create_app(joined(Shelf([1])), SECONDS, Front(frozenset({digest("first"), digest("second")})))
+async def metrics() -> str:
+    return "pubray_waiting 0\n"
+
+
+APP = create_app(joined(Shelf([1])), SECONDS, Front(frozenset({digest("first"), digest("second")})), metrics)
 
 
 def version(**headers: str) -> httpx.Response:
@@ -60,6 +64,8 @@ def test_without_one_the_answer_is_a_problem_that_says_how(headers: dict[str, st
         ("/readyz", 200),
         ("/", 401),
         ("/openapi.json", 401),
+        ("/metrics", 401),
+        ("/static/page.css", 401),
         ("/nowhere", 401),
         ("/v1/models", 401),
         ("/healthz/", 401),
@@ -67,6 +73,11 @@ def test_without_one_the_answer_is_a_problem_that_says_how(headers: dict[str, st
 )
 def test_only_what_orchestrators_ask_is_open(path: str, status: int) -> None:
     assert ask(APP, "GET", path).status_code == status
+
+
+def test_metrics_open_by_a_key_as_prometheus_gives_it() -> None:
+    answer = ask(APP, "GET", "/metrics", headers={"Authorization": "Bearer first"})
+    assert (answer.status_code, answer.text) == (200, "pubray_waiting 0\n")
 
 
 def test_every_digest_is_compared_whichever_is_equal(monkeypatch: pytest.MonkeyPatch) -> None:

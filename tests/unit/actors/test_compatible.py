@@ -56,6 +56,8 @@ def test_token_ids_are_refused_with_what_to_do(tokens: list[object]) -> None:
         ({"model": "tiny:query", "input": []}, "input: give a list of 1 to 2048 texts"),
         ({"model": "tiny:query", "input": ["x"] * 2049}, "input: give a list of 1 to 2048 texts"),
         ({"model": "tiny:query", "input": ["x", " "]}, "input: at 1: give text of 1 to 100000 characters"),
+        ({"model": "tiny:query", "input": ["x", "x" * 100_001, "y"]}, "input: at 1: give text of 1 to 100000"),
+        ({"model": "tiny:query", "input": ["x", "y", None]}, "input: at 2: give text of 1 to 100000 characters"),
         ({"model": "tiny:query", "input": "x" * 100_001}, "input: give text of 1 to 100000 characters"),
         ({"model": "tiny:query", "input": {"text": "x"}}, "input: give a list of 1 to 2048 texts"),
         ({"model": "tiny:query", "input": "x", "encoding_format": "int8"}, "encoding_format: "),
@@ -69,6 +71,19 @@ def test_a_wrong_embeddings_request_is_refused_in_openais_form_too(body: dict[st
     problem = answer.json()
     assert problem["detail"].startswith(named)
     assert problem["error"] == {"message": problem["detail"], "type": "bad_request", "code": "bad_request"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "named"),
+    [
+        ("/v1/embeddings", b'{"model": "tiny:query", "input": ["x", "\\ud800"]}', "input: at 1: half a character"),
+        ("/v1/rerank", b'{"query": "q", "documents": ["x", {"text": "\\ud800"}]}', "documents: at 1: half a character"),
+        ("/rerank", b'{"query": "\\ud800", "texts": ["x"]}', "query: half a character"),
+    ],
+)
+def test_half_a_character_is_refused_where_it_is(path: str, body: bytes, named: str) -> None:
+    answer = ask(create_app(SERVICE, SECONDS), "POST", path, content=body, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["detail"].startswith(named)) == (400, True)
 
 
 def test_reranked_documents_come_in_coheres_form() -> None:

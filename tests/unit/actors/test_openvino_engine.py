@@ -51,6 +51,17 @@ def test_requests_from_several_threads_do_not_mix(tiny_encoder: Path, traces: Pa
             np.testing.assert_array_equal(result, alone[number % len(rows)])
 
 
+def test_first_requests_from_several_threads_wait_for_one_to_trace(tiny_encoder: Path, tmp_path: Path) -> None:
+    run = load_engine(tiny_encoder, "encoder", OPENVINO, threads=1, cache=tmp_path)
+    _traced.cache_clear()
+    batch = tiny.pairs(tiny_encoder)
+    with ThreadPoolExecutor(4) as pool:
+        first, *others = pool.map(run, [batch] * 4)
+    for other in others:
+        np.testing.assert_array_equal(other, first)
+    assert _traced.cache_info().misses == 1
+
+
 INTERRUPTED = """
 import os, signal, sys
 from pathlib import Path

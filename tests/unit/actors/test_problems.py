@@ -13,6 +13,23 @@ def test_a_field_whose_name_is_half_a_character_is_a_problem_as_any_other() -> N
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
 
 
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        (b'{"query": "\\ud800"}', "query: half a character"),
+        (b'{"query": ["x", "\\udc00\\ud83d"]}', "query: half a character"),
+        (b'{"query": "x", "task": "\\ud800"}', "task: "),
+        (
+            b'{"query": "x", "filters": [{"field": "mesh", "op": "=", "value": "\\ud800"}]}',
+            "filters.0: mesh takes text",
+        ),
+    ],
+)
+def test_half_a_character_is_refused_before_a_model_gets_it_with_the_texts_of_others(body: bytes, named: str) -> None:
+    answer = ask(APP, "POST", "/v1/search", content=body, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["detail"][: len(named)]) == (422, named)
+
+
 def test_a_long_name_of_a_field_is_not_echoed() -> None:
     answer = ask(APP, "POST", "/v1/search", json={"query": "x", "y" * 10_000: 1})
     assert len(answer.json()["detail"]) < 100

@@ -11,10 +11,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from actors.api import create_app
 from actors.front import Front
 from actors.json_log import log_to
+from actors.ranking import Ranking
 from actors.request_log import RequestLog
 from actors.service import SearchService
-from schemas.protocols import Lookup, Match
-from tests.unit.actors.seams import SECONDS, Shelf, joined
+from actors.versions import Versions
+from schemas.errors import StoreError, UsageError
+from schemas.protocols import ArticleText, Lookup, Match, Query, RerankScore, Scoring, Vector
+from tests.unit.actors.seams import SECONDS, VERSION, Favours, Lengths, Shelf, joined
 from tests.unit.actors.serving import ask
 
 APP = create_app(joined(Shelf([1])), SECONDS)
@@ -133,6 +136,37 @@ def test_a_crash_is_told_without_its_reason_which_the_log_has(log: StringIO) -> 
     crash, request = lines(log)
     assert (crash["id"], crash["level"], request["id"], request["status"]) == ("mine", "ERROR", "mine", 500)
     assert SECRET in crash["exception"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError(SECRET), StoreError(SECRET), UsageError(SECRET)], ids=repr)
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/?q=statins", None),
+        ("GET", "/metrics", None),
+        ("POST", "/v1/search", {"query": "q"}),
+        ("POST", "/v1/embeddings", {"model": "tiny:query", "input": "q"}),
+        ("POST", "/v1/rerank", {"query": "q", "documents": ["d"]}),
+        ("POST", "/rerank", {"query": "q", "texts": ["d"]}),
+    ],
+)
+def test_no_route_tells_what_crashed(log: StringIO, error: Exception, method: str, path: str, body: object) -> None:
+    class Crashes(Lengths, Favours):
+        async def encode(self, texts: list[Query | ArticleText]) -> list[Vector]:
+            raise error
+
+        async def score(self, scorings: list[Scoring]) -> list[list[RerankScore]]:
+            raise error
+
+    async def metrics() -> str:
+        raise error
+
+    part, versions = Crashes({}), Versions(VERSION)
+    service = SearchService(versions, part, Shelf([1]), Ranking(part, "favours", "logit", 3, SECONDS))
+    answer = ask(create_app(service, SECONDS, metrics=metrics), method, path, json=body)
+    assert (answer.status_code, answer.json()["detail"]) == (500, "the service failed; its log has the reason")
+    assert "secret" not in answer.text + str(answer.headers)
+    assert SECRET in log.getvalue()
 
 
 def test_a_client_that_is_gone_is_logged(log: StringIO) -> None:

@@ -2,6 +2,8 @@ import asyncio
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jobs.deployments import answers
 from schemas.errors import InputError
@@ -28,6 +30,15 @@ def test_a_refused_lookup_does_not_spoil_those_beside_it() -> None:
     assert ([m.article.pmid for m in first], [m.article.pmid for m in last]) == ([1], [1, 2])
     assert isinstance(refused, InputError)
     assert str(refused) == "filter: no article has mesh 'Hearth'"
+
+
+@given(asked=st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=8))
+def test_whatever_comes_together_each_lookup_is_answered_as_if_alone(asked: list[tuple[int, bool]]) -> None:
+    lookups = [Lookup(ZERO, k, STRANGE if strange else Wanted()) for k, strange in asked]
+    together = asyncio.run(answers(Strict([1, 2, 3]).search, lookups))
+    alone = [asyncio.run(answers(Strict([1, 2, 3]).search, [lookup]))[0] for lookup in lookups]
+    assert [*map(repr, together)] == [*map(repr, alone)]
+    assert [isinstance(answer, InputError) for answer in together] == [strange for _, strange in asked]
 
 
 def test_lookups_that_none_refuses_are_answered_together() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from schemas.base import Frozen, digest
+from schemas.base import Frozen, digest, is_whole
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=["Cs"])),
@@ -40,3 +40,8 @@ def test_a_value_cannot_be_changed_and_knows_no_other_field() -> None:
         Point(x=1).x = 2  # type: ignore[misc]
     with pytest.raises(ValidationError, match="y"):
         Point.model_validate({"x": 1, "y": 2})
+
+
+@pytest.mark.parametrize(("text", "whole"), [("", True), ("é 😀 \0", True), ("\ud83d", False), ("a\udc00", False)])
+def test_a_text_is_whole_where_it_has_a_form_in_utf_8(text: str, whole: bool) -> None:
+    assert is_whole(text) == whole
