@@ -15,7 +15,7 @@ from schemas.config import Config
 from schemas.errors import StoreError, UsageError
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
-from schemas.protocols import Reranker
+from schemas.protocols import Query, Reranker
 from schemas.search import ScoreKind
 
 SCORE_KINDS: dict[str, ScoreKind] = {"maxsim": "fused", "cross-encoder": "logit"}
@@ -36,6 +36,7 @@ def load_encoder(config: Config, version: IndexVersion, threads: int) -> Towers:
                 f"{spec.query.model}: its {part} (sha256 {found[:12]}…) is not what version {version.id} was built "
                 f"with ({built_with[:12]}…); restore the file, or index again"
             )
+    query_tower.vectors(query_tower.tokens([Query("")]))  # loads what the engine loads at its first use
     return Towers(query_tower, lambda: ArticleTower(spec, config.engine, threads=threads, cache=cache))
 
 

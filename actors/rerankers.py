@@ -10,7 +10,7 @@ from retrieval.rerank import fuse, max_sim
 from retrieval.tokens import load_tokenizer, pad_id, token_batches, tokenize_pairs
 from schemas.config import EngineConfig
 from schemas.errors import InputError
-from schemas.protocols import ArticleText, RerankScore, Scoring
+from schemas.protocols import ArticleText, Query, RerankScore, Scoring
 
 
 class MaxSimReranker:
@@ -19,6 +19,9 @@ class MaxSimReranker:
     def __init__(self, query_tower: QueryTower, article_tower: ArticleTower) -> None:
         """Use the two towers of an encoder."""
         self._query_tower, self._article_tower = query_tower, article_tower
+        # What an engine loads at its first use takes seconds, and a request has few.
+        query_tower.token_vectors(query_tower.tokens([Query("")]))
+        article_tower.token_vectors(article_tower.tokens([ArticleText("", "")]))
 
     def scores(self, scorings: Sequence[Scoring]) -> list[list[RerankScore]]:
         """Score the passages of all queries in shared batches."""
