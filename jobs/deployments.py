@@ -71,6 +71,9 @@ def _deployment(cls: type, name: str, settings: DeploymentConfig) -> serve.Deplo
                 "min_replicas": settings.min_replicas,
                 "max_replicas": settings.max_replicas,
                 "target_ongoing_requests": settings.target_ongoing_requests,
+                "upscale_delay_s": settings.upscale_delay_s,
+                "look_back_period_s": settings.upscale_delay_s,
+                "downscale_delay_s": settings.downscale_delay_s,
             }
         }
     return serve.deployment(

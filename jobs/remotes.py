@@ -39,7 +39,7 @@ class Remote:
             self._methods[method] = Coalescer(
                 partial(self._call, method),
                 name=self._name,
-                calls=self._settings.max_calls,
+                calls=self._settings.calls,
                 batch=self._settings.max_batch_size,
                 waiting=self._settings.max_waiting,
             )
