@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from ray.exceptions import ActorDiedError, ActorUnavailableError
+from ray.exceptions import RayActorError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
@@ -57,7 +57,7 @@ class Remote:
                 raise
             except BackPressureError:
                 raise OverloadedError(f"every {self._name} is busy; try again") from None
-            except (ActorDiedError, ActorUnavailableError, DeploymentUnavailableError):
+            except (RayActorError, DeploymentUnavailableError):
                 if last:
                     raise UnavailableError(f"the {self._name} does not answer; try again") from None
         raise AssertionError
