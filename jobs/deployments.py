@@ -75,7 +75,9 @@ def _deployment(cls: type, name: str, settings: DeploymentConfig) -> serve.Deplo
                 "max_replicas": settings.max_replicas,
                 "target_ongoing_requests": settings.target_ongoing_requests,
                 "upscale_delay_s": settings.upscale_delay_s,
+                # Load is averaged over that time, and told three times in it, as by default.
                 "look_back_period_s": settings.upscale_delay_s,
+                "metrics_interval_s": settings.upscale_delay_s / 3,
                 "downscale_delay_s": settings.downscale_delay_s,
             }
         }

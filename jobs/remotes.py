@@ -1,6 +1,7 @@
 """A handle to a deployment as encoder, searcher or re-ranker: what comes together is sent in one call."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -17,6 +18,8 @@ from schemas.article import DisplayArticle
 from schemas.config import DeploymentConfig
 from schemas.errors import OverloadedError, UnavailableError
 from schemas.protocols import ArticleText, Key, Lookup, Match, Query, RerankScore, Scoring, Stored, Vector
+
+LOG = logging.getLogger("pubray")
 
 
 class Remote:
@@ -60,6 +63,7 @@ class Remote:
             except (RayActorError, DeploymentUnavailableError):
                 if last:
                     raise UnavailableError(f"the {self._name} does not answer; try again") from None
+                LOG.warning("a replica of the %s died over %s; another is asked", self._name, method)
         raise AssertionError
 
 
