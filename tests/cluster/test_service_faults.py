@@ -23,8 +23,9 @@ PLAIN = {"query": "insulin and glucose", "rerank": False}
 CANDIDATES = 5
 RERANKED = {"query": "insulin and glucose", "candidates": CANDIDATES}
 NARROW = DeploymentConfig(max_calls=1, max_batch_size=1, max_waiting=2, max_ongoing_requests=1)
+TWO = DeploymentConfig(min_replicas=2, max_replicas=2, num_cpus=0.1)
 SERVICES: dict[str, dict[str, object]] = {
-    "sturdy": {"searcher": DeploymentConfig(min_replicas=2, max_replicas=2), "rerank_seconds": 2},
+    "sturdy": {"encoder": TWO, "searcher": TWO, "rerank_seconds": 2},
     "narrow": {"encoder": NARROW, "rerank_seconds": 0.01},
     "hasty": {"seconds": 0.3, "rerank_seconds": 30},
 }
@@ -68,6 +69,17 @@ def test_a_killed_searcher_fails_no_request(url: str) -> None:
             time.sleep(3)
     assert (load.statuses(), load.errors) == ({200}, [])
     assert len({tuple(hit["id"] for hit in answer.json()["hits"]) for answer in load.answers}) == 1
+
+
+@sturdy
+def test_what_a_killed_encoder_was_at_is_done_by_the_other(url: str, config: Config) -> None:
+    texts = ["insulin and glucose in the blood of rats " * 10] * 64
+    body: dict[str, object] = {"model": f"{config.encoder.name}:query", "input": texts}
+    with Load(url, body, path="/v1/embeddings") as load:  # so that each has a call under way at any time
+        time.sleep(3)
+        kill_one("encoder")
+        time.sleep(5)
+    assert (load.statuses(), load.errors) == ({200}, [])
 
 
 @sturdy
