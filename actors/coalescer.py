@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 
-from schemas.errors import OverloadedError, PubrayError
+from schemas.errors import OverloadedError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -26,14 +26,14 @@ class Coalescer(Generic[T, R]):
 
     def __init__(
         self,
-        call: Callable[[list[T]], Awaitable[Sequence[R | PubrayError]]],
+        call: Callable[[list[T]], Awaitable[Sequence[R | Exception]]],
         *,
         name: str,
         calls: int,
         batch: int,
         waiting: int,
     ) -> None:
-        """`call` answers a list of items in its order, an item that it refuses with the refusal.
+        """`call` answers a list of items in its order, an item that fails with the error.
 
         calls: under way at a time, at most. batch: items of a call, at most. waiting: items that wait, at most.
         """

@@ -4,6 +4,7 @@ The classes of `actors/` know nothing of Ray. `Part` holds one of them in a repl
 face of the protocol that the service wants.
 """
 
+import logging
 import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -30,6 +31,8 @@ from jobs.threads import available_threads
 from schemas.config import Config, DeploymentConfig
 from schemas.errors import PubrayError
 from schemas.manifest import IndexVersion
+
+LOG = logging.getLogger("pubray")
 
 
 def application(config: Config, version: IndexVersion, key_digests: frozenset[str] = frozenset()) -> serve.Application:
@@ -71,6 +74,11 @@ def _deployment(cls: type, name: str, settings: DeploymentConfig) -> serve.Deplo
                 "min_replicas": settings.min_replicas,
                 "max_replicas": settings.max_replicas,
                 "target_ongoing_requests": settings.target_ongoing_requests,
+                "upscale_delay_s": settings.upscale_delay_s,
+                # Load is averaged over that time, and told three times in it, as by default.
+                "look_back_period_s": settings.upscale_delay_s,
+                "metrics_interval_s": settings.upscale_delay_s / 3,
+                "downscale_delay_s": settings.downscale_delay_s,
             }
         }
     return serve.deployment(
@@ -88,21 +96,29 @@ class Part:
 
     def __init__(self, load: Callable[[], Any]) -> None:
         """Load the object."""
+        log_to(sys.stderr)
         self._object = load()
 
     async def call(self, method: str, items: list[Any]) -> list[Any]:
-        """Answer the items by a method of the object; for one that is refused return the refusal."""
+        """Answer the items by a method of the object; for one that fails return the error."""
         return await answers(getattr(self._object, method), items)
 
 
 async def answers(method: Callable[[list[Any]], Awaitable[list[Any]]], items: list[Any]) -> list[Any]:
-    """Return the answers; for an item that is refused the refusal, so that those beside it are answered."""
+    """Return the answers; for an item that fails the error, so that those beside it are answered."""
     try:
         return list(await method(items))
-    except PubrayError as error:
+    except Exception as error:
         if len(items) == 1:
-            return [error]
-        return [answer for item in items for answer in await answers(method, [item])]
+            return [error if isinstance(error, PubrayError) else _unforeseen(error)]
+    half = len(items) // 2
+    return [*await answers(method, items[:half]), *await answers(method, items[half:])]
+
+
+def _unforeseen(error: Exception) -> Exception:
+    """Log an error where its traceback is known, and return what can be sent to another process, whatever it holds."""
+    LOG.error("a part of the service fails", exc_info=error)
+    return RuntimeError(f"{type(error).__name__}: {error}")
 
 
 class Api:

@@ -1,11 +1,12 @@
 """A handle to a deployment as encoder, searcher or re-ranker: what comes together is sent in one call."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from ray.exceptions import ActorDiedError, ActorUnavailableError
+from ray.exceptions import RayActorError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
@@ -17,6 +18,8 @@ from schemas.article import DisplayArticle
 from schemas.config import DeploymentConfig
 from schemas.errors import OverloadedError, UnavailableError
 from schemas.protocols import ArticleText, Key, Lookup, Match, Query, RerankScore, Scoring, Stored, Vector
+
+LOG = logging.getLogger("pubray")
 
 
 class Remote:
@@ -39,7 +42,7 @@ class Remote:
             self._methods[method] = Coalescer(
                 partial(self._call, method),
                 name=self._name,
-                calls=self._settings.max_calls,
+                calls=self._settings.calls,
                 batch=self._settings.max_batch_size,
                 waiting=self._settings.max_waiting,
             )
@@ -57,9 +60,10 @@ class Remote:
                 raise
             except BackPressureError:
                 raise OverloadedError(f"every {self._name} is busy; try again") from None
-            except (ActorDiedError, ActorUnavailableError, DeploymentUnavailableError):
+            except (RayActorError, DeploymentUnavailableError):
                 if last:
                     raise UnavailableError(f"the {self._name} does not answer; try again") from None
+                LOG.warning("a replica of the %s died over %s; another is asked", self._name, method)
         raise AssertionError
 
 

@@ -1,6 +1,7 @@
 """The configuration: one TOML file, typed. Unknown keys are refused with the nearest known one."""
 
 import difflib
+import math
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self, get_origin
 
@@ -121,6 +122,11 @@ class DeploymentConfig(Frozen):
     max_replicas: PositiveInt = 1
     target_ongoing_requests: PositiveFloat = 1
     """Autoscaling aims at this many calls in progress per replica."""
+    upscale_delay_s: PositiveFloat = 30
+    """Load that lasts so long brings replicas, whose start comes on top: shorter where requests come in bursts."""
+    downscale_delay_s: PositiveFloat = 600
+    """Load that is gone for so long takes them away: longer where a replica loads a large model, shorter where an idle
+    one holds a GPU that others pay for."""
     max_ongoing_requests: PositiveInt = 4
     """Calls that a replica takes at a time."""
     num_cpus: NonNegativeFloat = 0.25
@@ -128,7 +134,8 @@ class DeploymentConfig(Frozen):
     max_batch_size: PositiveInt = 16
     """Items of a call, at most."""
     max_calls: PositiveInt = 4
-    """Calls that an api replica has under way here; what comes meanwhile goes together in the next."""
+    """Calls that an api replica has under way here; what comes meanwhile goes together in the next. More where
+    autoscaling aims at more: it counts calls, and would not see what waits."""
     max_waiting: PositiveInt = 256
     """Items that wait for that in an api replica; requests beyond them are refused."""
 
@@ -137,6 +144,11 @@ class DeploymentConfig(Frozen):
         if self.max_replicas < self.min_replicas:
             raise ValueError(f"max_replicas {self.max_replicas} is below min_replicas {self.min_replicas}")
         return self
+
+    @property
+    def calls(self) -> int:
+        """Calls that an api replica has under way here: enough to be seen as load for every replica that may be."""
+        return max(self.max_calls, math.ceil(self.max_replicas * self.target_ongoing_requests))
 
 
 CorsOrigin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")]

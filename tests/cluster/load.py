@@ -15,6 +15,7 @@ class Load:
     url: str
     body: dict[str, object]
     clients: int = CLIENTS
+    path: str = "/v1/search"
     answers: list[httpx.Response] = field(default_factory=list)
     """With any status."""
     errors: list[str] = field(default_factory=list)
@@ -41,6 +42,6 @@ class Load:
         with httpx.Client(timeout=60) as client:
             while not self._ended.is_set():
                 try:
-                    self.answers.append(client.post(f"{self.url}/v1/search", json=self.body))
+                    self.answers.append(client.post(f"{self.url}{self.path}", json=self.body))
                 except httpx.HTTPError as error:
                     self.errors.append(repr(error))

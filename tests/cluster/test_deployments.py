@@ -5,11 +5,15 @@ from schemas.config import DeploymentConfig
 
 
 def test_a_range_of_replicas_scales_by_itself() -> None:
-    settings = DeploymentConfig(min_replicas=2, max_replicas=5, target_ongoing_requests=3, num_gpus=0.5)
+    settings = DeploymentConfig(
+        min_replicas=2, max_replicas=5, target_ongoing_requests=3, num_gpus=0.5, upscale_delay_s=6, downscale_delay_s=60
+    )
     deployment = _deployment(Part, "reranker", settings)
     scaling = deployment._deployment_config.autoscaling_config
     assert scaling
     assert (scaling.min_replicas, scaling.max_replicas, scaling.target_ongoing_requests) == (2, 5, 3)
+    assert (scaling.upscale_delay_s, scaling.downscale_delay_s) == (6, 60)
+    assert (scaling.look_back_period_s, scaling.metrics_interval_s) == (6, 2)
     assert deployment.ray_actor_options == {"num_cpus": 0.25, "num_gpus": 0.5}
 
 

@@ -11,16 +11,19 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from actors.assembly import load_service
 from actors.encoder import ArticleTower
 from actors.searcher import IndexSearcher
 from jobs import embed, index, ingest, promote, rollback, serve, status
 from jobs.stages import run_job
 from jobs.store import open_layout
+from jobs.threads import available_threads
 from retrieval.parts import read_vectors
 from schemas.config import Config
 from schemas.errors import PubrayError
 from schemas.manifest import IndexVersion
 from schemas.protocols import ArticleText
+from schemas.search import SearchRequest
 from tests.cluster.conftest import QUERIES, stop_serving
 
 
@@ -135,6 +138,26 @@ def test_requests_at_once_are_answered_as_alone(url: str) -> None:
         return [[hit["id"] for hit in answer.json()["hits"]] for answer in answers]
 
     assert asyncio.run(ask(together=True)) == asyncio.run(ask(together=False))
+
+
+def test_two_shards_behind_http_answer_as_one_searcher_of_both(url: str, version: IndexVersion, config: Config) -> None:
+    bodies: list[dict[str, Any]] = [
+        {"query": "insulin and glucose", "k": 50},
+        {"query": "blood pressure in rats", "k": 300, "rerank": False, "include_retracted": True},
+        {"query": "vaccine", "rerank": False, "filters": [{"field": "year", "op": ">=", "value": 2000}]},
+    ]
+    served = [httpx.post(f"{url}/v1/search", json=body, timeout=60).json()["hits"] for body in bodies]
+    bodies.append({"query": served[1][-1]["id"]})  # its PMID, which one shard alone knows
+    served.append(httpx.post(f"{url}/v1/search", json=bodies[-1], timeout=60).json()["hits"])
+    assert [len(hits) for hits in served] == [50, min(300, version.articles), 10, 10]
+    assert served[3][0]["id"] == bodies[3]["query"]
+    service = load_service(config, version, available_threads())
+
+    async def alone() -> list[Any]:
+        answers = [await service.search(SearchRequest.model_validate(body)) for body in bodies]
+        return [answer.model_dump(mode="json", exclude_unset=True)["hits"] for [answer] in answers]
+
+    assert served == asyncio.run(alone())
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import httpx
 import psutil
@@ -13,22 +13,40 @@ from jobs import serve
 from schemas.config import Config, DeploymentConfig
 from schemas.manifest import IndexVersion
 from tests.cluster.conftest import free_port, stop_serving
-from tests.cluster.load import Load
+from tests.cluster.load import CLIENTS, Load
 
-Deploy = Callable[..., str]
+WAIT_SECONDS = 60
+SLOW = "the re-ranker took more than 2 s"
+DEAD = "the reranker does not answer; try again"
+
 PLAIN = {"query": "insulin and glucose", "rerank": False}
-RERANKED = {"query": "insulin and glucose", "candidates": 100}
+CANDIDATES = 5
+RERANKED = {"query": "insulin and glucose", "candidates": CANDIDATES}
+NARROW = DeploymentConfig(max_calls=1, max_batch_size=1, max_waiting=2, max_ongoing_requests=1)
+TWO = DeploymentConfig(min_replicas=2, max_replicas=2, num_cpus=0.1)
+SERVICES: dict[str, dict[str, object]] = {
+    "sturdy": {"encoder": TWO, "searcher": TWO, "rerank_seconds": 2},
+    "narrow": {"encoder": NARROW, "rerank_seconds": 0.01},
+    "hasty": {"seconds": 0.3, "rerank_seconds": 30},
+}
+"""What each differs in; a service costs some 20 s, so that tests share them."""
 
 
-@pytest.fixture
-def deployed(version: IndexVersion, config: Config) -> Iterator[Deploy]:
-    def deploy(**settings: object) -> str:
-        rerank = config.rerank.model_copy(update={"seconds": settings.pop("rerank_seconds", 30)})
-        network = config.serve.model_copy(update={"port": free_port(), "cached": 0, **settings})
-        return serve.deploy(config.model_copy(update={"rerank": rerank, "serve": network}))
-
-    yield deploy
+@pytest.fixture(scope="module")
+def url(request: pytest.FixtureRequest, version: IndexVersion, config: Config) -> Iterator[str]:
+    """A service of one of these names."""
+    settings = dict(SERVICES[request.param])
+    rerank = config.rerank.model_copy(update={"seconds": settings.pop("rerank_seconds")})
+    network = config.serve.model_copy(update={"port": free_port(), "cached": 0, **settings})
+    yield serve.deploy(config.model_copy(update={"rerank": rerank, "serve": network}))
     stop_serving()
+
+
+sturdy, narrow, hasty = (pytest.mark.parametrize("url", [name], indirect=True) for name in SERVICES)
+
+
+def ask(url: str, body: dict[str, object]) -> httpx.Response:
+    return httpx.post(f"{url}/v1/search", json=body, timeout=60)
 
 
 def replicas(name: str) -> list[int]:
@@ -41,8 +59,8 @@ def kill_one(name: str) -> None:
     os.kill(replicas(name)[0], signal.SIGKILL)
 
 
-def test_a_killed_searcher_fails_no_request(deployed: Deploy) -> None:
-    url = deployed(searcher=DeploymentConfig(min_replicas=2, max_replicas=2))
+@sturdy
+def test_a_killed_searcher_fails_no_request(url: str) -> None:
     assert len(replicas("searcher")) == 4  # of two shards
     with Load(url, PLAIN) as load:
         for _ in range(2):
@@ -53,26 +71,46 @@ def test_a_killed_searcher_fails_no_request(deployed: Deploy) -> None:
     assert len({tuple(hit["id"] for hit in answer.json()["hits"]) for answer in load.answers}) == 1
 
 
-def test_a_killed_reranker_degrades_requests_and_comes_back(deployed: Deploy) -> None:
-    url = deployed(rerank_seconds=2)
-    assert httpx.post(f"{url}/v1/search", json=RERANKED | {"candidates": 5}, timeout=60).json()["reranked"]
-    with Load(url, RERANKED | {"candidates": 5}) as load:
+@sturdy
+def test_what_a_killed_encoder_was_at_is_done_by_the_other(url: str, config: Config) -> None:
+    texts = ["insulin and glucose in the blood of rats " * 10] * 64
+    body: dict[str, object] = {"model": f"{config.encoder.name}:query", "input": texts}
+    with Load(url, body, path="/v1/embeddings") as load:  # so that each has a call under way at any time
+        time.sleep(3)
+        kill_one("encoder")
+        time.sleep(5)
+    assert (load.statuses(), load.errors) == ({200}, [])
+
+
+@sturdy
+def test_a_killed_reranker_degrades_requests_and_comes_back(url: str) -> None:
+    assert ask(url, RERANKED).json()["reranked"]
+    with Load(url, RERANKED) as load:
         time.sleep(1)
         kill_one("reranker")
-        deadline = time.monotonic() + 60
-        while not httpx.post(f"{url}/v1/search", json=RERANKED | {"candidates": 5}, timeout=60).json()["reranked"]:
+        deadline = time.monotonic() + WAIT_SECONDS
+        while all(answer.json()["reranked"] for answer in load.answers[-CLIENTS:]):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        while not ask(url, RERANKED).json()["reranked"]:
             assert time.monotonic() < deadline
     assert (load.statuses(), load.errors) == ({200}, [])
-    degraded = [answer.json() for answer in load.answers if not answer.json()["reranked"]]
-    assert degraded
-    for answer in degraded:
-        assert "re" in answer["degraded"]
-        assert {hit["score_kind"] for hit in answer["hits"]} == {"inner_product"}
+    for answer in [answer.json() for answer in load.answers]:
+        assert answer["reranked"] == (answer["degraded"] is None)
+        assert answer["degraded"] in (None, SLOW, DEAD)
+        first = {"fused"} if answer["reranked"] else {"inner_product"}
+        assert {hit["score_kind"] for hit in answer["hits"][:CANDIDATES]} == first
 
 
-def test_more_requests_than_may_wait_are_told_to_come_back_and_the_others_are_answered(deployed: Deploy) -> None:
-    narrow = DeploymentConfig(max_calls=1, max_batch_size=1, max_waiting=2, max_ongoing_requests=1)
-    url = deployed(reranker=narrow, rerank_seconds=30, encoder=narrow)
+@narrow
+def test_a_slow_reranker_degrades_a_request(url: str) -> None:
+    answer = ask(url, RERANKED | {"candidates": 100}).json()
+    assert answer["degraded"] == "the re-ranker took more than 0.01 s"
+    assert [hit["id"] for hit in answer["hits"]] == [hit["id"] for hit in ask(url, PLAIN).json()["hits"]]
+
+
+@narrow
+def test_more_requests_than_may_wait_are_told_to_come_back_and_the_others_are_answered(url: str) -> None:
     with Load(url, PLAIN, clients=12) as load:
         time.sleep(5)
     assert (load.statuses(), load.errors) == ({200, 429}, [])
@@ -84,13 +122,13 @@ def test_more_requests_than_may_wait_are_told_to_come_back_and_the_others_are_an
             assert len(answer.json()["hits"]) == 10
 
 
-def test_a_request_that_takes_too_long_is_ended_and_the_next_one_is_answered(deployed: Deploy) -> None:
-    url = deployed(seconds=0.3)
+@hasty
+def test_a_request_that_takes_too_long_is_ended_and_the_next_one_is_answered(url: str) -> None:
     for _ in range(3):
-        answer = httpx.post(f"{url}/v1/search", json=RERANKED, timeout=60)
+        answer = ask(url, RERANKED | {"candidates": 100})
         if answer.status_code == 504:
             break
     assert (answer.status_code, answer.json()["detail"][:19]) == (504, "no answer within 0.")
-    deadline = time.monotonic() + 30
-    while httpx.post(f"{url}/v1/search", json=PLAIN, timeout=60).status_code != 200:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while ask(url, PLAIN).status_code != 200:
         assert time.monotonic() < deadline

@@ -47,6 +47,11 @@ def test_lookups_that_none_refuses_are_answered_together() -> None:
     assert shelf.depths == [1, 1, 1]
 
 
-def test_an_error_that_is_no_refusal_is_raised() -> None:
-    with pytest.raises(AttributeError):
-        asyncio.run(answers(Shelf([1]).search, ["no lookup", "neither"]))
+def test_an_item_that_fails_unforeseen_spoils_none_beside_it_and_its_traceback_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    shelf = Shelf([1, 2])
+    fine, failed = asyncio.run(answers(shelf.search, [Lookup(ZERO, 1), "no lookup"]))
+    assert fine == shelf._matches(Lookup(ZERO, 1))
+    assert (type(failed), str(failed)) == (RuntimeError, "AttributeError: 'str' object has no attribute 'k'")
+    assert "Traceback" in caplog.text
