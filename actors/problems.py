@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from actors.request_facts import request_id, request_path
 from schemas.errors import (
     DeadlineError,
+    FailedError,
     InputError,
     OverloadedError,
     ProtocolError,
@@ -27,6 +28,7 @@ STATUS: dict[type[PubrayError], HTTPStatus] = {
     InputError: HTTPStatus.UNPROCESSABLE_ENTITY,
     OverloadedError: HTTPStatus.TOO_MANY_REQUESTS,
     DeadlineError: HTTPStatus.GATEWAY_TIMEOUT,
+    FailedError: HTTPStatus.INTERNAL_SERVER_ERROR,
     ServiceError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 """Of each error its status; a subclass stands before what it is a kind of."""

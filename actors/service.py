@@ -1,6 +1,5 @@
 """The search service: requests to ranked hits, over the seams of `schemas.protocols`."""
 
-import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,11 +8,11 @@ from actors.answer_cache import AnswerCache
 from actors.hits import Ranked, article_response, hits
 from actors.meter import Meter, SilentMeter
 from actors.model_service import ModelService
-from actors.ranking import Ranking
+from actors.ranking import Ranking, SecondStage
 from actors.versions import Versions
-from schemas.errors import InputError, ServiceError, UnknownError
+from schemas.errors import InputError, UnknownError
 from schemas.manifest import IndexVersion
-from schemas.protocols import Encoder, Key, Lookup, Match, Query, Scoring, Searcher, Stored
+from schemas.protocols import Encoder, Key, Lookup, Query, Scoring, Searcher, Stored
 from schemas.search import (
     ArticleResponse,
     Readiness,
@@ -40,6 +39,7 @@ class SearchService:
     ) -> None:
         """Join the parts; the answers to the latest `cached` requests are kept."""
         self._versions, self._encoder, self._searcher, self._ranking = versions, encoder, searcher, ranking
+        self._second_stage = SecondStage(ranking) if ranking else None
         self._cache, self._meter = AnswerCache(cached), meter
         self.models = ModelService(versions, encoder, ranking)
 
@@ -126,9 +126,11 @@ class SearchService:
         with clock("search"):
             found = await self._searcher.search(lookups)
         ranked, degraded = [Ranked(matches) for matches in found], None
-        if ranking:
+        if self._second_stage and ranking:
+            scorings = [Scoring(query, matches[:candidates]) for query, matches in zip(queries, found, strict=True)]
             with clock("rerank"):
-                ranked, degraded = await _reranked(ranking, queries, found, candidates)
+                scores, degraded = await self._second_stage.scores(scorings)
+            ranked = [Ranked(*pair) for pair in zip(found, scores, strict=True)]
         return [
             SearchResponse(
                 query=query.text,
@@ -167,20 +169,6 @@ class SearchService:
         if stored is None:
             raise UnknownError(f"article {id_[:50]!r}: version {version.id} has none of this id")
         return stored
-
-
-async def _reranked(
-    ranking: Ranking, queries: Sequence[Query], found: Sequence[list[Match]], candidates: int
-) -> tuple[list[Ranked], str | None]:
-    """Return the matches with the scores of the best of them, or without any and why."""
-    scorings = [Scoring(query, matches[:candidates]) for query, matches in zip(queries, found, strict=True)]
-    try:
-        scores = await asyncio.wait_for(ranking.reranker.score(scorings), ranking.seconds)
-    except TimeoutError:
-        return [Ranked(matches) for matches in found], f"the re-ranker took more than {ranking.seconds:g} s"
-    except ServiceError as error:
-        return [Ranked(matches) for matches in found], str(error)
-    return [Ranked(*pair) for pair in zip(found, scores, strict=True)], None
 
 
 class _Clock:

@@ -29,7 +29,7 @@ from jobs.remotes import RemoteEncoder, RemoteReranker, RemoteSearcher
 from jobs.store import open_layout, served_version
 from jobs.threads import available_threads
 from schemas.config import Config, DeploymentConfig
-from schemas.errors import PubrayError
+from schemas.errors import FailedError, PubrayError
 from schemas.manifest import IndexVersion
 
 LOG = logging.getLogger("pubray")
@@ -96,7 +96,7 @@ class Part:
 
     def __init__(self, load: Callable[[], Any]) -> None:
         """Load the object."""
-        log_to(sys.stderr)
+        _begin_log()
         self._object = load()
 
     async def call(self, method: str, items: list[Any]) -> list[Any]:
@@ -115,10 +115,15 @@ async def answers(method: Callable[[list[Any]], Awaitable[list[Any]]], items: li
     return [*await answers(method, items[:half]), *await answers(method, items[half:])]
 
 
-def _unforeseen(error: Exception) -> Exception:
-    """Log an error where its traceback is known, and return what can be sent to another process, whatever it holds."""
+def _unforeseen(error: Exception) -> FailedError:
+    """Log an error where its traceback is known; return what can be told, and sent to another process."""
     LOG.error("a part of the service fails", exc_info=error)
-    return RuntimeError(f"{type(error).__name__}: {error}")
+    return FailedError("a part of the service failed; its log has the reason")
+
+
+def _begin_log() -> None:
+    """Log past Ray's stand-in for stderr, which looks at the whole stack for each line (a fifth of the api's time)."""
+    log_to(sys.__stderr__ or sys.stderr)
 
 
 class Api:
@@ -132,8 +137,7 @@ class Api:
         key_digests: frozenset[str] = frozenset(),
     ) -> None:
         """`handles` lead to the deployments encoder, searcher and perhaps reranker."""
-        # Ray's stand-in for sys.stderr looks at the whole stack for every line: a fifth of this process's time.
-        log_to(sys.__stderr__ or sys.stderr)
+        _begin_log()
         layout, settings = open_layout(config), config.serve
         meter = ServiceMetrics()
         encoder = RemoteEncoder("encoder", handles["encoder"], settings.encoder, meter)

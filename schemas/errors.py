@@ -77,3 +77,7 @@ class DeadlineError(ServiceError):
 
 class UnavailableError(ServiceError):
     """A part of the service does not answer."""
+
+
+class FailedError(ServiceError):
+    """A part of the service failed over a request, and nobody knows why yet."""
