@@ -120,8 +120,9 @@ class DeploymentConfig(Frozen):
 
     min_replicas: PositiveInt = 1
     max_replicas: PositiveInt = 1
-    target_ongoing_requests: PositiveFloat = 1
-    """Autoscaling aims at this many calls in progress per replica."""
+    target_ongoing_requests: PositiveFloat = 2
+    """Calls in progress per replica that autoscaling aims at, and that an api replica makes at most: what comes
+    meanwhile goes together in the next. One gathers the largest calls; with two a large one holds up no others."""
     upscale_delay_s: PositiveFloat = 30
     """Load that lasts so long brings replicas, whose start comes on top: shorter where requests come in bursts."""
     downscale_delay_s: PositiveFloat = 600
@@ -133,9 +134,6 @@ class DeploymentConfig(Frozen):
     num_gpus: NonNegativeFloat = 0
     max_batch_size: PositiveInt = 16
     """Items of a call, at most."""
-    max_calls: PositiveInt = 4
-    """Calls that an api replica has under way here; what comes meanwhile goes together in the next. More where
-    autoscaling aims at more: it counts calls, and would not see what waits."""
     max_waiting: PositiveInt = 256
     """Items that wait for that in an api replica; requests beyond them are refused."""
 
@@ -147,8 +145,8 @@ class DeploymentConfig(Frozen):
 
     @property
     def calls(self) -> int:
-        """Calls that an api replica has under way here: enough to be seen as load for every replica that may be."""
-        return max(self.max_calls, math.ceil(self.max_replicas * self.target_ongoing_requests))
+        """Calls that an api replica has under way here, at most: autoscaling counts them, not what waits."""
+        return math.ceil(self.max_replicas * self.target_ongoing_requests)
 
 
 CorsOrigin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")]
@@ -170,7 +168,7 @@ class ServeConfig(Frozen):
     log_queries: bool = False
     """Log lines have the text of queries, which may say more of a person than is to be kept."""
     api: DeploymentConfig = DeploymentConfig(target_ongoing_requests=32, max_ongoing_requests=256)
-    encoder: DeploymentConfig = DeploymentConfig()
+    encoder: DeploymentConfig = DeploymentConfig(target_ongoing_requests=1)
     searcher: DeploymentConfig = DeploymentConfig()
     reranker: DeploymentConfig = DeploymentConfig()
 

@@ -13,7 +13,9 @@ from tests.cluster.conftest import free_port, stop_serving
 from tests.cluster.load import Load
 
 TEXT = "insulin and glucose in the blood of rats"
-QUICK = DeploymentConfig(max_replicas=3, max_calls=1, max_batch_size=4, upscale_delay_s=2, downscale_delay_s=3)
+QUICK = DeploymentConfig(
+    max_replicas=3, target_ongoing_requests=1, max_batch_size=4, upscale_delay_s=2, downscale_delay_s=3
+)
 WAIT_SECONDS = 90
 
 

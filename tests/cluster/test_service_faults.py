@@ -22,7 +22,7 @@ DEAD = "the reranker does not answer; try again"
 PLAIN = {"query": "insulin and glucose", "rerank": False}
 CANDIDATES = 5
 RERANKED = {"query": "insulin and glucose", "candidates": CANDIDATES}
-NARROW = DeploymentConfig(max_calls=1, max_batch_size=1, max_waiting=2, max_ongoing_requests=1)
+NARROW = DeploymentConfig(target_ongoing_requests=1, max_batch_size=1, max_waiting=2, max_ongoing_requests=1)
 TWO = DeploymentConfig(min_replicas=2, max_replicas=2, num_cpus=0.1)
 SERVICES: dict[str, dict[str, object]] = {
     "sturdy": {"encoder": TWO, "searcher": TWO, "rerank_seconds": 2},

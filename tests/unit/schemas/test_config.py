@@ -109,5 +109,4 @@ def test_an_empty_range_of_replicas_is_refused() -> None:
 
 
 def test_calls_under_way_are_enough_for_all_replicas_to_be_asked_for() -> None:
-    assert DeploymentConfig(max_calls=5, max_replicas=2, target_ongoing_requests=1.6).calls == 5
-    assert DeploymentConfig(max_calls=3, max_replicas=2, target_ongoing_requests=1.6).calls == 4
+    assert DeploymentConfig(max_replicas=2, target_ongoing_requests=1.6).calls == 4
