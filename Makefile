@@ -32,7 +32,8 @@ test: install  ## lint, format, types, import rules, tests
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-logo
 	@infra/install_test_programs.sh
-	$(VENV)/bin/pytest
+	OMP_NUM_THREADS=1 $(VENV)/bin/pytest --numprocesses=auto tests/unit  # a process for each core
+	$(VENV)/bin/pytest tests/cluster tests/e2e tests/gpu  # on one Ray cluster
 
 fix: install  ## let ruff put lint and format right
 	$(VENV)/bin/ruff check --fix

@@ -169,7 +169,7 @@ class ServeConfig(Frozen):
     """Log lines have the text of queries, which may say more of a person than is to be kept."""
     api: DeploymentConfig = DeploymentConfig(target_ongoing_requests=32, max_ongoing_requests=256)
     encoder: DeploymentConfig = DeploymentConfig(target_ongoing_requests=1)
-    searcher: DeploymentConfig = DeploymentConfig()
+    searcher: DeploymentConfig = DeploymentConfig(target_ongoing_requests=1)
     reranker: DeploymentConfig = DeploymentConfig()
 
 
