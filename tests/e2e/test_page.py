@@ -214,7 +214,7 @@ def test_words_are_marked_and_markup_is_text(browser: Browser, address: str) -> 
 
 STATES = {
     "start": "./",
-    "results": "./?q=muscle+symptoms+under+statins&retracted=1",
+    "results": "./?q=muscle+symptoms+under+statin+treatment&retracted=1",
     "similar": "./?similar=33627334",
     "empty": "./?q=statins+and+muscle+pain&from=2090&type=Review",
     "wrong": "./?q=statins&from=last+year&abstract=perhaps&page=0",

@@ -119,8 +119,8 @@ def generated() -> list[DisplayArticle]:
             f"{drug} is taken by many older adults. We followed {1200 + 31 * i} of them for {2 + i % 7} years, and "
             f"counted cases of {effect}. The hazard ratio was {0.8 + i / 50:.2f} (95% CI {0.6 + i / 50:.2f} to "
             f"{1.1 + i / 50:.2f}). Confounding by indication cannot be excluded; trials that randomize are needed "
-            "before anything is advised. What was taken was read from the records of pharmacies, which may "
-            "overstate it.",
+            "before anything is advised. What was taken was read from the records of pharmacies, which may overstate "
+            "it.",
             ("Age and ageing", "Drugs & aging", "The Lancet")[i % 3],
             f"{1999 + i}-{1 + i % 12:02}",
             1999 + i,

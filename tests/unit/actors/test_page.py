@@ -48,7 +48,7 @@ def get(path: str, of: SearchService = SERVICE, **request: Any) -> httpx.Respons
 
 
 def squeezed(element: etree._Element) -> str:
-    return " ".join("".join(map(str, element.itertext())).split())
+    return " ".join(str(element.xpath("string()")).split())
 
 
 class Page:
