@@ -22,6 +22,8 @@ def connect() -> None:
     if is_private():
         # Ray 2.60 turns token authentication on by itself; a private cluster on one machine needs none.
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+        # Replicas run our code in their own loop, which it never blocks.
+        os.environ.setdefault("RAY_SERVE_THROUGHPUT_OPTIMIZED", "1")
         # Its C++ side warns of things that only a cluster of several machines can meet.
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     with _stderr_muted():

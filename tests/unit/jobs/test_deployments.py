@@ -55,9 +55,3 @@ def test_an_item_that_fails_unforeseen_spoils_none_beside_it_and_its_traceback_i
     assert fine == shelf._matches(Lookup(ZERO, 1))
     assert (type(failed), str(failed)) == (FailedError, "a part of the service failed; its log has the reason")
     assert "AttributeError: 'str' object has no attribute 'k'" in caplog.text
-
-
-def test_replicas_call_each_other_by_grpc() -> None:
-    from ray.serve._private.constants import RAY_SERVE_USE_GRPC_BY_DEFAULT
-
-    assert RAY_SERVE_USE_GRPC_BY_DEFAULT
