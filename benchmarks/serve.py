@@ -8,12 +8,14 @@ load tool in C (Debian: apt-get install wrk), whose own CPU time is not counted.
 answers are kept, so that no cache helps. CPU seconds are those of all processes of a service.
 
 load: 1, 8 and 32 clients, each asking one query after another; then 32 clients who pause, so that they ask for 70 % of
-what the service can do. One process is the same service object without HTTP, handles or other processes.
+what the service can do. One process is the same service object without HTTP, handles or other processes; the limit is
+Ray Serve with the same deployments and nothing in them.
 soak: minutes at 70 %, with promotions to and fro between two versions, and a searcher killed in the middle.
 """
 
 import argparse
 import asyncio
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ from actors.coalescer import Coalescer
 from actors.service import SearchService
 from actors.versions import Versions
 from benchmarks.made_store import folder_for
-from benchmarks.serve_load import CLIENTS, MODES, Load, serving, show, under_load
+from benchmarks.serve_load import CLIENTS, MODES, PORT, Load, running, serving, show, under_load
 from benchmarks.serve_rivals import RIVALS, rival_serving
 from benchmarks.serve_soak import soak
 from jobs.config import load_config
@@ -70,6 +72,8 @@ def load(config: Config, queries: list[str], options: argparse.Namespace) -> Non
         with serving(config.store, MODES[mode]) as service:
             found = under_load(service, queries, options.seconds, rerank=options.rerank)
         show(f"pubray serve, {mode}", found, alone)
+        with running([sys.executable, "-m", "benchmarks.serve_empty", PORT], MODES[mode]) as service:
+            show(f"Ray Serve, empty, {mode}", under_load(service, queries, options.seconds, rerank=False), alone)
     for name in RIVALS if options.rivals else ():
         try:
             with rival_serving(name, config, options.folder) as service:
