@@ -70,7 +70,7 @@ class SearchService:
 
         Raises:
             InputError: it brings a task, and the encoder takes none; a filter names a term that no article has.
-            ServiceError: a part of the service does not answer.
+            ServiceError: a part of the service does not answer, or the re-ranker where it may not be done without.
         """
         return await self._versions.answer(lambda version: self._cached(request, version))
 
