@@ -38,7 +38,7 @@ class SearchService:
         meter: Meter = SILENT,
     ) -> None:
         """Join the parts; the answers to the latest `cached` requests are kept."""
-        self._versions, self._encoder, self._searcher, self._ranking = versions, encoder, searcher, ranking
+        self._versions, self._encoder, self._searcher = versions, encoder, searcher
         self._second_stage = SecondStage(ranking) if ranking else None
         self._cache, self._meter = AnswerCache(cached), meter
         self.models = ModelService(versions, encoder, ranking)
@@ -52,7 +52,7 @@ class SearchService:
             articles=version.articles,
             snapshot=version.snapshot,
             encoder=version.encoder.name,
-            reranker=self._ranking.name if self._ranking else "none",
+            reranker=self._second_stage.ranking.name if self._second_stage else "none",
             recall_at_10=version.checks.recall.at_10,
         )
 
@@ -104,7 +104,8 @@ class SearchService:
         return answers
 
     def _report(self, answers: Sequence[SearchResponse], request: SearchRequest, *, cached: bool) -> None:
-        candidates = (request.candidates or self._ranking.candidates) if self._ranking else 0
+        stage = self._second_stage
+        candidates = (request.candidates or stage.ranking.candidates) if stage else 0
         for answer in answers:
             seen = candidates if answer.reranked and not cached else 0
             self._meter.answered(answer.version, cached=cached, degraded=bool(answer.degraded), candidates=seen)
@@ -114,8 +115,8 @@ class SearchService:
         if request.task is not None and version.encoder.query.task is None:
             raise InputError(f"task {request.task!r}: {version.encoder.name} takes no task; leave it out")
         queries = [Query(text, request.task) for text in request.queries]
-        ranking = self._ranking if request.rerank else None
-        candidates = (request.candidates or ranking.candidates) if ranking else 0
+        stage = self._second_stage if request.rerank else None
+        candidates = (request.candidates or stage.ranking.candidates) if stage else 0
         with clock("encode"):
             vectors = await self._encoder.encode([*queries])
         depth = max(request.depth, candidates)
@@ -126,17 +127,17 @@ class SearchService:
         with clock("search"):
             found = await self._searcher.search(lookups)
         ranked, degraded = [Ranked(matches) for matches in found], None
-        if self._second_stage and ranking:
+        if stage:
             scorings = [Scoring(query, matches[:candidates]) for query, matches in zip(queries, found, strict=True)]
             with clock("rerank"):
-                scores, degraded = await self._second_stage.scores(scorings)
+                scores, degraded = await stage.scores(scorings)
             ranked = [Ranked(*pair) for pair in zip(found, scores, strict=True)]
         return [
             SearchResponse(
                 query=query.text,
                 version=version.id,
-                hits=hits(one, query.text, request, ranking.score_kind if ranking else None, version.encoder),
-                reranked=bool(ranking and not degraded),
+                hits=hits(one, query.text, request, stage.ranking.score_kind if stage else None, version.encoder),
+                reranked=bool(stage and not degraded),
                 degraded=degraded,
                 milliseconds=clock.milliseconds,
             )
