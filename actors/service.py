@@ -15,6 +15,7 @@ from schemas.manifest import IndexVersion
 from schemas.protocols import Encoder, Key, Lookup, Query, Scoring, Searcher, Stored
 from schemas.search import (
     ArticleResponse,
+    HitsRequest,
     Readiness,
     SearchRequest,
     SearchResponse,
@@ -82,8 +83,8 @@ class SearchService:
         """
         return await self._versions.answer(lambda version: self._article(id_, version))
 
-    async def similar(self, id_: str, request: SearchRequest) -> SearchResponse:
-        """Return the articles whose vectors are nearest to that of an article; of the request all but the query holds.
+    async def similar(self, id_: str, request: HitsRequest) -> SearchResponse:
+        """Return the articles whose vectors are nearest to that of an article, without itself.
 
         Raises:
             UnknownError: there is none of this id.
@@ -148,7 +149,7 @@ class SearchService:
         stored = await self._stored(id_, version)
         return article_response(stored.article, version.id)
 
-    async def _similar(self, id_: str, request: SearchRequest, version: IndexVersion) -> SearchResponse:
+    async def _similar(self, id_: str, request: HitsRequest, version: IndexVersion) -> SearchResponse:
         clock = _Clock(self._meter)
         with clock("search"):
             stored = await self._stored(id_, version)
