@@ -15,15 +15,8 @@ from actors.page import add_page
 from actors.problems import PROBLEMS, handle_problems
 from actors.request_facts import note
 from actors.service import SearchService
-from schemas.search import (
-    MAX_K,
-    ArticleResponse,
-    Readiness,
-    SearchRequest,
-    SearchResponse,
-    SearchResponses,
-    VersionInfo,
-)
+from actors.similar_request import SimilarRequest
+from schemas.search import ArticleResponse, Readiness, SearchRequest, SearchResponse, SearchResponses, VersionInfo
 
 ArticleId = Annotated[str, Path(min_length=1, max_length=100, description="The PMID, or the corpus's own id.")]
 
@@ -65,11 +58,9 @@ def create_app(
 
     @app.get("/v1/similar/{id}", response_model=SearchResponse)
     async def similar(
-        id_: Annotated[ArticleId, Path(alias="id")],
-        k: Annotated[int, Query(ge=1, le=MAX_K - 1, description="How many hits to return.")] = 10,
+        id_: Annotated[ArticleId, Path(alias="id")], request: Annotated[SimilarRequest, Query()]
     ) -> Response:
         """Return the articles whose vectors are nearest to that of an article."""
-        request = SearchRequest(query=id_, k=k, rerank=False)
         found = await within(seconds, service.similar(id_, request))
         note(version=found.version, stages=found.milliseconds)
         return _json(found)

@@ -116,6 +116,7 @@ def ranking(config: Config, reranker: Reranker, seconds: float | None) -> Rankin
         score_kind=SCORE_KINDS[rerank.kind],
         candidates=rerank.candidates,
         seconds=seconds,
+        degrade=rerank.degrade,
     )
 
 

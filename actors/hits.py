@@ -6,7 +6,7 @@ from retrieval.highlight import highlights
 from schemas.article import DisplayArticle
 from schemas.encoder import EncoderSpec
 from schemas.protocols import Match, RerankScore
-from schemas.search import ArticleField, ArticleResponse, Highlights, Hit, ScoreKind, SearchRequest, Shown
+from schemas.search import ArticleField, ArticleResponse, Highlights, Hit, HitsRequest, ScoreKind, Shown
 
 
 class Ranked(NamedTuple):
@@ -17,7 +17,7 @@ class Ranked(NamedTuple):
 
 
 def hits(
-    ranked: Ranked, query: str, request: SearchRequest, score_kind: ScoreKind | None, encoder: EncoderSpec
+    ranked: Ranked, query: str, request: HitsRequest, score_kind: ScoreKind | None, encoder: EncoderSpec
 ) -> tuple[Hit, ...]:
     """Return the hits that a request asks for. `score_kind` is the re-ranker's."""
     scored = [*zip(ranked.matches, ranked.scores or [], strict=False)]
@@ -46,7 +46,7 @@ def _hit(
     score: RerankScore | None,
     score_kind: ScoreKind | None,
     query: str,
-    request: SearchRequest,
+    request: HitsRequest,
     encoder: EncoderSpec,
 ) -> Hit:
     article = match.article

@@ -100,7 +100,6 @@ def explain(error: RequestValidationError) -> str:
     return "; ".join(_explain(one) for one in error.errors())
 
 
-def _explain(error: dict[str, object]) -> str:
-    location = error["loc"]
-    field = ".".join(str(part) for part in location[1:]) if isinstance(location, tuple) else ""
-    return f"{field[:MAX_FIELD_CHARS] or 'body'}: {str(error['msg']).lower()}"
+def _explain(error: Mapping[str, Any]) -> str:
+    part, *names = map(str, error["loc"])
+    return f"{'.'.join(names)[:MAX_FIELD_CHARS] or part}: {error['msg'].lower()}"

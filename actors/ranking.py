@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from schemas.errors import ServiceError
+from schemas.errors import DeadlineError, ServiceError
 from schemas.protocols import Reranker, RerankScore, Scoring
 from schemas.search import ScoreKind
 
@@ -18,7 +18,9 @@ class Ranking(NamedTuple):
     candidates: int
     """How many articles it sees unless a request says otherwise."""
     seconds: float | None
-    """How long it may take, None: any time. Hits are returned as retrieved if it takes longer or does not answer."""
+    """How long it may take, None: any time."""
+    degrade: bool = True
+    """Hits are returned as retrieved if it takes longer or does not answer; False: the search fails."""
 
 
 class SecondStage:
@@ -26,25 +28,28 @@ class SecondStage:
 
     def __init__(self, ranking: Ranking) -> None:
         """Begin with trust."""
-        self._ranking = ranking
-        self._problem: str | None = None
+        self.ranking = ranking
+        self._failure: ServiceError | None = None
         self._tried = False
 
     async def scores(self, scorings: Sequence[Scoring]) -> tuple[list[list[RerankScore] | None], str | None]:
-        """Return the scores of each query's passages; where they cannot be had, None for each, and why."""
-        none: list[list[RerankScore] | None] = [None] * len(scorings)
-        if self._problem and self._tried:
-            return none, self._problem
-        self._tried = True
-        try:
-            found = await asyncio.wait_for(self._ranking.reranker.score([*scorings]), self._ranking.seconds)
-        except TimeoutError:
-            self._problem = f"the re-ranker took more than {self._ranking.seconds:g} s"
-        except ServiceError as error:
-            self._problem = str(error)
-        else:
-            self._problem = None
-            return [*found], None
-        finally:
-            self._tried = False
-        return none, self._problem
+        """Return the scores of each query's passages; where they cannot be had, None for each, and why.
+
+        Raises:
+            ServiceError: they cannot be had, and a search without them is to fail.
+        """
+        if not (self._failure and self._tried):
+            self._tried = True
+            try:
+                found = await asyncio.wait_for(self.ranking.reranker.score([*scorings]), self.ranking.seconds)
+                self._failure = None
+                return [*found], None
+            except TimeoutError:
+                self._failure = DeadlineError(f"the re-ranker took more than {self.ranking.seconds:g} s; try again")
+            except ServiceError as error:
+                self._failure = error
+            finally:
+                self._tried = False
+        if not self.ranking.degrade:
+            raise self._failure.with_traceback(None)  # which would grow with each request that raises it
+        return [None] * len(scorings), str(self._failure)

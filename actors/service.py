@@ -15,6 +15,7 @@ from schemas.manifest import IndexVersion
 from schemas.protocols import Encoder, Key, Lookup, Query, Scoring, Searcher, Stored
 from schemas.search import (
     ArticleResponse,
+    HitsRequest,
     Readiness,
     SearchRequest,
     SearchResponse,
@@ -38,7 +39,7 @@ class SearchService:
         meter: Meter = SILENT,
     ) -> None:
         """Join the parts; the answers to the latest `cached` requests are kept."""
-        self._versions, self._encoder, self._searcher, self._ranking = versions, encoder, searcher, ranking
+        self._versions, self._encoder, self._searcher = versions, encoder, searcher
         self._second_stage = SecondStage(ranking) if ranking else None
         self._cache, self._meter = AnswerCache(cached), meter
         self.models = ModelService(versions, encoder, ranking)
@@ -52,7 +53,7 @@ class SearchService:
             articles=version.articles,
             snapshot=version.snapshot,
             encoder=version.encoder.name,
-            reranker=self._ranking.name if self._ranking else "none",
+            reranker=self._second_stage.ranking.name if self._second_stage else "none",
             recall_at_10=version.checks.recall.at_10,
         )
 
@@ -70,7 +71,7 @@ class SearchService:
 
         Raises:
             InputError: it brings a task, and the encoder takes none; a filter names a term that no article has.
-            ServiceError: a part of the service does not answer.
+            ServiceError: a part of the service does not answer, or the re-ranker where it may not be done without.
         """
         return await self._versions.answer(lambda version: self._cached(request, version))
 
@@ -82,8 +83,8 @@ class SearchService:
         """
         return await self._versions.answer(lambda version: self._article(id_, version))
 
-    async def similar(self, id_: str, request: SearchRequest) -> SearchResponse:
-        """Return the articles whose vectors are nearest to that of an article; of the request all but the query holds.
+    async def similar(self, id_: str, request: HitsRequest) -> SearchResponse:
+        """Return the articles whose vectors are nearest to that of an article, without itself.
 
         Raises:
             UnknownError: there is none of this id.
@@ -104,7 +105,8 @@ class SearchService:
         return answers
 
     def _report(self, answers: Sequence[SearchResponse], request: SearchRequest, *, cached: bool) -> None:
-        candidates = (request.candidates or self._ranking.candidates) if self._ranking else 0
+        stage = self._second_stage
+        candidates = (request.candidates or stage.ranking.candidates) if stage else 0
         for answer in answers:
             seen = candidates if answer.reranked and not cached else 0
             self._meter.answered(answer.version, cached=cached, degraded=bool(answer.degraded), candidates=seen)
@@ -114,8 +116,8 @@ class SearchService:
         if request.task is not None and version.encoder.query.task is None:
             raise InputError(f"task {request.task!r}: {version.encoder.name} takes no task; leave it out")
         queries = [Query(text, request.task) for text in request.queries]
-        ranking = self._ranking if request.rerank else None
-        candidates = (request.candidates or ranking.candidates) if ranking else 0
+        stage = self._second_stage if request.rerank else None
+        candidates = (request.candidates or stage.ranking.candidates) if stage else 0
         with clock("encode"):
             vectors = await self._encoder.encode([*queries])
         depth = max(request.depth, candidates)
@@ -126,17 +128,17 @@ class SearchService:
         with clock("search"):
             found = await self._searcher.search(lookups)
         ranked, degraded = [Ranked(matches) for matches in found], None
-        if self._second_stage and ranking:
+        if stage:
             scorings = [Scoring(query, matches[:candidates]) for query, matches in zip(queries, found, strict=True)]
             with clock("rerank"):
-                scores, degraded = await self._second_stage.scores(scorings)
+                scores, degraded = await stage.scores(scorings)
             ranked = [Ranked(*pair) for pair in zip(found, scores, strict=True)]
         return [
             SearchResponse(
                 query=query.text,
                 version=version.id,
-                hits=hits(one, query.text, request, ranking.score_kind if ranking else None, version.encoder),
-                reranked=bool(ranking and not degraded),
+                hits=hits(one, query.text, request, stage.ranking.score_kind if stage else None, version.encoder),
+                reranked=bool(stage and not degraded),
                 degraded=degraded,
                 milliseconds=clock.milliseconds,
             )
@@ -147,7 +149,7 @@ class SearchService:
         stored = await self._stored(id_, version)
         return article_response(stored.article, version.id)
 
-    async def _similar(self, id_: str, request: SearchRequest, version: IndexVersion) -> SearchResponse:
+    async def _similar(self, id_: str, request: HitsRequest, version: IndexVersion) -> SearchResponse:
         clock = _Clock(self._meter)
         with clock("search"):
             stored = await self._stored(id_, version)

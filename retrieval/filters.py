@@ -78,7 +78,7 @@ def _condition(reader: _Reader) -> Condition:
     try:
         return Condition.model_validate({"field": field, "op": op, "value": value})
     except ValidationError as error:
-        raise UsageError(f"filter, {reader.since(start)!r}: {error.errors()[0]['msg']}") from None
+        raise UsageError(f"filter, {reader.since(start)[:100]!r}: {error.errors()[0]['msg']}") from None
 
 
 def _list(reader: _Reader, field: str) -> tuple[str | int, ...]:

@@ -113,6 +113,8 @@ class RerankConfig(Frozen):
     candidates: PositiveInt = 20
     seconds: PositiveFloat = 5
     """A search whose re-ranker takes longer, or does not answer, returns its hits as retrieved, and says so."""
+    degrade: bool = True
+    """false: such a search fails instead."""
 
 
 class DeploymentConfig(Frozen):

@@ -53,22 +53,11 @@ _TEXTS = {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": MAX_QUERIE
 Queries = Annotated[str | tuple[str, ...], BeforeValidator(_queries), WithJsonSchema({"anyOf": [_TEXT, _TEXTS]})]
 
 
-class SearchRequest(Frozen):
-    """One query, or several with the same settings."""
+class HitsRequest(Frozen):
+    """Which articles are asked for, and what is to be told of each."""
 
-    query: Queries = Field(
-        description=f"Text, or a list of up to {MAX_QUERIES}.",
-        examples=["statins and muscle pain"],
-    )
-    task: str | None = Field(
-        None, min_length=1, max_length=MAX_QUERY_CHARS, description="The instruction, for encoders that take one."
-    )
     k: int = Field(10, ge=1, le=MAX_K, description="How many hits to return.")
     offset: int = Field(0, ge=0, lt=MAX_K, description="How many of the best hits to leave out before them.")
-    rerank: bool = Field(True, description="Order the best candidates anew with the re-ranker.")
-    candidates: int | None = Field(
-        None, ge=1, le=MAX_K, description="How many of the best retrieved articles are re-ranked."
-    )
     filters: tuple[Condition, ...] = Field(
         (),
         max_length=MAX_CONDITIONS,
@@ -78,14 +67,8 @@ class SearchRequest(Frozen):
     include_retracted: bool = Field(
         False, description="Find retracted articles too; a condition on `retracted` does so as well."
     )
-    direct: bool = Field(True, description="Put the article first whose PMID, DOI or title the query is.")
     fields: tuple[ArticleField, ...] = Field(SHOWN, description="What to return of each article, beside its id.")
     highlight: bool = Field(False, description="Say where title and abstract have words of the query.")
-
-    @property
-    def queries(self) -> tuple[str, ...]:
-        """The queries, one or more."""
-        return (self.query,) if isinstance(self.query, str) else self.query
 
     @property
     def depth(self) -> int:
@@ -103,6 +86,28 @@ class SearchRequest(Frozen):
         if self.depth > MAX_K:
             raise PydanticCustomError("depth", f"offset and k end at hit {self.depth}; the last to be had is {MAX_K}")
         return self
+
+
+class SearchRequest(HitsRequest):
+    """One query, or several with the same settings."""
+
+    query: Queries = Field(
+        description=f"Text, or a list of up to {MAX_QUERIES}.",
+        examples=["statins and muscle pain"],
+    )
+    task: str | None = Field(
+        None, min_length=1, max_length=MAX_QUERY_CHARS, description="The instruction, for encoders that take one."
+    )
+    rerank: bool = Field(True, description="Order the best candidates anew with the re-ranker.")
+    candidates: int | None = Field(
+        None, ge=1, le=MAX_K, description="How many of the best retrieved articles are re-ranked."
+    )
+    direct: bool = Field(True, description="Put the article first whose PMID, DOI or title the query is.")
+
+    @property
+    def queries(self) -> tuple[str, ...]:
+        """The queries, one or more."""
+        return (self.query,) if isinstance(self.query, str) else self.query
 
 
 class Shown(Frozen):

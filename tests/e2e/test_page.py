@@ -3,15 +3,12 @@
 import os
 import re
 import shutil
-import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 
@@ -23,6 +20,7 @@ from schemas.errors import OverloadedError
 from schemas.protocols import Lookup, Match, RerankScore, Scoring
 from tests.unit.actors.catalogue import ARTICLES, BY_HAND, Catalogue, Words
 from tests.unit.actors.seams import SECONDS, VERSION
+from tests.unit.actors.serving import served
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
@@ -64,17 +62,11 @@ class Busy(Catalogue):
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    """Serve the page from a thread."""
+    """Where the page is served."""
     version = VERSION.model_copy(update={"articles": len(ARTICLES)})
     service = SearchService(Versions(version), Words(), Busy(), Ranking(Overlap(), "overlap", "logit", 20, SECONDS))
-    server = uvicorn.Server(uvicorn.Config(create_app(service, SECONDS), log_level="warning"))
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
-        server.should_exit = True
-        thread.join()
+    with served(create_app(service, SECONDS)) as url:
+        yield f"{url}/"
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """Small implementations, in memory, of the three seams of the service, and the version that they serve."""
 
+import asyncio
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,6 +10,7 @@ from actors.service import SearchService
 from actors.versions import Versions
 from schemas.article import DisplayArticle
 from schemas.encoder import EncoderSpec, TowerDigests, TowerSpec
+from schemas.errors import UnavailableError
 from schemas.filters import Wanted
 from schemas.manifest import Checks, IndexVersion, Recall
 from schemas.protocols import ArticleText, Key, Lookup, Match, Query, RerankScore, Scoring, Stored, Vector
@@ -105,3 +107,18 @@ class Favours:
         self.seen += [[m.article.pmid for m in s.matches] for s in scorings]
         found = [[self.scores.get(m.article.pmid, 0.0) for m in s.matches] for s in scorings]
         return [[RerankScore(raw=score / 2, final=score) for score in scores] for scores in found]
+
+
+class Gone:
+    """A re-ranker that is not there."""
+
+    async def score(self, scorings: list[Scoring]) -> list[list[RerankScore]]:
+        raise UnavailableError("the reranker does not answer; try again")
+
+
+class Slow:
+    """A re-ranker that takes longer than anyone waits."""
+
+    async def score(self, scorings: list[Scoring]) -> list[list[RerankScore]]:
+        await asyncio.sleep(60)
+        raise AssertionError

@@ -62,6 +62,11 @@ def test_the_filters_of_a_request_are_those_of_the_command_line() -> None:
     assert shelf.wanted == [Wanted(parse_filter(text), retracted=True)]
 
 
+def test_an_article_of_a_blank_id_is_not_found() -> None:
+    for path in ("/v1/similar/%20", "/v1/articles/%20"):
+        assert assert_problem(call("GET", path), 404) == "article ' ': version v1 has none of this id"
+
+
 def test_the_version_is_told() -> None:
     answer = call("GET", "/version")
     assert (answer.status_code, answer.json()["version"], answer.json()["articles"]) == (200, "v1", 6)
@@ -83,6 +88,9 @@ def test_the_api_describes_itself() -> None:
     condition = schema["components"]["schemas"]["Condition"]["properties"]
     assert condition["field"]["enum"] == [*get_args(FilterField)]
     assert condition["op"]["enum"] == [*get_args(Operator)]
+    parameters = {one["name"]: one for one in schema["paths"]["/v1/similar/{id}"]["get"]["parameters"]}
+    assert parameters.keys() == {"id", "k", "offset", "filter", "include_retracted", "fields", "highlight"}
+    assert parameters["filter"]["schema"]["items"] == {"type": "string"}
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])

@@ -143,6 +143,11 @@ def test_an_answer_says_what_its_scores_are(
     assert {hit.score_kind for hit in response.hits} == {kind}
 
 
+@pytest.mark.parametrize("degrade", [True, False])
+def test_whether_a_search_may_do_without_its_reranker_is_configured(config: Config, degrade: bool) -> None:
+    assert ranking(reranking(config, degrade=degrade), Favours({}), None).degrade == degrade
+
+
 def test_all_parts_of_one_process_answer_together(
     config: Config, version: IndexVersion, monkeypatch: pytest.MonkeyPatch
 ) -> None:

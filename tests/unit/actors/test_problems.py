@@ -1,7 +1,11 @@
 import pytest
 
 from actors.api import create_app
-from tests.unit.actors.seams import SECONDS, Shelf, joined
+from actors.ranking import Ranking
+from actors.service import SearchService
+from actors.versions import Versions
+from schemas.protocols import Reranker
+from tests.unit.actors.seams import SECONDS, VERSION, Gone, Lengths, Shelf, Slow, joined
 from tests.unit.actors.serving import ask
 
 APP = create_app(joined(Shelf([1])), SECONDS)
@@ -50,3 +54,22 @@ def test_a_wrong_method_names_the_right_ones() -> None:
 def test_only_openais_routes_have_errors_in_openais_form_too() -> None:
     assert "error" not in ask(APP, "POST", "/v1/search", json={}).json()
     assert ask(APP, "POST", "/v1/embeddings", json={}).json()["error"]["code"] == "bad_request"
+
+
+@pytest.mark.parametrize(
+    ("reranker", "status", "detail"),
+    [
+        (Gone(), 503, "the reranker does not answer; try again"),
+        (Slow(), 504, "the re-ranker took more than 0.01 s; try again"),
+    ],
+)
+def test_a_search_that_may_not_do_without_its_reranker_fails_as_it_does(
+    reranker: Reranker, status: int, detail: str
+) -> None:
+    ranking = Ranking(reranker, "favours", "logit", 3, seconds=0.01, degrade=False)
+    app = create_app(SearchService(Versions(VERSION), Lengths(), Shelf([1]), ranking), SECONDS)
+    answer = ask(app, "POST", "/v1/search", json={"query": "x"})
+    problem = answer.json()
+    assert (answer.status_code, problem["status"], problem["detail"]) == (status, status, detail)
+    assert (answer.headers["content-type"], answer.headers["retry-after"]) == ("application/problem+json", "1")
+    assert ask(app, "POST", "/v1/search", json={"query": "x", "rerank": False}).status_code == 200

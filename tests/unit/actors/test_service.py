@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from actors.ranking import Ranking
 from actors.service import SearchService
 from actors.versions import Versions
-from schemas.errors import InputError, UnavailableError, UnknownError
+from schemas.errors import InputError, UnknownError
 from schemas.filters import Condition, Wanted
-from schemas.protocols import Lookup, Match, RerankScore, Scoring
+from schemas.protocols import Lookup, Match, Reranker
 from schemas.search import SearchRequest, SearchResponse
-from tests.unit.actors.seams import VERSION, Favours, Lengths, Shelf, joined
+from tests.unit.actors.seams import VERSION, Favours, Gone, Lengths, Shelf, Slow, joined
 
 
 def ask(
@@ -180,27 +180,12 @@ def test_the_article_that_a_query_names_stays_first_whatever_the_reranker_says()
     assert ids(ask(Named([1, 2, 3]), Favours({2: 9.0}), direct=False)) == ["2", "1", "3"]
 
 
-class Broken(Favours):
-    """Does not answer."""
-
-    async def score(self, scorings: list[Scoring]) -> list[list[RerankScore]]:
-        raise UnavailableError("the reranker does not answer; try again")
-
-
-class Slow(Favours):
-    """Takes longer than anyone waits."""
-
-    async def score(self, scorings: list[Scoring]) -> list[list[RerankScore]]:
-        await asyncio.sleep(60)
-        raise AssertionError
-
-
 @pytest.mark.parametrize(
     ("reranker", "reason"),
-    [(Broken({}), "the reranker does not answer; try again"), (Slow({}), "the re-ranker took more than 0.01 s")],
+    [(Gone(), "the reranker does not answer; try again"), (Slow(), "the re-ranker took more than 0.01 s; try again")],
 )
 def test_a_reranker_that_does_not_answer_leaves_the_hits_as_retrieved_and_says_so(
-    reranker: Favours, reason: str
+    reranker: Reranker, reason: str
 ) -> None:
     ranking = Ranking(reranker, "favours", "logit", 3, seconds=0.01)
     service = SearchService(Versions(VERSION), Lengths(), Shelf([3, 1, 2]), ranking)
