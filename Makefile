@@ -32,8 +32,9 @@ test: install  ## lint, format, types, import rules, tests
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-logo
 	@infra/install_test_programs.sh
-	OMP_NUM_THREADS=1 $(VENV)/bin/pytest --numprocesses=auto tests/unit  # a process for each core
-	$(VENV)/bin/pytest tests/cluster tests/e2e tests/gpu  # on one Ray cluster
+	# A process for each core, a file's tests in one of them, and first tests/e2e, whose files take longest
+	OMP_NUM_THREADS=1 $(VENV)/bin/pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder tests/e2e tests/unit
+	$(VENV)/bin/pytest tests/cluster tests/gpu  # on one Ray cluster
 
 fix: install  ## let ruff put lint and format right
 	$(VENV)/bin/ruff check --fix

@@ -24,6 +24,9 @@ def connect() -> None:
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")
         # Replicas run our code in their own loop, which it never blocks.
         os.environ.setdefault("RAY_SERVE_THROUGHPUT_OPTIMIZED", "1")
+        # Clients come by Serve's proxy. The port of each api replica that the line above opens for a load balancer
+        # would keep every stop waiting 30 s for that to leave.
+        os.environ.setdefault("RAY_SERVE_ENABLE_DIRECT_INGRESS", "0")
         # Its C++ side warns of things that only a cluster of several machines can meet.
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     with _stderr_muted():

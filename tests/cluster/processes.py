@@ -9,6 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
+
+from jobs.serve import APP
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -56,6 +60,14 @@ def _is_of(process: Path, store: str, title: str) -> bool:
         return found and title.encode() in (process / "cmdline").read_bytes()
     except OSError:  # it has ended, or is not ours
         return False
+
+
+def replicas(deployment: str) -> list[int]:
+    """Process ids of a deployment's replicas on this test's own Ray: another may serve on the same machine."""
+    ours = {child.pid for child in psutil.Process().children(recursive=True)}
+    title = f"ServeReplica:{APP}:{deployment}"
+    found = [p for p in psutil.process_iter(["cmdline"]) if title in " ".join(p.info["cmdline"] or [])]
+    return [process.pid for process in found if process.pid in ours]
 
 
 def within(seconds: float, condition: Callable[[], object]) -> None:

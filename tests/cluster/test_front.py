@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 import numpy as np
-import psutil
 import pytest
 
 from actors.encoder import ArticleTower, QueryTower
@@ -21,6 +20,7 @@ from schemas.config import Config
 from schemas.protocols import ArticleText, Query
 from tests.cluster.conftest import free_port, stop_serving
 from tests.cluster.made_store import MadeStore
+from tests.cluster.processes import replicas
 from tests.unit.actors import tiny
 
 KEY = "a key of the test"
@@ -56,12 +56,7 @@ def client(url: str) -> Iterator[httpx.Client]:
 
 def log_line(id_: str) -> dict[str, Any]:
     """What the api replica wrote of a request to its stderr, which Ray keeps in a file."""
-    ours = {child.pid for child in psutil.Process().children(recursive=True)}
-    [api] = [
-        process.pid
-        for process in psutil.process_iter(["cmdline"])
-        if process.pid in ours and f"ServeReplica:{serve.APP}:api" in " ".join(process.info["cmdline"] or [])
-    ]
+    [api] = replicas("api")
     log = Path(f"/proc/{api}/fd/2").resolve()
     deadline = time.monotonic() + LOG_SECONDS
     while time.monotonic() < deadline:

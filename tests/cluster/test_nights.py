@@ -80,13 +80,20 @@ def test_real_nights_answer_as_a_rebuild_does(
     assert merged.tombstones == {}
 
 
-@pytest.fixture
-def store(cluster: None, tmp_path: Path) -> MadeStore:
-    """A store of which the first articles are served."""
-    store = MadeStore(tmp_path, tiny.encoder(tmp_path / "model"), "index.nlist=4")
+@pytest.fixture(scope="module")
+def made(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """To be copied: a folder with a `model`, and a `store` of which the first articles are served."""
+    folder = tmp_path_factory.mktemp("made")
+    store = MadeStore(folder, tiny.encoder(folder / "model"), "index.nlist=4")
     store.publish(ARTICLES)
     store.promoted(store.index())
-    return store
+    return folder
+
+
+@pytest.fixture
+def store(made: Path, tmp_path: Path) -> MadeStore:
+    shutil.copytree(made / "store", tmp_path / "store")
+    return MadeStore(tmp_path, made / "model", "index.nlist=4")
 
 
 def revised(*pmids: int) -> list[Article]:

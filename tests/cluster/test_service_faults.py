@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 
 import httpx
-import psutil
 import pytest
 
 from jobs import serve
@@ -14,6 +13,7 @@ from schemas.config import Config, DeploymentConfig
 from schemas.manifest import IndexVersion
 from tests.cluster.conftest import free_port, stop_serving
 from tests.cluster.load import CLIENTS, Load
+from tests.cluster.processes import replicas
 
 WAIT_SECONDS = 60
 SLOW = "the re-ranker took more than 2 s; try again"
@@ -49,23 +49,17 @@ def ask(url: str, body: dict[str, object]) -> httpx.Response:
     return httpx.post(f"{url}/v1/search", json=body, timeout=60)
 
 
-def replicas(name: str) -> list[int]:
-    """Process ids of a deployment's replicas."""
-    found = psutil.process_iter(["pid", "cmdline"])
-    return [p.pid for p in found if f"ServeReplica:{serve.APP}:{name}" in " ".join(p.info["cmdline"] or [])]
-
-
 def kill_one(name: str) -> None:
     os.kill(replicas(name)[0], signal.SIGKILL)
 
 
 @sturdy
 def test_a_killed_searcher_fails_no_request(url: str) -> None:
-    assert len(replicas("searcher")) == 4  # of two shards
     with Load(url, PLAIN) as load:
-        for _ in range(2):
+        for shard in ("searcher-0", "searcher-1"):
+            assert len(replicas(shard)) == 2
             time.sleep(1)
-            kill_one("searcher")
+            kill_one(shard)
             time.sleep(3)
     assert (load.statuses(), load.errors) == ({200}, [])
     assert len({tuple(hit["id"] for hit in answer.json()["hits"]) for answer in load.answers}) == 1
