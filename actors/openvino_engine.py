@@ -2,8 +2,8 @@
 
 import functools
 import hashlib
-import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +19,13 @@ from schemas.config import EngineConfig
 from schemas.encoder import Pooling
 from schemas.errors import UsageError
 
-LOADING = threading.Lock()
-"""Held while a model is traced and loaded: torch's tracing fails in two threads at once, and a model is loaded once."""
+THREAD = ThreadPoolExecutor(1, "openvino")
+"""The one thread of a process in which models are traced, loaded and run; a pass has all cores in turn anyhow.
+
+torch's tracing fails in two threads at once, and so, once in many thousand calls, did OpenVINO 2026.4 when requests were
+made in several threads (a general protection fault inside its CPU plugin). And it gives the thread that loads a model
+another signal stack, which is best not the main one's: docs/decisions.md.
+"""
 
 
 def openvino_dtype(config: EngineConfig) -> torch.dtype:
@@ -42,44 +47,31 @@ def openvino_forward(folder: Path, task: Task, dtype: torch.dtype, threads: int,
     """
     precision = "bf16" if dtype == torch.bfloat16 else "f32"
 
-    def forward(batch: TokenBatch, finish: Finish) -> Pending:
+    def infer(batch: TokenBatch, finish: Finish) -> torch.Tensor:
         pooling = finish.pooling if isinstance(finish, TextVectors) else None
-        with LOADING:
-            compiled = _compiled(_traced(folder, task, pooling, cache), precision, threads)
-        names = {name for port in compiled.inputs for name in port.names}
+        request = _request(_traced(folder, task, pooling, cache), precision, threads)
+        names = {name for port in request.model_inputs for name in port.names}
         inputs = {"input_ids": batch.ids, "attention_mask": batch.mask, "token_type_ids": batch.segments}
-        # A request of its own per call, so that threads do not share one.
-        request = compiled.create_infer_request()
-        request.start_async({name: array for name, array in inputs.items() if name in names})
+        request.infer({name: array for name, array in inputs.items() if name in names})
+        output = torch.from_numpy(request.get_output_tensor(0).data)
+        # Copies, for the next pass overwrites it.
+        if isinstance(finish, TextVectors):
+            return finish.scale(output).clone()
+        return finish(output, torch.from_numpy(batch.mask)).clone()
 
-        def wait() -> torch.Tensor:
-            request.wait()
-            output: np.ndarray[tuple[int, ...], np.dtype[np.float32]] = request.get_output_tensor(0).data
-            # Copies, for the memory goes with the request.
-            if isinstance(finish, TextVectors):
-                return finish.scale(torch.from_numpy(output)).clone()
-            return finish(torch.from_numpy(output), torch.from_numpy(batch.mask)).clone()
-
-        return wait
-
-    return forward
+    return lambda batch, finish: THREAD.submit(infer, batch, finish).result
 
 
 @functools.cache
-def _compiled(path: Path, precision: str, threads: int) -> ov.CompiledModel:
-    """Return a model ready to run, kept for the life of the process.
-
-    Towers of the same weights share it. And OpenVINO 2026.4 gives the thread that loads a model another signal stack:
-    models freed in another order than the reverse of loading leave one that is gone, and the next Ctrl-C is a
-    segmentation fault.
-    """
+def _request(path: Path, precision: str, threads: int) -> ov.InferRequest:
+    """Return a model ready to run, kept for the life of the process: towers of the same weights share it."""
     properties = {
         "INFERENCE_PRECISION_HINT": precision,
         "INFERENCE_NUM_THREADS": threads,
         # Pinned threads of two processes share the first core and leave the others idle.
         "ENABLE_CPU_PINNING": False,
     }
-    return ov.Core().compile_model(str(path), "CPU", properties)
+    return ov.Core().compile_model(str(path), "CPU", properties).create_infer_request()
 
 
 @functools.cache

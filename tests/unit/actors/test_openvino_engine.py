@@ -1,11 +1,13 @@
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import openvino as ov
 import pytest
+import torch
 
 from actors.engines import load_engine
 from actors.openvino_engine import _traced
@@ -49,6 +51,20 @@ def test_requests_from_several_threads_do_not_mix(tiny_encoder: Path, traces: Pa
     with ThreadPoolExecutor(4) as pool:
         for number, result in enumerate(pool.map(run, rows * 20)):
             np.testing.assert_array_equal(result, alone[number % len(rows)])
+
+
+def test_passes_that_several_threads_ask_for_run_in_one(tiny_encoder: Path, traces: Path) -> None:
+    engine = load_engine(tiny_encoder, "encoder", OPENVINO, threads=1, cache=traces)
+    batch = tiny.pairs(tiny_encoder)
+    seen: set[int] = set()
+
+    def finish(output: torch.Tensor, _mask: torch.Tensor) -> torch.Tensor:
+        seen.add(threading.get_ident())
+        return output
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: list(engine.run([batch], finish)), range(20)))
+    assert len(seen) == 1
 
 
 def test_first_requests_from_several_threads_wait_for_one_to_trace(tiny_encoder: Path, tmp_path: Path) -> None:
