@@ -10,7 +10,7 @@ import numpy as np
 import openvino as ov
 import torch
 
-from actors.forward import Finish, Forward, Pending, Task
+from actors.forward import Finish, Forward, Task
 from actors.models import model_digests
 from retrieval.pooling import TextVectors, pool
 from retrieval.storage import atomic_path
@@ -22,9 +22,9 @@ from schemas.errors import UsageError
 THREAD = ThreadPoolExecutor(1, "openvino")
 """The one thread of a process in which models are traced, loaded and run; a pass has all cores in turn anyhow.
 
-torch's tracing fails in two threads at once, and so, once in many thousand calls, did OpenVINO 2026.4 when requests were
-made in several threads (a general protection fault inside its CPU plugin). And it gives the thread that loads a model
-another signal stack, which is best not the main one's: docs/decisions.md.
+torch's tracing fails in two threads at once. OpenVINO 2026.4 crashed, once in many thousand calls, when requests were
+made in several threads; and it gives the thread that loads a model another signal stack, which is best not the main
+one's (docs/decisions.md).
 """
 
 
