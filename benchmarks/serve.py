@@ -1,6 +1,6 @@
 """The search service: what HTTP and Ray Serve add to the same stages in one process, and rivals. Ratios in one run.
 
-    python -m benchmarks.serve load [--rerank] [--seconds 10] [--mode default|haproxy|latency] [--rivals]
+    python -m benchmarks.serve load [--rerank] [--seconds 10] [--mode default|haproxy] [--rivals]
     python -m benchmarks.serve soak [--minutes 5]
 
 Both need an index (`python -m benchmarks.index quality` leaves one over all 33 thousand articles) and wrk, a small

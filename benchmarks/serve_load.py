@@ -26,7 +26,6 @@ PACE = 0.7
 MODES = {
     "default": {},
     "haproxy": {"RAY_SERVE_ENABLE_HA_PROXY": "1", "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"},
-    "latency": {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "0"},
 }
 # Pauses are drawn as those of many independent clients are.
 SCRIPT = """
