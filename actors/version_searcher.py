@@ -36,7 +36,7 @@ class VersionSearcher:
         """
         self._layout, self._shard = layout, shard
         self._opened: dict[str, IndexSearcher] = {}
-        self._follower = Follower(read, self.open)
+        self._follower = Follower(layout.root, read, self.open)
         self._follower.start()
         if not self._opened:
             self.open(version)
@@ -88,9 +88,7 @@ class VersionSearcher:
         for version in {item.version for item in items}:
             searcher = self._opened.get(version)
             if searcher is None:
-                # What answers a request does not say where the store is.
-                problem = (self._follower.problem or "not yet").replace(f"{self._layout.root}/", "")
-                raise NotReadyError(f"version {version} is not loaded: {problem}")
+                raise NotReadyError(f"version {version} is not loaded: {self._follower.problem or 'not yet'}")
             places = [i for i, item in enumerate(items) if item.version == version]
             found = await asyncio.to_thread(method, searcher, [items[i] for i in places])
             for place, answer in zip(places, found, strict=True):

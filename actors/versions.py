@@ -1,9 +1,10 @@
-"""Which index version answers a request: the newest that the searchers have, and until they have it the one before."""
+"""Which index version answers a request: the newest that the searchers have; who does not have it is asked the last."""
 
 import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from schemas.errors import NotReadyError, PubrayError
@@ -20,23 +21,31 @@ REST_SECONDS = 0.25
 
 
 class Versions:
-    """The version that answers, and the one that is to follow it.
+    """The version that answers, the one that is to follow it, and the one before.
 
     A request is answered from one version alone: where a searcher does not have the newer one yet, all of the request
-    is answered again from the older one.
+    is answered again from the older one. Searchers are not ready at the same time, so that this may be so for a while
+    after others have answered from the newer.
     """
 
     def __init__(self, first: IndexVersion, clock: Callable[[], float] = time.monotonic) -> None:
         """Answer from `first`."""
         self._answering = first
         self._next: IndexVersion | None = None
+        self._before: IndexVersion | None = None
         self._problem: str | None = None
+        self._follower: Follower | None = None
         self._clock, self._rested = clock, 0.0
 
     @property
     def answering(self) -> IndexVersion:
         """The version that answers."""
         return self._answering
+
+    def follow(self, follower: "Follower") -> None:
+        """Tell of its problems too, and start it."""
+        self._follower = follower
+        follower.start()
 
     def propose(self, version: IndexVersion) -> None:
         """Let a version follow, or none if it answers already. May be called from another thread."""
@@ -47,7 +56,7 @@ class Versions:
         """Return what a call makes of a version.
 
         Raises:
-            NotReadyError: a searcher has neither version.
+            NotReadyError: the searchers have none of them.
         """
         following = self._next
         if following and self._clock() >= self._rested:
@@ -56,36 +65,41 @@ class Versions:
             except NotReadyError as error:
                 self._rested, self._problem = self._clock() + REST_SECONDS, str(error)
             else:
-                self._follow(following)
+                self._answer_from(following)
                 return answer
         try:
             return await call(self._answering)
         except NotReadyError:
-            if following is None:
-                raise
-            return await call(following)
+            for other in (self._before, following):
+                if other:
+                    with suppress(NotReadyError):
+                        return await call(other)
+            raise
 
     def readiness(self) -> Readiness:
         """Return what answers and what is to follow."""
         pending = self._next
+        unusable = self._follower.problem if self._follower else None
         return Readiness(
-            version=self._answering.id, pending=pending and pending.id, problem=self._problem if pending else None
+            version=self._answering.id,
+            pending=pending and pending.id,
+            problem=unusable or (self._problem if pending else None),
         )
 
-    def _follow(self, version: IndexVersion) -> None:
+    def _answer_from(self, version: IndexVersion) -> None:
         if self._next is version:
-            self._answering, self._next, self._problem = version, None, None
+            self._before, self._answering, self._next, self._problem = self._answering, version, None, None
 
 
 class Follower:
     """Looks at CURRENT in a thread, and hands on each version that it comes to name."""
 
-    def __init__(self, read: Callable[[], IndexVersion], arrived: Callable[[IndexVersion], None]) -> None:
-        """`read` returns the version that CURRENT names; the first one arrives too."""
-        self._read, self._arrived = read, arrived
+    def __init__(self, root: str, read: Callable[[], IndexVersion], arrived: Callable[[IndexVersion], None]) -> None:
+        """`read` returns the version that CURRENT names; the first one arrives too. root: of the store."""
+        self._root, self._read, self._arrived = root, read, arrived
         self._known = ""
         self.problem: str | None = None
-        """Why the version that CURRENT names was not taken; it is tried again at each look."""
+        """Why the version that CURRENT names was not taken, for clients; it is tried again at each look."""
 
     def start(self) -> None:
         """Look once, and then in a thread until the process ends."""
@@ -100,10 +114,17 @@ class Follower:
                 self._arrived(version)
                 self._known = version.id
             self.problem = None
-        except PubrayError as error:
-            if self.problem != str(error):
-                LOG.error("the version that CURRENT names is not served: %s", error)
-            self.problem = str(error)
+        except Exception as error:  # whatever it is, the version before goes on, and the next look may be better
+            problem = self._told(error)
+            if self.problem != problem:
+                LOG.error("the version that CURRENT names is not served", exc_info=error)
+            self.problem = problem
+
+    def _told(self, error: Exception) -> str:
+        """Return what clients are told, which is not where the store is."""
+        if not isinstance(error, PubrayError):
+            return "the version that CURRENT names cannot be taken; the service's log says why"
+        return str(error).replace(f"{self._root}/", "").replace(f"{self._root} ", "")
 
     def _look_for_ever(self) -> None:
         while True:

@@ -153,7 +153,7 @@ class Api:
             check_servable(config, found)
             versions.propose(found)
 
-        Follower(partial(served_version, layout), arrived).start()
+        versions.follow(Follower(layout.root, partial(served_version, layout), arrived))
         self._service = SearchService(versions, encoder, searcher, second, cached=settings.cached, meter=meter)
         self._seconds = settings.seconds
         # Ray Serve tells the request id in a header of its own accord.

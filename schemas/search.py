@@ -191,7 +191,7 @@ class Readiness(Frozen):
 
     version: str = Field(description="The version that answers.")
     pending: str | None = Field(description="A promoted version that does not answer yet.")
-    problem: str | None = Field(description="Why it does not.")
+    problem: str | None = Field(description="Why it does not, or why what was promoted cannot be taken at all.")
 
 
 class OpenAIError(Frozen):

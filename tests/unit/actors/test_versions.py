@@ -121,7 +121,7 @@ def test_each_version_arrives_once_and_one_that_fails_is_tried_again() -> None:
             raise StoreError(f"{version.id} is broken")
         arrived.append(version.id)
 
-    follower = Follower(lambda: named[-1], arrive)
+    follower = Follower("/store", lambda: named[-1], arrive)
     follower.look()
     follower.look()
     named.append(V2)
@@ -136,10 +136,32 @@ def test_each_version_arrives_once_and_one_that_fails_is_tried_again() -> None:
     assert arrived == ["v1", "v2", "v1"]
 
 
-def test_a_current_that_cannot_be_read_is_a_problem_and_no_more() -> None:
+@pytest.mark.parametrize(
+    ("error", "problem"),
+    [
+        (StoreError("the store /store has no CURRENT version"), "the store has no CURRENT version"),
+        (StoreError("/store/versions/v2.json: not there"), "versions/v2.json: not there"),
+        (OSError(5, "/store"), "the version that CURRENT names cannot be taken; the service's log says why"),
+    ],
+)
+def test_a_current_that_cannot_be_read_is_told_and_no_more(error: Exception, problem: str) -> None:
     def read() -> IndexVersion:
-        raise StoreError("no CURRENT")
+        raise error
 
-    follower = Follower(read, lambda version: None)
-    follower.look()
-    assert follower.problem == "no CURRENT"
+    versions = Versions(V1)
+    versions.follow(Follower("/store", read, versions.propose))
+    assert versions.readiness().model_dump() == {"version": "v1", "pending": None, "problem": problem}
+    assert ask(versions, Searchers({"v1"})) == "v1"
+
+
+def test_a_searcher_that_is_later_than_another_is_asked_the_version_before() -> None:
+    clock = Clock()
+    versions, early, late = Versions(V1, clock), Searchers({"v1", "v2"}), Searchers({"v1"})
+    versions.propose(V2)
+    assert ask(versions, late) == "v1"
+    clock.now += REST_SECONDS
+    assert ask(versions, early) == "v2"
+    for _ in range(3):
+        assert (ask(versions, late), ask(versions, early)) == ("v1", "v2")
+    late.have.add("v2")
+    assert ask(versions, late) == "v2"
