@@ -3,8 +3,8 @@
 import time
 from collections.abc import Iterator
 
+import httpx
 import pytest
-from ray import serve as ray_serve
 
 from jobs import serve
 from schemas.config import Config, DeploymentConfig
@@ -27,25 +27,26 @@ def url(version: IndexVersion, config: Config) -> Iterator[str]:
     stop_serving()
 
 
-def encoders() -> int:
-    """How many replicas of the encoder answer, as Ray Serve says."""
-    states = ray_serve.status().applications[serve.APP].deployments["encoder"].replica_states
-    return sum(count for state, count in states.items() if state == "RUNNING")
+def encoders(url: str) -> int:
+    """How many replicas of the encoder answer, as the service's own metrics say."""
+    labels = 'ray_serve_deployment_replica_healthy{', 'deployment="encoder"'
+    lines = httpx.get(f"{url}/metrics").text.splitlines()
+    return sum(line.endswith(" 1.0") for line in lines if all(label in line for label in labels))
 
 
-def wait_for(replicas: int) -> None:
+def wait_for(url: str, replicas: int) -> None:
     deadline = time.monotonic() + WAIT_SECONDS
-    while (found := encoders()) != replicas:
+    while (found := encoders(url)) != replicas:
         assert time.monotonic() < deadline, f"{found} encoders, not {replicas}"
         time.sleep(0.2)
 
 
 def test_encoders_come_with_load_and_go_after_it_without_a_failed_request(url: str, config: Config) -> None:
     body: dict[str, object] = {"model": f"{config.encoder.name}:query", "input": [TEXT] * 8}
-    assert encoders() == 1
+    wait_for(url, 1)
     with Load(url, body, path="/v1/embeddings") as heavy:
-        wait_for(3)
+        wait_for(url, 3)
     with Load(url, body | {"input": [TEXT]}, clients=1, path="/v1/embeddings") as light:
-        wait_for(1)
+        wait_for(url, 1)
     for load in (heavy, light):
         assert (load.statuses(), load.errors) == ({200}, [])

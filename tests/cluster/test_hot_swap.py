@@ -111,3 +111,21 @@ def test_a_version_that_cannot_be_loaded_leaves_the_old_one_answering_and_readin
     path.write_bytes(whole)
     answering(url, broken.id)
     assert httpx.get(f"{url}/readyz").json() == {"version": broken.id, "pending": None, "problem": None}
+
+
+def test_a_current_that_cannot_be_read_leaves_the_old_one_answering_and_readiness_says_why(
+    store: MadeStore, url: str
+) -> None:
+    before = httpx.get(f"{url}/readyz").json()
+    current = Path(store.layout.current)
+    whole = current.read_bytes()
+    current.write_bytes(b"garbage")
+    deadline = time.monotonic() + PICKED_UP_SECONDS
+    while "CURRENT" not in ((ready := httpx.get(f"{url}/readyz").json())["problem"] or ""):
+        assert time.monotonic() < deadline, ready
+        time.sleep(0.1)
+    assert httpx.post(f"{url}/v1/search", json=ASKED).json()["version"] == before["version"]
+    current.write_bytes(whole)
+    while httpx.get(f"{url}/readyz").json() != before:
+        assert time.monotonic() < deadline + PICKED_UP_SECONDS
+        time.sleep(0.1)
