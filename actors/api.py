@@ -22,6 +22,9 @@ ArticleId = Annotated[str, Path(min_length=1, max_length=100, description="The P
 
 
 Metrics = Callable[[], Awaitable[str]]
+PROBED = ["GET", "HEAD"]
+"""Some load balancers ask for headers alone. The description has GET only: each such route stands there a second
+time, and the first answers."""
 
 
 def create_app(
@@ -66,16 +69,19 @@ def create_app(
         return _json(found)
 
     @app.get("/version")
+    @app.api_route("/version", methods=PROBED, include_in_schema=False)
     async def version() -> VersionInfo:
         """Say which index version, encoder and re-ranker answer."""
         return service.version()
 
     @app.get("/healthz")
+    @app.api_route("/healthz", methods=PROBED, include_in_schema=False)
     async def healthz() -> dict[str, str]:
         """Say that the process answers."""
         return {"status": "ok"}
 
     @app.get("/readyz")
+    @app.api_route("/readyz", methods=PROBED, include_in_schema=False)
     async def readyz() -> Readiness:
         """Say that searches are answered, from which version, and whether a newer one cannot be loaded."""
         return await within(seconds, service.ready())

@@ -1,9 +1,9 @@
 """The routes that clients of OpenAI, Cohere, Jina and TEI call. A wrong request is a 400 there, as they expect."""
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
@@ -15,6 +15,7 @@ from actors.request_facts import note, request_id
 from schemas.compatible import (
     EmbeddingsRequest,
     EmbeddingsResponse,
+    Model,
     Models,
     RerankedDocument,
     RerankRequest,
@@ -52,6 +53,11 @@ def compatible_routes(models: ModelService, seconds: float) -> APIRouter:
     async def list_models() -> Models:
         """Return what `model` of an embeddings request may be (OpenAI)."""
         return models.models()
+
+    @routes.get("/v1/models/{id}")
+    async def retrieve_model(id_: Annotated[str, Path(alias="id")]) -> Model:
+        """Return one of them (OpenAI)."""
+        return models.model(id_)
 
     @routes.post("/v1/embeddings", response_model=EmbeddingsResponse)
     async def embeddings(request: EmbeddingsRequest) -> Response:

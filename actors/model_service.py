@@ -48,6 +48,17 @@ class ModelService:
         created = int(datetime.fromisoformat(version.created).timestamp())
         return Models(data=tuple(Model(id=f"{version.encoder.name}:{tower}", created=created) for tower in TOWERS))
 
+    def model(self, name: str) -> Model:
+        """Return one tower.
+
+        Raises:
+            UnknownError: there is no such model.
+        """
+        found = [model for model in self.models().data if model.id == name]
+        if not found:
+            raise UnknownError(self._known_instead(name))
+        return found[0]
+
     async def embed(self, request: EmbeddingsRequest) -> EmbeddingsResponse:
         """Return a vector per text.
 
@@ -58,8 +69,7 @@ class ModelService:
         spec = self._versions.answering.encoder
         name, _, tower = request.model.rpartition(":")
         if name != spec.name or tower not in TOWERS:
-            known = " and ".join(repr(f"{spec.name}:{tower}") for tower in TOWERS)
-            raise ProtocolError(f"model {request.model[:100]!r}: there are {known}")
+            raise ProtocolError(self._known_instead(request.model))
         if request.dimensions not in (None, spec.dimension):
             raise ProtocolError(f"dimensions {request.dimensions}: vectors have {spec.dimension}; leave it out")
         vectors: list[Vector] = []
@@ -99,6 +109,9 @@ class ModelService:
         if asked not in (None, name):
             raise ProtocolError(f"model {asked[:100]!r}: there is {name!r}; give that, or leave it out")
         return name
+
+    def _known_instead(self, name: str) -> str:
+        return f"model {name[:100]!r}: there are {' and '.join(repr(model.id) for model in self.models().data)}"
 
     def _second_stage(self) -> Ranking:
         if self._ranking is None:

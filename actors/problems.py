@@ -7,9 +7,11 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from actors.request_facts import request_id, request_path
+from schemas.base import is_model, nearest_key
 from schemas.errors import (
     DeadlineError,
     FailedError,
@@ -37,8 +39,10 @@ RETRIED = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPSta
 """The same request may succeed later."""
 MEDIA_TYPE = "application/problem+json"
 MAX_FIELD_CHARS = 50
-OPENAI_PATHS = {"/v1/embeddings", "/v1/models"}
-"""Where an error has OpenAI's form too: without it their client says the status and nothing else."""
+MAX_EXPLAINED = 10
+"""Fields whose errors are told: a body may have a hundred thousand wrong ones."""
+OPENAI_PATHS = ("/v1/embeddings", "/v1/models")
+"""Where, and below which, an error has OpenAI's form too: without it their client says the status and nothing else."""
 DOCUMENTED = (400, 401, 404, 413, 422, 429, 500, 503, 504)
 """What any route may answer."""
 PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -55,7 +59,7 @@ def handle_problems(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def failed(_: Request, error: HTTPException) -> Response:
-        return problem(HTTPStatus(error.status_code), error.detail, error.headers)
+        return problem(HTTPStatus(error.status_code), _explain_failure(error), error.headers)
 
     @app.exception_handler(PubrayError)
     async def refused(_: Request, error: PubrayError) -> Response:
@@ -65,8 +69,8 @@ def handle_problems(app: FastAPI) -> None:
         return problem(status, str(error))
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> Response:
-        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, explain(error))
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, explain(error, _asked_model(request)))
 
 
 def status_of(error: PubrayError) -> HTTPStatus | None:
@@ -87,7 +91,7 @@ def problem(status: HTTPStatus, detail: str, headers: Mapping[str, str] | None =
         status=status,
         detail=detail,
         request_id=request_id(),
-        error=OpenAIError(message=detail, type=code, code=code) if request_path() in OPENAI_PATHS else None,
+        error=OpenAIError(message=detail, type=code, code=code) if request_path().startswith(OPENAI_PATHS) else None,
     )
     all_headers = dict(headers or {}) | retry_after(status)
     if status == HTTPStatus.UNAUTHORIZED:
@@ -95,11 +99,44 @@ def problem(status: HTTPStatus, detail: str, headers: Mapping[str, str] | None =
     return Response(content.model_dump_json(exclude_none=True), status, all_headers, MEDIA_TYPE)
 
 
-def explain(error: RequestValidationError) -> str:
-    """Say in one clause each which fields are wrong and why, without echoing a long value."""
-    return "; ".join(_explain(one) for one in error.errors())
+def explain(error: RequestValidationError, model: type[BaseModel] | None = None) -> str:
+    """Say in one clause each which fields are wrong and why, without echoing a long value.
+
+    `model` is what the request was to be: with it, a field that is unknown is told the nearest known one.
+    """
+    return "; ".join(_explain(one, model) for one in error.errors()[:MAX_EXPLAINED])
 
 
-def _explain(error: Mapping[str, Any]) -> str:
-    part, *names = map(str, error["loc"])
-    return f"{'.'.join(names)[:MAX_FIELD_CHARS] or part}: {error['msg'].lower()}"
+def _explain(error: Mapping[str, Any], model: type[BaseModel] | None) -> str:
+    part, *names = error["loc"]
+    field = ".".join(map(str, names))[:MAX_FIELD_CHARS] or part
+    match error["type"]:
+        case "json_invalid":
+            return f"{part}: not JSON at character {names[0] + 1}"
+        case "model_attributes_type" if isinstance(error["input"], bytes):
+            return f"{field}: send `content-type: application/json`"
+        case "model_attributes_type":
+            return f"{field}: give an object, as {{…}}"
+        case "extra_forbidden" if model:
+            key = ".".join(name for name in names if isinstance(name, str))[:MAX_FIELD_CHARS]
+            return f"{field}: unknown; the nearest known field is {nearest_key(model, key)!r}"
+    return f"{field}: {error['msg'].lower()}"
+
+
+def _explain_failure(error: HTTPException) -> str:
+    """Say why a body could not be read, where FastAPI says no more than that; else what the error says."""
+    match error.__cause__:
+        case UnicodeDecodeError():
+            return "body: not UTF-8; send JSON, uncompressed"
+        case RecursionError():
+            return "body: JSON that is nested too deeply"
+        case ValueError():
+            return "body: JSON with a number that is too long"
+    return error.detail
+
+
+def _asked_model(request: Request) -> type[BaseModel] | None:
+    """Return the model of what a route takes as its body or parameters, if it takes one."""
+    taken = request.scope["route"].dependant
+    kinds = (parameter.field_info.annotation for parameter in (*taken.body_params, *taken.query_params))
+    return next((kind for kind in kinds if is_model(kind)), None)

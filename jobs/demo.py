@@ -51,12 +51,11 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
     out = log if options.json else say
     if options.articles != "all" and not (options.articles.isdecimal() and int(options.articles) >= FEWEST):
         raise UsageError(f"--articles {options.articles!r}: give a number from {FEWEST}, or all")
+    config = serve.listening(config, port=options.port)
     start = time.monotonic()
     _announce(config, out)
     folders = demo_nights.publish(config)
     config = _select(config, options.articles, folders["baseline"])
-    if options.port:
-        config = config.model_copy(update={"serve": config.serve.model_copy(update={"port": options.port})})
     nights = []
     for name, folder in folders.items():
         out(f"\n{name}: pubray nightly --source {folder}")

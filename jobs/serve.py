@@ -1,6 +1,7 @@
 """The CURRENT version behind HTTP, on Ray Serve; versions that are promoted later are served without a restart."""
 
 import argparse
+import errno
 import logging
 import os
 import signal
@@ -19,7 +20,7 @@ from jobs.deployments import application
 from jobs.failures import root_cause
 from jobs.keys import load_key_digests
 from jobs.store import open_layout, served_version
-from schemas.config import Config
+from schemas.config import Config, parse_config
 from schemas.errors import StoreError, UsageError
 
 APP = "pubray"
@@ -33,8 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
     """Serve until Ctrl-C."""
-    network = {"host": options.host or config.serve.host, "port": options.port or config.serve.port}
-    url = deploy(config.model_copy(update={"serve": config.serve.model_copy(update=network)}))
+    url = deploy(listening(config, host=options.host, port=options.port))
     log(f"serve     ready at {url}, described at {url}/openapi.json; Ctrl-C stops it")
     seconds = wait()
     shutdown()
@@ -46,18 +46,28 @@ def show(report: dict[str, Any]) -> str:
     return f"stopped {report['url']} after {report['seconds']} s"
 
 
+def listening(config: Config, **options: str | int | None) -> Config:
+    """Return the configuration with another `host` or `port`, where they are given.
+
+    Raises:
+        UsageError: there can be no such host or port.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    return parse_config(config.model_dump() | {"serve": config.serve.model_dump() | given}, "command line")
+
+
 def deploy(config: Config) -> str:
     """Start the service; return its URL when it is ready.
 
     Raises:
-        UsageError: the port is in use, or an API key is given that is no digest.
+        UsageError: the port is in use, the host not this machine's, or an API key is given that is no digest.
         StoreError: there is no CURRENT version, or it belongs to another encoder.
     """
     version = served_version(open_layout(config))
     check_servable(config, version)
     key_digests = load_key_digests(config.serve, os.environ)
     host, port = config.serve.host, config.serve.port
-    _check_port(host, port)
+    check_port(host, port)
     connect()
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
     serve.start(http_options=HTTPOptions(host=host, port=port))
@@ -87,13 +97,24 @@ def shutdown() -> None:
         serve.shutdown()  # type: ignore[no-untyped-call]
 
 
-def _check_port(host: str, port: int) -> None:
+def check_port(host: str, port: int) -> None:
+    """Listen for a moment: what hinders it is known before anything is started.
+
+    Raises:
+        UsageError: nothing can listen there.
+    """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
+        except UnicodeError:
+            raise UsageError(f"cannot listen at {host}:{port}: no name of a host; choose another with --host") from None
         except OSError as error:
-            raise UsageError(f"cannot listen at {host}:{port}: {error.strerror}; choose another with --port") from None
+            elsewhere = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
+            option = "--host" if elsewhere else "--port"
+            raise UsageError(
+                f"cannot listen at {host}:{port}: {error.strerror}; choose another with {option}"
+            ) from None
 
 
 def _last_line(text: str) -> str:

@@ -1,8 +1,10 @@
 """What every exchanged JSON or TOML value has in common: immutable, closed, canonical when hashed."""
 
+import difflib
 import hashlib
 import json
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, TypeGuard, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
 
@@ -13,10 +15,36 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def nearest_key(model: type[BaseModel], key: str) -> str:
+    """Return which of the dotted keys of `model` is most like `key`."""
+    return difflib.get_close_matches(key, list(_keys(model)), n=1, cutoff=0)[0]
+
+
+def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Yield every dotted key of a model's values; of one that lists values of another model, that one's too."""
+    for name, field in model.model_fields.items():
+        key = f"{prefix}{field.alias or name}"
+        inner = [kind for kind in (field.annotation, *get_args(field.annotation)) if is_model(kind)]
+        for kind in inner:
+            yield from _keys(kind, f"{key}.")
+        if field.annotation not in inner:
+            yield key
+
+
+def is_model(kind: Any) -> TypeGuard[type[BaseModel]]:
+    """Return whether an annotation is a model."""
+    return get_origin(kind) is None and isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
 def digest(value: Any) -> str:
     """Return 16 hex digits of a sha256 over `value` as canonical JSON: the id of whatever was made from it."""
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def is_visible(text: str) -> bool:
+    """Return whether there is anything to see of a text, as there is not of spaces and control characters."""
+    return any(character.isprintable() and not character.isspace() for character in text)
 
 
 def is_whole(text: str) -> bool:

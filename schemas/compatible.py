@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from schemas.base import Frozen, is_whole
+from schemas.base import Frozen, is_visible, is_whole
 from schemas.search import MAX_QUERY_CHARS
 
 MAX_INPUTS = 2048
@@ -25,6 +25,8 @@ def _text(value: object, most: int, place: str = "") -> str:
         raise PydanticCustomError("text", f"{place}give text of 1 to {most} characters that is not blank")
     if not is_whole(text):
         raise PydanticCustomError("half", f"{place}half a character (a lone surrogate) in it; send whole ones")
+    if not is_visible(text):
+        raise PydanticCustomError("invisible", f"{place}no printable character in it; send text")
     return text
 
 

@@ -1,12 +1,9 @@
 """The configuration: one TOML file, typed. Unknown keys are refused with the nearest known one."""
 
-import difflib
 import math
-from collections.abc import Iterator
-from typing import Annotated, Any, Literal, Self, get_origin
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -16,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from schemas.base import Frozen
+from schemas.base import Frozen, nearest_key
 from schemas.encoder import EncoderSpec
 from schemas.errors import UsageError
 
@@ -157,7 +154,7 @@ CorsOrigin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")]
 class ServeConfig(Frozen):
     """The search service."""
 
-    host: str = "127.0.0.1"
+    host: str = Field("127.0.0.1", min_length=1)
     port: int = Field(8000, ge=1, le=65535)
     seconds: PositiveFloat = 10
     """How long a request may take."""
@@ -204,18 +201,7 @@ def parse_config(values: dict[str, Any], origin: str) -> Config:
         first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        nearest = difflib.get_close_matches(key, list(_keys(Config)), n=1, cutoff=0)
-        raise UsageError(f"{origin}: unknown key {key!r}; the nearest known key is {nearest[0]!r}")
+        raise UsageError(f"{origin}: unknown key {key!r}; the nearest known key is {nearest_key(Config, key)!r}")
     if first["type"] == "missing":
         raise UsageError(f"{origin}: key {key!r} is missing; give it a value there or with --set {key}=…")
     raise UsageError(f"{origin}: {key} = {first['input']!r}: {first['msg'].lower()}")
-
-
-def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Yield every dotted key that a config file may hold."""
-    for name, field in model.model_fields.items():
-        kind = field.annotation
-        if get_origin(kind) is None and isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield from _keys(kind, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}"

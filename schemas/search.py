@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.base import Frozen, is_whole
+from schemas.base import Frozen, is_visible, is_whole
 from schemas.filters import MAX_CONDITIONS, Condition, Wanted
 
 MAX_K = 1000
@@ -45,6 +45,8 @@ def _query(value: object) -> str:
         raise PydanticCustomError("query", f"give text of 1 to {MAX_QUERY_CHARS} characters, or a list of such texts")
     if not is_whole(text):
         raise PydanticCustomError("half", "half a character (a lone surrogate) in it; send whole ones")
+    if not is_visible(text):
+        raise PydanticCustomError("invisible", "no printable character in it; send text")
     return text
 
 

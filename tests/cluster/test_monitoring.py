@@ -1,6 +1,7 @@
 """The dashboard's queries, against a real Prometheus that asks the real service."""
 
 import json
+import re
 import shutil
 import subprocess
 import time
@@ -18,7 +19,9 @@ from schemas.manifest import IndexVersion
 from tests.cluster.conftest import free_port, stop_serving
 
 MONITORING = Path(__file__).parents[2] / "infra" / "monitoring"
-PANELS = json.loads((MONITORING / "grafana.json").read_text())["panels"]
+TARGETS = {
+    panel["title"]: panel["targets"][0] for panel in json.loads((MONITORING / "grafana.json").read_text())["panels"]
+}
 WAIT_SECONDS = 90
 
 
@@ -60,13 +63,23 @@ def values(prometheus: str, expression: str) -> list[Any]:
     return []
 
 
+def is_shown(prometheus: str, target: dict[str, str]) -> bool:
+    """Return whether a query gives something, and each line of it the labels that the legend names."""
+    labels = re.findall(r"{{(\w+)}}", target["legendFormat"])
+    lines = [value["metric"].keys() for value in values(prometheus, target["expr"])]
+    return bool(lines) and all(line >= {*labels} for line in lines)
+
+
 def test_every_panel_has_something_to_show(url: str, prometheus: str) -> None:
-    missing = {panel["title"]: panel["targets"][0]["expr"] for panel in PANELS}
+    missing = TARGETS
     deadline = time.monotonic() + WAIT_SECONDS
     while missing and time.monotonic() < deadline:
         for query in ("insulin", f"insulin {time.monotonic()}"):  # one of the kept answers, and one that needs work
             body = {"query": query, "candidates": 5}
             assert httpx.post(f"{url}/v1/search", json=body, timeout=60).status_code == 200
-        missing = {title: expr for title, expr in missing.items() if not values(prometheus, expr)}
+        missing = {title: target for title, target in missing.items() if not is_shown(prometheus, target)}
         time.sleep(1)
     assert missing == {}
+    selections = {found for target in TARGETS.values() for found in re.findall(r"(\w+){(\w+)=", target["expr"])}
+    assert len(selections) > 2
+    assert [found for found in selections if not values(prometheus, '{}{{{}!=""}}'.format(*found))] == []

@@ -39,6 +39,13 @@ def test_openai_lists_the_models(client: openai.OpenAI) -> None:
     assert [model.id for model in client.models.list()] == ["tiny:query", "tiny:article"]
 
 
+def test_openai_gets_one_model(client: openai.OpenAI) -> None:
+    assert client.models.retrieve("tiny:article") in client.models.list().data
+    with pytest.raises(openai.NotFoundError, match="404 - model 'gpt': there are 'tiny:query' and") as error:
+        client.models.retrieve("gpt")
+    assert error.value.code == "not_found"
+
+
 def test_openai_gets_vectors(client: openai.OpenAI) -> None:
     answer = client.embeddings.create(model="tiny:query", input=["asthma", "statins and muscle pain"])
     assert [one.embedding for one in answer.data] == [[6.0], [23.0]]

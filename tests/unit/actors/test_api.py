@@ -76,10 +76,22 @@ def test_health_is_told() -> None:
     assert (call("GET", "/healthz").status_code, call("GET", "/healthz").json()) == (200, {"status": "ok"})
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/version"])
+def test_a_probe_may_ask_for_the_headers_alone(path: str) -> None:
+    assert call("HEAD", path).status_code == call("GET", path).status_code == 200
+    assert sorted(assert_allowed(call("DELETE", path))) == ["GET", "HEAD"]
+    assert call("GET", "/openapi.json").json()["paths"][path].keys() == {"get"}
+
+
+def assert_allowed(answer: httpx.Response) -> list[str]:
+    assert_problem(answer, 405)
+    return answer.headers["allow"].split(", ")
+
+
 def test_the_api_describes_itself() -> None:
     schema = call("GET", "/openapi.json").json()
     searches = {"/v1/search", "/v1/articles/{id}", "/v1/similar/{id}"}
-    compatible = {"/v1/models", "/v1/embeddings", "/v1/rerank", "/v2/rerank", "/rerank"}
+    compatible = {"/v1/models", "/v1/models/{id}", "/v1/embeddings", "/v1/rerank", "/v2/rerank", "/rerank"}
     assert set(schema["paths"]) == searches | compatible | {"/version", "/healthz", "/readyz"}
     answers = {"200", "400", "401", "404", "413", "422", "429", "500", "503", "504"}
     assert set(schema["paths"]["/v1/search"]["post"]["responses"]) == answers
@@ -110,10 +122,13 @@ def test_no_page_has_scripts_from_another_host(path: str) -> None:
         ({"query": "x", "k": 10_000}, "k: "),
         ({"query": "x", "k": "many"}, "k: "),
         ({"query": "x", "candidates": 0}, "candidates: "),
-        ({"query": "x", "filter": "year>2000"}, "filter: extra inputs are not permitted"),
+        ({"query": "x", "filter": "year>2000"}, "filter: unknown; the nearest known field is 'filters'"),
         ({"query": "x", "filters": "year>2000"}, "filters: "),
         ({"query": "x", "filters": [{"field": "year", "op": ">", "value": [1]}]}, "filters.0: > takes one value"),
         ({"query": "x", "filters": [{"field": "abstract", "op": "=", "value": 1}]}, "filters.0: abstract takes yes or"),
+        ({"query": "x", "filters": [{"feld": "year", "op": ">", "value": 1}]}, "filters.0.field: field required"),
+        ({"query": "\0\a"}, "query: no printable character in it"),
+        ({"query": ["x", "\u200b"]}, "query: no printable character in it"),
     ],
     ids=str,
 )

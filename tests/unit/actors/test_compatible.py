@@ -57,6 +57,7 @@ def test_token_ids_are_refused_with_what_to_do(tokens: list[object]) -> None:
         ({"model": "tiny:query", "input": ["x"] * 2049}, "input: give a list of 1 to 2048 texts"),
         ({"model": "tiny:query", "input": ["x", " "]}, "input: at 1: give text of 1 to 100000 characters"),
         ({"model": "tiny:query", "input": ["x", "x" * 100_001, "y"]}, "input: at 1: give text of 1 to 100000"),
+        ({"model": "tiny:query", "input": ["x", "\0"]}, "input: at 1: no printable character in it"),
         ({"model": "tiny:query", "input": ["x", "y", None]}, "input: at 2: give text of 1 to 100000 characters"),
         ({"model": "tiny:query", "input": "x" * 100_001}, "input: give text of 1 to 100000 characters"),
         ({"model": "tiny:query", "input": {"text": "x"}}, "input: give a list of 1 to 2048 texts"),

@@ -37,6 +37,12 @@ def test_each_tower_is_a_model() -> None:
     assert {model.created for model in MODELS.models().data} == {1767225600}  # 2026-01-01
 
 
+def test_a_model_is_had_by_its_name() -> None:
+    assert (MODELS.model("tiny:article"),) == MODELS.models().data[1:]
+    with pytest.raises(UnknownError, match="model 'gpt': there are 'tiny:query' and 'tiny:article'"):
+        MODELS.model("gpt")
+
+
 def test_the_model_names_the_tower() -> None:
     assert [one.embedding for one in embed("tiny:query", "abc", "ab").data] == [(3.0,), (2.0,)]
     assert [one.embedding for one in embed("tiny:article", "abc\nde", "ab").data] == [(-5.0,), (-2.0,)]

@@ -6,12 +6,13 @@ from hypothesis import strategies as st
 from starlette.datastructures import QueryParams
 
 from actors.page_address import FIELDS, HITS, LAST_PAGE, TERMS, Asked, read_address, similar_to
+from schemas.base import is_visible
 from schemas.filters import MAX_TERM_CHARS, MAX_YEAR, Condition
 from schemas.search import MAX_K, MAX_QUERY_CHARS, SearchRequest
 
 # Any text that can be sent, among it what an address has a meaning for.
 TEXTS = st.text(st.one_of(st.characters(codec="utf-8"), st.sampled_from("&=?#+%;/\"'<> ")), max_size=40)
-WORDS = TEXTS.map(str.strip).filter(bool)
+WORDS = TEXTS.map(str.strip).filter(is_visible)
 
 
 def read(**parameters: str | list[str]) -> Asked:
@@ -115,6 +116,7 @@ def test_without_a_query_nothing_is_asked_for_and_nothing_wrong(parameters: dict
     ("name", "value", "expected"),
     [
         ("q", "x" * (MAX_QUERY_CHARS + 1), f"1 to {MAX_QUERY_CHARS} characters"),
+        ("q", "\0\a", "no printable character"),
         ("from", "next", f"a whole number up to {MAX_YEAR}"),
         ("to", "-1", f"a whole number up to {MAX_YEAR}"),
         ("to", "²", f"a whole number up to {MAX_YEAR}"),

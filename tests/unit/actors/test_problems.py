@@ -1,6 +1,10 @@
+import gzip
+import json
+
 import pytest
 
 from actors.api import create_app
+from actors.problems import MAX_EXPLAINED
 from actors.ranking import Ranking
 from actors.service import SearchService
 from actors.versions import Versions
@@ -39,6 +43,57 @@ def test_a_long_name_of_a_field_is_not_echoed() -> None:
     assert len(answer.json()["detail"]) < 100
 
 
+def post(body: bytes, path: str = "/v1/search", **headers: str) -> tuple[int, str]:
+    answer = ask(APP, "POST", path, content=body, headers={"content-type": "application/json"} | headers)
+    assert answer.headers["content-type"] == "application/problem+json"
+    return answer.status_code, answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "detail"),
+    [
+        (b"{bad", 422, "body: not JSON at character 2"),
+        (b"", 422, "body: field required"),
+        (b"[]", 422, "body: give an object, as {…}"),
+        (b'{"query": "x", "filters": [3]}', 422, "filters.0: give an object, as {…}"),
+        (b"\xff", 400, "body: not UTF-8; send JSON, uncompressed"),
+        (gzip.compress(b'{"query": "x"}'), 400, "body: not UTF-8; send JSON, uncompressed"),
+        (b"[" * 100_000, 400, "body: JSON that is nested too deeply"),
+        (b"9" * 10_000, 400, "body: JSON with a number that is too long"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_body_that_is_no_request_is_told_why(body: bytes, status: int, detail: str) -> None:
+    assert post(body) == (status, detail)
+    assert post(body, "/v1/rerank")[1] == detail or b"query" in body
+
+
+@pytest.mark.parametrize("path", ["/v1/search", "/v1/embeddings"])
+def test_a_body_of_another_type_is_told_which_to_name(path: str) -> None:
+    named = {"content-type": "application/x-www-form-urlencoded"}
+    assert post(b'{"query": "x"}', path, **named)[1] == "body: send `content-type: application/json`"
+    answer = ask(APP, "POST", path, content=b'{"query": "x"}')
+    assert answer.json()["detail"] == "body: send `content-type: application/json`"
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"), [("filter", "filters"), ("retracted", "include_retracted"), ("field", "fields"), ("kk", "k")]
+)
+def test_an_unknown_field_is_told_the_nearest(name: str, nearest: str) -> None:
+    body = json.dumps({"query": "x", name: 1}).encode()
+    assert post(body) == (422, f"{name}: unknown; the nearest known field is {nearest!r}")
+
+
+def test_an_unknown_field_of_a_condition_is_told_the_nearest() -> None:
+    body = b'{"query": "x", "filters": [{"field": "year", "op": "=", "value": 2020, "values": 1}]}'
+    assert post(body) == (422, "filters.0.values: unknown; the nearest known field is 'filters.value'")
+
+
+def test_of_many_wrong_fields_some_are_told() -> None:
+    _, detail = post(json.dumps({"query": "x"} | dict.fromkeys(map(str, range(50_000)), 1)).encode())
+    assert (detail.count("; the nearest known field"), len(detail) < 1000) == (MAX_EXPLAINED, True)
+
+
 @pytest.mark.parametrize("body", [b"[" * 100_000, b'{"query": "x", "k": ' + b"9" * 10_000 + b"}"])
 def test_a_body_that_no_parser_takes_is_the_clients_fault(body: bytes) -> None:
     answer = ask(APP, "POST", "/v1/search", content=body, headers={"content-type": "application/json"})
@@ -54,6 +109,7 @@ def test_a_wrong_method_names_the_right_ones() -> None:
 def test_only_openais_routes_have_errors_in_openais_form_too() -> None:
     assert "error" not in ask(APP, "POST", "/v1/search", json={}).json()
     assert ask(APP, "POST", "/v1/embeddings", json={}).json()["error"]["code"] == "bad_request"
+    assert ask(APP, "GET", "/v1/models/gpt").json()["error"]["code"] == "not_found"
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,12 @@ def test_anything_else_is_refused_by_value_before_anything_is_done(articles: str
     assert str(error.value) == f"--articles {articles!r}: give a number from 100, or all"
 
 
+def test_a_port_that_there_is_not_is_refused_before_anything_is_done(store: Path) -> None:
+    options = Namespace(articles="all", json=False, port=99999, serve=False)
+    with pytest.raises(UsageError, match=r"command line: serve\.port = 99999: .* 65535"):
+        demo.run(config(store), options)
+
+
 def test_the_summary_has_a_row_per_night() -> None:
     night = {
         "ingest": {"records": 59},

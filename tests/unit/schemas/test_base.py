@@ -3,9 +3,9 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
-from schemas.base import Frozen, digest, is_whole
+from schemas.base import Frozen, digest, is_visible, is_whole, nearest_key
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=["Cs"])),
@@ -40,6 +40,25 @@ def test_a_value_cannot_be_changed_and_knows_no_other_field() -> None:
         Point(x=1).x = 2  # type: ignore[misc]
     with pytest.raises(ValidationError, match="y"):
         Point.model_validate({"x": 1, "y": 2})
+
+
+class Line(Frozen):
+    start: Point
+    stops: tuple[Point, ...] = Field((), alias="via")
+
+
+@pytest.mark.parametrize(
+    ("key", "nearest"), [("strat", "start.x"), ("start.z", "start.x"), ("viaa", "via"), ("via.0.x", "via.x")]
+)
+def test_the_nearest_key_is_one_that_a_value_may_have(key: str, nearest: str) -> None:
+    assert nearest_key(Line, key) == nearest
+
+
+@pytest.mark.parametrize(
+    ("text", "visible"), [("", False), (" \n", False), ("\0\a", False), ("\u200b", False), ("\0 a", True), ("é", True)]
+)
+def test_a_text_is_visible_where_one_of_its_characters_is(text: str, visible: bool) -> None:
+    assert is_visible(text) == visible
 
 
 @pytest.mark.parametrize(("text", "whole"), [("", True), ("é 😀 \0", True), ("\ud83d", False), ("a\udc00", False)])

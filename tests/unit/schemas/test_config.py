@@ -84,6 +84,7 @@ def test_a_missing_key_is_named_with_how_to_give_it(key: str) -> None:
         ("index.nlist", -1, "input should be greater than or equal to 0"),
         ("index.recall_floor", 1.5, "input should be less than or equal to 1"),
         ("serve.port", 65536, "input should be less than or equal to 65535"),
+        ("serve.host", "", "string should have at least 1 character"),
         ("serve.log_queries", "maybe", "input should be a valid boolean"),
         ("serve.api.min_replicas", 0, "input should be greater than 0"),
         ("serve.api.max_replicas", -1, "input should be greater than 0"),

@@ -15,6 +15,9 @@ def test_a_query_alone_is_a_request() -> None:
     [
         {"query": "x" * MAX_QUERY_CHARS},
         {"query": " " + "x" * MAX_QUERY_CHARS + " "},
+        {"query": "\0x\a"},
+        {"query": "?"},
+        {"query": "心"},
         {"query": "x", "k": 1, "candidates": 1},
         {"query": "x", "k": MAX_K, "candidates": MAX_K},
         {"query": "x", "candidates": None},
@@ -33,6 +36,8 @@ def test_the_limits_are_allowed(values: dict[str, object]) -> None:
         ("query", ""),
         ("query", " \n\t"),
         ("query", "x" * (MAX_QUERY_CHARS + 1)),
+        ("query", "\0\a"),
+        ("query", ["x", " \u200b\x7f "]),
         ("query", 3),
         ("query", None),
         ("query", "half \ud800 a character"),
