@@ -6,6 +6,9 @@ from schemas.search import SearchRequest, SearchResponse
 
 Answers = tuple[SearchResponse, ...]
 
+MAX_HITS = 100
+"""Of a request whose answers are kept: some 300 kB."""
+
 
 class AnswerCache:
     """Keeps the answers used last; those of a version that is served no more fall out by themselves."""
@@ -23,8 +26,8 @@ class AnswerCache:
         return answers
 
     def keep(self, version: str, request: SearchRequest, answers: Answers) -> None:
-        """Keep answers, unless they lack their second stage; the one used longest ago makes room."""
-        if any(answer.degraded for answer in answers):
+        """Keep answers, unless they are many or lack their second stage; the one used longest ago makes room."""
+        if sum(len(answer.hits) for answer in answers) > MAX_HITS or any(answer.degraded for answer in answers):
             return
         self._kept[version, request] = answers
         self._kept.move_to_end((version, request))

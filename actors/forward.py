@@ -6,6 +6,7 @@ from typing import Literal
 
 import torch
 
+from actors.thread import while_awaited
 from retrieval.tokens import BatchRule, TokenBatch
 
 Task = Literal["encoder", "classifier"]
@@ -51,7 +52,7 @@ class Engine:
         never waits for Python. `finish` runs on the device, so that only what it leaves is copied back.
         """
         started: deque[tuple[TokenBatch, Pending]] = deque()
-        for batch in batches:
+        for batch in while_awaited(batches):
             started.append((batch, self._forward(batch, finish)))
             if len(started) > 1:
                 first, pending = started.popleft()

@@ -38,18 +38,22 @@ class SecondStage:
         Raises:
             ServiceError: they cannot be had, and a search without them is to fail.
         """
-        if not (self._failure and self._tried):
+        failure = self._failure
+        if not (failure and self._tried):
             self._tried = True
             try:
                 found = await asyncio.wait_for(self.ranking.reranker.score([*scorings]), self.ranking.seconds)
                 self._failure = None
                 return [*found], None
             except TimeoutError:
-                self._failure = DeadlineError(f"the re-ranker took more than {self.ranking.seconds:g} s; try again")
+                failure = DeadlineError(f"the re-ranker took more than {self.ranking.seconds:g} s; try again")
+                # What is too much for it in one request says nothing of the others.
+                if sum(len(scoring.matches) for scoring in scorings) <= self.ranking.candidates:
+                    self._failure = failure
             except ServiceError as error:
-                self._failure = error
+                self._failure = failure = error
             finally:
                 self._tried = False
         if not self.ranking.degrade:
-            raise self._failure.with_traceback(None)  # which would grow with each request that raises it
-        return [None] * len(scorings), str(self._failure)
+            raise failure.with_traceback(None)  # which would grow with each request that raises it
+        return [None] * len(scorings), str(failure)

@@ -1,11 +1,11 @@
 """The re-rankers: what scores a query against the text of each candidate."""
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
 from actors.encoder import ArticleTower, QueryTower
 from actors.engines import load_engine
+from actors.thread import in_thread
 from retrieval.rerank import fuse, max_sim
 from retrieval.tokens import load_tokenizer, pad_id, token_batches, tokenize_pairs
 from schemas.config import EngineConfig
@@ -38,7 +38,7 @@ class MaxSimReranker:
 
     async def score(self, scorings: list[Scoring]) -> list[list[RerankScore]]:
         """See `Reranker`."""
-        return await asyncio.to_thread(self.scores, scorings)
+        return await in_thread(self.scores, scorings)
 
 
 class CrossEncoderReranker:
@@ -76,4 +76,4 @@ class CrossEncoderReranker:
 
     async def score(self, scorings: list[Scoring]) -> list[list[RerankScore]]:
         """See `Reranker`."""
-        return await asyncio.to_thread(self.scores, scorings)
+        return await in_thread(self.scores, scorings)

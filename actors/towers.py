@@ -1,11 +1,11 @@
 """Both towers of an encoder behind one seam."""
 
-import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from functools import cached_property
 
 from actors.encoder import ArticleTower, QueryTower
+from actors.thread import in_thread
 from retrieval.tokens import Tokens
 from schemas.errors import InputError, UnavailableError
 from schemas.protocols import ArticleText, Query, Vector
@@ -22,11 +22,11 @@ class Towers:
 
     async def encode(self, texts: list[Query | ArticleText]) -> list[Vector]:
         """See `Encoder`."""
-        return await asyncio.to_thread(self._vectors, texts)
+        return await in_thread(self._vectors, texts)
 
     async def count_tokens(self, texts: list[Query | ArticleText]) -> list[int]:
         """See `Encoder`."""
-        return await asyncio.to_thread(self._counts, texts)
+        return await in_thread(self._counts, texts)
 
     @cached_property
     def _article_tower(self) -> ArticleTower:

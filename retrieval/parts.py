@@ -103,7 +103,7 @@ def read_range(path: str, start: int, stop: int, columns: Sequence[str]) -> pa.T
     A column may be a path to a part of it: "authors.list.element.last_name".
 
     Raises:
-        IntegrityError: the file is truncated, or a page of it flipped.
+        IntegrityError: the file is truncated, or a page of it flipped, or it lacks a column.
     """
     with refusing(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
         sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
@@ -111,7 +111,7 @@ def read_range(path: str, start: int, stop: int, columns: Sequence[str]) -> pa.T
         first = int(np.searchsorted(ends, start, "right")) - 1
         last = int(np.searchsorted(ends, stop, "left"))
         table = file.read_row_groups(list(range(first, last)), columns=list(columns))
-    table = table.select(dict.fromkeys(column.partition(".")[0] for column in columns))
+        table = table.select(dict.fromkeys(column.partition(".")[0] for column in columns))
     return table.slice(start - int(ends[first]), stop - start).combine_chunks()
 
 

@@ -94,7 +94,7 @@ class SearchRequest(HitsRequest):
     """One query, or several with the same settings."""
 
     query: Queries = Field(
-        description=f"Text, or a list of up to {MAX_QUERIES}.",
+        description=f"Text, or a list of up to {MAX_QUERIES}, with {MAX_K} hits and candidates in all.",
         examples=["statins and muscle pain"],
     )
     task: str | None = Field(
@@ -105,6 +105,15 @@ class SearchRequest(HitsRequest):
         None, ge=1, le=MAX_K, description="How many of the best retrieved articles are re-ranked."
     )
     direct: bool = Field(True, description="Put the article first whose PMID, DOI or title the query is.")
+
+    @model_validator(mode="after")
+    def _is_not_too_much(self) -> Self:
+        for name, each in (("hits", self.depth), ("candidates", self.candidates or 0)):
+            if (total := len(self.queries) * each) > MAX_K:
+                raise PydanticCustomError(
+                    "total", f"{len(self.queries)} queries want {total} {name}; a request can have {MAX_K}"
+                )
+        return self
 
     @property
     def queries(self) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ def url(version: IndexVersion, config: Config) -> Iterator[str]:
 
 def encoders(url: str) -> int:
     """How many replicas of the encoder answer, as the service's own metrics say."""
-    labels = 'ray_serve_deployment_replica_healthy{', 'deployment="encoder"'
+    labels = "ray_serve_deployment_replica_healthy{", 'deployment="encoder"'
     lines = httpx.get(f"{url}/metrics").text.splitlines()
     return sum(line.endswith(" 1.0") for line in lines if all(label in line for label in labels))
 

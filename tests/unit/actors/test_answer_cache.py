@@ -3,8 +3,8 @@ from collections import OrderedDict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.answer_cache import AnswerCache
-from schemas.search import SearchRequest, SearchResponse
+from actors.answer_cache import MAX_HITS, AnswerCache
+from schemas.search import Hit, SearchRequest, SearchResponse
 
 ANSWER = SearchResponse(query="q", version="v1", hits=(), reranked=True, degraded=None, milliseconds={})
 
@@ -42,3 +42,14 @@ def test_answers_that_lack_their_second_stage_are_not_kept() -> None:
     cache = AnswerCache(9)
     cache.keep("v1", request(1), (ANSWER.model_copy(update={"degraded": "slow"}),))
     assert cache.find("v1", request(1)) is None
+
+
+def test_the_answers_to_a_large_request_are_not_kept() -> None:
+    hit = Hit(
+        id="1", rank=1, score=1, score_kind="fused", comparable=True, retrieval_score=1, rerank_score=None, named=False
+    )
+    cache = AnswerCache(9)
+    for hits, kept in ((MAX_HITS // 2, True), (MAX_HITS // 2 + 1, False)):
+        answers = (ANSWER.model_copy(update={"hits": (hit,) * hits}),) * 2
+        cache.keep("v1", request(hits), answers)
+        assert cache.find("v1", request(hits)) == (answers if kept else None)

@@ -3,8 +3,9 @@ import asyncio
 import pytest
 
 from actors.ranking import Ranking, SecondStage
+from schemas.article import DisplayArticle
 from schemas.errors import DeadlineError
-from schemas.protocols import Query, RerankScore, Scoring
+from schemas.protocols import Match, Query, RerankScore, Scoring
 from tests.unit.actors.seams import Gone
 
 SCORINGS = [Scoring(Query("q"), [])]
@@ -37,6 +38,19 @@ def test_while_it_fails_one_request_at_a_time_tries_it_and_the_first_success_end
         assert await stage.scores(SCORINGS) == FINE
         assert await asyncio.gather(*(stage.scores(SCORINGS) for _ in range(3))) == [FINE] * 3
         assert moody.asked == 8
+
+    asyncio.run(run())
+
+
+def test_a_request_that_is_too_large_for_it_says_nothing_of_others() -> None:
+    match = Match(0.0, DisplayArticle(1, None, "", "", "", None, None, None))
+
+    async def run() -> None:
+        moody = Moody()
+        stage = SecondStage(Ranking(moody, "moody", "logit", 3, seconds=0.05))
+        assert await stage.scores([Scoring(Query("q"), [match] * 4)]) == SLOW
+        assert await asyncio.gather(*(stage.scores(SCORINGS) for _ in range(3))) == [SLOW] * 3
+        assert moody.asked == 4
 
     asyncio.run(run())
 

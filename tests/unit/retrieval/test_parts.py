@@ -221,6 +221,13 @@ def test_other_parquet_is_not_taken_for_a_part(part: str, vector_part: Path) -> 
         count_vectors(part)
 
 
+def test_a_file_that_lacks_a_column_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "part.parquet"
+    pq.write_table(pa.table({"pmie": [1]}), path)  # as a flipped bit makes it
+    with pytest.raises(IntegrityError, match=f"{path}: "):
+        read_range(str(path), 0, 1, ["pmid"])
+
+
 def test_a_missing_part_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=rf"^{tmp_path}/a.parquet: no such file; run the job that writes it$"):
         read_article_part(tmp_path / "a.parquet")

@@ -63,6 +63,21 @@ def test_what_is_beyond_them_is_refused_by_the_fields_name(field: str, value: ob
     assert [error["loc"] for error in caught.value.errors()] == [(field,)]
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"k": 500, "offset": 1}, "2 queries want 1002 hits; a request can have 1000"),
+        ({"candidates": 501}, "2 queries want 1002 candidates; a request can have 1000"),
+    ],
+)
+def test_a_list_of_queries_has_no_more_hits_and_candidates_in_all(values: dict[str, int], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        SearchRequest.model_validate({"query": ["a", "b"], **values})
+    SearchRequest.model_validate(
+        {"query": ["a", "b"], **{name: value - 1 for name, value in values.items() if value > 1}}
+    )
+
+
 def test_a_request_without_query_is_refused() -> None:
     with pytest.raises(ValidationError, match="query"):
         SearchRequest.model_validate({"k": 3})
