@@ -116,7 +116,7 @@ def test_an_item_that_nobody_waits_for_any_more_is_not_sent_and_a_call_for_nobod
         await asyncio.sleep(0.01)
         assert await asked.ask([3]) == [6]
 
-    doubler = Doubler(seconds=0.03)
+    doubler = Doubler(seconds=0.5)
     asyncio.run(ask())
     assert (doubler.calls, doubler.cancelled) == ([[1], [3]], 1)
 
