@@ -1,9 +1,15 @@
 """The engine's order of things, with forward passes that write down when they start and when they are awaited."""
 
+import asyncio
+import threading
+from collections.abc import Iterator
+
 import numpy as np
+import pytest
 import torch
 
 from actors.forward import Engine, Finish, Pending
+from actors.thread import in_thread
 from retrieval.tokens import TokenBatch
 
 
@@ -53,3 +59,32 @@ def test_one_batch_alone_gives_its_whole_output() -> None:
 
 def test_no_batches_give_nothing() -> None:
     assert list(Engine(Diary()).run([])) == []
+
+
+def test_no_more_passes_are_started_when_nobody_waits_for_them() -> None:
+    diary, begun, go_on, ended = Diary(), threading.Event(), threading.Event(), threading.Event()
+
+    def batches() -> Iterator[TokenBatch]:
+        for number in range(5):
+            if number == 1:
+                begun.set()
+                go_on.wait(10)
+            yield batch(number)
+
+    def work() -> None:
+        try:
+            list(Engine(diary).run(batches()))
+        finally:
+            ended.set()
+
+    async def run() -> None:
+        task = asyncio.create_task(in_thread(work))
+        await asyncio.to_thread(begun.wait, 10)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        go_on.set()
+
+    asyncio.run(run())
+    assert ended.wait(10)
+    assert diary.lines == ["start 0"]
