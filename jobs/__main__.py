@@ -10,10 +10,10 @@ import json
 import os
 import sys
 
-from jobs.config import load_config
-from jobs.console import fail, results_only, say
-from jobs.failures import root_cause
-from jobs.stages import Job
+from jobs.common.config import load_config
+from jobs.common.console import fail, results_only, say
+from jobs.common.root_cause import root_cause
+from jobs.steps.stages import Job
 from schemas.errors import PubrayError, UsageError
 
 JOBS = {

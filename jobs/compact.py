@@ -8,11 +8,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from jobs.build import merge_segments
-from jobs.cluster import connect, finished
-from jobs.commit import commit, now, report_of
-from jobs.console import Progress, table
-from jobs.store import open_layout, read_version, served_version
+from jobs.common.cluster import connect, finished
+from jobs.common.console import Progress, table
+from jobs.common.store import open_layout, read_version, served_version
+from jobs.steps.build_tasks import merge_segments
+from jobs.steps.commit import commit, now, report_of
 from schemas.base import digest
 from schemas.config import Config
 from schemas.manifest import UNCHECKED, IndexVersion, Segment

@@ -11,15 +11,16 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from jobs import demo_nights, evaluate, ingest, nightly, rollback, search, serve
-from jobs.config import ROOT
-from jobs.console import log, megabytes, say, table
-from jobs.stages import Stages, run_job
-from jobs.store import open_layout, read_version, served_version
-from retrieval.embedded import WHEELS, is_cached
-from retrieval.selection import parse_pmids
-from retrieval.sources import source_name
-from retrieval.storage import write_bytes
+from actors.fetch.embedded_wheels import WHEELS, is_cached
+from jobs import evaluate, ingest, nightly, rollback, search, serve
+from jobs.common.config import ROOT
+from jobs.common.console import log, megabytes, say, table
+from jobs.common.store import open_layout, read_version, served_version
+from jobs.steps import demo_nights
+from jobs.steps.stages import Stages, run_job
+from retrieval.articles.selection import parse_pmids
+from retrieval.files.storage import write_bytes
+from retrieval.ingest.sources import source_name
 from schemas.config import Config, SelectionConfig
 from schemas.errors import UsageError
 from schemas.search import SearchRequest

@@ -12,16 +12,16 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError
 
-from actors.embedding import EncodeRange, TokenizeRange, WriteRange
-from actors.models import tower_digests
-from jobs.cluster import connect, gpus
-from jobs.console import Progress, table
-from jobs.metrics import EmbedMetrics
-from jobs.published import check_sample, prepare_chunks, published_folder
-from jobs.runs import write_report
-from jobs.store import ingested, load_selection, open_layout, snapshots
-from retrieval.parts import row_ranges
-from retrieval.snapshot import Snapshot
+from actors.embed.embed_stages import EncodeRange, TokenizeRange, WriteRange
+from actors.fetch.model_folders import tower_digests
+from jobs.common.cluster import connect, gpus
+from jobs.common.console import Progress, table
+from jobs.common.ray_metrics import EmbedMetrics
+from jobs.common.run_reports import write_report
+from jobs.common.store import ingested, load_selection, open_layout, snapshots
+from jobs.steps.published_vectors import check_sample, prepare_chunks, published_folder
+from retrieval.articles.parts import row_ranges
+from retrieval.articles.snapshot import Snapshot
 from schemas.config import Config
 from schemas.encoder import article_fingerprint
 from schemas.errors import StoreError, UsageError

@@ -9,16 +9,16 @@ from typing import Any
 import pyarrow as pa
 from pydantic import ValidationError
 
-from actors.assembly import load_encoder, load_ranking
-from actors.searcher import IndexSearcher
-from actors.service import SearchService
-from actors.versions import Versions
-from jobs.console import Progress, table
-from jobs.store import open_layout, served_version
-from jobs.threads import available_threads
-from retrieval.judgments import Heading, Judgments, mesh_topics, read_qrels, read_queries
-from retrieval.metrics import measure, paired_difference
-from retrieval.storage import write_bytes
+from actors.search.index_searcher import IndexSearcher
+from actors.search.served_versions import Versions
+from actors.service.assembly import load_encoder, load_ranking
+from actors.service.search_service import SearchService
+from jobs.common.console import Progress, table
+from jobs.common.cpu_threads import available_threads
+from jobs.common.store import open_layout, served_version
+from retrieval.evaluate.judgments import Heading, Judgments, mesh_topics, read_qrels, read_queries
+from retrieval.evaluate.rank_metrics import measure, paired_difference
+from retrieval.files.storage import write_bytes
 from schemas.config import Config
 from schemas.errors import InputError, UsageError
 from schemas.search import SearchRequest, SearchResponse

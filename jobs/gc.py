@@ -12,10 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from jobs.console import megabytes, table
-from jobs.store import open_layout, read_current, snapshots, versions
-from retrieval.garbage import ORDER, Contents, Entry, garbage, served_versions
-from retrieval.storage import exclusive, read_document, remove
+from jobs.common.console import megabytes, table
+from jobs.common.store import open_layout, read_current, snapshots, versions
+from retrieval.files.storage import exclusive, read_document, remove
+from retrieval.operate.garbage import ORDER, Contents, Entry, garbage, served_versions
 from schemas.config import Config
 from schemas.errors import StoreError, UsageError
 from schemas.layout import PLACES, Kind, Layout

@@ -14,8 +14,11 @@ from typing import Any
 
 import ray
 
-from actors.models import tower_digests
-from jobs.build import (
+from actors.fetch.model_folders import tower_digests
+from jobs.common.cluster import connect, finished, gpus
+from jobs.common.console import Progress, table
+from jobs.common.store import ingested, load_selection, open_layout, read_current, read_version
+from jobs.steps.build_tasks import (
     VectorSource,
     Work,
     build_worker_shards,
@@ -24,15 +27,12 @@ from jobs.build import (
     merge_worker_shards,
     train,
 )
-from jobs.cluster import connect, finished, gpus
-from jobs.commit import commit, now, report_of
-from jobs.console import Progress, table
-from jobs.store import ingested, load_selection, open_layout, read_current, read_version
-from retrieval.difference import Difference
-from retrieval.parts import count_vectors, row_ranges
-from retrieval.rules import metric_for, nlist_for, nprobe_for, sample_for
-from retrieval.segment import CONTENTS, read_manifest
-from retrieval.storage import read_document, write_bytes
+from jobs.steps.commit import commit, now, report_of
+from retrieval.articles.difference import Difference
+from retrieval.articles.parts import count_vectors, row_ranges
+from retrieval.files.storage import read_document, write_bytes
+from retrieval.index.segment import CONTENTS, read_manifest
+from retrieval.index.size_rules import metric_for, nlist_for, nprobe_for, sample_for
 from schemas.base import digest
 from schemas.config import Config
 from schemas.encoder import article_fingerprint

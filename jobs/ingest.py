@@ -11,19 +11,19 @@ from typing import Any
 
 import ray
 
-from actors.downloader import CONNECTIONS
-from jobs.cluster import connect
-from jobs.console import Progress, table
-from jobs.failures import root_cause
-from jobs.origins import Origin, open_origin
-from jobs.store import newest_snapshot, open_layout
-from retrieval.articles import Rejects
-from retrieval.lineage import check_vanished, next_lineage, parts_of
-from retrieval.ncbi import check_md5
-from retrieval.parts import ArticlePart, read_article_part, write_article_part
-from retrieval.readers import open_source
-from retrieval.snapshot import Plan, read_snapshot, write_snapshot
-from retrieval.sources import source_name
+from actors.fetch.downloader import CONNECTIONS
+from jobs.common.cluster import connect
+from jobs.common.console import Progress, table
+from jobs.common.root_cause import root_cause
+from jobs.common.store import newest_snapshot, open_layout
+from jobs.steps.source_origins import Origin, open_origin
+from retrieval.articles.article import Rejects
+from retrieval.articles.parts import ArticlePart, read_article_part, write_article_part
+from retrieval.articles.snapshot import Plan, read_snapshot, write_snapshot
+from retrieval.ingest.lineage import check_vanished, next_lineage, parts_of
+from retrieval.ingest.ncbi import check_md5
+from retrieval.ingest.readers import open_source
+from retrieval.ingest.sources import source_name
 from schemas.config import Config
 from schemas.errors import InputError, PubrayError, StoreError
 from schemas.layout import Layout

@@ -8,10 +8,10 @@ import argparse
 from typing import Any
 
 from jobs import compact, embed, index, ingest, promote
-from jobs.console import table
-from jobs.runs import write_report
-from jobs.stages import Stages, run_job
-from jobs.store import open_layout, read_current
+from jobs.common.console import table
+from jobs.common.run_reports import write_report
+from jobs.common.store import open_layout, read_current
+from jobs.steps.stages import Stages, run_job
 from schemas.config import Config
 
 

@@ -4,9 +4,9 @@ import argparse
 import math
 from typing import Any
 
-from jobs.config import DEFAULT, load_config
-from jobs.console import table
-from retrieval.planning import Planner, Scale, Stage
+from jobs.common.config import DEFAULT, load_config
+from jobs.common.console import table
+from retrieval.operate.planning import Planner, Scale, Stage
 from schemas.config import Config
 from schemas.errors import UsageError
 from schemas.figures import CORE_HOUR, ENCODERS, FIGURES, GPUS, Figure

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from jobs.store import open_layout, read_current, read_version, swap_current, versions
+from jobs.common.store import open_layout, read_current, read_version, swap_current, versions
 from schemas.config import Config
 from schemas.errors import StoreError
 from schemas.layout import Layout

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from jobs.store import open_layout, read_current, swap_current
+from jobs.common.store import open_layout, read_current, swap_current
 from schemas.config import Config
 from schemas.errors import StoreError
 from schemas.manifest import Current

@@ -7,11 +7,11 @@ from typing import Any
 import httpx
 from pydantic import ValidationError
 
-from actors.assembly import load_service
-from jobs.console import cut, table
-from jobs.store import open_layout, served_version
-from jobs.threads import available_threads
-from retrieval.filters import parse_filter
+from actors.service.assembly import load_service
+from jobs.common.console import cut, table
+from jobs.common.cpu_threads import available_threads
+from jobs.common.store import open_layout, served_version
+from retrieval.search.filter_rows import parse_filter
 from schemas.config import Config
 from schemas.errors import RequestError, UsageError
 from schemas.search import SearchRequest, SearchResponse

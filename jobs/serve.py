@@ -13,13 +13,13 @@ from typing import Any
 from ray import serve
 from ray.serve.config import HTTPOptions
 
-from actors.assembly import check_servable
-from jobs.cluster import connect, is_private
-from jobs.console import log
-from jobs.deployments import application
-from jobs.failures import root_cause
-from jobs.keys import load_key_digests
-from jobs.store import open_layout, served_version
+from actors.service.assembly import check_servable
+from jobs.common.cluster import connect, is_private
+from jobs.common.console import log
+from jobs.common.root_cause import root_cause
+from jobs.common.store import open_layout, served_version
+from jobs.steps.api_key_digests import load_key_digests
+from jobs.steps.deployments import application
 from schemas.config import Config, parse_config
 from schemas.errors import StoreError, UsageError
 

@@ -5,12 +5,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from jobs.console import cut, megabytes, table
-from jobs.store import article_parts, open_layout, read_current, snapshots, versions
-from retrieval.snapshot import Snapshot
-from retrieval.sources import source_order
-from retrieval.storage import check_file, read_named
-from retrieval.tombstones import read_tombstones
+from jobs.common.console import cut, megabytes, table
+from jobs.common.store import article_parts, open_layout, read_current, snapshots, versions
+from retrieval.articles.snapshot import Snapshot
+from retrieval.files.storage import check_file, read_named
+from retrieval.ingest.sources import source_order
+from retrieval.rows.tombstones import read_tombstones
 from schemas.config import Config
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion

@@ -10,21 +10,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from actors.assembly import load_service
-from actors.models import model_folder
-from actors.service import SearchService
-from actors.verification import check_articles, check_queries, check_reranker
+from actors.evaluate.golden_checks import check_articles, check_queries, check_reranker
+from actors.fetch.embedded_wheels import embedded_folder
+from actors.fetch.model_folders import model_folder
+from actors.service.assembly import load_service
+from actors.service.search_service import SearchService
 from jobs import embed, index, ingest, promote, search
-from jobs.cluster import connect, gpus
-from jobs.config import ROOT
-from jobs.console import log, say, table
+from jobs.common.cluster import connect, gpus
+from jobs.common.config import ROOT
+from jobs.common.console import log, say, table
+from jobs.common.cpu_threads import available_threads
+from jobs.common.store import open_layout, read_version
 from jobs.demo import CHOSEN
-from jobs.stages import Stages, run_job
-from jobs.store import open_layout, read_version
-from jobs.threads import available_threads
-from retrieval.embedded import embedded_folder
-from retrieval.selection import parse_pmids
-from retrieval.storage import write_bytes
+from jobs.steps.stages import Stages, run_job
+from retrieval.articles.selection import parse_pmids
+from retrieval.files.storage import write_bytes
 from schemas.config import Config, SelectionConfig
 from schemas.errors import UsageError
 from schemas.golden import Check, Golden, parse_golden

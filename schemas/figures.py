@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 Label = Literal["measured here", "published", "assumed", "given"]
 
-MEASURE = "python benchmarks/plan.py"
+MEASURE = "python -m benchmarks.operate.plan"
 
 
 class Figure(NamedTuple):
@@ -25,16 +25,20 @@ class Figures(NamedTuple):
         1.2, "records", "published", "NCBI: 261 update files after 1,334 of the baseline"
     )
     download: Figure = Figure(10e6, "B/s", "assumed", "two connections to NCBI")
-    ingest: Figure = Figure(4_150, "records/core-s", "measured here", "python benchmarks/ingest.py")
-    ingest_memory: Figure = Figure(358e6, "B/worker", "measured here", "python benchmarks/ingest.py")
+    ingest: Figure = Figure(4_150, "records/core-s", "measured here", "python -m benchmarks.ingest")
+    ingest_memory: Figure = Figure(358e6, "B/worker", "measured here", "python -m benchmarks.ingest")
     part_bytes: Figure = Figure(668, "B/record", "measured here", MEASURE)
-    first_snapshot: Figure = Figure(500_000, "articles/core-s", "measured here", "python benchmarks/snapshot.py")
-    next_snapshot: Figure = Figure(5_000_000, "articles/core-s", "measured here", "python benchmarks/snapshot.py")
-    snapshot_memory: Figure = Figure(200, "B/row of a class", "measured here", "python benchmarks/snapshot.py")
+    first_snapshot: Figure = Figure(500_000, "articles/core-s", "measured here", "python -m benchmarks.ingest.snapshot")
+    next_snapshot: Figure = Figure(
+        5_000_000, "articles/core-s", "measured here", "python -m benchmarks.ingest.snapshot"
+    )
+    snapshot_memory: Figure = Figure(200, "B/row of a class", "measured here", "python -m benchmarks.ingest.snapshot")
     snapshot_bytes: Figure = Figure(17, "B/article", "measured here", MEASURE)
     compare: Figure = Figure(1_900_000, "articles/core-s", "measured here", MEASURE)
     gpu_use: Figure = Figure(0.4, "of the peak", "assumed", "bfloat16, texts of like length in a batch")
-    core_encoding: Figure = Figure(1.5e11, "FLOP/core-s", "measured here", "python benchmarks/encode.py, bfloat16")
+    core_encoding: Figure = Figure(
+        1.5e11, "FLOP/core-s", "measured here", "python -m benchmarks.embed.encode, bfloat16"
+    )
     tokenising: Figure = Figure(446_000, "tokens/core-s", "measured here", MEASURE)
     engine_memory: Figure = Figure(1.5e9, "B/process", "assumed", "an engine, beside the weights in float32")
     process_memory: Figure = Figure(0.4e9, "B/process", "assumed", "a Ray worker with Arrow, FAISS and torch")

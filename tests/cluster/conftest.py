@@ -14,18 +14,18 @@ import ray.serve
 from isal import igzip
 
 import jobs.serve
+from actors.fetch.embedded_wheels import embedded_folder
 from jobs import embed, index, ingest, promote
-from jobs.cluster import connect
-from jobs.config import load_config
+from jobs.common.cluster import connect
+from jobs.common.config import load_config
+from jobs.common.store import open_layout, read_current, served_version
 from jobs.demo import DEMO
-from jobs.stages import run_job
-from jobs.store import open_layout, read_current, served_version
-from retrieval.embedded import embedded_folder
-from retrieval.made_updates import write_reissue
+from jobs.steps.stages import run_job
+from retrieval.ingest.made_files import write_reissue
 from schemas.config import Config
 from schemas.manifest import IndexVersion
-from tests.cluster.embedded_stores import PARTS, SETTINGS
-from tests.cluster.pubmed_files import BASELINE, configured, cut, ingest_into, real_records
+from tests.support.embedded_stores import PARTS, SETTINGS
+from tests.support.pubmed_files import BASELINE, configured, cut, ingest_into, real_records
 
 RECORD = re.compile(rb"  <PubmedArticle>.*?</PubmedArticle>\n", re.DOTALL)
 PMID = re.compile(rb"<PMID Version=\"\d+\">(\d+)<")

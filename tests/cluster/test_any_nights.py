@@ -8,18 +8,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from actors.searcher import IndexSearcher
+from actors.search.index_searcher import IndexSearcher
 from jobs import compact, rollback
-from jobs.stages import run_job
-from jobs.store import served_version
-from retrieval.articles import Article, text_hash
-from retrieval.topk import best_first, inner_products
-from retrieval.truth import read_truth
+from jobs.common.store import served_version
+from jobs.steps.stages import run_job
+from retrieval.articles.article import Article, text_hash
+from retrieval.evaluate.truth import read_truth
+from retrieval.index.exact import best_first, inner_products
 from schemas.filters import EVERYTHING, Condition, Wanted
 from schemas.manifest import IndexVersion
 from schemas.protocols import Lookup, Match
-from tests.cluster.made_store import MadeStore, rebuilt, vectors_of
-from tests.unit.actors import tiny
+from tests.support import tiny
+from tests.support.made_store import MadeStore, rebuilt, vectors_of
 
 PMIDS = 30
 BASE = [Article(pmid, title=f"base {pmid % 9}", year=1999) for pmid in range(1, PMIDS)]
@@ -94,7 +94,7 @@ def scanned(alive: Alive) -> list[list[tuple[float, int, str, int | None]]]:
     return found
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=steps)
 def test_any_nights_answer_as_a_rebuild_and_as_a_scan(
     cluster: None, model: Path, steps: list[list[Article] | str], tmp_path_factory: pytest.TempPathFactory

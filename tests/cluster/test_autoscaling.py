@@ -10,7 +10,7 @@ from jobs import serve
 from schemas.config import Config, DeploymentConfig
 from schemas.manifest import IndexVersion
 from tests.cluster.conftest import free_port, stop_serving
-from tests.cluster.load import Load
+from tests.support.service_load import Load
 
 TEXT = "insulin and glucose in the blood of rats"
 QUICK = DeploymentConfig(

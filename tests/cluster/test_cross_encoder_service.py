@@ -6,8 +6,8 @@ import httpx
 import torch
 from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
+from actors.fetch.embedded_wheels import embedded_folder
 from jobs import serve
-from retrieval.embedded import embedded_folder
 from schemas.config import Config, EngineConfig, RerankConfig
 from schemas.manifest import IndexVersion
 from tests.cluster.conftest import free_port, stop_serving

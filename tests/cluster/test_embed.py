@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from jobs import embed, index, promote, search
-from jobs.stages import run_job
-from jobs.store import open_layout
-from retrieval.made_updates import Night, write_night, write_reissue
+from jobs.common.store import open_layout
+from jobs.steps.stages import run_job
+from retrieval.ingest.made_files import Night, write_night, write_reissue
 from schemas.config import Config
 from schemas.errors import StoreError
-from tests.cluster.embedded_stores import (
+from tests.support import tiny
+from tests.support.embedded_stores import (
     ROWS,
     Vectors,
     alive_vectors,
@@ -25,8 +26,7 @@ from tests.cluster.embedded_stores import (
     vector_folder,
     vector_parts,
 )
-from tests.cluster.pubmed_files import ingest_into
-from tests.unit.actors import tiny
+from tests.support.pubmed_files import ingest_into
 
 FIRST, SECOND = date(2026, 11, 22), date(2026, 11, 23)
 SETTINGS = ["index.nlist=4", "index.nprobe=4", "index.recall_queries=10"]

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from jobs import embed
-from jobs.stages import run_job
+from jobs.steps.stages import run_job
 from schemas.config import Config
-from tests.cluster.embedded_stores import (
+from tests.support.embedded_stores import (
     PARTS,
     SETTINGS,
     Vectors,
@@ -19,8 +19,8 @@ from tests.cluster.embedded_stores import (
     vector_folder,
     vector_parts,
 )
-from tests.cluster.processes import kill, kill_all, processes, started, within
-from tests.cluster.pubmed_files import configured
+from tests.support.processes import kill, kill_all, processes, started, within
+from tests.support.pubmed_files import configured
 
 COMMAND = [*(word for setting in SETTINGS for word in ("--set", setting)), "embed"]
 WAIT = 120

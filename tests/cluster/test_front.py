@@ -11,17 +11,17 @@ import httpx
 import numpy as np
 import pytest
 
-from actors.encoder import ArticleTower, QueryTower
-from actors.page import OWN_FILES
-from actors.security_headers import HEADERS
+from actors.embed.towers import ArticleTower, QueryTower
+from actors.web.middleware.security_headers import HEADERS
+from actors.web.page.page import OWN_FILES
 from jobs import serve
-from retrieval.articles import Article
+from retrieval.articles.article import Article
 from schemas.config import Config
 from schemas.protocols import ArticleText, Query
 from tests.cluster.conftest import free_port, stop_serving
-from tests.cluster.made_store import MadeStore
-from tests.cluster.processes import replicas
-from tests.unit.actors import tiny
+from tests.support import tiny
+from tests.support.made_store import MadeStore
+from tests.support.processes import replicas
 
 KEY = "a key of the test"
 DOCUMENTS = ["randomised trial", "statin\nmuscle pain", "hay fever"]

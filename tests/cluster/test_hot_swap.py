@@ -7,17 +7,17 @@ from pathlib import Path
 import httpx
 import pytest
 
-from actors.versions import LOOK_SECONDS
+from actors.search.served_versions import LOOK_SECONDS
 from jobs import rollback, serve
-from jobs.stages import run_job
-from retrieval.articles import Article
+from jobs.steps.stages import run_job
+from retrieval.articles.article import Article
 from schemas.config import RerankConfig
 from schemas.layout import ROWS
 from schemas.manifest import IndexVersion
 from tests.cluster.conftest import free_port, stop_serving
-from tests.cluster.load import Load
-from tests.cluster.made_store import MadeStore
-from tests.unit.actors import tiny
+from tests.support import tiny
+from tests.support.made_store import MadeStore
+from tests.support.service_load import Load
 
 ASKED = {"query": "asthma", "k": 25}
 SWAPS_SECONDS = 30

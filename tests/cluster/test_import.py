@@ -8,11 +8,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs import embed
-from jobs.stages import run_job
-from jobs.store import ingested, open_layout
+from jobs.common.store import ingested, open_layout
+from jobs.steps.stages import run_job
 from schemas.config import Config
 from schemas.errors import StoreError, UsageError
-from tests.cluster.embedded_stores import SETTINGS, Vectors, alive_vectors, copied_store
+from tests.support.embedded_stores import SETTINGS, Vectors, alive_vectors, copied_store
 
 MARK = np.float16(0.25)
 """What published vectors differ by from those that an encoder would give."""

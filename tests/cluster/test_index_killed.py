@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from jobs import compact, index
-from jobs.stages import run_job
-from jobs.store import served_version, versions
-from retrieval.articles import Article
+from jobs.common.store import served_version, versions
+from jobs.steps.stages import run_job
+from retrieval.articles.article import Article
 from schemas.manifest import IndexVersion
-from tests.cluster.made_store import MadeStore
-from tests.cluster.processes import kill_all, started, within
-from tests.unit.actors import tiny
+from tests.support import tiny
+from tests.support.made_store import MadeStore
+from tests.support.processes import kill_all, started, within
 
 WAIT = 120
 ARTICLES = [Article(pmid, title=f"title {pmid}", journal="First") for pmid in range(1, 201)]

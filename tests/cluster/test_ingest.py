@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from jobs.failures import root_cause
-from jobs.store import article_parts, newest_snapshot, open_layout
-from retrieval.made_updates import Night, read_records, write_night, write_reissue
+from jobs.common.root_cause import root_cause
+from jobs.common.store import article_parts, newest_snapshot, open_layout
+from retrieval.ingest.made_files import Night, read_records, write_night, write_reissue
 from schemas.config import Config
 from schemas.errors import InputError, PubrayError, StoreError
-from tests.cluster.pubmed_files import (
+from tests.support.file_server import Fault, FileServer
+from tests.support.pubmed_files import (
     UPDATE,
     alive,
     configured,
@@ -23,7 +24,6 @@ from tests.cluster.pubmed_files import (
     ingest_into,
     real_records,
 )
-from tests.unit.actors.file_server import Fault, FileServer
 
 pytestmark = pytest.mark.usefixtures("cluster")
 

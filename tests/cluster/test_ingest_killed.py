@@ -11,16 +11,16 @@ import pyarrow.parquet as pq
 import pytest
 import ray
 
+from actors.fetch.embedded_wheels import embedded_folder
+from jobs.common.store import article_parts, ingested, newest_snapshot, open_layout
 from jobs.ingest import parse_source
-from jobs.store import article_parts, ingested, newest_snapshot, open_layout
-from retrieval.embedded import embedded_folder
-from retrieval.made_updates import write_reissue
-from retrieval.parts import ArticlePart
+from retrieval.articles.parts import ArticlePart
+from retrieval.ingest.made_files import write_reissue
 from schemas.config import Config
 from schemas.layout import Layout
-from tests.cluster.processes import kill_all, processes, started, within
-from tests.cluster.pubmed_files import BASELINE, UPDATE, configured, cut, ingest_into, real_records
-from tests.unit.actors.file_server import Fault, FileServer
+from tests.support.file_server import Fault, FileServer
+from tests.support.processes import kill_all, processes, started, within
+from tests.support.pubmed_files import BASELINE, UPDATE, configured, cut, ingest_into, real_records
 
 FILES = [f"pubmed26n000{number}" for number in range(1, 9)]
 STALL = 10_000

@@ -11,14 +11,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from actors.assembly import load_service
-from actors.encoder import ArticleTower
-from actors.searcher import IndexSearcher
+from actors.embed.towers import ArticleTower
+from actors.search.index_searcher import IndexSearcher
+from actors.service.assembly import load_service
 from jobs import embed, index, ingest, promote, rollback, serve, status
-from jobs.stages import run_job
-from jobs.store import open_layout
-from jobs.threads import available_threads
-from retrieval.parts import read_vectors
+from jobs.common.cpu_threads import available_threads
+from jobs.common.store import open_layout
+from jobs.steps.stages import run_job
+from retrieval.articles.parts import read_vectors
 from schemas.config import Config
 from schemas.errors import PubrayError
 from schemas.manifest import IndexVersion

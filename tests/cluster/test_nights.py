@@ -7,20 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from actors.searcher import IndexSearcher
+from actors.search.index_searcher import IndexSearcher
 from jobs import compact, index, nightly, promote, rollback
-from jobs.stages import run_job
-from jobs.store import open_layout, served_version
-from retrieval.articles import Article
-from retrieval.made_updates import Night, write_night
+from jobs.common.store import open_layout, served_version
+from jobs.steps.stages import run_job
+from retrieval.articles.article import Article
+from retrieval.ingest.made_files import Night, write_night
 from schemas.config import Config
 from schemas.errors import StoreError
 from schemas.filters import EVERYTHING
 from schemas.manifest import IndexVersion
 from schemas.protocols import Lookup, Match
-from tests.cluster.embedded_stores import alive_vectors, copied_store
-from tests.cluster.made_store import MadeStore, rebuilt, vectors_of
-from tests.unit.actors import tiny
+from tests.support import tiny
+from tests.support.embedded_stores import alive_vectors, copied_store
+from tests.support.made_store import MadeStore, rebuilt, vectors_of
 
 SETTINGS = ["index.nlist=16", "index.nprobe=5", "index.num_shards=2", "index.recall_queries=10", "index.recall_floor=0"]
 ARTICLES = [Article(pmid, title=f"title {pmid}", journal="First") for pmid in range(1, 41)]

@@ -12,8 +12,8 @@ from jobs import serve
 from schemas.config import Config, DeploymentConfig
 from schemas.manifest import IndexVersion
 from tests.cluster.conftest import free_port, stop_serving
-from tests.cluster.load import CLIENTS, Load
-from tests.cluster.processes import replicas
+from tests.support.processes import replicas
+from tests.support.service_load import CLIENTS, Load
 
 WAIT_SECONDS = 60
 SLOW = "the re-ranker took more than 2 s; try again"

@@ -14,9 +14,9 @@ import safetensors.torch
 import torch
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertForSequenceClassification, BertModel
 
+from actors.fetch.embedded_wheels import embedded_folder
 from jobs.__main__ import main
-from jobs.config import ROOT
-from retrieval.embedded import embedded_folder
+from jobs.common.config import ROOT
 
 DIMENSION = 64
 QUERIES = ["diabetes treatment", "How to treat diabetes?"]

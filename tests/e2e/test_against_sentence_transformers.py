@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 
-from actors.encoder import ArticleTower, QueryTower
-from jobs.config import load_config
-from retrieval.articles import Rejects
-from retrieval.embedded import PREFIX, embedded_folder
-from retrieval.readers import open_source
+from actors.embed.towers import ArticleTower, QueryTower
+from actors.fetch.embedded_wheels import PREFIX, embedded_folder
+from jobs.common.config import load_config
+from retrieval.articles.article import Rejects
+from retrieval.ingest.readers import open_source
 from schemas.config import EngineConfig
 from schemas.encoder import EncoderSpec
 from schemas.protocols import ArticleText, Query
-from tests.unit.actors.backbones import bert, causal
+from tests.support.backbones import bert, causal
 
 Floats = NDArray[np.float32]
 

@@ -9,14 +9,14 @@ import openai
 import pytest
 from rerankers.models.api_rankers import APIRanker
 
-from actors.api import create_app
-from actors.front import Front
-from actors.model_service import ModelService
-from actors.versions import Versions
+from actors.search.served_versions import Versions
+from actors.service.model_service import ModelService
+from actors.web.api import create_app
+from actors.web.middleware.front import Front
 from schemas.errors import OverloadedError
 from schemas.protocols import ArticleText, Query, Vector
-from tests.unit.actors.seams import SECONDS, VERSION, Favours, Lengths, Shelf, joined
-from tests.unit.actors.serving import served
+from tests.support.seams import SECONDS, VERSION, Favours, Lengths, Shelf, joined
+from tests.support.serving import served
 
 KEY = "a key"
 FRONT = Front(key_digests=frozenset({hashlib.sha256(KEY.encode()).hexdigest()}))

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from actors.engines import load_engine
+from actors.engine.engines import load_engine
 from schemas.config import EngineConfig
-from tests.unit.actors import tiny
+from tests.support import tiny
 
 PLAIN = EngineConfig(kind="torch", device="cpu", precision="float32")
 

@@ -15,9 +15,9 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from actors.api import create_app
-from actors.front import Front
-from tests.unit.actors.seams import SECONDS, Favours, Shelf, joined
+from actors.web.api import create_app
+from actors.web.middleware.front import Front
+from tests.support.seams import SECONDS, Favours, Shelf, joined
 
 KEY = "a key"
 APP = create_app(
@@ -38,6 +38,6 @@ api = schemathesis.openapi.from_asgi("/openapi.json", APP, headers={"x-api-key":
 
 
 @api.parametrize()
-@settings(max_examples=40, deadline=None, suppress_health_check=[*HealthCheck], derandomize=True)
+@settings(max_examples=40, suppress_health_check=[*HealthCheck], derandomize=True)
 def test_every_answer_is_as_described(case: Case[Any]) -> None:
     case.call_and_validate(headers={"x-api-key": KEY}, checks=CHECKS)

@@ -12,15 +12,15 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 
-from actors.api import create_app
-from actors.ranking import Ranking
-from actors.service import SearchService
-from actors.versions import Versions
+from actors.search.served_versions import Versions
+from actors.service.search_service import SearchService
+from actors.service.second_stage import Ranking
+from actors.web.api import create_app
 from schemas.errors import OverloadedError
 from schemas.protocols import Lookup, Match, RerankScore, Scoring
-from tests.unit.actors.catalogue import ARTICLES, BY_HAND, Catalogue, Words
-from tests.unit.actors.seams import SECONDS, VERSION
-from tests.unit.actors.serving import served
+from tests.support.catalogue import ARTICLES, BY_HAND, Catalogue, Words
+from tests.support.seams import SECONDS, VERSION
+from tests.support.serving import served
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 import pytest
 from isal.igzip import IGzipFile
 
-from retrieval.articles import Rejects
-from retrieval.embedded import embedded_folder
-from retrieval.readers import open_source
+from actors.fetch.embedded_wheels import embedded_folder
+from retrieval.articles.article import Rejects
+from retrieval.ingest.readers import open_source
 from schemas.article import ARTICLE_SCHEMA
 
 CACHE = Path("~/.cache/pubray").expanduser()

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from actors.engines import Engine, load_engine
-from retrieval.pooling import pool
-from retrieval.tokens import BatchRule, TokenBatch, load_tokenizer, token_batches, tokenize_pairs
+from actors.engine.engines import Engine, load_engine
+from retrieval.embed.pooling import pool
+from retrieval.embed.tokens import BatchRule, TokenBatch, load_tokenizer, token_batches, tokenize_pairs
 from schemas.config import EngineConfig
-from tests.unit.actors import tiny
+from tests.support import tiny
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from retrieval.kmeans import kmeans
-from tests.unit.retrieval import corpus
+from retrieval.index.kmeans import kmeans
+from tests.support import corpus
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 

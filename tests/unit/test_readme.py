@@ -12,23 +12,30 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 
 
-def test_every_path_of_the_tree_exists() -> None:
+def tree_paths() -> list[str]:
+    """The paths of the tree, each with the folders that it lies in."""
     tree = README.split("## The tree")[1].split("```")[1]
     folders: list[str] = []
     paths = []
     for line in tree.strip("\n").splitlines()[1:]:
-        name = line.split("  #")[0].rstrip().split()[0] if line.strip() else ""
         depth = (len(line) - len(line.lstrip())) // 2
-        folders = [*folders[: depth - 1], name.rstrip("/")]
+        folders = [*folders[: depth - 1], line.split()[0].rstrip("/")]
         paths.append("/".join(folders))
-    assert len(paths) > 40
-    assert [p for p in paths if not (ROOT / p).exists()] == []
+    return paths
 
 
-def test_every_module_is_in_the_tree() -> None:
-    tree = README.split("## The tree")[1].split("```")[1]
-    modules = [p for room in ("jobs", "actors", "retrieval", "schemas") for p in (ROOT / room).glob("*.py")]
-    assert [p.name for p in modules if not re.search(rf"\b{re.escape(p.name)}", tree)] == []
+def test_every_path_of_the_tree_exists() -> None:
+    assert len(tree_paths()) > 30
+    assert [path for path in tree_paths() if not (ROOT / path).exists()] == []
+
+
+def test_every_folder_of_the_rooms_is_in_the_tree() -> None:
+    folders = {
+        file.parent.relative_to(ROOT).as_posix()
+        for room in ("jobs", "actors", "retrieval", "schemas")
+        for file in (ROOT / room).rglob("*.py")
+    }
+    assert sorted(folders - set(tree_paths())) == []
 
 
 def test_every_command_is_a_job() -> None:

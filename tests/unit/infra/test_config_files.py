@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.config import load_config
+from jobs.common.config import load_config
 
 FILES = sorted((Path(__file__).parents[3] / "infra" / "config").glob("*.toml"))
 BMRETRIEVERS = [file for file in FILES if file.name.startswith("bmretriever")]

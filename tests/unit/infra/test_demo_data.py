@@ -6,10 +6,10 @@ import re
 import tomllib
 from pathlib import Path
 
-from retrieval.articles import Rejects
-from retrieval.embedded import embedded_folder
-from retrieval.judgments import Heading, mesh_topics
-from retrieval.pubmed import read_pubmed_xml
+from actors.fetch.embedded_wheels import embedded_folder
+from retrieval.articles.article import Rejects
+from retrieval.evaluate.judgments import Heading, mesh_topics
+from retrieval.ingest.pubmed.stream import read_pubmed_xml
 
 DEMO = Path(__file__).parents[3] / "infra" / "demo"
 LAST_PMID_1970S = 500_000  # pubmed20n0014 ends far below, pubmed21n1298 starts far above

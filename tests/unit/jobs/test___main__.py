@@ -11,7 +11,7 @@ from jobs import status
 from jobs.__main__ import JOBS, PLANNED, main
 from schemas.errors import InputError, UsageError, WeightsError
 from schemas.layout import Layout
-from tests.unit.jobs.stores import add_versions
+from tests.support.stores import add_versions
 
 
 def call(monkeypatch: pytest.MonkeyPatch, store: Path, *arguments: str) -> int:

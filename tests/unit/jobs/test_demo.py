@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from jobs import demo, demo_nights
-from retrieval.articles import Article
-from retrieval.selection import parse_pmids
+from jobs import demo
+from jobs.steps import demo_nights
+from retrieval.articles.article import Article
+from retrieval.articles.selection import parse_pmids
 from schemas.errors import UsageError
 from schemas.layout import Layout
-from tests.unit.jobs.stores import add_part, add_snapshot, config
+from tests.support.stores import add_part, add_snapshot, config
 
 BASELINE, UPDATE = range(1, 30), range(30, 60)
 """PMIDs of a small store, none of them chosen."""

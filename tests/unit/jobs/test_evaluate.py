@@ -8,17 +8,17 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from actors.searcher import IndexSearcher
+from actors.search.index_searcher import IndexSearcher
 from jobs import evaluate
-from retrieval.judgments import Judgments
-from retrieval.quantizer import train_quantizer
+from retrieval.evaluate.judgments import Judgments
+from retrieval.index.quantizer import train_quantizer
 from schemas.errors import InputError, UsageError
 from schemas.filters import EVERYTHING
 from schemas.layout import Layout
-from tests.unit.actors.index import Piece, write_pieces, write_version
-from tests.unit.actors.seams import Favours, Shelf, joined
-from tests.unit.jobs.stores import config, options
-from tests.unit.retrieval import corpus
+from tests.support import corpus
+from tests.support.hand_made_version import Piece, write_pieces, write_version
+from tests.support.seams import Favours, Shelf, joined
+from tests.support.stores import config, options
 
 NONE: dict[str, Any] = {"beir": None, "queries": None, "qrels": None, "mesh_topics": None}
 UNJUDGED = Judgments({"q1": "one", "q2": "two"}, {"q1": {"1": 1}, "q2": {"9": 1}}, None)

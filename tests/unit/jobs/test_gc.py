@@ -9,19 +9,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from actors.searcher import IndexSearcher
+from actors.search.index_searcher import IndexSearcher
 from jobs import gc, rollback, status
-from jobs.store import read_current, read_version, versions
-from retrieval.articles import Article
-from retrieval.parts import row_ranges, write_vector_part
-from retrieval.storage import exclusive, write_bytes
-from retrieval.tombstones import write_tombstones
+from jobs.common.store import read_current, read_version, versions
+from retrieval.articles.article import Article
+from retrieval.articles.parts import row_ranges, write_vector_part
+from retrieval.files.storage import exclusive, write_bytes
+from retrieval.rows.tombstones import write_tombstones
 from schemas.errors import StoreError, UsageError
 from schemas.layout import Layout
 from schemas.manifest import Current, IndexVersion, QuantizerRecord
 from schemas.snapshot import Lineage
-from tests.unit.actors.index import write_version
-from tests.unit.jobs.stores import add_part, add_snapshot, config, options, set_current
+from tests.support.hand_made_version import write_version
+from tests.support.stores import add_part, add_snapshot, config, options, set_current
 
 DAY = 86_400.0
 
@@ -63,7 +63,7 @@ VERSIONS = st.lists(
 """Of each its segments, its dead rows, and whether it is young."""
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(made=VERSIONS, history=st.lists(st.integers(0, 4), max_size=4), keep=st.integers(0, 3))
 def test_every_kept_version_opens_and_verifies_and_a_second_run_removes_nothing(
     made: list[tuple[tuple[int, ...], set[int], bool]],

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from jobs import ingest
-from jobs.store import newest_snapshot
-from retrieval.articles import Article
-from retrieval.parts import read_article_part
-from retrieval.snapshot import Plan
+from jobs.common.store import newest_snapshot
+from retrieval.articles.article import Article
+from retrieval.articles.parts import read_article_part
+from retrieval.articles.snapshot import Plan
 from schemas.errors import InputError, StoreError
 from schemas.layout import Layout
 from schemas.snapshot import Lineage
-from tests.unit.jobs.stores import add_part, add_snapshot, config, options
+from tests.support.stores import add_part, add_snapshot, config, options
 
 XML = (
     "<PubmedArticleSet><PubmedArticle><MedlineCitation><PMID>1</PMID><Article><ArticleTitle>One</ArticleTitle></Article>"

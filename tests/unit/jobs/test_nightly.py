@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from jobs import nightly
-from jobs.stages import Stages
-from jobs.store import read_current
+from jobs.common.store import read_current
+from jobs.steps.stages import Stages
 from schemas.layout import Layout
 from schemas.manifest import Current
-from tests.unit.jobs.stores import add_versions, config, set_current
+from tests.support.stores import add_versions, config, set_current
 
 INGEST = {"ingested": 1, "added": 1000, "revised_text": 2, "revised_metadata": 3, "deleted": 4}
 BUILT = {"version": "b", "articles": 2000, "segments": 3, "dead_rows": 9, "recall_at_10": 0.98765}

@@ -8,7 +8,7 @@ import pytest
 from jobs import plan
 from schemas.errors import UsageError
 from schemas.figures import ENCODERS
-from tests.unit.jobs.stores import config
+from tests.support.stores import config
 
 
 def planned(*arguments: str, **values: Any) -> dict[str, Any]:

@@ -3,11 +3,11 @@ from pathlib import Path
 import pytest
 
 from jobs import promote, rollback
-from jobs.store import read_current
+from jobs.common.store import read_current
 from schemas.errors import StoreError
 from schemas.layout import Layout
 from schemas.manifest import Current
-from tests.unit.jobs.stores import add_versions, config, options
+from tests.support.stores import add_versions, config, options
 
 
 def store(folder: Path, *promotions: str) -> Layout:

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-from actors.api import create_app
+from actors.web.api import create_app
 from jobs import search
-from retrieval.filters import parse_filter
+from retrieval.search.filter_rows import parse_filter
 from schemas.errors import RequestError, UsageError
 from schemas.filters import Wanted
 from schemas.search import Hit, SearchRequest, SearchResponse
-from tests.unit.actors.seams import SECONDS, Favours, Shelf, joined
-from tests.unit.jobs.stores import config
+from tests.support.seams import SECONDS, Favours, Shelf, joined
+from tests.support.stores import config
 
 SERVICE = joined(Shelf([3, 1, 2]), Favours({2: 1.0}))
 

@@ -8,7 +8,7 @@ import pytest
 
 from jobs import serve
 from schemas.errors import UsageError
-from tests.unit.jobs.stores import config
+from tests.support.stores import config
 
 
 @pytest.mark.parametrize(

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from jobs import status
-from retrieval.articles import Article
-from retrieval.storage import write_bytes
-from retrieval.tombstones import write_tombstones
+from retrieval.articles.article import Article
+from retrieval.files.storage import write_bytes
+from retrieval.rows.tombstones import write_tombstones
 from schemas.errors import IntegrityError, StoreError
 from schemas.layout import ROWS, SEGMENT_MANIFEST, Layout
 from schemas.manifest import Current, FileDigest, Segment, Tombstones
 from schemas.snapshot import Lineage
-from tests.unit.actors.index import write_version
-from tests.unit.actors.seams import VERSION
-from tests.unit.jobs.stores import add_part, add_snapshot, add_versions, config, options, set_current
+from tests.support.hand_made_version import write_version
+from tests.support.seams import VERSION
+from tests.support.stores import add_part, add_snapshot, add_versions, config, options, set_current
 
 
 def test_an_empty_store_says_what_to_do(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_verify_misses_what_a_search_needs(lost: str, tmp_path: Path) -> None:
 
 
 def test_verify_reads_every_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("retrieval.storage.HEAD_BYTES", 1024)  # the flipped byte is not in the head
+    monkeypatch.setattr("retrieval.files.storage.HEAD_BYTES", 1024)  # the flipped byte is not in the head
     layout = Layout(str(tmp_path))
     version = write_version(layout)
     write_bytes(layout.version(version.id), version.model_dump_json().encode())

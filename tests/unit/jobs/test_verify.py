@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from jobs import verify
-from jobs.config import ROOT, load_config
-from retrieval.selection import parse_pmids
+from jobs.common.config import ROOT, load_config
+from retrieval.articles.selection import parse_pmids
 from schemas.errors import UsageError
 from schemas.golden import Check
 

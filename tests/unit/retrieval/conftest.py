@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from retrieval import quantizer
+from retrieval.index import quantizer
 
 
 @pytest.fixture(scope="module")

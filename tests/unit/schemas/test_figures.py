@@ -1,23 +1,22 @@
 """The figures of a plan say where they are from, and the shapes are those of the encoders that are configured."""
 
-from pathlib import Path
+from importlib.util import find_spec
 
 import pytest
 import torch
 import transformers
 
-from jobs.config import DEFAULT, load_config
+from jobs.common.config import DEFAULT, load_config
 from schemas.figures import CORE_HOUR, ENCODERS, FIGURES, GPUS, Figure
 
-ROOT = Path(__file__).parents[3]
 ALL = [*FIGURES, CORE_HOUR, *(f for gpu in GPUS.values() for f in gpu), *(e.tokens for e in ENCODERS.values())]
 
 
 @pytest.mark.parametrize("figure", [f for f in ALL if f.label == "measured here"], ids=lambda figure: figure.unit)
 def test_what_was_measured_names_its_command(figure: Figure) -> None:
-    command, script = figure.source.split(",")[0].split()
-    assert command == "python"
-    assert (ROOT / script).exists()
+    command, option, module = figure.source.split(",")[0].split()
+    assert (command, option) == ("python", "-m")
+    assert find_spec(module)
 
 
 def test_every_figure_is_positive_and_has_its_grounds() -> None:

@@ -1,0 +1,215 @@
+"""The three stages of embedding, for Ray Data: each takes and gives a table of one row per range of articles.
+
+A row is a vector part to be, so Ray may move, retry or bundle rows as it likes: a part is never split. Memory of a
+worker beyond its model: texts, tokens and vectors of a few ranges; of one of 8,192 rows, 20 MB tokens (300 each) and
+13 MB vectors (of 768).
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from actors.embed.known_sources import COLUMNS, KnownSources
+from actors.fetch.model_folders import model_folder
+from retrieval.articles.parts import read_range, write_vector_part
+from retrieval.articles.selection import selected
+from retrieval.articles.snapshot import alive_rows
+from retrieval.embed.tokens import Tokens, TowerTokenizer
+from schemas.config import Config
+from schemas.errors import PubrayError
+from schemas.layout import Layout
+from schemas.protocols import ArticleText
+from schemas.vector import EmbedCounts, EmbedPlan, RowRange
+
+NOTHING: dict[str, NDArray[Any]] = {
+    "pmid": np.empty(0, np.int64),
+    "text_hash": np.empty(0, np.uint64),
+    "known": np.empty(0, np.intp),
+    "known_vectors": np.empty(0, np.float16),
+    "encoded": np.empty(0, np.intp),
+    "length": np.empty(0, np.int32),
+    "ids": np.empty(0, np.int32),
+    "segments": np.empty(0, np.int32),
+}
+"""What the later stages need of a range, where there is none."""
+
+
+class TokenizeRange:
+    """Read a range of an article part, find what has a vector already, and tokenise the others to be embedded."""
+
+    def __init__(self, config: Config, plan: EmbedPlan) -> None:
+        """Load the article tower's tokenizer."""
+        self._config, self._plan, self._layout = config, plan, Layout(config.store)
+        tower = config.encoder.article
+        self._tokenizer = TowerTokenizer(model_folder(tower.model, tower.revision, Path(config.cache)), tower)
+        self._sources = KnownSources(config, plan)
+
+    def __call__(self, ranges: pa.Table) -> pa.Table:
+        """Take the column `range` (JSON of a `RowRange`), add what the later stages need of its articles."""
+        return pa.concat_tables(self._tokenized(json) for json in ranges["range"].to_pylist())
+
+    def _tokenized(self, json: str) -> pa.Table:
+        try:
+            return self._tokenize(json)
+        except PubrayError as error:
+            # As a value: Ray Data keeps no more of an exception than its text, and ends everything.
+            return _one_row(range=json, error=str(error), counts=EmbedCounts().model_dump_json(), **NOTHING)
+
+    def _tokenize(self, json: str) -> pa.Table:
+        with _Stopwatch() as watch:
+            rows = RowRange.model_validate_json(json)
+            articles = read_range(self._layout.article_part(rows.source), rows.start, rows.stop, COLUMNS)
+            alive = alive_rows(self._layout.snapshot(self._plan.snapshot), rows.source, rows.start, rows.stop)
+            [wanted] = np.nonzero(alive & selected(self._config.selection, self._plan.pmids, articles))
+            texts = articles.take(pa.array(wanted))
+            known, found = self._sources.find(texts)
+            rest = np.delete(np.arange(len(wanted)), known.rows)
+            columns = texts.select(["title", "abstract"]).take(pa.array(rest)).to_pydict()
+            tokens = self._tokenizer.articles(
+                [ArticleText(*text) for text in zip(columns["title"], columns["abstract"], strict=True)]
+            )
+        counts = found + EmbedCounts(
+            rows=len(articles),
+            encoded=len(rest),
+            without_title=_empty(texts["title"]),
+            without_abstract=_empty(texts["abstract"]),
+            cut=sum(t.cut for t in tokens),
+            tokens=sum(len(t.ids) for t in tokens),
+            read_seconds=watch.seconds,
+        )
+        return _one_row(
+            range=json,
+            error="",
+            counts=counts.model_dump_json(),
+            pmid=articles["pmid"].to_numpy(),
+            text_hash=articles["text_hash"].to_numpy(),
+            known=wanted[known.rows],
+            known_vectors=known.vectors.reshape(-1),
+            encoded=wanted[rest],
+            length=np.array([len(t.ids) for t in tokens], np.int32),
+            ids=np.concatenate([np.empty(0, np.int32), *(t.ids for t in tokens)]),
+            segments=np.concatenate([np.empty(0, np.int32), *(t.segments for t in tokens)]),
+        )
+
+
+class EncodeRange:
+    """Encode the tokens of a range; the actor that holds the weights."""
+
+    def __init__(self, config: Config, threads: int) -> None:
+        """Load the article tower."""
+        # Imported here: torch takes seconds and 200 MB, and the other stages and the driver do without.
+        from actors.embed.towers import ArticleTower
+
+        self._tower = ArticleTower(config.encoder, config.engine, threads=threads, cache=Path(config.cache))
+        self._tower.vectors(self._tower.tokens([ArticleText("", "")]))  # loads what the engine loads at first use
+        self._idle_since: float | None = None
+        self._peak: float | None = None
+
+    def __call__(self, ranges: pa.Table) -> pa.Table:
+        """Put the vectors in the place of the tokens."""
+        return pa.concat_tables(self._encode(row) for row in _rows(ranges))
+
+    def _encode(self, row: dict[str, Any]) -> pa.Table:
+        waited = time.perf_counter() - self._idle_since if self._idle_since else 0.0
+        with _Stopwatch() as watch:
+            lengths, ids, segments = row.pop("length"), row.pop("ids"), row.pop("segments")
+            ends = np.cumsum(lengths)[:-1]
+            texts = [Tokens(*text) for text in zip(np.split(ids, ends), np.split(segments, ends), strict=True)]
+            texts = texts if len(lengths) else []
+            vectors = self._tower.vectors(texts)
+        # Not at the start, when all the other workers start too.
+        self._peak = self._peak or self._tower.peak()
+        done = EmbedCounts(
+            padded_tokens=self._tower.padded_tokens(texts),
+            flops=self._tower.flops(texts),
+            peak_flops=self._peak * watch.seconds,
+            wait_seconds=waited,
+            encode_seconds=watch.seconds,
+        )
+        self._idle_since = time.perf_counter()
+        return _one_row(**_counted(row, done), encoded_vectors=vectors.astype(np.float16).reshape(-1))
+
+
+class WriteRange:
+    """Write the vector part of a range, and say what was done."""
+
+    def __init__(self, config: Config, plan: EmbedPlan) -> None:
+        """The plan names the folder."""
+        self._dimension, self._layout, self._plan = config.encoder.dimension, Layout(config.store), plan
+
+    def __call__(self, ranges: pa.Table) -> pa.Table:
+        """Return per range its name, its `EmbedCounts` in JSON, and why it could not be written ("": it was)."""
+        return pa.concat_tables(self._written(row) for row in _rows(ranges))
+
+    def _written(self, row: dict[str, Any]) -> pa.Table:
+        name, error, counts = RowRange.model_validate_json(row["range"]).name, row["error"], row["counts"]
+        if not error:
+            try:
+                counts = self._write(name, row)
+            except PubrayError as refusal:
+                error = str(refusal)
+        return _one_row(name=name, error=error, counts=counts)
+
+    def _write(self, name: str, row: dict[str, Any]) -> str:
+        with _Stopwatch() as watch:
+            vectors = np.zeros((len(row["pmid"]), self._dimension), np.float16)
+            present = np.zeros(len(vectors), bool)
+            for kind in ("known", "encoded"):
+                vectors[row[kind]] = row[f"{kind}_vectors"].reshape(-1, self._dimension)
+                present[row[kind]] = True
+            path = self._layout.vector_part(self._plan.fingerprint, self._plan.selection, name)
+            write_vector_part(path, row["pmid"], row["text_hash"], vectors, present)
+        counts: str = _counted(row, EmbedCounts(write_seconds=watch.seconds))["counts"]
+        return counts
+
+
+class _Stopwatch:
+    """Measures the seconds of a block."""
+
+    seconds = 0.0
+
+    def __enter__(self) -> "_Stopwatch":
+        self._start = time.perf_counter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds = time.perf_counter() - self._start
+
+
+def _counted(row: dict[str, Any], done: EmbedCounts) -> dict[str, Any]:
+    """Return a row with what a stage has done added to its counts."""
+    counts = EmbedCounts.model_validate_json(row["counts"]) + done
+    return row | {"counts": counts.model_dump_json()}
+
+
+def _empty(column: pa.ChunkedArray) -> int:
+    return int(pc.sum(pc.equal(column, "")).as_py() or 0)
+
+
+def _one_row(**values: Any) -> pa.Table:
+    """Return a table of one row; an array becomes one list, without a copy."""
+    return pa.table({name: _cell(value) for name, value in values.items()})
+
+
+def _cell(value: Any) -> pa.Array:
+    if isinstance(value, np.ndarray):
+        return pa.LargeListArray.from_arrays(pa.array([0, len(value)], pa.int64()), pa.array(value))
+    return pa.array([value])
+
+
+def _rows(table: pa.Table) -> list[dict[str, Any]]:
+    """Return the rows of a table, lists as arrays."""
+    return [
+        {
+            name: column[i].values.to_numpy(zero_copy_only=False)
+            if pa.types.is_large_list(column.type)
+            else column[i].as_py()
+            for name, column in zip(table.column_names, table.columns, strict=True)
+        }
+        for i in range(len(table))
+    ]

@@ -1,0 +1,61 @@
+"""A forward pass that is started now and awaited later, and the engine that keeps the device busy with it."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal
+
+import torch
+
+from actors.engine.threaded import while_awaited
+from retrieval.embed.tokens import BatchRule, TokenBatch
+
+Task = Literal["encoder", "classifier"]
+"""An encoder gives its token vectors (B, T, D), a sequence classifier its logits (B, labels)."""
+Device = Literal["cpu", "cuda"]
+PADDING: dict[Device, int] = {"cpu": 16, "cuda": 1024}
+"""Tokens that cost as much as beginning one more pass: on a CPU reading the weights (measured: docs/decisions.md), on a
+GPU launching its kernels too (estimated)."""
+Finish = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""What becomes of a model's output where it lies: (output, mask (B, T)) to a tensor of B rows."""
+Pending = Callable[[], torch.Tensor]
+"""Waits for a result and returns it, on the CPU."""
+Forward = Callable[[TokenBatch, Finish], Pending]
+"""Starts the forward pass of a batch. May be called from several threads."""
+
+
+def as_it_is(output: torch.Tensor, _mask_BT: torch.Tensor) -> torch.Tensor:
+    """Return a model's whole output."""
+    return output
+
+
+class Engine:
+    """Runs one model's forward pass. Calls may come from several threads."""
+
+    def __init__(self, forward: Forward, device: Device = "cpu", dtype: torch.dtype = torch.float32) -> None:
+        """Use `forward`, which belongs to one kind of engine, and computes there and in that number format."""
+        self._forward, self.device, self.dtype = forward, device, dtype
+
+    def batch_rule(self, tokens: int) -> BatchRule:
+        """Return the rule for batches of at most so many padded tokens."""
+        return BatchRule(tokens, PADDING[self.device])
+
+    def __call__(self, batch: TokenBatch) -> torch.Tensor:
+        """Return the whole output for one batch, on the CPU."""
+        return self._forward(batch, as_it_is)()
+
+    def run(
+        self, batches: Iterable[TokenBatch], finish: Finish = as_it_is
+    ) -> Iterator[tuple[TokenBatch, torch.Tensor]]:
+        """Yield each batch with its finished output, on the CPU, in the order of `batches`.
+
+        The next batch is made, copied to the device and started before the last result is awaited, so that a device
+        never waits for Python. `finish` runs on the device, so that only what it leaves is copied back.
+        """
+        started: deque[tuple[TokenBatch, Pending]] = deque()
+        for batch in while_awaited(batches):
+            started.append((batch, self._forward(batch, finish)))
+            if len(started) > 1:
+                first, pending = started.popleft()
+                yield first, pending()
+        for last, pending in started:
+            yield last, pending()

@@ -1,0 +1,100 @@
+"""Running the towers and the cross-encoder over golden data. One model is in memory at a time."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from actors.embed.towers import ArticleTower, QueryTower
+from actors.evaluate.authors_encoding import bmretriever_passage, bmretriever_query, bmretriever_vectors
+from actors.fetch.model_folders import model_folder
+from actors.service.assembly import load_reranker
+from retrieval.evaluate.golden_comparison import compare_ends, compare_numbers, compare_vectors
+from schemas.article import DisplayArticle
+from schemas.config import Config
+from schemas.encoder import TowerSpec
+from schemas.golden import Check, Golden, GoldenPassage, GoldenRerank, GoldenText
+from schemas.protocols import ArticleText, Match, Query, Scoring
+
+Floats = NDArray[np.float32]
+
+
+def check_queries(config: Config, golden: Golden, threads: int) -> list[Check]:
+    """Encode the queries and compare.
+
+    Raises:
+        InputError: the model cannot be had or read.
+    """
+    spec = config.encoder.query
+    laid_out = [bmretriever_query(q.text, q.task or spec.task or "") for q in golden.query]
+    return _compare("query", config, spec, golden, golden.query, _query_vectors(config, golden, threads), laid_out)
+
+
+def check_articles(config: Config, golden: Golden, threads: int) -> list[Check]:
+    """Encode the articles and compare.
+
+    Raises:
+        InputError: the model cannot be had or read.
+    """
+    spec = config.encoder.article
+    laid_out = [bmretriever_passage(a.title, a.abstract) for a in golden.article]
+    vectors = _article_vectors(config, golden, threads)
+    return _compare("article", config, spec, golden, golden.article, vectors, laid_out)
+
+
+def check_reranker(config: Config, golden: Golden, threads: int) -> list[Check]:
+    """Score the passages and compare the logits; no checks if there is nothing to compare, or no cross-encoder.
+
+    Raises:
+        InputError: the model cannot be had or read.
+    """
+    if golden.rerank is None or config.rerank.kind != "cross-encoder":
+        return []
+    expected = [passage.logit for passage in golden.rerank.article]
+    return [
+        compare_numbers(f"logit {number}", (logit,), [got], golden.tolerance)
+        for number, (logit, got) in enumerate(zip(expected, _logits(config, golden.rerank, threads), strict=True), 1)
+    ]
+
+
+def _query_vectors(config: Config, golden: Golden, threads: int) -> Floats:
+    tower = QueryTower(config.encoder, config.engine, threads=threads, cache=Path(config.cache))
+    return tower.vectors(tower.tokens([Query(q.text, q.task) for q in golden.query]))
+
+
+def _article_vectors(config: Config, golden: Golden, threads: int) -> Floats:
+    tower = ArticleTower(config.encoder, config.engine, threads=threads, cache=Path(config.cache))
+    return tower.vectors(tower.tokens([ArticleText(a.title, a.abstract) for a in golden.article]))
+
+
+def _logits(config: Config, rerank: GoldenRerank, threads: int) -> list[float]:
+    reranker = load_reranker(config, threads)
+    assert reranker is not None  # its kind is cross-encoder
+    [scores] = reranker.scores([Scoring(Query(rerank.query), [_match(passage) for passage in rerank.article])])
+    return [score.raw for score in scores]
+
+
+def _match(passage: GoldenPassage) -> Match:
+    return Match(0.0, DisplayArticle(0, None, passage.title, passage.abstract, "", None, None, None))
+
+
+def _compare(
+    kind: str,
+    config: Config,
+    tower: TowerSpec,
+    golden: Golden,
+    texts: Sequence[GoldenText],
+    vectors: Floats,
+    laid_out: list[str],
+) -> list[Check]:
+    """Compare vectors with printed numbers, or with those of the authors' procedure over the texts `laid_out`."""
+    names = [f"{kind} {number}" for number in range(1, len(texts) + 1)]
+    if golden.procedure is None:
+        rows = zip(names, texts, vectors, strict=True)
+        return [compare_ends(name, text, vector, golden.tolerance) for name, text, vector in rows]
+    published = bmretriever_vectors(model_folder(tower.model, tower.revision, Path(config.cache)), laid_out)
+    return [
+        compare_vectors(name, expected, vector, golden.tolerance)
+        for name, expected, vector in zip(names, published, vectors, strict=True)
+    ]

@@ -1,0 +1,143 @@
+"""A folder of NCBI's published embeddings: each file is there as long as the server says, or not there.
+
+There are no checksums. A part that is continued is taken for one of the same edition (the files have not changed since
+March 2024); what does not fit together is found when it is read, by headers and counts.
+"""
+
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from queue import SimpleQueue
+from typing import BinaryIO, NamedTuple
+
+from actors.fetch.downloader import CONNECTIONS
+from actors.fetch.mirrored_folder import MirroredFolder
+from retrieval.embed.known.chunk_names import chunk_names, chunk_numbers, listed_chunk_files
+from schemas.errors import InputError, StoreError
+
+ASSUMED_RATE = 10e6
+"""Bytes per second, for the hours that are stated beforehand."""
+
+
+class RemoteFile(NamedTuple):
+    """A file of the server."""
+
+    name: str
+    bytes: int
+
+
+class FetchPlan(NamedTuple):
+    """What is to be fetched, and whether there is room for it."""
+
+    folder: Path
+    files: list[RemoteFile]
+    """In the order of their chunks."""
+    missing_bytes: int
+    """Of all files, less what the folder has, parts too."""
+    free_bytes: int
+
+    def __str__(self) -> str:
+        total = sum(file.bytes for file in self.files)
+        return (
+            f"{len(self.files)} files of {_gb(total)}; to fetch: {_gb(self.missing_bytes)}, "
+            f"{self.missing_bytes / ASSUMED_RATE / 3600:.1f} hours at {ASSUMED_RATE / 1e6:.0f} MB/s; "
+            f"free in {self.folder}: {_gb(self.free_bytes)}"
+        )
+
+
+class ChunkMirror(MirroredFolder):
+    """Fetches chunks; the base URL holds `embeds_chunk_<i>.npy` and what belongs to them."""
+
+    def plan(self, *, texts: bool) -> FetchPlan:
+        """Return what there is to fetch: vectors and PMIDs of every chunk, and the `texts` that they are of.
+
+        Raises:
+            InputError: the server does not answer or has no chunks, or the folder has a file of another length.
+            StoreError: the folder cannot be made.
+            CancelledError: after `stop`.
+        """
+        files = [RemoteFile(name, self._downloader.length(self._url(name))) for name in self._names(texts=texts)]
+        missing = sum(file.bytes - self._held(file) for file in files)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            free = shutil.disk_usage(self._folder).free
+        except OSError as error:
+            raise StoreError(f"{self._folder}: {error.strerror}; name a folder that can be written") from error
+        return FetchPlan(self._folder, files, missing, free)
+
+    def fetch_all(self, plan: FetchPlan) -> Iterator[RemoteFile]:
+        """Fetch what the folder lacks, two files at a time; yield each file when it is there.
+
+        After an error, or if it is not read to its end, the mirror is stopped.
+
+        Raises:
+            InputError: the server does not give a file, or not as long as it said.
+            StoreError: there is no room, or the folder cannot be written; what was fetched is kept.
+            CancelledError: after `stop`.
+        """
+        if plan.missing_bytes > plan.free_bytes:
+            raise StoreError(
+                f"{plan.folder}: {_gb(plan.free_bytes)} free, {_gb(plan.missing_bytes)} are to be fetched; "
+                "make room, or name a folder on another disk"
+            )
+        pool = ThreadPoolExecutor(CONNECTIONS)
+        # Not concurrent.futures.wait(): Ctrl-C inside may leave its locks held, and then no thread ever ends.
+        done = SimpleQueue[tuple[RemoteFile, Future[Path]]]()
+
+        def submit(file: RemoteFile) -> None:
+            pool.submit(self.fetch, file).add_done_callback(lambda future: done.put((file, future)))
+
+        try:
+            for file in plan.files:
+                submit(file)
+            for _ in plan.files:
+                file, future = done.get()
+                future.result()
+                yield file
+        except BaseException:
+            self.stop()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def fetch(self, file: RemoteFile) -> Path:
+        """Return a file of the plan; it is fetched, or continued, unless the folder has it.
+
+        Raises:
+            InputError: the server does not give it, or not as long as it said.
+            StoreError: the folder cannot be written; what was fetched is kept.
+            CancelledError: after `stop`.
+        """
+        return self._bring(file.name, partial(self._fetch, file))
+
+    def _fetch(self, file: RemoteFile, part: BinaryIO, path: Path) -> None:
+        self._downloader.download(self._url(file.name), part)
+        if (size := path.stat().st_size) != file.bytes:
+            raise InputError(
+                f"{self._url(file.name)}: {size} bytes came, {file.bytes} were announced; run again to continue"
+            )
+
+    def _names(self, *, texts: bool) -> list[str]:
+        names = self._downloader.get(self._url(""), listed_chunk_files)
+        files = [name for number in chunk_numbers(names, self._base_url) for name in chunk_names(number)[: 2 + texts]]
+        if absent := [name for name in files if name not in names]:
+            raise InputError(f"{self._base_url}: no {absent[0]}; do without the texts, or try again later")
+        return files
+
+    def _held(self, file: RemoteFile) -> int:
+        """Return how many bytes of a file the folder has."""
+        target, part = self._folder / file.name, self._part(file.name)
+        if not target.exists():
+            return min(part.stat().st_size, file.bytes) if part.exists() else 0
+        if (size := target.stat().st_size) != file.bytes:
+            raise InputError(f"{target}: {size} bytes, the server's has {file.bytes}; remove it to fetch that")
+        return size
+
+    def _url(self, name: str) -> str:
+        return f"{self._base_url}/{name}"
+
+
+def _gb(size: int) -> str:
+    return f"{size / 1e9:,.2f} GB"

@@ -1,0 +1,82 @@
+"""A folder of files from a server: each is there whole, or not there.
+
+What is fetched lies in `.<name>.part`, under a lock, until it is whole; then it is renamed. A part outlives its process
+and is continued.
+"""
+
+import fcntl
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from actors.fetch.downloader import Downloader
+from retrieval.files.storage import sync
+from schemas.errors import StoreError
+
+LOCK_POLL_SECONDS = 0.5
+
+
+class MirroredFolder:
+    """Fetches what a folder lacks. Threads may share it: they have two connections between them."""
+
+    def __init__(
+        self,
+        base_url: str,
+        folder: Path,
+        sleep: Callable[[float], object] | None = None,
+        on_retry: Callable[[str], None] | None = None,
+        read_timeout: float = 60.0,
+    ) -> None:
+        """Nothing is requested yet. sleep, on_retry, read_timeout: as of Downloader."""
+        self._base_url, self._folder = base_url.rstrip("/"), folder
+        self._downloader = Downloader(sleep, on_retry, read_timeout)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._downloader.close()
+
+    def stop(self) -> None:
+        """Make what runs in other threads, and all that is asked later, raise CancelledError; parts are kept."""
+        self._downloader.stop()
+
+    def _part(self, name: str) -> Path:
+        """Return where a file lies while it is not whole."""
+        return self._folder / f".{name}.part"
+
+    def _bring(self, name: str, fill: Callable[[BinaryIO, Path], None]) -> Path:
+        """Return a file, whole; if it is not there, `fill` is to complete its part, given open for appending.
+
+        What another process is fetching is waited for.
+
+        Raises:
+            StoreError: the folder cannot be written; what was fetched is kept.
+            CancelledError: after `stop`.
+        """
+        target, path = self._folder / name, self._part(name)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            while not target.exists():
+                with path.open("ab") as part:
+                    if not _lock(part):
+                        self._downloader.pause(LOCK_POLL_SECONDS)
+                    elif target.exists():  # another process was faster
+                        path.unlink(missing_ok=True)
+                    else:
+                        fill(part, path)
+                        sync(path)
+                        path.replace(target)
+                        sync(target.parent)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise StoreError(f"{path}: {reason}; mend that and run again, what was fetched is kept") from error
+        return target
+
+
+def _lock(part: BinaryIO) -> bool:
+    try:
+        fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,239 @@
+"""The searcher: an index version, mapped and ready."""
+
+import asyncio
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.articles.article import key_of
+from retrieval.files.storage import read_named
+from retrieval.index.exact import inner_products
+from retrieval.index.quantizer import Floats, Quantizer
+from retrieval.index.segment import OpenSegment
+from retrieval.rows.article_names import parse_names
+from retrieval.rows.row_order import rows_of
+from retrieval.rows.row_set import RowSet
+from retrieval.rows.tombstones import read_tombstones
+from retrieval.search.filter_rows import Unknown, check_terms, unknown_terms, wanted_rows
+from retrieval.search.list_route import lists_to_probe
+from retrieval.search.segment_search import Candidates, search, search_exactly
+from retrieval.search.small_segments import stack_small
+from schemas.article import DisplayArticle
+from schemas.filters import EVERYTHING, Wanted
+from schemas.layout import Layout
+from schemas.manifest import IndexVersion
+from schemas.protocols import Key, Lookup, Match, Stored, Vector
+
+CANDIDATES_PER_HIT = 5
+"""Rows that are scored exactly for each article wanted; recall@100 is .974 with 5, .936 with 2 (docs/decisions.md)."""
+
+
+KEPT_FILTERS = 16
+"""Filters whose rows are kept: a bit for each row of the version, and 4 bytes for each that is read exactly."""
+
+
+class Named(NamedTuple):
+    """An article that a text names; of several the first in order of these fields is taken."""
+
+    order: int
+    """Of what the text may name: an id comes before a title."""
+    pmid: int
+    match: Match
+
+
+class Count(NamedTuple):
+    """How many rows of a shard a search may find, and which terms of its filter no article there has."""
+
+    rows: int
+    unknown: Unknown
+
+
+class Found(NamedTuple):
+    """What one shard, or all, found for a query."""
+
+    limit: int
+    """How many of all shards together are kept."""
+    candidates: Candidates
+
+
+class IndexSearcher:
+    """Searches the segments of a version. Calls may come from several threads."""
+
+    def __init__(self, layout: Layout, version: IndexVersion, *, exact: bool = False, shard: int | None = None) -> None:
+        """Map every file of the version, or of one of its shards.
+
+        `exact` reads every row for every search: for measurements.
+
+        Raises:
+            IntegrityError: one of them is not what the manifest names.
+        """
+        self.version, self._exact = version, exact
+        self.quantizer = load_quantizer(layout, version.quantizer)
+        opened = open_segments(layout, version, self.quantizer)
+        self.segments = [segment for segment in opened if shard in (None, segment.manifest.shard)]
+        self._stack = stack_small(self.segments, self.quantizer)
+        if not exact:
+            for segment in self.segments:
+                segment.expect_searches()
+        self._rows = lru_cache(KEPT_FILTERS)(self._find_rows)
+        self._rows(Wanted())  # for most searches
+
+    def candidates(self, queries: Floats, k: int, wanted: Wanted = EVERYTHING) -> list[Candidates]:
+        """Return for each of (q, d) queries its k best rows or more, independent of the other queries.
+
+        Where the probed lists hold fewer than k, all lists are searched.
+
+        Raises:
+            InputError: a filter names a term that no article has.
+        """
+        count, unknown = self.count(wanted)
+        check_terms([unknown])
+        found = self.scan(queries, k, wanted, count)
+        few = [q for q, one in enumerate(found) if len(one.candidates.rows) < min(k, count)]
+        if few:
+            for q, one in zip(few, self.scan(queries[few], k, wanted, count, everywhere=True), strict=True):
+                found[q] = one
+        return [one.candidates for one in found]
+
+    def count(self, wanted: Wanted) -> Count:
+        """Return how many rows a search may find here."""
+        return Count(sum(rows.count for rows in self._rows(wanted)), unknown_terms(wanted.filters, self.segments))
+
+    def scan(self, queries: Floats, k: int, wanted: Wanted, count: int, *, everywhere: bool = False) -> list[Found]:
+        """Return what is found here for each of (q, d) queries, where in all shards `count` rows are wanted."""
+        candidates, rows = max(CANDIDATES_PER_HIT * k, self.version.candidates), self._rows(wanted)
+        lists = self.quantizer.nlist if everywhere else self._lists_to_probe(wanted, count, candidates)
+        if lists is None:
+            return [Found(k, best) for best in search_exactly(queries, self.segments, k, rows)]
+        return [Found(candidates, best) for best in self._search(queries, lists, candidates, rows)]
+
+    def matches(self, lookups: Sequence[Lookup]) -> list[list[Match]]:
+        """Return the k best articles of each lookup, independent of the other lookups, first the one that it names.
+
+        Raises:
+            InputError: a filter names a term that no article has.
+        """
+        results: list[list[Match]] = [[] for _ in lookups]
+        for k, wanted in {(lookup.k, lookup.wanted) for lookup in lookups}:
+            alike = [i for i, lookup in enumerate(lookups) if (lookup.k, lookup.wanted) == (k, wanted)]
+            found = self.candidates(np.stack([lookups[i].vector for i in alike]), k, wanted)
+            for i, rows in zip(alike, found, strict=True):
+                named = self.named(lookups[i].name, lookups[i].vector, wanted)
+                results[i] = with_first(named, self._articles(rows, k), k)
+        return results
+
+    def _lists_to_probe(self, wanted: Wanted, count: int, candidates: int) -> int | None:
+        """Return how many lists are searched, of which `count` rows may be found; None: each of these is read."""
+        if self._exact:
+            return None
+        nprobe, nlist = self.version.nprobe, self.quantizer.nlist
+        if not wanted.filters:
+            return nprobe
+        return lists_to_probe(count, self.version.articles, nprobe=nprobe, nlist=nlist, candidates=candidates)
+
+    def _search(self, queries: Floats, nprobe: int, candidates: int, rows: Sequence[RowSet]) -> list[Candidates]:
+        return search(
+            queries,
+            self.segments,
+            self.quantizer,
+            nprobe=nprobe,
+            candidates=candidates,
+            wanted=rows,
+            stack=self._stack,
+        )
+
+    def _find_rows(self, wanted: Wanted) -> list[RowSet]:
+        """Return the wanted live rows of each segment."""
+        if not wanted.conditions:
+            return [segment.alive for segment in self.segments]
+        return [RowSet(s.live & wanted_rows(wanted.conditions, s.facets)) for s in self.segments]
+
+    async def search(self, lookups: list[Lookup]) -> list[list[Match]]:
+        """See `Searcher`."""
+        return await asyncio.to_thread(self.matches, lookups)
+
+    async def stored(self, keys: list[Key]) -> list[Stored | None]:
+        """See `Searcher`."""
+        return await asyncio.to_thread(self.articles, [key.id for key in keys])
+
+    def warm(self) -> None:
+        """Read what every search reads into memory: the lists; and search once."""
+        for segment in self.segments:
+            segment.read_lists()
+        self.candidates(np.zeros((1, self.quantizer.dimension), np.float32), 1, Wanted())
+
+    def articles(self, ids: Sequence[str]) -> list[Stored | None]:
+        """Return the live article of each id (a PMID, or the corpus's own), retracted or not; None: there is none."""
+        keys = np.array([key_of(name) for name in ids], np.int64)
+        found: list[Stored | None] = [None] * len(ids)
+        for segment in self.segments:
+            rows = rows_of(segment.pmids, segment.pmid_order, keys)
+            [here] = np.nonzero(rows >= 0)
+            here = here[segment.live[rows[here]]]
+            articles = segment.display.read(rows[here])
+            for i, row, article in zip(here.tolist(), rows[here].tolist(), articles, strict=True):
+                if article.id == ids[i]:  # a hashed key may be another's
+                    found[i] = Stored(segment.rows[row].astype(np.float32), article)
+        return found
+
+    def named(self, text: str, vector: Vector, wanted: Wanted) -> Named | None:
+        """Return the wanted live article whose id, DOI or title a text is, of several the one with the lowest PMID."""
+        names = parse_names(text)
+        wanted_here = self._rows(wanted) if names else []
+        for order, name in enumerate(names):
+            found = [
+                (int(segment.pmids[row]), segment, row)
+                for segment, rows in zip(self.segments, wanted_here, strict=True)
+                if (row := segment.names.find(name, rows)) is not None
+            ]
+            if found:
+                pmid, segment, row = min(found, key=lambda one: one[0])
+                [score] = inner_products(vector, segment.rows[[row]])
+                [article] = segment.display.read(np.array([row]))
+                return Named(order, pmid, Match(float(score), article, named=True))
+        return None
+
+    def _articles(self, found: Candidates, k: int) -> list[Match]:
+        articles = self.display(found.segments[:k], found.rows[:k])
+        return [Match(score, article) for score, article in zip(found.scores[:k].tolist(), articles, strict=True)]
+
+    def display(self, segments: NDArray[np.int64], rows: NDArray[np.int64]) -> list[DisplayArticle]:
+        """Return the articles of rows (n,) of segments (n,), in their order."""
+        articles: dict[int, DisplayArticle] = {}
+        for number in set(segments.tolist()):
+            [places] = np.nonzero(segments == number)
+            articles |= zip(places.tolist(), self.segments[number].display.read(rows[places]), strict=True)
+        return [articles[place] for place in range(len(rows))]
+
+
+def with_first(named: Named | None, matches: list[Match], k: int) -> list[Match]:
+    """Return k matches, the named one before the others."""
+    if named is None:
+        return matches
+    return [named.match, *(match for match in matches if match.article.pmid != named.pmid)][:k]
+
+
+def load_quantizer(layout: Layout, sha256: str) -> Quantizer:
+    """Load a quantizer of the store.
+
+    Raises:
+        IntegrityError: it is not what it was.
+    """
+    return Quantizer(read_named(layout.quantizer, sha256, "quantizer"))
+
+
+def open_segments(layout: Layout, version: IndexVersion, quantizer: Quantizer) -> list[OpenSegment]:
+    """Map the segments of a version, without the rows that are dead in it.
+
+    Raises:
+        IntegrityError: a file is not what the manifest names.
+    """
+    opened = []
+    for segment in version.segments:
+        buried = version.tombstones.get(segment.id)
+        dead = read_tombstones(layout.tombstones, buried) if buried else None
+        opened.append(OpenSegment(layout.segment(segment.id), segment, quantizer, dead))
+    return opened

@@ -1,0 +1,107 @@
+"""The searcher of a service that goes on while versions change: CURRENT and the version before it, both mapped."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from actors.search.index_searcher import Count, Found, IndexSearcher, Named
+from actors.search.served_versions import Follower
+from actors.search.sharded_searcher import Counting, Display, Scan
+from schemas.article import DisplayArticle
+from schemas.errors import NotReadyError
+from schemas.layout import Layout
+from schemas.manifest import IndexVersion
+from schemas.protocols import Key, Lookup, Match, Stored
+
+T = TypeVar("T", Lookup, Key, Counting, Scan, Display)
+
+KEPT = 2
+"""Versions: what CURRENT named before is still asked for by requests that began with it."""
+
+
+class VersionSearcher:
+    """Answers each lookup from the version that it names; versions share the pages of segments that they share."""
+
+    def __init__(
+        self, layout: Layout, version: IndexVersion, read: Callable[[], IndexVersion], shard: int | None = None
+    ) -> None:
+        """Map and warm what `read` returns, now and whenever it is another; `version` where that cannot be had.
+
+        All of it, or one shard.
+
+        Raises:
+            IntegrityError: neither can be had: a file is not what its manifest names.
+        """
+        self._layout, self._shard = layout, shard
+        self._opened: dict[str, IndexSearcher] = {}
+        self._follower = Follower(layout.root, read, self.open)
+        self._follower.start()
+        if not self._opened:
+            self.open(version)
+
+    def open(self, version: IndexVersion) -> None:
+        """Map and warm a version beside the last one.
+
+        Raises:
+            IntegrityError: a file of it is not what its manifest names.
+        """
+        opened = dict(self._opened)
+        searcher = opened.pop(version.id, None)
+        if searcher is None:
+            searcher = IndexSearcher(self._layout, version, shard=self._shard)
+            searcher.warm()
+        kept = list(opened.items())[1 - KEPT :]
+        self._opened = dict([*kept, (version.id, searcher)])
+
+    async def search(self, lookups: list[Lookup]) -> list[list[Match]]:
+        """See `Searcher`."""
+        return await self._by_version(lookups, IndexSearcher.matches)
+
+    async def stored(self, keys: list[Key]) -> list[Stored | None]:
+        """See `Searcher`."""
+        return await self._by_version(keys, lambda searcher, asked: searcher.articles([key.id for key in asked]))
+
+    async def count(self, asked: list[Counting]) -> list[Count]:
+        """See `Shard`."""
+        return await self._by_version(asked, lambda searcher, alike: [searcher.count(one.wanted) for one in alike])
+
+    async def scan(self, scans: list[Scan]) -> list[Found]:
+        """See `Shard`."""
+        return await self._by_version(scans, _scanned)
+
+    async def named(self, lookups: list[Lookup]) -> list[Named | None]:
+        """See `Shard`."""
+        return await self._by_version(
+            lookups, lambda searcher, asked: [searcher.named(one.name, one.vector, one.wanted) for one in asked]
+        )
+
+    async def display(self, asked: list[Display]) -> list[list[DisplayArticle]]:
+        """See `Shard`."""
+        return await self._by_version(
+            asked, lambda searcher, alike: [searcher.display(one.segments, one.rows) for one in alike]
+        )
+
+    async def _by_version(self, items: Sequence[T], method: Callable[[IndexSearcher, list[T]], list[Any]]) -> list[Any]:
+        answers: list[Any] = [None] * len(items)
+        for version in {item.version for item in items}:
+            searcher = self._opened.get(version)
+            if searcher is None:
+                raise NotReadyError(f"version {version} is not loaded: {self._follower.problem or 'not yet'}")
+            places = [i for i, item in enumerate(items) if item.version == version]
+            found = await asyncio.to_thread(method, searcher, [items[i] for i in places])
+            for place, answer in zip(places, found, strict=True):
+                answers[place] = answer
+        return answers
+
+
+def _scanned(searcher: IndexSearcher, scans: list[Scan]) -> list[Found]:
+    """Scan once for all that are alike."""
+    found: dict[int, Found] = {}
+    for settings in {one._replace(vector=None) for one in scans}:  # type: ignore[arg-type]
+        alike = [i for i, one in enumerate(scans) if one._replace(vector=None) == settings]  # type: ignore[arg-type]
+        vectors = np.stack([scans[i].vector for i in alike])
+        _, _, k, wanted, count, everywhere = settings
+        found |= zip(alike, searcher.scan(vectors, k, wanted, count, everywhere=everywhere), strict=True)
+    return [found[i] for i in range(len(scans))]

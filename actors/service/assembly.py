@@ -1,0 +1,126 @@
+"""Putting a service together from a configuration and the version it is to serve."""
+
+from pathlib import Path
+
+from actors.embed.text_encoder import Towers
+from actors.embed.towers import ArticleTower, QueryTower
+from actors.fetch.model_folders import model_folder
+from actors.fetch.pickled_weights import with_safetensors
+from actors.search.index_searcher import IndexSearcher
+from actors.search.rerankers import CrossEncoderReranker, MaxSimReranker
+from actors.search.served_versions import Versions
+from actors.service.search_service import SearchService
+from actors.service.second_stage import Ranking
+from schemas.config import Config
+from schemas.errors import StoreError, UsageError
+from schemas.layout import Layout
+from schemas.manifest import IndexVersion
+from schemas.protocols import Query, Reranker
+from schemas.search import ScoreKind
+
+SCORE_KINDS: dict[str, ScoreKind] = {"maxsim": "fused", "cross-encoder": "logit"}
+
+
+def load_encoder(config: Config, version: IndexVersion, threads: int) -> Towers:
+    """Load the query tower that the version names; the article tower follows when it is needed.
+
+    Raises:
+        StoreError: the configured one is another: its vectors and the version's would not be of one space.
+    """
+    check_encoder(config, version)
+    spec, cache = config.encoder, Path(config.cache)
+    query_tower = QueryTower(spec, config.engine, threads=threads, cache=cache)
+    for part, built_with in version.query_tower:
+        if (found := getattr(query_tower.digests, part)) != built_with:
+            raise StoreError(
+                f"{spec.query.model}: its {part} (sha256 {found[:12]}…) is not what version {version.id} was built "
+                f"with ({built_with[:12]}…); restore the file, or index again"
+            )
+    query_tower.vectors(query_tower.tokens([Query("")]))  # loads what the engine loads at its first use
+    return Towers(query_tower, lambda: ArticleTower(spec, config.engine, threads=threads, cache=cache))
+
+
+def check_encoder(config: Config, version: IndexVersion) -> None:
+    """Check, without loading anything, that the configured encoder is the version's.
+
+    Raises:
+        StoreError: it is another.
+    """
+    if config.encoder.identity() != version.encoder.identity():
+        raise StoreError(
+            f"version {version.id} in {config.store} belongs to encoder {version.encoder.name!r}, the configured one "
+            f"is {config.encoder.name!r}{_first_difference(config, version)}; use the --config it was built with"
+        )
+
+
+def check_servable(config: Config, version: IndexVersion) -> None:
+    """Check, without loading anything, that a service of this configuration can answer from a version.
+
+    Raises:
+        StoreError: it belongs to another encoder, or has shards that nobody would search.
+    """
+    check_encoder(config, version)
+    shards = 1 + max((segment.shard for segment in version.segments), default=0)
+    if shards > config.index.num_shards:
+        raise StoreError(
+            f"version {version.id} has {shards} shards, but index.num_shards = {config.index.num_shards};"
+            f" set it to {shards}"
+        )
+
+
+def _first_difference(config: Config, version: IndexVersion) -> str:
+    """Name the first differing value of two encoders of one name."""
+    ours, theirs = config.encoder.identity(), version.encoder.identity()
+    key = next(key for key in ours if ours[key] != theirs[key])
+    return "" if key == "name" else f" with another {key!r}"
+
+
+def load_searcher(config: Config, version: IndexVersion) -> IndexSearcher:
+    """Map the version."""
+    return IndexSearcher(Layout(config.store), version)
+
+
+def load_reranker(config: Config, threads: int) -> MaxSimReranker | CrossEncoderReranker | None:
+    """Load the configured re-ranker.
+
+    Raises:
+        UsageError: it is a cross-encoder without a model.
+        InputError: its model cannot be had, or is a .bin that is not trusted.
+    """
+    rerank, cache, spec = config.rerank, Path(config.cache), config.encoder
+    if rerank.kind == "none":
+        return None
+    if rerank.kind == "maxsim":
+        return MaxSimReranker(
+            QueryTower(spec, config.engine, threads=threads, cache=cache),
+            ArticleTower(spec, config.engine, threads=threads, cache=cache),
+        )
+    if rerank.model is None:
+        raise UsageError("rerank.kind = 'cross-encoder' needs rerank.model, a folder or a hub name")
+    folder = with_safetensors(model_folder(rerank.model, rerank.revision, cache), rerank.bin_sha256, cache)
+    return CrossEncoderReranker(folder, rerank.max_length, config.engine, threads=threads, cache=cache)
+
+
+def load_ranking(config: Config, threads: int) -> Ranking | None:
+    """Load the second stage, if there is one."""
+    reranker = load_reranker(config, threads)
+    return ranking(config, reranker, None) if reranker else None
+
+
+def ranking(config: Config, reranker: Reranker, seconds: float | None) -> Ranking:
+    """Return the configured second stage over a re-ranker, plain or behind a handle, that may take so long."""
+    rerank = config.rerank
+    return Ranking(
+        reranker,
+        name=(rerank.kind == "cross-encoder" and rerank.model) or rerank.kind,
+        score_kind=SCORE_KINDS[rerank.kind],
+        candidates=rerank.candidates,
+        seconds=seconds,
+        degrade=rerank.degrade,
+    )
+
+
+def load_service(config: Config, version: IndexVersion, threads: int) -> SearchService:
+    """Load all parts into this process, for one version."""
+    encoder = load_encoder(config, version, threads)
+    return SearchService(Versions(version), encoder, load_searcher(config, version), load_ranking(config, threads))

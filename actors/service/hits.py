@@ -1,0 +1,73 @@
+"""Matches and scores to the hits of an answer."""
+
+from typing import Any, NamedTuple
+
+from retrieval.search.highlight import highlights
+from schemas.article import DisplayArticle
+from schemas.encoder import EncoderSpec
+from schemas.protocols import Match, RerankScore
+from schemas.search import ArticleField, ArticleResponse, Highlights, Hit, HitsRequest, ScoreKind, Shown
+
+
+class Ranked(NamedTuple):
+    """What was found for a query, as retrieved, and the re-ranker's scores of the first of it."""
+
+    matches: list[Match]
+    scores: list[RerankScore] | None = None
+
+
+def hits(
+    ranked: Ranked, query: str, request: HitsRequest, score_kind: ScoreKind | None, encoder: EncoderSpec
+) -> tuple[Hit, ...]:
+    """Return the hits that a request asks for. `score_kind` is the re-ranker's."""
+    scored = [*zip(ranked.matches, ranked.scores or [], strict=False)]
+    order: list[tuple[Match, RerankScore | None]] = [*sorted(scored, key=_best_first)]
+    order += [(match, None) for match in ranked.matches[len(scored) :]]
+    return tuple(
+        _hit(rank, match, score, score_kind, query, request, encoder)
+        for rank, (match, score) in enumerate(order[: request.depth], 1)
+        if rank > request.offset
+    )
+
+
+def article_response(article: DisplayArticle, version: str) -> ArticleResponse:
+    """Return all that is shown of an article."""
+    return ArticleResponse(id=article.id, version=version, **_shown(article, Shown.model_fields))
+
+
+def _best_first(pair: tuple[Match, RerankScore]) -> tuple[bool, float, int]:
+    match, score = pair
+    return (not match.named, -score.final, match.article.pmid)
+
+
+def _hit(
+    rank: int,
+    match: Match,
+    score: RerankScore | None,
+    score_kind: ScoreKind | None,
+    query: str,
+    request: HitsRequest,
+    encoder: EncoderSpec,
+) -> Hit:
+    article = match.article
+    kind: ScoreKind = score_kind if score and score_kind else "inner_product"
+    marks = {}
+    if request.highlight:
+        title, abstract = (highlights(query, text) for text in (article.title, article.abstract))
+        marks["highlights"] = Highlights(title=title, abstract=abstract)
+    return Hit(
+        rank=rank,
+        id=article.id,
+        score=score.final if score else match.score,
+        score_kind=kind,
+        comparable=encoder.normalize if kind == "inner_product" else kind == "logit",
+        retrieval_score=match.score,
+        rerank_score=score.raw if score else None,
+        named=match.named,
+        **marks,
+        **_shown(article, request.fields),
+    )
+
+
+def _shown(article: DisplayArticle, fields: Any) -> dict[ArticleField, Any]:
+    return {name: getattr(article, name) for name in fields}

@@ -1,0 +1,154 @@
+"""The encoder and the re-ranker by themselves: texts to vectors, and a query with documents to scores."""
+
+import base64
+import math
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import NamedTuple, TypeVar
+
+from actors.search.served_versions import Versions
+from actors.service.second_stage import Ranking
+from schemas.article import DisplayArticle
+from schemas.compatible import Embedding, EmbeddingsRequest, EmbeddingsResponse, Model, Models, Usage
+from schemas.errors import ProtocolError, UnknownError
+from schemas.protocols import ArticleText, Encoder, Match, Query, Scoring, Vector
+from schemas.search import MAX_QUERIES, ScoreKind
+
+T = TypeVar("T")
+
+TOWERS: dict[str, Callable[[str], Query | ArticleText]] = {
+    "query": Query,
+    "article": lambda text: article_text(text),
+}
+
+PASSAGES = 20
+"""Documents of one call: as many as a search has by default, so that searches are served in between."""
+
+
+class Score(NamedTuple):
+    """A document's place in the request, from 0, and its score."""
+
+    place: int
+    raw: float
+    """The re-ranker's own score."""
+    relevance: float
+    """The same from 0 to 1."""
+
+
+class ModelService:
+    """Answers what needs no index, over the seams of `schemas.protocols`."""
+
+    def __init__(self, versions: Versions, encoder: Encoder, ranking: Ranking | None) -> None:
+        """Take the parts of a search service."""
+        self._versions, self._encoder, self._ranking = versions, encoder, ranking
+
+    def models(self) -> Models:
+        """Return the two towers."""
+        version = self._versions.answering
+        created = int(datetime.fromisoformat(version.created).timestamp())
+        return Models(data=tuple(Model(id=f"{version.encoder.name}:{tower}", created=created) for tower in TOWERS))
+
+    def model(self, name: str) -> Model:
+        """Return one tower.
+
+        Raises:
+            UnknownError: there is no such model.
+        """
+        found = [model for model in self.models().data if model.id == name]
+        if not found:
+            raise UnknownError(self._known_instead(name))
+        return found[0]
+
+    async def embed(self, request: EmbeddingsRequest) -> EmbeddingsResponse:
+        """Return a vector per text.
+
+        Raises:
+            ProtocolError: there is no such model, or its vectors have other dimensions.
+            ServiceError: the encoder does not answer.
+        """
+        spec = self._versions.answering.encoder
+        name, _, tower = request.model.rpartition(":")
+        if name != spec.name or tower not in TOWERS:
+            raise ProtocolError(self._known_instead(request.model))
+        if request.dimensions not in (None, spec.dimension):
+            raise ProtocolError(f"dimensions {request.dimensions}: vectors have {spec.dimension}; leave it out")
+        vectors: list[Vector] = []
+        tokens = 0
+        for texts in _slices([TOWERS[tower](text) for text in request.input], MAX_QUERIES):
+            vectors += await self._encoder.encode(texts)
+            tokens += sum(await self._encoder.count_tokens(texts))
+        write = _base64 if request.encoding_format == "base64" else _floats
+        return EmbeddingsResponse(
+            data=tuple(Embedding(index=i, embedding=write(vector)) for i, vector in enumerate(vectors)),
+            model=request.model,
+            usage=Usage(prompt_tokens=tokens, total_tokens=tokens),
+        )
+
+    async def rerank(self, query: str, documents: Sequence[str]) -> list[Score]:
+        """Return the documents' scores, best first, equal ones in the documents' order.
+
+        Raises:
+            UnknownError: there is no re-ranker.
+            ServiceError: it does not answer.
+        """
+        ranking = self._second_stage()
+        matches = [_match(i, text) for i, text in enumerate(documents)]
+        scorings = [Scoring(Query(query), some) for some in _slices(matches, PASSAGES)]
+        found = [score.raw for scores in await ranking.reranker.score(scorings) for score in scores]
+        scores = [Score(i, raw, relevance(raw, ranking.score_kind)) for i, raw in enumerate(found)]
+        return sorted(scores, key=lambda score: (-score.raw, score.place))
+
+    def reranker(self, asked: str | None = None) -> str:
+        """Return the re-ranker's name.
+
+        Raises:
+            UnknownError: there is no re-ranker.
+            ProtocolError: its name is not the one asked for.
+        """
+        name = self._second_stage().name
+        if asked not in (None, name):
+            raise ProtocolError(f"model {asked[:100]!r}: there is {name!r}; give that, or leave it out")
+        return name
+
+    def _known_instead(self, name: str) -> str:
+        return f"model {name[:100]!r}: there are {' and '.join(repr(model.id) for model in self.models().data)}"
+
+    def _second_stage(self) -> Ranking:
+        if self._ranking is None:
+            raise UnknownError("no re-ranker is configured here (rerank.kind = 'none')")
+        return self._ranking
+
+
+def article_text(text: str) -> ArticleText:
+    """Return the article that a text is: its first line is the title, the rest the abstract."""
+    title, _, abstract = text.partition("\n")
+    return ArticleText(title.strip(), abstract.strip())
+
+
+def relevance(raw: float, kind: ScoreKind) -> float:
+    """Return a re-ranker's own score on a scale from 0 to 1: of a logit the sigmoid, of a mean cosine (1 + cosine) / 2.
+
+    The order stays. Neither is a probability that was calibrated.
+    """
+    if kind == "logit":
+        small = math.exp(-abs(raw))
+        return (1 if raw > 0 else small) / (1 + small)
+    return min(max((1 + raw) / 2, 0.0), 1.0)
+
+
+def _slices(items: Sequence[T], most: int) -> list[list[T]]:
+    """Return items in lists of so many: sent all at once, they would leave searches no place in the queues."""
+    return [[*items[start : start + most]] for start in range(0, len(items), most)]
+
+
+def _match(index: int, text: str) -> Match:
+    title, abstract = article_text(text)
+    return Match(0.0, DisplayArticle(index, None, title, abstract, "", None, None, None))
+
+
+def _floats(vector: Vector) -> tuple[float, ...]:
+    return tuple(vector.tolist())
+
+
+def _base64(vector: Vector) -> str:
+    return base64.b64encode(vector.astype("<f4").tobytes()).decode()

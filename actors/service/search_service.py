@@ -1,0 +1,189 @@
+"""The search service: requests to ranked hits, over the seams of `schemas.protocols`."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from actors.search.served_versions import Versions
+from actors.service.answer_cache import AnswerCache
+from actors.service.hits import Ranked, article_response, hits
+from actors.service.meter import Meter, SilentMeter
+from actors.service.model_service import ModelService
+from actors.service.second_stage import Ranking, SecondStage
+from schemas.errors import InputError, UnknownError
+from schemas.manifest import IndexVersion
+from schemas.protocols import Encoder, Key, Lookup, Query, Scoring, Searcher, Stored
+from schemas.search import (
+    ArticleResponse,
+    HitsRequest,
+    Readiness,
+    SearchRequest,
+    SearchResponse,
+    VersionInfo,
+)
+
+SILENT = SilentMeter()
+
+
+class SearchService:
+    """Answers requests; the same object in one process and behind Ray Serve."""
+
+    def __init__(
+        self,
+        versions: Versions,
+        encoder: Encoder,
+        searcher: Searcher,
+        ranking: Ranking | None,
+        *,
+        cached: int = 0,
+        meter: Meter = SILENT,
+    ) -> None:
+        """Join the parts; the answers to the latest `cached` requests are kept."""
+        self._versions, self._encoder, self._searcher = versions, encoder, searcher
+        self._second_stage = SecondStage(ranking) if ranking else None
+        self._cache, self._meter = AnswerCache(cached), meter
+        self.models = ModelService(versions, encoder, ranking)
+
+    def version(self) -> VersionInfo:
+        """Return what is being served."""
+        version = self._versions.answering
+        return VersionInfo(
+            version=version.id,
+            created=version.created,
+            articles=version.articles,
+            snapshot=version.snapshot,
+            encoder=version.encoder.name,
+            reranker=self._second_stage.ranking.name if self._second_stage else "none",
+            recall_at_10=version.checks.recall.at_10,
+        )
+
+    async def ready(self) -> Readiness:
+        """Ask the searcher, which tells too whether it has a newer version.
+
+        Raises:
+            ServiceError: it does not answer.
+        """
+        await self._versions.answer(lambda version: self._searcher.stored([Key("0", version.id)]))
+        return self._versions.readiness()
+
+    async def search(self, request: SearchRequest) -> list[SearchResponse]:
+        """Answer each query of a request: the best `candidates` in the re-ranker's order, then the rest as retrieved.
+
+        Raises:
+            InputError: it brings a task, and the encoder takes none; a filter names a term that no article has.
+            ServiceError: a part of the service does not answer, or the re-ranker where it may not be done without.
+        """
+        return await self._versions.answer(lambda version: self._cached(request, version))
+
+    async def article(self, id_: str) -> ArticleResponse:
+        """Return an article.
+
+        Raises:
+            UnknownError: there is none of this id.
+        """
+        return await self._versions.answer(lambda version: self._article(id_, version))
+
+    async def similar(self, id_: str, request: HitsRequest) -> SearchResponse:
+        """Return the articles whose vectors are nearest to that of an article, without itself.
+
+        Raises:
+            UnknownError: there is none of this id.
+            InputError: a filter names a term that no article has.
+        """
+        return await self._versions.answer(lambda version: self._similar(id_, request, version))
+
+    async def _cached(self, request: SearchRequest, version: IndexVersion) -> list[SearchResponse]:
+        clock = _Clock(self._meter)
+        with clock("cache"):
+            kept = self._cache.find(version.id, request)
+        if kept:
+            self._report(kept, request, cached=True)
+            return [answer.model_copy(update={"milliseconds": clock.milliseconds}) for answer in kept]
+        answers = await self._search(request, version)
+        self._cache.keep(version.id, request, tuple(answers))
+        self._report(answers, request, cached=False)
+        return answers
+
+    def _report(self, answers: Sequence[SearchResponse], request: SearchRequest, *, cached: bool) -> None:
+        stage = self._second_stage
+        candidates = (request.candidates or stage.ranking.candidates) if stage else 0
+        for answer in answers:
+            seen = candidates if answer.reranked and not cached else 0
+            self._meter.answered(answer.version, cached=cached, degraded=bool(answer.degraded), candidates=seen)
+
+    async def _search(self, request: SearchRequest, version: IndexVersion) -> list[SearchResponse]:
+        clock = _Clock(self._meter)
+        if request.task is not None and version.encoder.query.task is None:
+            raise InputError(f"task {request.task!r}: {version.encoder.name} takes no task; leave it out")
+        queries = [Query(text, request.task) for text in request.queries]
+        stage = self._second_stage if request.rerank else None
+        candidates = (request.candidates or stage.ranking.candidates) if stage else 0
+        with clock("encode"):
+            vectors = await self._encoder.encode([*queries])
+        depth = max(request.depth, candidates)
+        lookups = [
+            Lookup(vector, depth, request.wanted, query.text if request.direct else "", version.id)
+            for vector, query in zip(vectors, queries, strict=True)
+        ]
+        with clock("search"):
+            found = await self._searcher.search(lookups)
+        ranked, degraded = [Ranked(matches) for matches in found], None
+        if stage:
+            scorings = [Scoring(query, matches[:candidates]) for query, matches in zip(queries, found, strict=True)]
+            with clock("rerank"):
+                scores, degraded = await stage.scores(scorings)
+            ranked = [Ranked(*pair) for pair in zip(found, scores, strict=True)]
+        return [
+            SearchResponse(
+                query=query.text,
+                version=version.id,
+                hits=hits(one, query.text, request, stage.ranking.score_kind if stage else None, version.encoder),
+                reranked=bool(stage and not degraded),
+                degraded=degraded,
+                milliseconds=clock.milliseconds,
+            )
+            for query, one in zip(queries, ranked, strict=True)
+        ]
+
+    async def _article(self, id_: str, version: IndexVersion) -> ArticleResponse:
+        stored = await self._stored(id_, version)
+        return article_response(stored.article, version.id)
+
+    async def _similar(self, id_: str, request: HitsRequest, version: IndexVersion) -> SearchResponse:
+        clock = _Clock(self._meter)
+        with clock("search"):
+            stored = await self._stored(id_, version)
+            [found] = await self._searcher.search(
+                [Lookup(stored.vector, request.depth + 1, request.wanted, "", version.id)]
+            )
+        others = [match for match in found if match.article.pmid != stored.article.pmid]
+        return SearchResponse(
+            query=stored.article.title,
+            version=version.id,
+            hits=hits(Ranked(others), stored.article.title, request, None, version.encoder),
+            reranked=False,
+            degraded=None,
+            milliseconds=clock.milliseconds,
+        )
+
+    async def _stored(self, id_: str, version: IndexVersion) -> Stored:
+        [stored] = await self._searcher.stored([Key(id_, version.id)])
+        if stored is None:
+            raise UnknownError(f"article {id_[:50]!r}: version {version.id} has none of this id")
+        return stored
+
+
+class _Clock:
+    """Keeps the time of named stages, and reports it."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+        self.milliseconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        seconds = time.perf_counter() - start
+        self._meter.stage(stage, seconds)
+        self.milliseconds[stage] = round(seconds * 1000, 2)

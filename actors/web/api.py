@@ -1,0 +1,101 @@
+"""The HTTP API over a search service. Errors are problem JSON (RFC 9457)."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from fastapi import FastAPI, Path, Query, Response
+from fastapi.responses import PlainTextResponse
+from pydantic import BaseModel
+
+from actors.service.search_service import SearchService
+from actors.service.similar_request import SimilarRequest
+from actors.web.compatible_routes import compatible_routes
+from actors.web.middleware.front import Front, put_before
+from actors.web.middleware.limits import within
+from actors.web.middleware.problems import PROBLEMS, handle_problems
+from actors.web.middleware.request_facts import note
+from actors.web.openapi_description import describe
+from actors.web.page.page import add_page
+from schemas.search import ArticleResponse, Readiness, SearchRequest, SearchResponse, SearchResponses, VersionInfo
+
+ArticleId = Annotated[str, Path(min_length=1, max_length=100, description="The PMID, or the corpus's own id.")]
+
+
+Metrics = Callable[[], Awaitable[str]]
+PROBED = ["GET", "HEAD"]
+"""Some load balancers ask for headers alone. The description has GET only: each such route stands there a second
+time, and the first answers."""
+
+
+def create_app(
+    service: SearchService, seconds: float, front: Front | None = None, metrics: Metrics | None = None
+) -> FastAPI:
+    """Return the ASGI application, whose requests may take so long. It describes itself at `/openapi.json`.
+
+    FastAPI's pages for that are off: their scripts come from another host. `metrics` returns what Prometheus is told,
+    in its text format.
+    """
+    description = "Dense search over PubMed with re-ranking."
+    app = FastAPI(title="pubray", description=description, responses=PROBLEMS, docs_url=None, redoc_url=None)
+    front = front or Front()
+    put_before(app, front)
+    handle_problems(app)
+    describe(app, keys=bool(front.key_digests))
+    app.include_router(compatible_routes(service.models, seconds))
+    add_page(app, service, seconds)
+
+    @app.post("/v1/search", response_model=SearchResponse | SearchResponses)
+    async def search(request: SearchRequest) -> Response:
+        """Return the k articles that answer a query best; for a list of queries, those of each."""
+        note(query=request.query)
+        found = await within(seconds, service.search(request))
+        note(version=found[0].version, stages=found[0].milliseconds)
+        return _json(found[0] if isinstance(request.query, str) else SearchResponses(results=tuple(found)))
+
+    @app.get("/v1/articles/{id}", response_model=ArticleResponse)
+    async def article(id_: Annotated[ArticleId, Path(alias="id")]) -> Response:
+        """Return an article."""
+        found = await within(seconds, service.article(id_))
+        note(version=found.version)
+        return _json(found)
+
+    @app.get("/v1/similar/{id}", response_model=SearchResponse)
+    async def similar(
+        id_: Annotated[ArticleId, Path(alias="id")], request: Annotated[SimilarRequest, Query()]
+    ) -> Response:
+        """Return the articles whose vectors are nearest to that of an article."""
+        found = await within(seconds, service.similar(id_, request))
+        note(version=found.version, stages=found.milliseconds)
+        return _json(found)
+
+    @app.get("/version")
+    @app.api_route("/version", methods=PROBED, include_in_schema=False)
+    async def version() -> VersionInfo:
+        """Say which index version, encoder and re-ranker answer."""
+        return service.version()
+
+    @app.get("/healthz")
+    @app.api_route("/healthz", methods=PROBED, include_in_schema=False)
+    async def healthz() -> dict[str, str]:
+        """Say that the process answers."""
+        return {"status": "ok"}
+
+    @app.get("/readyz")
+    @app.api_route("/readyz", methods=PROBED, include_in_schema=False)
+    async def readyz() -> Readiness:
+        """Say that searches are answered, from which version, and whether a newer one cannot be loaded."""
+        return await within(seconds, service.ready())
+
+    if metrics:
+
+        @app.get("/metrics", response_class=PlainTextResponse)
+        async def scrape() -> str:
+            """Return the metrics of this node, for Prometheus."""
+            return await within(seconds, metrics())
+
+    return app
+
+
+def _json(answer: BaseModel) -> Response:
+    """Return an answer without what was not asked for; half the time that FastAPI takes for it."""
+    return Response(answer.model_dump_json(exclude_unset=True), media_type="application/json")

@@ -1,0 +1,106 @@
+"""The search page at `/`: HTML from the server, which needs no JavaScript, and its static files."""
+
+import hashlib
+from collections.abc import Mapping
+from http import HTTPStatus
+from pathlib import Path
+from typing import NamedTuple
+
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from actors.service.search_service import SearchService
+from actors.web.middleware.limits import within
+from actors.web.middleware.problems import retry_after, status_of
+from actors.web.middleware.request_facts import note
+from actors.web.page.page_address import Asked, read_address
+from actors.web.page.page_view import ABSTRACTS, View, answered, failed, read_form, refused, start
+from schemas.errors import PubrayError
+from schemas.search import MAX_QUERY_CHARS, SearchResponse
+
+WEB = Path(__file__).parent / "assets"
+MEDIA_TYPES = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
+OWN_FILES = {
+    "content-security-policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+}
+# What was asked for stays between a reader and the service.
+UNKEPT = {"cache-control": "no-cache, private"}
+FOR_A_YEAR = {"cache-control": "public, max-age=31536000, immutable"}
+CHECKED = {"cache-control": "no-cache"}
+
+
+class StaticFile(NamedTuple):
+    """A file of the page."""
+
+    content: bytes
+    media_type: str
+    digest: str
+    """Of the content: its version, and its ETag."""
+
+
+def add_page(app: FastAPI, service: SearchService, seconds: float) -> None:
+    """Add the page to an application, whose requests may take so long."""
+    files = {name: _read(name) for name in MEDIA_TYPES}
+    template = page_template({name: f"static/{name}?v={file.digest}" for name, file in files.items()})
+
+    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
+    async def page(request: Request) -> Response:
+        view = await _view(request, service, seconds)
+        headers = OWN_FILES | UNKEPT | retry_after(view.status)
+        return HTMLResponse(template.render(view=view), view.status, headers)
+
+    @app.api_route("/static/{name}", methods=["GET", "HEAD"], include_in_schema=False)
+    async def static(name: str, request: Request, v: str = "") -> Response:
+        if name not in files:
+            raise HTTPException(HTTPStatus.NOT_FOUND, "the page has no such file")
+        file = files[name]
+        etag = f'"{file.digest}"'
+        headers = OWN_FILES | {"etag": etag} | (FOR_A_YEAR if v == file.digest else CHECKED)
+        if etag in request.headers.get("if-none-match", ""):
+            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+        return Response(file.content, headers=headers, media_type=file.media_type)
+
+
+def page_template(addresses: Mapping[str, str]) -> Template:
+    """Return the template, which is to be given a `View`; `addresses` are those of the static files."""
+    environment = Environment(
+        loader=FileSystemLoader(WEB), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.globals.update(static=addresses, abstracts=ABSTRACTS, max_query_chars=MAX_QUERY_CHARS)
+    return environment.get_template("page.html")
+
+
+async def _view(request: Request, service: SearchService, seconds: float) -> View:
+    form, info = read_form(request.query_params), service.version()
+    asked, wrong = read_address(request.query_params)
+    if wrong:
+        return refused(form, info, wrong)
+    if asked is None:
+        return start(form, info)
+    try:
+        response = await within(seconds, _answer(service, asked))
+    except PubrayError as error:
+        status = status_of(error)
+        if status is None:
+            raise
+        return failed(asked, form, info, status, str(error))
+    return answered(asked, form, info, response)
+
+
+async def _answer(service: SearchService, asked: Asked) -> SearchResponse:
+    if asked.similar:
+        response = await service.similar(asked.request.queries[0], asked.request)
+    else:
+        note(query=asked.request.query)
+        [response] = await service.search(asked.request)
+    note(version=response.version, stages=response.milliseconds)
+    return response
+
+
+def _read(name: str) -> StaticFile:
+    content = (WEB / name).read_bytes()
+    return StaticFile(content, MEDIA_TYPES[name], hashlib.sha256(content).hexdigest()[:16])

@@ -1,0 +1,175 @@
+"""The `embed` job beside what it cannot do without: the bare engine, and the bare tokenizer.
+
+Every run has a store of its own, whose articles are those of one base store, and a Ray of its own.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pyarrow as pa
+
+from actors.embed.embed_stages import EncodeRange
+from actors.fetch.model_folders import model_folder, tower_digests
+from jobs import embed, ingest
+from jobs.common.cluster import connect
+from jobs.common.config import load_config
+from jobs.common.store import ingested, load_selection, newest_snapshot, open_layout
+from jobs.steps.stages import run_job
+from retrieval.articles.parts import read_range, row_ranges
+from retrieval.articles.snapshot import alive_rows
+from retrieval.embed.tokens import Tokens, TowerTokenizer
+from schemas.config import Config, SelectionConfig
+from schemas.encoder import article_fingerprint
+from schemas.protocols import ArticleText
+from schemas.vector import EmbedPlan
+
+
+def base_store(settings: list[str]) -> Config:
+    """Return the configuration over a store of both files of the embedded data, ingested on the first call."""
+    cache = Path(load_config(None, settings, {}).cache)
+    config = load_config(None, settings, {"PUBRAY_STORE": str(cache / "benchmarks" / "store")})
+    if newest_snapshot(open_layout(config)) is None:
+        run_job(ingest, config, "--source", "embedded:pubmed")
+    return config
+
+
+def real_articles(config: Config, count: int) -> tuple[list[int], list[ArticleText]]:
+    """Return the PMIDs and texts of `count` random live articles with an abstract, always the same ones."""
+    layout, found = open_layout(config), []
+    snapshot = ingested(layout)
+    for part in snapshot.info.parts:
+        table = read_range(layout.article_part(part.name), 0, part.rows, ["pmid", "title", "abstract"])
+        alive = alive_rows(snapshot.path, part.name, 0, part.rows)
+        found.append(table.filter(pa.array(alive & (np.array(table["abstract"].to_pylist()) != ""))))
+    table = pa.concat_tables(found)
+    rows = np.random.default_rng(0).permutation(len(table))[:count]
+    columns = table.take(pa.array(rows)).to_pydict()
+    texts = [ArticleText(*text) for text in zip(columns["title"], columns["abstract"], strict=True)]
+    return columns["pmid"], texts
+
+
+def own_store(config: Config, folder: str, pmids: list[int]) -> Config:
+    """Return the configuration over a new store with the same articles, of which `pmids` are selected."""
+    for name in ("articles", "snapshots"):
+        (Path(folder) / name).symlink_to(Path(config.store) / name)
+    chosen = Path(folder) / "pmids.txt"
+    chosen.write_text("".join(f"{pmid}\n" for pmid in pmids))
+    selection = SelectionConfig(rule="pmids", file=str(chosen))
+    return config.model_copy(update={"store": folder, "selection": selection})
+
+
+def timed_job(base: Config, settings: list[str], pmids: list[int]) -> dict[str, Any]:
+    """Run `pubray embed` as a user does; return its report, with the seconds from start to exit as `wall_seconds`."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = own_store(base, folder, pmids)
+        overrides = [*settings, "selection.rule=pmids", f"selection.file={config.selection.file}"]
+        command = [
+            sys.executable,
+            "-m",
+            "jobs",
+            *(part for one in overrides for part in ("--set", one)),
+            "embed",
+            "--json",
+        ]
+        start = time.perf_counter()
+        done = subprocess.run(
+            command, env={**os.environ, "PUBRAY_STORE": folder}, stdout=subprocess.PIPE, text=True, check=True
+        )
+        return {**json.loads(done.stdout), "wall_seconds": time.perf_counter() - start}
+
+
+class NullTower:
+    """An article tower that takes no time."""
+
+    def __init__(self, dimension: int) -> None:
+        """`dimension` is that of the vectors."""
+        self._dimension = dimension
+
+    def vectors(self, texts: list[Tokens]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+        """Return zeros."""
+        return np.zeros((len(texts), self._dimension), np.float32)
+
+    def flops(self, texts: list[Tokens]) -> float:
+        """Return that there is nothing to compute."""
+        return 0.0
+
+    def peak(self) -> float:
+        """Return any number."""
+        return 1.0
+
+
+class NullEncode(EncodeRange):
+    """The encoding stage without an encoder: what is left is the host's work."""
+
+    def __init__(self, config: Config, threads: int) -> None:
+        """Load nothing."""
+        self._tower = NullTower(config.encoder.dimension)  # type: ignore[assignment]
+        self._batch_tokens, self._peak, self._idle_since = config.engine.batch_tokens, None, None
+
+
+def host_seconds(base: Config, pmids: list[int]) -> float:
+    """Return the CPU seconds, of all processes, that the job takes with an encoder that takes none."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = own_store(base, folder, pmids)
+        layout = open_layout(config)
+        selection, chosen = load_selection(config.selection)
+        digests = tower_digests(config.encoder.article, Path(config.cache))
+        snapshot = ingested(layout)
+        plan = EmbedPlan(snapshot.id, selection, chosen, article_fingerprint(config.encoder, digests))
+        connect()
+        ranges = row_ranges(snapshot.info.parts, config.embed.rows_per_part)
+        with CpuWatch() as watch:
+            for _ in embed.pipeline(config, plan, ranges, NullEncode).iter_rows():
+                pass
+        return watch.seconds
+
+
+def tokenizer_seconds(config: Config, texts: list[ArticleText]) -> float:
+    """Return the CPU seconds that tokenising takes alone."""
+    tower = config.encoder.article
+    tokenizer = TowerTokenizer(model_folder(tower.model, tower.revision, Path(config.cache)), tower)
+    start = time.process_time()
+    tokenizer.articles(texts)
+    return time.process_time() - start
+
+
+class CpuWatch:
+    """Adds up the CPU seconds of this process and all that it starts, by a look every quarter of a second.
+
+    Ray does not wait for its workers, so the kernel forgets what those that ended have used.
+    """
+
+    def __enter__(self) -> "CpuWatch":
+        self._seen: dict[int, float] = {}
+        self._look()
+        self._before = sum(self._seen.values())
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+        self._look()
+        self.seconds = sum(self._seen.values()) - self._before
+
+    def _watch(self) -> None:
+        while not self._done.wait(0.25):
+            self._look()
+
+    def _look(self) -> None:
+        for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
+            with suppress(psutil.NoSuchProcess):
+                times = process.cpu_times()
+                self._seen[process.pid] = times.user + times.system

@@ -1,0 +1,83 @@
+"""Quality and time of re-ranking against the number of candidates, on the CURRENT version of a store.
+
+    python -m benchmarks.search.rerank [--store pubray-store] [--config FILE] [--topics 100]
+
+MeSH topics as in `pubray evaluate`. Each row is the same service with another number of candidates; the time is that of
+the re-ranker alone, one query at a time, all cores. The default in the configuration is chosen from this table.
+"""
+
+import argparse
+import asyncio
+from statistics import median
+from typing import Any
+
+from actors.search.index_searcher import IndexSearcher
+from actors.search.served_versions import Versions
+from actors.service.assembly import load_encoder, load_ranking
+from actors.service.search_service import SearchService
+from jobs.common.config import load_config
+from jobs.common.console import Progress, say, table
+from jobs.common.cpu_threads import available_threads
+from jobs.common.store import open_layout, served_version
+from jobs.evaluate import load_judgments
+from retrieval.evaluate.judgments import Judgments
+from retrieval.evaluate.rank_metrics import measure, paired_difference
+from schemas.search import SearchRequest, SearchResponse
+
+CANDIDATES = (5, 10, 20, 50, 100)
+DEPTH = 100
+MEASURE = "nDCG@10"
+
+
+def main() -> None:
+    """Print one row per number of candidates."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--store", default="pubray-store")
+    parser.add_argument("--config")
+    parser.add_argument("--topics", type=int, default=100)
+    options = parser.parse_args()
+    config = load_config(options.config, [], {"PUBRAY_STORE": options.store})
+    layout, threads = open_layout(config), available_threads()
+    version = served_version(layout)
+    searcher = IndexSearcher(layout, version)
+    judged = argparse.Namespace(mesh_topics=options.topics, beir=None, queries=None, qrels=None)
+    judgments = load_judgments(judged, searcher)
+    encoder, second = load_encoder(config, version, threads), load_ranking(config, threads)
+    service = SearchService(Versions(version), encoder, searcher, second)
+    plain = measured(judgments, asyncio.run(ask(service, judgments, None)))
+    rows: list[list[Any]] = [["none", mean(plain), None, None, 0.0]]
+    for candidates in CANDIDATES:
+        responses = asyncio.run(ask(service, judgments, candidates))
+        values = measured(judgments, responses)
+        difference = paired_difference(plain, values)
+        interval = f"{difference.mean:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"
+        milliseconds = median(r.milliseconds["rerank"] for r in responses.values())
+        rows.append([str(candidates), mean(values), interval, milliseconds, milliseconds / candidates])
+    say(f"{version.articles:,} articles, {len(judgments.queries)} MeSH topics, {config.rerank.kind}, {threads} cores")
+    say(table(["candidates", MEASURE, "against none [95 %]", "ms a query (median)", "ms a candidate"], rows))
+
+
+async def ask(service: SearchService, judgments: Judgments, candidates: int | None) -> dict[str, SearchResponse]:
+    """Return the answers; without candidates, as retrieved."""
+    progress = Progress("ask", len(judgments.queries), f"queries with {candidates or 'no'} candidates")
+    responses = {}
+    for query, text in judgments.queries.items():
+        request = SearchRequest(query=text, k=DEPTH, rerank=candidates is not None, candidates=candidates, direct=False)
+        [responses[query]] = await service.search(request)
+        progress.add(1)
+    progress.finish()
+    return responses
+
+
+def measured(judgments: Judgments, responses: dict[str, SearchResponse]) -> dict[str, float]:
+    """Return the measure of each query."""
+    return measure(judgments, {query: [hit.id for hit in r.hits] for query, r in responses.items()})[MEASURE]
+
+
+def mean(values: dict[str, float]) -> float:
+    """Return the mean over the queries."""
+    return sum(values.values()) / len(values)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""Finding one's way in a store: what is there, which snapshot is the newest, which version is served."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.articles.selection import parse_pmids, selection_id
+from retrieval.articles.snapshot import Snapshot, read_snapshot
+from retrieval.files.storage import compare_and_swap, read_bytes, read_document
+from schemas.config import Config, SelectionConfig
+from schemas.errors import InputError, StoreError
+from schemas.layout import Layout
+from schemas.manifest import Current, IndexVersion
+
+
+def open_layout(config: Config) -> Layout:
+    """Return the paths of the configured store; the folder need not exist yet."""
+    return Layout(config.store)
+
+
+def article_parts(layout: Layout) -> set[str]:
+    """Return the names of all article parts, whether in a snapshot or not."""
+    return {file.stem for file in _files(layout.article_parts, "parquet")}
+
+
+def snapshots(layout: Layout) -> list[Snapshot]:
+    """Return all snapshots, by lineage and number of article parts."""
+    found = (read_snapshot(file) for file in _files(layout.snapshots, "parquet"))
+    return sorted(found, key=lambda snapshot: (snapshot.info.lineage.number, len(snapshot.info.parts)))
+
+
+def newest_snapshot(layout: Layout) -> Snapshot | None:
+    """Return the snapshot of the newest lineage and of most article parts; None before the first."""
+    return next(reversed(snapshots(layout)), None)
+
+
+def ingested(layout: Layout) -> Snapshot:
+    """Return the newest snapshot.
+
+    Raises:
+        StoreError: nothing was ingested, or the first ingest did not finish.
+    """
+    if (snapshot := newest_snapshot(layout)) is None:
+        raise StoreError(f"the store {layout.root} holds no snapshot of articles; run pubray ingest --source … first")
+    return snapshot
+
+
+def _files(folder: str, suffix: str) -> list[Path]:
+    return [file for file in Path(folder).glob(f"*.{suffix}") if not file.name.startswith(".")]
+
+
+def load_selection(config: SelectionConfig) -> tuple[str, NDArray[np.int64] | None]:
+    """Return the selection's id, and its PMIDs where it is a list."""
+    if config.rule != "pmids":
+        return selection_id(config, None), None
+    if config.file is None:
+        raise InputError("selection.rule = 'pmids' needs selection.file, a list of PMIDs")
+    try:
+        text = Path(config.file).read_text()
+    except OSError as error:
+        raise InputError(f"selection.file = {config.file!r}: {error.strerror}") from None
+    pmids = parse_pmids(text, config.file)
+    return selection_id(config, pmids), pmids
+
+
+def read_version(layout: Layout, version: str) -> IndexVersion:
+    """Return a version's manifest."""
+    return read_document(layout.version(version), IndexVersion, f"version {version}")
+
+
+def versions(layout: Layout) -> list[IndexVersion]:
+    """Return all versions, oldest first."""
+    found = (read_version(layout, file.stem) for file in _files(layout.versions, "json"))
+    return sorted(found, key=lambda version: (version.created, version.id))
+
+
+def read_current(layout: Layout) -> Current | None:
+    """Return what is being served, None before the first promotion."""
+    if not Path(layout.current).exists():
+        return None
+    return read_document(layout.current, Current, "CURRENT")
+
+
+def served_version(layout: Layout) -> IndexVersion:
+    """Return the version that CURRENT names.
+
+    Raises:
+        StoreError: nothing has been promoted.
+    """
+    if (current := read_current(layout)) is None:
+        raise StoreError(f"the store {layout.root} has no CURRENT version; run pubray index, then pubray promote")
+    return read_version(layout, current.version)
+
+
+def swap_current(layout: Layout, expected: Current | None, new: Current) -> None:
+    """Replace CURRENT.
+
+    Raises:
+        StoreError: somebody else changed it meanwhile.
+    """
+    before = read_bytes(layout.current, "CURRENT") if expected else None
+    if expected and Current.model_validate_json(before or b"") != expected:
+        before = b""
+    if not compare_and_swap(layout.current, before, new.model_dump_json(indent=1).encode()):
+        raise StoreError("CURRENT was changed by somebody else meanwhile; look at pubray status and decide again")

@@ -1,0 +1,118 @@
+"""The demo's nights: source files that appear one after the other, and what is found before and after each.
+
+The first two nights are real files of PubMed. The third is made: it changes a few of the demo's own records.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from actors.fetch.embedded_wheels import embedded_folder
+from actors.service.assembly import load_service
+from actors.service.search_service import SearchService
+from jobs.common.console import cut, table
+from jobs.common.cpu_threads import available_threads
+from jobs.common.store import open_layout, read_version
+from retrieval.ingest.made_files import Night, write_night
+from schemas.config import Config, RerankConfig
+from schemas.errors import InputError
+from schemas.filters import Condition
+from schemas.manifest import IndexVersion
+from schemas.search import SearchRequest
+
+BASELINE, UPDATE = "pubmed20n0014.xml.gz", "pubmed21n1298.xml.gz"
+TEXT, METADATA, RETRACTED, DELETED, BACK = 403931, 402091, 401663, 402311, 402389
+CHANGED = (TEXT, METADATA, RETRACTED, DELETED, BACK)
+MADE = {
+    "pubmed20n0015.xml.gz": Night(date(2020, 1, 1), deleted=[BACK]),
+    "pubmed21n1299.xml.gz": Night(
+        date(2021, 7, 1),
+        revised_text=[TEXT],
+        revised_metadata=[METADATA],
+        retracted=[RETRACTED],
+        reissued=[BACK],
+        deleted=[DELETED],
+    ),
+}
+NIGHTS = {
+    "baseline": [BASELINE, "pubmed20n0015.xml.gz"],
+    "night 1": [UPDATE],
+    "night 2, made": ["pubmed21n1299.xml.gz"],
+}
+"""What appears when."""
+REVIEW = (Condition(field="type", op="=", value="Review"),)
+
+
+class Search(NamedTuple):
+    """What one of the changed articles is searched for with."""
+
+    change: str
+    pmid: int
+    title: str
+    filters: tuple[Condition, ...] = ()
+
+
+SEARCHES = (
+    Search("text revised", TEXT, "Infective keratitis in soft contact lens wearers."),
+    Search("now a review", METADATA, "Preventing infection in intravenous therapy.", REVIEW),
+    Search("retracted", RETRACTED, "Long-term haemodialysis and thyroid function."),
+    Search("deleted", DELETED, "Phosphorus deficiency and hypophosphatemia."),
+    Search("comes back", BACK, "Gray scale measurement of biparietal diameter."),
+)
+
+
+def publish(config: Config) -> dict[str, str]:
+    """Make a folder of source files for each night, with those of the nights before; return them by night."""
+    real = embedded_folder("pubmed", Path(config.cache))
+    pool = Path(open_layout(config).sources) / "demo"
+    for name, night in MADE.items():
+        if not (pool / name).exists():
+            write_night(real / BASELINE, pool, name, night)
+    folders: dict[str, str] = {}
+    known: list[Path] = []
+    for number, (name, files) in enumerate(NIGHTS.items()):
+        folder = pool / str(number)
+        folder.mkdir(exist_ok=True)
+        known += [(pool if file in MADE else real) / file for file in files]
+        for path in known:
+            if not (folder / path.name).exists():
+                (folder / path.name).symlink_to(path)
+        folders[name] = str(folder)
+    return folders
+
+
+def ancestors(config: Config, newest: IndexVersion) -> list[IndexVersion]:
+    """Return a version and those that it builds on, the oldest first."""
+    versions = [newest]
+    while parent := versions[0].parent:
+        version = read_version(open_layout(config), parent)
+        if version.recipe != newest.recipe:
+            break
+        versions.insert(0, version)
+    return versions
+
+
+def searches(config: Config, versions: Sequence[IndexVersion]) -> list[list[Any]]:
+    """Search for each changed article by its title in every version; return a row each."""
+    plain = config.model_copy(update={"rerank": RerankConfig(kind="none")})
+    services = [load_service(plain, version, available_threads()) for version in versions]
+    return [[s.change, str(s.pmid), *(asyncio.run(_found(service, s)) for service in services)] for s in SEARCHES]
+
+
+def show(rows: Sequence[Sequence[Any]]) -> str:
+    """Return what was found as a table, with the titles searched for."""
+    return table(["made change", "PMID", *NIGHTS], rows)
+
+
+async def _found(service: SearchService, search: Search) -> str:
+    """Say where a search finds its article."""
+    try:
+        [response] = await service.search(SearchRequest(query=search.title, filters=search.filters, direct=False))
+    except InputError:  # of a few articles none may be a review yet
+        return "refused: no reviews"
+    for hit in response.hits:
+        if hit.id == str(search.pmid):
+            return f"rank {hit.rank}: {cut(hit.title or '', 24)}"
+    return "not found"

@@ -1,0 +1,164 @@
+"""The deployments of the search service, and what joins them: api → encoder → searcher → re-ranker.
+
+The classes of `actors/` know nothing of Ray. `Part` holds one of them in a replica; jobs/steps/remotes.py gives a
+handle the face of the protocol that the service wants.
+"""
+
+import logging
+import sys
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from fastapi import FastAPI
+from ray import serve
+from ray.serve.config import BackpressureConfig
+from ray.serve.handle import DeploymentHandle
+
+from actors.search.served_versions import Follower, Versions
+from actors.search.sharded_searcher import ShardedSearcher
+from actors.search.version_searcher import VersionSearcher
+from actors.service.assembly import check_servable, load_encoder, load_reranker, ranking
+from actors.service.search_service import SearchService
+from actors.web.api import create_app
+from actors.web.middleware.front import Front
+from actors.web.middleware.json_log import log_to
+from actors.web.middleware.problems import RETRY_SECONDS
+from jobs.common.cpu_threads import available_threads
+from jobs.common.ray_metrics import ServiceMetrics, node_metrics
+from jobs.common.store import open_layout, served_version
+from jobs.steps.remotes import RemoteEncoder, RemoteReranker, RemoteSearcher
+from schemas.config import Config, DeploymentConfig
+from schemas.errors import FailedError, PubrayError
+from schemas.manifest import IndexVersion
+
+LOG = logging.getLogger("pubray")
+
+
+def application(config: Config, version: IndexVersion, key_digests: frozenset[str] = frozenset()) -> serve.Application:
+    """Return the deployments, bound to one another; they begin with a version, and follow CURRENT.
+
+    A request needs one of the API keys whose sha256 are given; if none are, it needs no key.
+    """
+    threads = available_threads()
+    parts: dict[str, tuple[Callable[[], Any], DeploymentConfig]] = {
+        "encoder": (partial(load_encoder, config, version, threads), config.serve.encoder),
+        **{
+            name: (partial(load_searcher, config, version, shard), config.serve.searcher)
+            for shard, name in enumerate(searchers(config))
+        },
+    }
+    if config.rerank.kind != "none":
+        parts["reranker"] = (partial(load_reranker, config, threads), config.serve.reranker)
+    handles = {name: _deployment(Part, name, settings).bind(load) for name, (load, settings) in parts.items()}
+    return _deployment(serve.ingress()(Api), "api", config.serve.api).bind(config, version, handles, key_digests)
+
+
+def searchers(config: Config) -> list[str]:
+    """Return the names of the deployments that search, one for each shard."""
+    shards = config.index.num_shards
+    return ["searcher"] if shards == 1 else [f"searcher-{shard}" for shard in range(shards)]
+
+
+def load_searcher(config: Config, version: IndexVersion, shard: int) -> VersionSearcher:
+    """Map one shard of a version, and of each that is promoted after it."""
+    layout = open_layout(config)
+    return VersionSearcher(layout, version, partial(served_version, layout), shard)
+
+
+def _deployment(cls: type, name: str, settings: DeploymentConfig) -> serve.Deployment:
+    scaling: dict[str, Any] = {"num_replicas": settings.min_replicas}
+    if settings.max_replicas > settings.min_replicas:
+        scaling = {
+            "autoscaling_config": {
+                "min_replicas": settings.min_replicas,
+                "max_replicas": settings.max_replicas,
+                "target_ongoing_requests": settings.target_ongoing_requests,
+                "upscale_delay_s": settings.upscale_delay_s,
+                # Load is averaged over that time, and told three times in it, as by default.
+                "look_back_period_s": settings.upscale_delay_s,
+                "metrics_interval_s": settings.upscale_delay_s / 3,
+                "downscale_delay_s": settings.downscale_delay_s,
+            }
+        }
+    return serve.deployment(
+        name=name,
+        max_ongoing_requests=settings.max_ongoing_requests,
+        max_queued_requests=settings.max_waiting,
+        backpressure_config=BackpressureConfig(status_code=429, retry_after_s=RETRY_SECONDS),
+        ray_actor_options={"num_cpus": settings.num_cpus, "num_gpus": settings.num_gpus},
+        **scaling,
+    )(cls)
+
+
+class Part:
+    """One of the plain objects in a replica."""
+
+    def __init__(self, load: Callable[[], Any]) -> None:
+        """Load the object."""
+        _begin_log()
+        self._object = load()
+
+    async def call(self, method: str, items: list[Any]) -> list[Any]:
+        """Answer the items by a method of the object; for one that fails return the error."""
+        return await answers(getattr(self._object, method), items)
+
+
+async def answers(method: Callable[[list[Any]], Awaitable[list[Any]]], items: list[Any]) -> list[Any]:
+    """Return the answers; for an item that fails the error, so that those beside it are answered."""
+    try:
+        return list(await method(items))
+    except Exception as error:
+        if len(items) == 1:
+            return [error if isinstance(error, PubrayError) else _unforeseen(error)]
+    half = len(items) // 2
+    return [*await answers(method, items[:half]), *await answers(method, items[half:])]
+
+
+def _unforeseen(error: Exception) -> FailedError:
+    """Log an error where its traceback is known; return what can be told, and sent to another process."""
+    LOG.error("a part of the service fails", exc_info=error)
+    return FailedError("a part of the service failed; its log has the reason")
+
+
+def _begin_log() -> None:
+    """Log past Ray's stand-in for stderr, which looks at the whole stack for each line (a fifth of the api's time)."""
+    log_to(sys.__stderr__ or sys.stderr)
+
+
+class Api:
+    """The HTTP side: parses, validates, and runs the search service over the handles."""
+
+    def __init__(
+        self,
+        config: Config,
+        version: IndexVersion,
+        handles: dict[str, DeploymentHandle[Any]],
+        key_digests: frozenset[str] = frozenset(),
+    ) -> None:
+        """`handles` lead to the deployments encoder, searcher and perhaps reranker."""
+        _begin_log()
+        layout, settings = open_layout(config), config.serve
+        meter = ServiceMetrics()
+        encoder = RemoteEncoder("encoder", handles["encoder"], settings.encoder, meter)
+        shards = [RemoteSearcher(name, handles[name], settings.searcher, meter) for name in searchers(config)]
+        searcher = shards[0] if len(shards) == 1 else ShardedSearcher(shards)
+        second = None
+        if "reranker" in handles:
+            reranker = RemoteReranker("reranker", handles["reranker"], settings.reranker, meter)
+            second = ranking(config, reranker, config.rerank.seconds)
+        versions = Versions(version)
+
+        def arrived(found: IndexVersion) -> None:
+            check_servable(config, found)
+            versions.propose(found)
+
+        versions.follow(Follower(layout.root, partial(served_version, layout), arrived))
+        self._service = SearchService(versions, encoder, searcher, second, cached=settings.cached, meter=meter)
+        self._seconds = settings.seconds
+        # Ray Serve tells the request id in a header of its own accord.
+        self._front = Front(key_digests, settings.cors_origins, settings.log_queries, tell_id=False)
+
+    def __serve_build_asgi_app__(self) -> FastAPI:
+        """Return the application, as Ray Serve asks for it after construction."""
+        return create_app(self._service, self._seconds, self._front, node_metrics)

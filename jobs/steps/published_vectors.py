@@ -1,0 +1,80 @@
+"""NCBI's published MedCPT vectors, on their way into `embed`: fetched, indexed, and compared with the encoder's own."""
+
+from pathlib import Path
+
+import numpy as np
+import ray
+
+from actors.embed.known_sources import compare_sample, published_vectors
+from actors.fetch.chunk_mirror import ChunkMirror
+from jobs.common.cluster import finished
+from jobs.common.console import Progress, log
+from retrieval.embed.known.agreement import Agreement
+from retrieval.embed.known.published_chunks import PublishedChunks
+from schemas.config import Config
+from schemas.errors import StoreError, UsageError
+from schemas.layout import Layout
+from schemas.vector import RowRange
+
+NCBI = "ncbi"
+ENCODER = "MedCPT"
+SAMPLED_RANGES = 8
+
+
+def published_folder(config: Config, source: str) -> str:
+    """Return the folder of chunks that `--import-npy` names; for `ncbi` they are fetched into the store.
+
+    Raises:
+        UsageError: the configured encoder is another than that of the vectors.
+        InputError: the server does not give them.
+        StoreError: there is no room for them.
+    """
+    if config.encoder.name != ENCODER:
+        raise UsageError(
+            f"--import-npy: the published vectors are {ENCODER}'s, the configured encoder is {config.encoder.name!r}; "
+            "use infra/config/medcpt.toml"
+        )
+    if source != NCBI:
+        return source
+    folder = Path(Layout(config.store).published_chunks)
+    with ChunkMirror(config.embed.published_url, folder, on_retry=lambda line: log(f"download  {line}")) as mirror:
+        plan = mirror.plan(texts=True)
+        log(f"download  {plan}")
+        progress = Progress("download", len(plan.files), "files", "bytes")
+        for file in mirror.fetch_all(plan):
+            progress.add(1, file.bytes)
+        progress.finish()
+    return str(folder)
+
+
+def prepare_chunks(config: Config, folder: str) -> None:
+    """Index every chunk, once: minutes for one with texts, side by side."""
+    chunks = published_vectors(config, folder)
+    progress = Progress("published", len(chunks.numbers), "chunks")
+    for _ in finished([_prepare.remote(chunks, number) for number in chunks.numbers]):
+        progress.add(1)
+    progress.finish()
+
+
+@ray.remote(num_cpus=1)
+def _prepare(chunks: PublishedChunks, number: int) -> None:
+    """Index one chunk. Memory: 80 bytes an article."""
+    chunks.prepare(number)
+
+
+def check_sample(config: Config, folder: str, missing: list[RowRange], count: int, threads: int) -> Agreement:
+    """Compare about `count` published vectors, of random articles of some ranges, with the encoder's own.
+
+    Raises:
+        StoreError: some of them differ, or none was found.
+    """
+    rng = np.random.default_rng(0)
+    ranges = [missing[i] for i in rng.permutation(len(missing))[:SAMPLED_RANGES]]
+    compare = ray.remote(num_gpus=config.embed.num_gpus)(compare_sample)
+    found: Agreement = ray.get(compare.remote(config, folder, ranges, count, threads))
+    if found.below:
+        raise StoreError(
+            f"{found.below} of {found.pairs} published vectors are not the encoder's own (least cosine "
+            f"{found.min_cosine:.4f}); nothing was imported, check the encoder and the folder"
+        )
+    return found

@@ -1,0 +1,126 @@
+"""The index of a chunk: where in it the vector of a PMID is, and of which text.
+
+It is made once, from the list of PMIDs and the texts if they are there, and then mapped: 24 bytes an article, 0.9 GB
+for all of PubMed. The texts (1.4 GB a chunk) are streamed, at some 34 MB/s a core, most of it the normal form;
+memory is some 80 bytes an article of one chunk. Its name holds size and time of its sources, so other sources make
+another index.
+"""
+
+import json
+from array import array
+from pathlib import Path
+
+import ijson
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.articles.normal_text import text_digest
+from retrieval.embed.known.chunk_names import CHUNK_PMIDS, ChunkFiles
+from retrieval.files.npy import map_array
+from retrieval.files.storage import atomic_path
+from schemas.base import digest
+from schemas.errors import InputError, IntegrityError
+
+PMID, ROW, DIGEST = 0, 1, 2
+"""The rows of an index: PMIDs, ascending; rows of the vectors; digests of the texts, as int64."""
+
+FORM = 1
+"""To be counted up with every change of the normal form."""
+
+_AGAIN = "remove it and fetch it again"
+
+
+def open_index(chunk: ChunkFiles, folder: Path) -> NDArray[np.int64]:
+    """Return the index (3, n) of a chunk, mapped; it is made and kept in `folder` if it is not there.
+
+    Without texts all digests are 0; with them, those of PMIDs that have none.
+
+    Raises:
+        InputError: the files are not what NCBI's chunks are.
+        IntegrityError: a file, or the index, is not whole.
+    """
+    path = folder / f"chunk_{chunk.number}-{_sources(chunk)}.npy"
+    if not path.exists():
+        index = _make_index(chunk)
+        with atomic_path(str(path)) as temporary, temporary.open("wb") as file:
+            np.save(file, index)
+    mapped = map_array(path, "remove it and run the job again")
+    if mapped.dtype != np.int64 or mapped.ndim != 2 or len(mapped) != 3:
+        raise IntegrityError(f"{path}: not an index of a chunk; remove it and run the job again")
+    return mapped
+
+
+def _sources(chunk: ChunkFiles) -> str:
+    """Return a digest of what an index is made from."""
+    files = [path.stat() for path in (chunk.pmids, chunk.texts) if path.exists()]
+    return digest([FORM, *([file.st_size, file.st_mtime_ns] for file in files)])
+
+
+def _make_index(chunk: ChunkFiles) -> NDArray[np.int64]:
+    listed = read_pmids(chunk.pmids, chunk.number)
+    rows = np.argsort(listed)
+    index = np.stack([listed[rows], rows, np.zeros_like(rows)])
+    if len(twice := index[PMID][:-1][np.diff(index[PMID]) == 0]):
+        raise InputError(f"{chunk.pmids}: PMID {twice[0]} is there twice, with two vectors; {_AGAIN}")
+    if chunk.texts.exists():
+        pmids, digests = read_digests(chunk.texts)
+        at = np.searchsorted(index[PMID], pmids).clip(max=len(rows) - 1)
+        there = index[PMID][at] == pmids
+        index[DIGEST][at[there]] = digests[there].view(np.int64)
+    return index
+
+
+def read_pmids(path: Path, number: int) -> NDArray[np.int64]:
+    """Return the PMIDs (n,) of a chunk's rows, n > 0: a JSON list of strings or numbers.
+
+    Raises:
+        InputError: it is another thing, or a PMID belongs to another chunk.
+        IntegrityError: it is not whole JSON.
+    """
+    try:
+        values = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise IntegrityError(f"{path}: not whole JSON ({error}); {_AGAIN}") from None
+    if not isinstance(values, list) or not values:
+        raise InputError(f"{path}: not a list of PMIDs; {_AGAIN}")
+    low, high = number * CHUNK_PMIDS, (number + 1) * CHUNK_PMIDS
+    pmids = np.empty(len(values), np.int64)
+    for row, value in enumerate(values):
+        pmids[row] = pmid = _pmid(value)
+        if not low <= pmid < high:
+            raise InputError(f"{path}: {value!r} is no PMID from {low} to {high - 1}, those of its chunk; {_AGAIN}")
+    return pmids
+
+
+def read_digests(path: Path) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """Return PMIDs (n,) and digests (n,) of the texts of a chunk, a JSON object {pmid: {"t": title, "a": abstract}}.
+
+    Raises:
+        InputError: a record is another thing, or there is none.
+        IntegrityError: it is not whole JSON.
+    """
+    pmids, digests = array("q"), array("Q")
+    try:
+        with path.open("rb") as stream:
+            for key, record in ijson.kvitems(stream, ""):
+                pmids.append(_pmid(key))
+                digests.append(_digest(key, record, path))
+    except (ijson.JSONError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise IntegrityError(f"{path}: not whole JSON ({reason}), after record {len(pmids):,}; {_AGAIN}") from None
+    if not pmids:
+        raise InputError(f"{path}: no records {{pmid: {{title, abstract}}}}; {_AGAIN}")
+    return np.array(pmids, np.int64), np.array(digests, np.uint64)
+
+
+def _digest(key: str, record: object, path: Path) -> int:
+    match record:
+        case {"t": str() | None as title, "a": str() | None as abstract}:
+            return text_digest(title or "", abstract or "")
+    raise InputError(f"{path}: record {key!r} has no title (t) and abstract (a) of text; {_AGAIN}")
+
+
+def _pmid(value: object) -> int:
+    """Return the number that a string or number is; -1 if it is none that a PMID could be."""
+    text = str(value)
+    return int(text) if len(text) < 19 and text.isascii() and text.isdecimal() else -1

@@ -1,0 +1,105 @@
+"""What an exact search finds for the queries by which recall is measured, carried from version to version.
+
+An exact search reads every row. A night only drops what is gone from its answers, and searches the new segments; so
+recall is measured against the truth every night, and a night still costs what changed.
+"""
+
+import io
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.files.storage import read_named, write_named
+from retrieval.index.exact import Pmids, best_first
+from retrieval.index.live_rows import live_in_one
+from retrieval.index.quantizer import Floats
+from retrieval.index.segment import OpenSegment
+from retrieval.search.segment_search import search_exactly
+
+DEPTH = 256
+"""Articles kept per query; with every one of them that is removed, one less."""
+NEEDED = 100
+"""Fewer are not enough to measure recall@100."""
+
+
+class Answer(NamedTuple):
+    """The best articles for one query, best first."""
+
+    scores: Floats
+    pmids: Pmids
+
+
+class Truth(NamedTuple):
+    """Queries, and for each the best live articles of all, best first; as many as are known for certain."""
+
+    queries: Floats  # (q, d)
+    scores: Floats  # (q, DEPTH), then -inf
+    pmids: NDArray[np.int64]  # (q, DEPTH), then -1
+
+    def answers(self) -> list[Answer]:
+        """Return the answers, as long as each is."""
+        lengths = (self.pmids >= 0).sum(axis=1)
+        return [Answer(s[:n], p[:n]) for s, p, n in zip(self.scores, self.pmids, lengths, strict=True)]
+
+
+def find_truth(queries: Floats, segments: Sequence[OpenSegment]) -> Truth:
+    """Search for (q, d) queries in every row."""
+    return _truth(queries, [Answer(c.scores, c.pmids) for c in search_exactly(queries, segments, DEPTH)])
+
+
+def carry_truth(truth: Truth, before: Sequence[OpenSegment], after: Sequence[OpenSegment]) -> Truth | None:
+    """Return the truth of a version from that of the version before; None if too little of it is left.
+
+    Of segments of both, only the PMIDs of rows that died are read.
+    """
+    known = {segment.manifest.id for segment in before}
+    gone = np.concatenate(live_in_one(before, after))
+    new = search_exactly(truth.queries, [s for s in after if s.manifest.id not in known], DEPTH)
+    articles_before, articles = (sum(s.live_rows for s in segments) for segments in (before, after))
+    results = []
+    for old, came in zip(truth.answers(), new, strict=True):
+        answer = _carried(old, Answer(came.scores, came.pmids), gone, complete=len(old.pmids) == articles_before)
+        if len(answer.pmids) < min(NEEDED, articles):
+            return None
+        results.append(answer)
+    return _truth(truth.queries, results)
+
+
+def write_truth(path: Callable[[str], str], truth: Truth) -> str:
+    """Store it under the path of its sha256, which is returned."""
+    content = io.BytesIO()
+    np.savez_compressed(content, allow_pickle=False, **truth._asdict())
+    return write_named(path, content.getvalue())
+
+
+def read_truth(path: Callable[[str], str], sha256: str) -> Truth:
+    """Return what was stored.
+
+    Raises:
+        StoreError: there is no such file.
+        IntegrityError: it is not what it was.
+    """
+    with np.load(io.BytesIO(read_named(path, sha256, "truth")), allow_pickle=False) as arrays:
+        return Truth(**arrays)
+
+
+def _carried(old: Answer, came: Answer, gone: Pmids, *, complete: bool) -> Answer:
+    """Return the best of old and new articles. Unless the old ones were all, others come behind the last of them."""
+    stays, joins = ~np.isin(old.pmids, gone), np.ones(len(came.pmids), bool)
+    if not complete:
+        worst, last = old.scores[-1], old.pmids[-1]
+        joins = (came.scores > worst) | ((came.scores == worst) & (came.pmids < last))
+    scores = np.concatenate([old.scores[stays], came.scores[joins]])
+    pmids = np.concatenate([old.pmids[stays], came.pmids[joins]])
+    best = best_first(scores, pmids, DEPTH)
+    return Answer(scores[best], pmids[best])
+
+
+def _truth(queries: Floats, answers: Sequence[Answer]) -> Truth:
+    scores = np.full((len(queries), DEPTH), -np.inf, np.float32)
+    pmids = np.full((len(queries), DEPTH), -1, np.int64)
+    for row, answer in enumerate(answers):
+        scores[row, : len(answer.pmids)], pmids[row, : len(answer.pmids)] = answer
+    return Truth(queries, scores, pmids)

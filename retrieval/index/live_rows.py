@@ -1,0 +1,65 @@
+"""Checks of a version's live rows: against its snapshot, and against the version before."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from retrieval.articles.snapshot import CLASS_ROWS, Snapshot, key_groups
+from retrieval.index.exact import Pmids
+from retrieval.index.segment import OpenSegment
+from schemas.errors import StoreError
+from schemas.manifest import IndexVersion
+
+
+def check_live(version: IndexVersion, segments: Sequence[OpenSegment], snapshot: Snapshot) -> None:
+    """Check that every live PMID is live once, and is one of the snapshot. Memory: 100 bytes a row of a class.
+
+    Raises:
+        StoreError: it is not, or there are more or fewer than the version says.
+    """
+    live = sum(segment.live_rows for segment in segments)
+    if live != version.articles:
+        raise StoreError(f"version {version.id} has {live} live rows, {version.articles} were expected; make it anew")
+    classes = _classes(live)
+    for class_ in range(classes):
+        pmids = np.sort(np.concatenate([_of_class(s.pmids[s.live], class_, classes) for s in segments]))
+        if len(twice := pmids[1:][pmids[1:] == pmids[:-1]]):
+            raise StoreError(f"version {version.id} has PMID {twice[0]} twice; make it anew with pubray index --full")
+        found = np.zeros(len(pmids), bool)
+        for group in key_groups(snapshot, ["pmid"]):
+            theirs = _of_class(group["pmid"].to_numpy(), class_, classes)
+            slots = np.searchsorted(pmids, theirs)
+            found[slots[pmids.take(slots, mode="clip") == theirs] if len(pmids) else []] = True
+        if len(strange := pmids[~found]):
+            raise StoreError(
+                f"version {version.id} has PMID {strange[0]}, which is not alive; make it anew with pubray index --full"
+            )
+
+
+def count_removed(before: Sequence[OpenSegment], after: Sequence[OpenSegment]) -> int:
+    """Return how many articles are live before and not after. Of a segment of both, only what changed is read."""
+    gone, came = live_in_one(before, after), live_in_one(after, before)
+    classes = _classes(sum(map(len, gone)) + sum(map(len, came)))
+    removed = 0
+    for class_ in range(classes):
+        was, is_ = (np.concatenate([_of_class(p, class_, classes) for p in each]) for each in (gone, came))
+        removed += len(np.setdiff1d(was, is_))
+    return removed
+
+
+def live_in_one(segments: Sequence[OpenSegment], others: Sequence[OpenSegment]) -> list[Pmids]:
+    """Return the PMIDs of rows that are live in segments, and not live in the same segment among the others."""
+    elsewhere = {other.manifest.id: other.live for other in others}
+    found = [np.empty(0, np.int64)]
+    for segment in segments:
+        live = segment.live & ~elsewhere.get(segment.manifest.id, np.zeros(1, bool))
+        found.append(segment.pmids[live])
+    return found
+
+
+def _classes(rows: int) -> int:
+    return max(1, -(-rows // CLASS_ROWS))
+
+
+def _of_class(pmids: Pmids, class_: int, classes: int) -> Pmids:
+    return pmids[pmids % classes == class_]

@@ -1,0 +1,130 @@
+"""Building segments: from vectors (what a worker does) and from other segments (the merge)."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from retrieval.index.exact import BLOCK, Pmids, Rows, widened
+from retrieval.index.quantizer import Codes, Lists, Quantizer
+from retrieval.index.segment import OpenSegment, RowGroup
+
+GROUP_ROWS = 65_536
+"""Rows that a merge holds at a time, or one list where that is longer."""
+
+
+def shard_of(pmids: Pmids, num_shards: int) -> Lists:
+    """Return the shard (n,) of each PMID: a fixed mix of its bits (splitmix64), so that runs of PMIDs spread."""
+    mixed = pmids.astype(np.uint64)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    return ((mixed ^ (mixed >> np.uint64(31))) % np.uint64(num_shards)).astype(np.int64)
+
+
+def group_rows(
+    quantizer: Quantizer, rows: Rows, pmids: Pmids, articles: pa.Table, chosen: Lists | None = None
+) -> tuple[Lists, Iterator[RowGroup]]:
+    """Put rows into their lists and encode them: all of them, or those at the positions `chosen`.
+
+    Returns the rows per list (nlist,), and the rows in (list, pmid) order. Memory beside what is handed in: the codes,
+    32 bytes a row, and the articles of one group; of its vectors, one block. The articles are to be in one chunk: of
+    several, Arrow makes one for every group anew.
+    """
+    chosen = np.arange(len(rows)) if chosen is None else chosen
+    lists = np.empty(len(chosen), np.int64)
+    codes = np.empty((len(chosen), quantizer.code_size), np.uint8)
+    for start in range(0, len(chosen), BLOCK):
+        block = slice(start, start + BLOCK)
+        rotated = quantizer.rotate(widened(rows[chosen[block]]))
+        lists[block] = quantizer.assign(rotated)
+        codes[block] = quantizer.encode(rotated, lists[block])
+    order = np.lexsort((pmids[chosen], lists))
+    sizes = np.bincount(lists, minlength=quantizer.nlist)
+    return sizes, _ordered_groups(codes, rows, pmids, articles, chosen, order, sizes)
+
+
+def _ordered_groups(
+    codes: Codes, rows: Rows, pmids: Pmids, articles: pa.Table, chosen: Lists, order: Lists, sizes: Lists
+) -> Iterator[RowGroup]:
+    ends = np.concatenate([[0], np.cumsum(sizes)])
+    for first, last in _runs(sizes):
+        part = order[ends[first] : ends[last]]
+        place = chosen[part]
+        blocks = (rows[place[start : start + BLOCK]] for start in range(0, len(place), BLOCK))
+        yield RowGroup(codes[part], blocks, pmids[place], articles.take(pa.array(place)), sizes[first:last])
+
+
+def merged_sizes(segments: Sequence[OpenSegment]) -> Lists:
+    """Return the live rows per list (nlist,) of a merge."""
+    return np.sum([_live_sizes(s) for s in segments], axis=0)
+
+
+def merged_groups(segments: Sequence[OpenSegment]) -> Iterator[RowGroup]:
+    """Merge the live rows of segments list by list; inside a list rows are in order of PMID.
+
+    Memory: one group of `GROUP_ROWS` rows, whatever the sizes of the segments.
+    """
+    sizes = np.stack([s.sizes for s in segments])  # (segments, nlist)
+    starts = np.concatenate([np.zeros((len(segments), 1), np.int64), np.cumsum(sizes, axis=1)], axis=1)
+    for first, last in _runs(sizes.sum(axis=0)):
+        parts = [
+            _live_part(segment, first, size[first:last], slice(start[first], start[last]))
+            for segment, size, start in zip(segments, sizes, starts, strict=True)
+        ]
+        lists, codes, pmids = (np.concatenate([part[i] for part in parts]) for i in range(3))
+        order = np.lexsort((pmids, lists))
+        yield RowGroup(
+            codes[order],
+            [_in_order([part.rows for part in parts], order)],
+            pmids[order],
+            pa.concat_tables([part.articles for part in parts]).take(pa.array(order)),
+            np.bincount(lists - first, minlength=last - first),
+        )
+
+
+class _Part(NamedTuple):
+    """The live rows of some lists of one segment."""
+
+    lists: Lists
+    codes: Codes
+    pmids: Pmids
+    rows: Rows
+    articles: pa.Table
+
+
+def _live_part(segment: OpenSegment, first: int, sizes: Lists, rows: slice) -> _Part:
+    [live] = np.nonzero(segment.live[rows])
+    lists = np.repeat(np.arange(first, first + len(sizes)), sizes)
+    vectors, articles = segment.rows[rows], segment.articles.slice(rows.start, rows.stop - rows.start)
+    if len(live) < len(lists):
+        vectors, articles = vectors[live], articles.take(pa.array(live))
+    codes, pmids = segment.codes(first, first + len(sizes)), segment.pmids[rows]
+    return _Part(lists[live], codes[live], pmids[live], vectors, articles)
+
+
+def _in_order(parts: Sequence[Rows], order: Lists) -> Rows:
+    """Return np.concatenate(parts)[order] with one copy."""
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    rows = np.empty((len(order), parts[0].shape[1]), np.float16)
+    for part, into in zip(parts, np.split(place, np.cumsum([len(part) for part in parts])[:-1]), strict=True):
+        rows[into] = part
+    return rows
+
+
+def _live_sizes(segment: OpenSegment) -> Lists:
+    sizes = segment.sizes
+    lists = np.repeat(np.arange(len(sizes)), sizes)
+    return np.bincount(lists[segment.live], minlength=len(sizes))
+
+
+def _runs(sizes: Lists) -> Iterator[tuple[int, int]]:
+    """Yield ranges of lists [first, last) of at most `GROUP_ROWS` rows, or of one longer list."""
+    first, rows = 0, 0
+    for number, size in enumerate(sizes.tolist()):
+        if rows and rows + size > GROUP_ROWS:
+            yield first, number
+            first, rows = number, 0
+        rows += size
+    yield first, len(sizes)

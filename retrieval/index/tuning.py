@@ -1,0 +1,50 @@
+"""Finding by measurement how widely an index must be searched to reach a recall."""
+
+from bisect import bisect_left
+from collections.abc import Callable
+from typing import NamedTuple
+
+from retrieval.index.size_rules import nprobe_for
+from schemas.errors import StoreError
+
+WIDER = 16
+"""Times the lists of the rule that are tried at most: 4,096 of 65,536, and all of 256."""
+MORE_CANDIDATES = (1, 2, 4, 8)
+
+
+class SearchRules(NamedTuple):
+    """How many lists a query scans, and how many rows are scored exactly."""
+
+    nprobe: int
+    candidates: int
+
+
+def nprobes(nlist: int) -> list[int]:
+    """Return the numbers of lists that are tried: 1, 2, 3, 4, 6, 8, 12, 16, … up to `WIDER` times the rule's."""
+    last = min(nlist, WIDER * nprobe_for(nlist))
+    steps = {size for power in range(last.bit_length()) for size in (2**power, 3 * 2**power // 2)}
+    return sorted({*(size for size in steps if size < last), last})
+
+
+def cheapest_rules(
+    target: float, nlist: int, candidates: int, recall_of: Callable[[SearchRules], float]
+) -> SearchRules:
+    """Return the fewest lists whose recall reaches `target`, with more candidates only where no number of lists does.
+
+    Recall is taken to grow with the lists, so a handful of measurements is enough.
+
+    Raises:
+        StoreError: nothing that is tried reaches the target.
+    """
+    ladder, best, reached = nprobes(nlist), SearchRules(0, 0), -1.0
+    for factor in MORE_CANDIDATES:
+        wide = SearchRules(ladder[-1], factor * candidates)
+        if (found := recall_of(wide)) >= target:
+            enough = bisect_left(ladder[:-1], True, key=lambda n: recall_of(wide._replace(nprobe=n)) >= target)
+            return wide._replace(nprobe=ladder[enough])
+        if found > reached:
+            best, reached = wide, found
+    raise StoreError(
+        f"recall@10 {target} is out of reach: the best is {reached:.4f}, with nprobe {best.nprobe} and "
+        f"{best.candidates} candidates; lower index.target_recall, or give an index.type of more bits"
+    )

@@ -1,0 +1,85 @@
+"""Lineages: to which baseline source files belong, and which of them make the next snapshot."""
+
+from collections.abc import Iterable, Sequence
+
+from retrieval.ingest.ncbi import check_baseline
+from retrieval.ingest.sources import source_order
+from schemas.errors import InputError, StoreError
+from schemas.snapshot import Lineage, SnapshotCounts, SnapshotInfo
+
+
+def next_lineage(previous: SnapshotInfo | None, baseline: Sequence[str] | None, names: Iterable[str]) -> Lineage:
+    """Return the lineage that source files continue or begin.
+
+    previous: the newest snapshot. baseline: the source names of a whole baseline, if one is given: then these alone
+    begin a lineage, unless they are that of `previous`. names: those of all files given.
+
+    Raises:
+        InputError: the baseline is not whole or an older one, or files that must not be mixed would be.
+    """
+    if baseline is not None:
+        return _begin(previous, baseline)
+    if previous is None:
+        return Lineage(number=0)
+    _check_continues(previous, names)
+    return previous.lineage
+
+
+def parts_of(previous: SnapshotInfo | None, lineage: Lineage, names: Iterable[str]) -> list[str]:
+    """Return the names of the article parts of the next snapshot, in file order."""
+    known = [part.name for part in previous.parts] if previous and previous.lineage == lineage else []
+    return sorted({*known, *names}, key=source_order)
+
+
+def check_vanished(previous: SnapshotInfo | None, lineage: Lineage, most: float, counts: SnapshotCounts) -> None:
+    """Refuse a lineage that lacks more than the share `most` of the previous one's articles.
+
+    Raises:
+        StoreError: it does.
+    """
+    if previous is None or previous.lineage == lineage:
+        return
+    share = counts.deleted / max(previous.counts.alive, 1)
+    if share > most:
+        setting = f"--set ingest.max_vanished={share + 0.001:.3f}"
+        raise StoreError(
+            f"the new baseline lacks {counts.deleted:,} of {previous.counts.alive:,} articles ({share:.1%}), allowed "
+            f"are {most:.1%}; if that is right, run again with {setting}"
+        )
+
+
+def _begin(previous: SnapshotInfo | None, baseline: Sequence[str]) -> Lineage:
+    names = tuple(sorted(baseline, key=source_order))
+    if any(_is_pubmed(name) for name in names):
+        check_baseline(names)
+    if previous is None:
+        return Lineage(number=0, baseline=names)
+    if previous.lineage.baseline == names:
+        return previous.lineage
+    if source_order(names[0]) < source_order(previous.parts[0].name):
+        raise InputError(
+            f"the baseline that begins with {names[0]} is older than what is in use, from {previous.parts[0].name}; "
+            "go back with pubray rollback, or use another store"
+        )
+    return Lineage(number=previous.lineage.number + 1, baseline=names)
+
+
+def _check_continues(previous: SnapshotInfo, names: Iterable[str]) -> None:
+    """Refuse what would turn a baseline into updates of another: what it lacks would never be deleted."""
+    known = {part.name for part in previous.parts}
+    year = max((source_order(name)[1] for name in known if _is_pubmed(name)), default=None)
+    for name in sorted(set(names) - known, key=source_order):
+        _, its_year, number, _ = source_order(name)
+        if year is not None and _is_pubmed(name) and its_year > year and number == 1:
+            raise InputError(
+                f"{name} begins a new year's baseline, the store is at {max(known, key=source_order)}; "
+                "ingest its folder with --baseline, or leave it out"
+            )
+        if previous.lineage.baseline and source_order(name) < source_order(previous.lineage.baseline[-1]):
+            raise InputError(
+                f"{name} comes before the end of the baseline, {previous.lineage.baseline[-1]}; leave it out"
+            )
+
+
+def _is_pubmed(name: str) -> bool:
+    return source_order(name)[0] == 0

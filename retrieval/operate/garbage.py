@@ -1,0 +1,124 @@
+"""What of a store may be removed: names in, names out; nothing is touched here."""
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from retrieval.articles.parts import row_ranges
+from schemas.layout import Kind
+from schemas.manifest import Current, IndexVersion
+from schemas.snapshot import SnapshotInfo
+
+ORDER: tuple[Kind, ...] = (
+    # First what no version needs to be opened: the manifests still say whose vectors these are.
+    "vectors",
+    "versions",
+    # Now no manifest names them. A record goes before its quantizer: a build believes what it finds.
+    "quantizer records",
+    "quantizers",
+    "segments",
+    "tombstones",
+    "truths",
+    # The snapshots still say which parts were in use once.
+    "articles",
+    "snapshots",
+    "worker shards",
+    "temporary",
+)
+"""In which kinds are removed, so that one that is stopped midway leaves versions whole and nothing that stays for ever.
+"""
+
+
+class Entry(NamedTuple):
+    """A file or folder of the store that is written once."""
+
+    kind: Kind
+    name: str
+    """As manifests name it; of a vector part `<fingerprint>/<selection>/<part>`."""
+    path: str
+    bytes: int
+    age: float
+    """Seconds since any of it was written; of a version since it was made, if that is less."""
+
+
+class Contents(NamedTuple):
+    """What a store holds, and what its documents say."""
+
+    entries: Sequence[Entry]
+    current: Current | None
+    versions: Sequence[IndexVersion]
+    snapshots: Mapping[str, SnapshotInfo]
+    """By id, the newest last."""
+    quantizers: Mapping[str, str]
+    """Which quantizer a record names."""
+
+
+Names = dict[Kind, set[str]]
+
+
+def garbage(contents: Contents, *, keep: int, grace: float) -> list[Entry]:
+    """Return what no kept version names and is `grace` seconds old, in the order in which it is to be removed.
+
+    Kept are CURRENT, the `keep` versions served before it, and those younger than `grace`. Where there is no CURRENT
+    all versions are kept. Kept without a version are the newest snapshot, article parts that are in no snapshot yet,
+    and vectors of an article space of which there is no version yet.
+    """
+    kept = kept_names(contents, keep=keep, grace=grace)
+    doomed = (e for e in contents.entries if e.age >= grace and e.name not in kept.get(e.kind, ()))
+    return sorted(doomed, key=lambda e: (ORDER.index(e.kind), e.path))
+
+
+def kept_names(contents: Contents, *, keep: int, grace: float) -> Names:
+    """Return what versions that are kept need, and what waits for its version, by kind."""
+    young = {(e.kind, e.name) for e in contents.entries if e.age < grace}
+    served = served_versions(contents.current, [v.id for v in contents.versions], keep)
+    versions = [v for v in contents.versions if v.id in served or ("versions", v.id) in young]
+    snapshots = {v.snapshot for v in versions} | {name for kind, name in young if kind == "snapshots"}
+    snapshots |= set(list(contents.snapshots)[-1:])
+    quantizers = {v.quantizer for v in versions}
+    quantizers |= {of for record, of in contents.quantizers.items() if ("quantizer records", record) in young}
+    return {
+        "vectors": set(_vectors(contents, versions, snapshots)),
+        "versions": {v.id for v in versions},
+        "quantizer records": {record for record, name in contents.quantizers.items() if name in quantizers},
+        "quantizers": quantizers,
+        "segments": {s.id for v in versions for s in v.segments},
+        "tombstones": {t.sha256 for v in versions for t in v.tombstones.values()},
+        "truths": {v.checks.truth for v in versions},
+        "articles": _articles(contents, snapshots),
+        "snapshots": snapshots,
+    }
+
+
+def served_versions(current: Current | None, present: Iterable[str], keep: int) -> set[str]:
+    """Return which of the versions `present` are CURRENT or one of the `keep` served before it; all without CURRENT."""
+    if current is None:
+        return set(present)
+    there = set(present)
+    before = [v for v in dict.fromkeys(reversed(current.history)) if v != current.version and v in there]
+    return {current.version, *before[:keep]}
+
+
+def _articles(contents: Contents, snapshots: set[str]) -> set[str]:
+    """Return the article parts that are in one of the snapshots, or in none that there is."""
+    used = {ref.name for name, info in contents.snapshots.items() if name in snapshots for ref in info.parts}
+    ever = {ref.name for info in contents.snapshots.values() for ref in info.parts}
+    return used | ({e.name for e in contents.entries if e.kind == "articles"} - ever)
+
+
+def _vectors(contents: Contents, versions: Sequence[IndexVersion], snapshots: set[str]) -> Iterator[str]:
+    """Yield the vector parts of the versions' article spaces and the snapshots, whatever their number of rows.
+
+    All are kept of a space that no version names at all: they are what is dear, and wait for `index`.
+    """
+    kept = {f"{v.fingerprint}/{v.selection}" for v in versions}
+    known = {f"{v.fingerprint}/{v.selection}" for v in contents.versions}
+    infos = [info for name, info in contents.snapshots.items() if name in snapshots]
+    histories = {(r.source, r.history) for info in infos for r in row_ranges(info.parts, sys.maxsize)}
+    for entry in contents.entries:
+        if entry.kind != "vectors":
+            continue
+        space, _, part = entry.name.rpartition("/")
+        pieces = part.rsplit("-", 3)  # source, start, stop, history
+        if space not in known or (space in kept and (pieces[0], pieces[-1]) in histories):
+            yield entry.name

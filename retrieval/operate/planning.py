@@ -1,0 +1,239 @@
+"""What an index of many articles takes: memory, disk, hours. Arithmetic from shapes, layouts and `schemas.figures`.
+
+Memory is that of the processes, all of a stage's at once, and of what must stay mapped; sizes are bytes, times seconds
+until they are put into a `Stage`.
+"""
+
+from typing import NamedTuple
+
+import faiss
+
+from retrieval.articles.snapshot import CLASS_ROWS
+from retrieval.embed.flops import forward_flops
+from retrieval.index.size_rules import nlist_for, sample_for
+from schemas.config import Config
+from schemas.figures import EncoderFigures, Figures, Gpu
+
+HOUR = 3600.0
+ROW_NUMBER = 8
+"""Bytes of an id in a list; as many are in each file of PMIDs or hashes, and half as many in that of their order."""
+KEYS = 16
+"""Bytes per row of a vector part: PMID and hash."""
+MERGE_MEMORY = 500e6
+"""What a merge holds beside which rows are live: a group of rows, a range of PMIDs, the facets that it inverts."""
+TRAINING_CENTROID = 20
+"""Bytes per number of a centroid that k-means holds beside the sample: sums, and copies to multiply with."""
+CLASS_KEY = 100
+"""Bytes per row of a class, where PMIDs are checked or snapshots compared."""
+
+
+class Scale(NamedTuple):
+    """How much there is to do, and with what."""
+
+    articles: int
+    nightly: int
+    """Records of a night's files."""
+    cores: int
+    gpus: int
+    gpu: Gpu
+
+
+class Stage(NamedTuple):
+    """What one stage takes; sizes in bytes."""
+
+    name: str
+    worker_memory: float
+    """Of its largest process."""
+    memory: float
+    disk: float
+    """What it leaves in the store."""
+    temporary: float
+    """What may be deleted after it."""
+    core_hours: float
+    gpu_hours: float
+    hours: float
+    """From begin to end on the given machines."""
+
+
+class Step(NamedTuple):
+    """A part of a stage."""
+
+    core_seconds: float
+    width: int = 1
+    """Cores that it can use."""
+
+    @property
+    def seconds(self) -> float:
+        """From begin to end."""
+        return self.core_seconds / self.width
+
+
+class Planner:
+    """Plans the stages of one encoder, configuration and scale."""
+
+    def __init__(self, config: Config, encoder: EncoderFigures, scale: Scale, figures: Figures) -> None:
+        self.config, self.encoder, self.scale, self.figures = config, encoder, scale, figures
+        self.dimension = config.encoder.dimension
+        self.nlist = config.index.nlist or nlist_for(scale.articles)
+
+    def stages(self) -> list[Stage]:
+        """Return all, in the order of a first run, a night and a day of serving."""
+        return [self.ingest(), self.embed(), self.index(), self.night(), self.serve()]
+
+    def ingest(self) -> Stage:
+        """Plan source files → article parts → snapshot, of a baseline and its updates. The network may be slower."""
+        f, scale = self.figures, self.scale
+        records = scale.articles * f.records_per_article.value
+        parse = Step(records / f.ingest.value, scale.cores)
+        snapshot = Step(scale.articles / f.first_snapshot.value)
+        download = records * f.source_bytes.value / f.download.value
+        parsers = scale.cores * f.ingest_memory.value
+        return Stage(
+            "ingest",
+            max(f.ingest_memory.value, self._snapshot_memory()),
+            max(parsers, self._snapshot_memory()),
+            records * f.part_bytes.value + scale.articles * f.snapshot_bytes.value,
+            records * f.source_bytes.value,
+            (parse.core_seconds + snapshot.core_seconds) / HOUR,
+            0,
+            (max(download, parse.seconds) + snapshot.seconds) / HOUR,
+        )
+
+    def embed(self) -> Stage:
+        """Plan articles → vector parts."""
+        cpu, gpu_seconds = self._encoding(self.scale.articles)
+        workers = self.scale.gpus or self.config.embed.actors
+        return Stage(
+            "embed",
+            self._engine_memory(),
+            workers * (self._engine_memory() + 2 * self.figures.process_memory.value),
+            self.scale.articles * self._vector_bytes(),
+            0,
+            cpu.core_seconds / HOUR,
+            gpu_seconds / HOUR,
+            max(cpu.seconds, gpu_seconds / max(1, self.scale.gpus)) / HOUR,
+        )
+
+    def index(self) -> Stage:
+        """Plan vector parts → quantizer → worker shards → segments → checks. Both of the last lie on disk at once."""
+        rows, rules = self.scale.articles, self.config.index
+        shards = min(self.scale.cores, rules.num_shards)
+        sample = min(rules.sample or sample_for(self.nlist), rows)
+        train = self.figures.rounds.value * self._assign_flops(sample) / self.figures.products.value
+        steps = [Step(train, self.scale.cores), *self._build(rows, self.scale.cores, shards), *self._checks(rows)]
+        workers = min(self.scale.cores, -(-rows // rules.rows_per_worker))
+        training = self._process() + 2 * self.dimension * sample + TRAINING_CENTROID * self.nlist * self.dimension
+        building, merging = self._build_memory(rows), self._process() + MERGE_MEMORY + rows / rules.num_shards
+        return Stage(
+            "index --full",
+            max(training, building, merging, self._check_memory()),
+            max(training, workers * building, shards * merging, self._check_memory()),
+            rows * self.row_bytes() + self._quantizer_bytes(),
+            rows * self.row_bytes(),
+            sum(step.core_seconds for step in steps) / HOUR,
+            0,
+            sum(step.seconds for step in steps) / HOUR,
+        )
+
+    def night(self) -> Stage:
+        """Plan one night: new files to a version with one more delta, not compacted."""
+        f, scale = self.figures, self.scale
+        rows, encoded = round(scale.nightly * f.night_rows.value), scale.nightly * f.night_encoded.value
+        cpu, gpu_seconds = self._encoding(encoded)
+        steps = [
+            Step(scale.nightly / f.ingest.value, scale.cores),
+            Step(scale.articles / f.next_snapshot.value + scale.articles / f.compare.value),
+            *self._build(rows, self.config.index.min_workers, 1),
+            *self._checks(rows),
+        ]
+        embed = max(cpu.seconds, gpu_seconds / max(1, scale.gpus))
+        largest = [self._snapshot_memory(), self._engine_memory(), self._build_memory(rows), self._check_memory()]
+        parts = scale.nightly * f.part_bytes.value + scale.articles * f.snapshot_bytes.value
+        return Stage(
+            "night",
+            max(largest),
+            max(*largest, scale.cores * f.ingest_memory.value),
+            parts + rows * (self._vector_bytes() + self.row_bytes()),
+            scale.nightly * f.source_bytes.value + rows * self.row_bytes(),
+            (cpu.core_seconds + sum(step.core_seconds for step in steps)) / HOUR,
+            gpu_seconds / HOUR,
+            (embed + sum(step.seconds for step in steps)) / HOUR,
+        )
+
+    def serve(self) -> Stage:
+        """Plan a day of service: one replica each; the lists in memory, rows and articles on disk."""
+        serve, f = self.config.serve, self.figures
+        lists = self.scale.articles * (self.code_bytes() + ROW_NUMBER)
+        searcher = self._process() + self.scale.articles + lists
+        models = 2 if self.config.rerank.kind == "cross-encoder" else 1
+        gpus = serve.encoder.num_gpus + serve.reranker.num_gpus if self.scale.gpus else 0.0
+        return Stage(
+            "serve, a day",
+            max(searcher, self._engine_memory()),
+            searcher + models * self._engine_memory() + f.process_memory.value,
+            0,
+            0,
+            24 * f.serve_cores.value,
+            24 * gpus,
+            24,
+        )
+
+    def code_bytes(self) -> int:
+        """Return the bytes of a code."""
+        factory = self.config.index.type.format(dimension=self.dimension, nlist=1)
+        return int(faiss.extract_index_ivf(faiss.index_factory(self.dimension, factory)).code_size)
+
+    def row_bytes(self) -> float:
+        """Return the bytes of an article in all files of a segment."""
+        keys = ROW_NUMBER + 3 * 3 * ROW_NUMBER // 2  # of PMIDs, titles and DOIs
+        measured = self.figures.articles_bytes.value + self.figures.facets_bytes.value
+        return 2 * self.dimension + self.code_bytes() + keys + measured
+
+    def _encoding(self, articles: float) -> tuple[Step, float]:
+        """Return the work of the cores, and the seconds of one GPU, on some articles."""
+        tokens = self.encoder.tokens.value
+        flops = articles * forward_flops(self.encoder.shape, [round(tokens)])
+        tokenising = articles * tokens / self.figures.tokenising.value
+        if self.scale.gpus:
+            speed = self.scale.gpu.flops.value * self.figures.gpu_use.value
+            return Step(tokenising, self.scale.cores), flops / speed
+        return Step(tokenising + flops / self.figures.core_encoding.value, self.scale.cores), 0.0
+
+    def _build(self, rows: int, workers: int, shards: int) -> list[Step]:
+        """Return the steps from vectors to segments: each row goes to its list, and is copied twice."""
+        copy = rows * self.row_bytes() / self.figures.copying.value
+        assign = self._assign_flops(rows) / self.figures.products.value
+        return [Step(assign + copy, min(workers, self.scale.cores)), Step(copy, shards)]
+
+    def _checks(self, new: int) -> list[Step]:
+        """Return the two checks of a version: all PMIDs are read, and of the rows the new ones."""
+        f = self.figures
+        return [Step(self.scale.articles / f.compare.value), Step(new * 2 * self.dimension / f.exact_search.value)]
+
+    def _assign_flops(self, rows: float) -> float:
+        return 2 * rows * self.dimension * (self.nlist + self.dimension)
+
+    def _quantizer_bytes(self) -> float:
+        return 4 * self.dimension * (self.nlist + self.dimension)
+
+    def _vector_bytes(self) -> float:
+        return 2 * self.dimension + KEYS
+
+    def _process(self) -> float:
+        """Return the memory of a process that holds the quantizer: as FAISS has it, and laid out for products."""
+        return self.figures.process_memory.value + 2 * self._quantizer_bytes()
+
+    def _build_memory(self, rows: int) -> float:
+        held = min(rows, self.config.index.rows_per_worker)
+        return self._process() + held * (3 * self.dimension + self.figures.worker_memory.value)
+
+    def _snapshot_memory(self) -> float:
+        rows, f = self.scale.articles, self.figures
+        return f.process_memory.value + f.snapshot_memory.value * min(rows, CLASS_ROWS) + rows
+
+    def _check_memory(self) -> float:
+        rows = self.scale.articles
+        return self._process() + CLASS_KEY * min(rows, CLASS_ROWS) + rows
+
+    def _engine_memory(self) -> float:
+        return self.figures.engine_memory.value + 4 * self.encoder.parameters

@@ -1,0 +1,228 @@
+"""Facets of a segment: which rows have which language, journal, publication type, MeSH heading, year.
+
+    years.i16       int16 (rows,); NO_YEAR where an article has none
+    terms.arrow     Arrow IPC (field, term, begin, end), sorted: the rows of a term are postings[begin:end]
+    postings.u32    uint32: rows of one concept after the other, ascending
+
+A concept has one list of rows and all its names: a MeSH heading its UI and its descriptor, a journal its NLM id, title
+and abbreviation. A name that NLM has given to several concepts, or a UI that was renamed, has several lines in the
+terms. Names are kept as `fold` leaves them.
+"""
+
+import difflib
+import mmap
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from retrieval.files.storage import map_file
+from schemas.layout import POSTINGS, TERMS, YEARS
+
+RowNumbers = NDArray[np.uint32]
+
+NO_YEAR = np.iinfo(np.int16).min
+
+FACET_COLUMNS = (
+    "year",
+    "languages",
+    "nlm_id",
+    "journal",
+    "journal_abbreviation",
+    "publication_types",
+    "mesh",
+    "abstract",
+    "retracted",
+)
+"""What is read of an article."""
+
+TERMS_SCHEMA = pa.schema(
+    [
+        pa.field("field", pa.string(), nullable=False),
+        pa.field("term", pa.string(), nullable=False),
+        pa.field("begin", pa.uint64(), nullable=False),
+        pa.field("end", pa.uint64(), nullable=False),
+    ]
+)
+
+BATCH_ROWS = 65_536
+"""Articles whose terms are looked up at once."""
+BLOCK_PAIRS = 1 << 23
+"""Pairs that the inversion sorts at once, in 8 bytes each."""
+SLICE_PAIRS = 1 << 16
+"""Pairs that it then writes at once, at worst each to a page of its own."""
+_PAIRS = "pairs.u64"
+
+
+def fold(name: str) -> str:
+    """Return a name as it is matched: whatever its case, periods and spaces ("N. Engl. J. Med." is "n engl j med")."""
+    return " ".join(name.casefold().replace(".", " ").split())
+
+
+class FacetWriter:
+    """Writes the facets of a segment while its rows are written.
+
+    Memory: 0.4 kB a concept, of which PubMed has some 100 thousand; `finish` takes 370 MB with 200 thousand, however
+    many rows there are. Disk, until `finish`: 8 bytes a pair of concept and row, of which an article has 11 to 16.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Begin in a folder that has none."""
+        self._folder, self._rows = folder, 0
+        self._concepts: dict[tuple[str, tuple[str, ...]], int] = {}  # field and names -> number
+        self._counts = np.empty(0, np.int64)  # rows of each
+        for name in (YEARS, _PAIRS):
+            (folder / name).touch()
+
+    def add(self, articles: pa.Table) -> None:
+        """Add the next rows; of the table `FACET_COLUMNS` are read."""
+        for batch in articles.select(FACET_COLUMNS).to_batches(max_chunksize=BATCH_ROWS):
+            found = []
+            for field, rows, names in _entries(batch):
+                concepts = self._numbers(field, names)
+                named = concepts >= 0
+                found.append((concepts[named].astype(np.uint64) << 32) | (self._rows + rows[named]).astype(np.uint64))
+            pairs = _distinct(np.concatenate(found))
+            counts = np.bincount((pairs >> 32).astype(np.int64), minlength=len(self._concepts))
+            counts[: len(self._counts)] += self._counts
+            self._counts = counts
+            self._rows += len(batch)
+            _append(self._folder / _PAIRS, pairs)
+            _append(self._folder / YEARS, batch["year"].fill_null(NO_YEAR).to_numpy().astype(np.int16))
+
+    def finish(self) -> None:
+        """Write terms and postings. They depend on the rows alone, not on how they were split into tables."""
+        concepts = list(self._concepts)
+        order = sorted(range(len(concepts)), key=concepts.__getitem__)
+        ends = np.cumsum(self._counts[order])
+        begins = ends - self._counts[order]
+        lines = [
+            (concepts[number][0], name, begin, end)
+            for number, begin, end in zip(order, begins.tolist(), ends.tolist(), strict=True)
+            for name in concepts[number][1]
+        ]
+        _write_terms(self._folder / TERMS, sorted(lines))
+        first = np.empty(len(concepts), np.int64)
+        first[order] = begins
+        _invert(self._folder / _PAIRS, self._folder / POSTINGS, first)
+        (self._folder / _PAIRS).unlink()
+
+    def _numbers(self, field: str, names: Sequence[pa.Array]) -> NDArray[np.int64]:
+        """Return the concept of each entry, given its names by kind; -1 where it has none."""
+        encoded = [column.dictionary_encode(null_encoding="encode") for column in names]
+        shape = [max(1, len(column.dictionary)) for column in encoded]
+        codes = np.ravel_multi_index([column.indices.to_numpy() for column in encoded], shape)
+        distinct = pa.array(codes).dictionary_encode()
+        places = np.unravel_index(distinct.dictionary.to_numpy(), shape)
+        texts = [c.dictionary.take(pa.array(place)).to_pylist() for c, place in zip(encoded, places, strict=True)]
+        numbers = [self._number(field, entry) for entry in zip(*texts, strict=True)]
+        return np.array(numbers, np.int64)[distinct.indices.to_numpy()]
+
+    def _number(self, field: str, names: Iterable[str | None]) -> int:
+        folded = tuple(sorted({fold(name) for name in names if name} - {""}))
+        return self._concepts.setdefault((field, folded), len(self._concepts)) if folded else -1
+
+
+def _entries(batch: pa.RecordBatch) -> list[tuple[str, NDArray[np.int64], list[pa.Array]]]:
+    """Return for each field the rows (n,) of its entries, and the names (n,) of each kind."""
+    rows = np.arange(len(batch))
+    types, mesh = (pc.list_flatten(batch[column]) for column in ("publication_types", "mesh"))
+    return [
+        ("language", _rows_of_items(batch["languages"]), [pc.list_flatten(batch["languages"])]),
+        ("journal", rows, [batch[column] for column in ("nlm_id", "journal", "journal_abbreviation")]),
+        ("type", _rows_of_items(batch["publication_types"]), [pc.struct_field(types, name) for name in ("ui", "name")]),
+        ("mesh", _rows_of_items(batch["mesh"]), [pc.struct_field(mesh, name) for name in ("ui", "descriptor")]),
+        ("abstract", rows, [_yes_or_no(pc.not_equal(batch["abstract"], ""))]),
+        ("retracted", rows, [_yes_or_no(batch["retracted"])]),
+    ]
+
+
+def _rows_of_items(lists: pa.ListArray) -> NDArray[np.int64]:
+    return pc.list_parent_indices(lists).to_numpy()
+
+
+def _yes_or_no(flags: pa.BooleanArray) -> pa.StringArray:
+    return pc.if_else(flags, "yes", "no")
+
+
+def _distinct(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Sort, and return each value once, several times as fast as np.unique (NumPy 2.4)."""
+    values.sort()
+    differs = np.ones(len(values), bool)
+    np.not_equal(values[1:], values[:-1], out=differs[1:])
+    return values[differs]
+
+
+def _append(path: Path, values: NDArray[np.generic]) -> None:
+    with path.open("ab") as file:
+        file.write(values.tobytes())
+
+
+def _write_terms(path: Path, lines: Sequence[tuple[str, str, int, int]]) -> None:
+    columns = list(zip(*lines, strict=True)) or [()] * len(TERMS_SCHEMA)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, TERMS_SCHEMA, strict=True)]
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, TERMS_SCHEMA) as writer:
+        writer.write_batch(pa.record_batch(arrays, schema=TERMS_SCHEMA))
+
+
+def _invert(pairs: Path, postings: Path, first: NDArray[np.int64]) -> None:
+    """Put the row of each pair into the place of its concept, whose rows begin at `first`: a counting sort."""
+    free = first.copy()
+    with pairs.open("rb") as source, postings.open("w+b") as target:
+        if not (total := pairs.stat().st_size // 8):
+            return
+        target.truncate(total * 4)
+        with mmap.mmap(target.fileno(), total * 4) as mapped:
+            while len(block := np.fromfile(source, np.uint64, BLOCK_PAIRS)):
+                block.sort()
+                for start in range(0, len(block), SLICE_PAIRS):
+                    _place(block[start : start + SLICE_PAIRS], np.frombuffer(mapped, np.uint32), free)
+                    mapped.madvise(mmap.MADV_DONTNEED)  # the file keeps the pages; this process need not
+
+
+def _place(pairs: NDArray[np.uint64], postings: RowNumbers, free: NDArray[np.int64]) -> None:
+    """Put the rows of sorted pairs where their concepts have `free` places, and count these up."""
+    concepts = (pairs >> 32).astype(np.int64)
+    starts = np.flatnonzero(np.diff(concepts, prepend=-1))
+    sizes, present = np.diff(starts, append=len(pairs)), concepts[starts]
+    postings[np.arange(len(pairs)) + np.repeat(free[present] - starts, sizes)] = pairs.astype(np.uint32)  # lower half
+    free[present] += sizes
+
+
+class Facets:
+    """The mapped facets of a segment."""
+
+    def __init__(self, folder: Path, rows: int) -> None:
+        """Map the three files, which are whole (see `check_file`), in a millisecond."""
+        self.rows = rows
+        self.years: NDArray[np.int16] = map_file(folder / YEARS, np.int16)
+        self._postings = map_file(folder / POSTINGS, np.uint32)
+        self._lines = pa.ipc.open_file(pa.memory_map(str(folder / TERMS))).get_batch(0)
+
+    def rows_of(self, field: str, term: str) -> RowNumbers:
+        """Return the rows of a term, ascending and each once; none if it is not known."""
+        first, last = self._find(field, fold(term)), self._find(field, fold(term) + "\0")
+        lines = self._lines.slice(first, last - first).select(["begin", "end"])
+        found = [self._postings[line["begin"] : line["end"]] for line in lines.to_pylist()]
+        return found[0] if len(found) == 1 else np.unique(np.concatenate([np.empty(0, np.uint32), *found]))
+
+    def terms(self, field: str) -> list[str]:
+        """Return the names of a field as they are kept, sorted."""
+        first, last = self._find(field, ""), self._find(field + "\0", "")
+        return list(dict.fromkeys(self._lines["term"].slice(first, last - first).to_pylist()))
+
+    def _find(self, field: str, term: str) -> int:
+        """Return the first line that is not before (field, term)."""
+        fields, terms = self._lines["field"], self._lines["term"]
+        return bisect_left(range(len(fields)), (field, term), key=lambda i: (fields[i].as_py(), terms[i].as_py()))
+
+
+def near_terms(term: str, known: Iterable[str]) -> list[str]:
+    """Return up to 3 of the known names that a term may stand for: those that hold it, then those spelt alike."""
+    folded, known = fold(term), list(known)
+    holding = sorted((name for name in known if folded in name), key=len) if folded else []
+    return list(dict.fromkeys([*holding[:3], *difflib.get_close_matches(folded, known, 3)]))[:3]

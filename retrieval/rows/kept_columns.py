@@ -1,0 +1,64 @@
+"""What a segment keeps of an article: most fields of its article part, and the names of its authors."""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from retrieval.articles.parts import read_range
+from schemas.article import ARTICLE_SCHEMA
+
+KEPT_COLUMNS = (
+    "pmid",
+    "doc_id",
+    "version",
+    "title",
+    "abstract",
+    "journal",
+    "journal_abbreviation",
+    "nlm_id",
+    "publication_date",
+    "year",
+    "publication_types",
+    "mesh",
+    "languages",
+    "doi",
+    "retracted",
+    "text_hash",
+    "record_hash",
+)
+RECORD_SCHEMA = pa.schema(
+    [
+        *(ARTICLE_SCHEMA.field(name) for name in KEPT_COLUMNS),
+        # Persons as NLM cites them, groups by their names: no affiliations, which are most of an author.
+        pa.field("authors", pa.list_(pa.string()), nullable=False),
+    ]
+)
+"""One row of a segment."""
+
+NAME_PARTS = ("last_name", "initials", "suffix", "collective_name")
+"""What is read of an author."""
+
+
+def read_records(path: str, start: int, stop: int) -> pa.Table:
+    """Read the rows [start, stop) of an article part as a segment keeps them.
+
+    Raises:
+        IntegrityError: the file is truncated, or a page of it flipped.
+    """
+    return records(read_range(path, start, stop, [*KEPT_COLUMNS, *(f"authors.list.element.{p}" for p in NAME_PARTS)]))
+
+
+def records(articles: pa.Table) -> pa.Table:
+    """Return articles as a segment keeps them; of the authors `NAME_PARTS` are read."""
+    names = author_names(articles["authors"].combine_chunks())
+    return articles.select(KEPT_COLUMNS).append_column(RECORD_SCHEMA.field("authors"), names)
+
+
+def author_names(authors: pa.ListArray) -> pa.ListArray:
+    """Return the names of authors: "Lovelace AK", "King ML Jr", or the name of a group as it is."""
+    flat = authors.flatten()
+    last, initials, suffix, group = (pc.struct_field(flat, part) for part in NAME_PARTS)
+    last, group = last.fill_null(""), group.fill_null("")  # a join that skips nulls leaves out a row that has no other
+    persons = pc.ascii_trim(pc.binary_join_element_wise(last, initials, suffix, " ", null_handling="skip"), " ")
+    sizes = pc.list_value_length(authors).cast(pa.int32())
+    offsets = pa.concat_arrays([pa.array([0], pa.int32()), pc.cumulative_sum(sizes)])
+    return pa.ListArray.from_arrays(offsets, pc.if_else(pc.equal(group, ""), persons, group))

@@ -1,0 +1,94 @@
+"""A store of made articles, whose vectors are a function of their texts: nights without an encoder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from actors.fetch.model_folders import tower_digests
+from jobs import index, promote
+from jobs.common.store import load_selection, newest_snapshot, open_layout, read_version, served_version
+from jobs.steps.stages import run_job
+from retrieval.articles.article import Article, Rejects, article_batch
+from retrieval.articles.parts import row_ranges, write_article_part, write_vector_part
+from retrieval.articles.snapshot import Plan, alive_rows, read_snapshot, write_snapshot
+from retrieval.index.exact import Rows
+from schemas.config import Config
+from schemas.encoder import article_fingerprint
+from schemas.manifest import IndexVersion
+from schemas.snapshot import Lineage
+from tests.support import tiny
+from tests.support.pubmed_files import configured
+
+ROWS_PER_PART = 4
+
+
+def vectors_of(texts: Sequence[int]) -> Rows:
+    """The vectors of text hashes: near one of a few centres, and equal for equal texts."""
+    found = np.zeros((len(texts), tiny.DIMENSION))
+    for row, text in enumerate(texts):
+        rng = np.random.default_rng(text)
+        found[row] = np.random.default_rng(text % 5).standard_normal(tiny.DIMENSION)
+        found[row] += 0.5 * rng.standard_normal(tiny.DIMENSION)
+    return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float16)
+
+
+def rebuilt(config: Config, version: IndexVersion) -> IndexVersion:
+    """The version that is built anew from the newest snapshot, with the quantizer of another."""
+    layout = open_layout(config)
+    build = index._Build(config, full=True)
+    records = {file.read_text() for file in Path(layout.root, "quantizers").glob("*.json")}
+    [record] = [text for text in records if version.quantizer in text]
+    Path(layout.quantizer_record(build.rows_digest)).write_text(record)
+    found = read_version(layout, run_job(index, config, "--full")["version"])
+    assert (found.quantizer, found.tombstones) == (version.quantizer, {})
+    return found
+
+
+class MadeStore:
+    """What ingest and embed would have left in a store, written directly."""
+
+    def __init__(self, folder: Path, model: Path, *settings: str) -> None:
+        """Make one in a folder; `model` is a tiny encoder's, for the queries of the check."""
+        own = ["selection.rule=all", f"embed.rows_per_part={ROWS_PER_PART}", "index.recall_floor=0"]
+        config = configured(folder / "store", *own, "index.recall_queries=1", *settings)
+        self.config = config.model_copy(update={"encoder": tiny.spec(model), "cache": str(model / "cache")})
+        self.layout = open_layout(self.config)
+
+    def publish(self, articles: Sequence[Article]) -> None:
+        """Add the records of one source file, a snapshot, and the vector parts."""
+        previous = newest_snapshot(self.layout)
+        known = previous.info.parts if previous else ()
+        name = f"night{len(known):04}"
+        path = self.layout.article_part(name)
+        part = write_article_part(path, [article_batch(articles)], 1, Rejects()).ref
+        plan = Plan(Lineage(number=0), (*known, part), previous)
+        write_snapshot(self.layout.snapshot(plan.id), plan, self.layout.article_part, lambda counts: None)
+        snapshot = read_snapshot(Path(self.layout.snapshot(plan.id)))
+        keys = pq.read_table(path, columns=["pmid", "text_hash"])
+        pmids, texts = keys["pmid"].to_numpy(), keys["text_hash"].to_numpy()
+        for one in row_ranges(snapshot.info.parts, ROWS_PER_PART):
+            if one.source == name:
+                rows = slice(one.start, one.stop)
+                alive = alive_rows(snapshot.path, name, one.start, one.stop)
+                write_vector_part(self._vector_part(one.name), pmids[rows], texts[rows], vectors_of(texts[rows]), alive)
+
+    def index(self, *arguments: str) -> IndexVersion:
+        """Run the job; its version is not promoted."""
+        return self.version(run_job(index, self.config, *arguments))
+
+    def promoted(self, version: IndexVersion) -> IndexVersion:
+        """Make a version CURRENT."""
+        run_job(promote, self.config, version.id)
+        return served_version(self.layout)
+
+    def version(self, report: dict[str, Any]) -> IndexVersion:
+        """The version that a job reports."""
+        return read_version(self.layout, report["version"])
+
+    def _vector_part(self, name: str) -> str:
+        tower = tower_digests(self.config.encoder.article, Path(self.config.cache))
+        selection, _ = load_selection(self.config.selection)
+        return self.layout.vector_part(article_fingerprint(self.config.encoder, tower), selection, name)

@@ -1,0 +1,50 @@
+"""Stores with hand-made version manifests, article parts and snapshots."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from retrieval.articles.article import Article, Rejects, article_batch
+from retrieval.articles.parts import write_article_part
+from retrieval.articles.snapshot import Plan, Snapshot, read_snapshot, write_snapshot
+from retrieval.files.storage import write_bytes
+from schemas.config import Config
+from schemas.layout import Layout
+from schemas.manifest import Current
+from schemas.snapshot import Lineage, PartRef
+from tests.support.seams import VERSION
+
+
+def config(folder: Path, **values: Any) -> Config:
+    return Config.model_validate({"store": str(folder), "encoder": VERSION.encoder, **values})
+
+
+def add_versions(layout: Layout, *names: str) -> None:
+    """Write manifests, each created a day after the one before, whatever their names."""
+    for day, name in enumerate(names, 1):
+        version = VERSION.model_copy(update={"id": name, "created": f"2026-01-{day:02}T00:00:00+00:00"})
+        write_bytes(layout.version(name), version.model_dump_json().encode())
+
+
+def set_current(layout: Layout, current: Current) -> None:
+    write_bytes(layout.current, current.model_dump_json().encode())
+
+
+def options(**values: Any) -> argparse.Namespace:
+    return argparse.Namespace(**values)
+
+
+def add_part(layout: Layout, name: str, *articles: Article, source_bytes: int = 1) -> PartRef:
+    """Write the article part of a source file."""
+    path = layout.article_part(name)
+    return write_article_part(path, [article_batch(articles or [Article(1)])], source_bytes, Rejects()).ref
+
+
+def add_snapshot(
+    layout: Layout, parts: Sequence[PartRef], previous: Snapshot | None = None, lineage: Lineage | None = None
+) -> Snapshot:
+    """Write the snapshot of article parts."""
+    plan = Plan(lineage or Lineage(number=0), tuple(parts), previous)
+    write_snapshot(layout.snapshot(plan.id), plan, layout.article_part, lambda counts: None)
+    return read_snapshot(Path(layout.snapshot(plan.id)))

@@ -1,0 +1,194 @@
+"""The three stages of embedding one after the other, as Ray Data runs them, on one small article part."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from actors.embed.embed_stages import EncodeRange, TokenizeRange, WriteRange
+from actors.embed.towers import ArticleTower
+from retrieval.articles.article import Article, Rejects, article_batch
+from retrieval.articles.parts import count_vectors, read_vectors, row_ranges, write_article_part, write_vector_part
+from retrieval.articles.snapshot import Plan, read_snapshot, write_snapshot
+from schemas.config import Config, EngineConfig, SelectionConfig
+from schemas.layout import Layout
+from schemas.protocols import ArticleText
+from schemas.snapshot import Lineage
+from schemas.vector import EmbedCounts, EmbedPlan, RowRange
+from tests.support import tiny
+
+ARTICLES = [
+    Article(11, title="Statin", abstract="muscle pain in mice"),
+    Article(12, title="Hay fever", abstract=""),  # not selected by the rule `abstract`
+    Article(13, title="Asthma", abstract="dose of asthma"),  # superseded below
+    Article(14, deleted=True),
+    Article(13, version=2, title="Asthma trial", abstract="dose in mice"),
+    Article(15, title="Randomised", abstract=" ".join(tiny.WORDS * 4)),
+]
+ALIVE_WITH_ABSTRACT = [True, False, False, False, True, True]
+SOURCE = "pubmed26n0001"
+PLAN = EmbedPlan("now", "abstract", None, "fingerprint")
+
+
+@pytest.fixture
+def config(tmp_path: Path, tiny_encoder: Path) -> Config:
+    """A store with one article part and its snapshot `now`."""
+    layout = Layout(str(tmp_path))
+    part = write_article_part(layout.article_part(SOURCE), [article_batch(ARTICLES)], 1, Rejects())
+    plan = Plan(Lineage(number=0), (part.ref,), None)
+    write_snapshot(layout.snapshot("now"), plan, layout.article_part, lambda counts: None)
+    return Config(
+        store=str(tmp_path),
+        cache="unused",
+        encoder=tiny.spec(tiny_encoder),
+        engine=EngineConfig(kind="torch", precision="float32"),
+    )
+
+
+def embed(config: Config, ranges: list[RowRange], pmids: list[int] | None = None, plan: EmbedPlan = PLAN) -> pa.Table:
+    table = pa.table({"range": [r.model_dump_json() for r in ranges]})
+    plan = plan._replace(pmids=None if pmids is None else np.array(pmids, np.int64))
+    return WriteRange(config, plan)(EncodeRange(config, threads=1)(TokenizeRange(config, plan)(table)))
+
+
+def counts(written: pa.Table) -> list[EmbedCounts]:
+    return [EmbedCounts.model_validate_json(json) for json in written["counts"].to_pylist()]
+
+
+def rows(start: int, stop: int) -> RowRange:
+    return RowRange(source=SOURCE, start=start, stop=stop, history="h")
+
+
+ALL = rows(0, 6)
+
+
+def part(config: Config, of: RowRange) -> str:
+    return Layout(config.store).vector_part("fingerprint", "abstract", of.name)
+
+
+def test_a_part_has_every_row_and_vectors_where_selected_and_alive(config: Config) -> None:
+    embed(config, [ALL])
+    pmids, _, present = read_vectors(part(config, ALL))
+    assert pmids.tolist() == [a.pmid for a in ARTICLES]
+    assert present.tolist() == ALIVE_WITH_ABSTRACT
+    hashes = pq.read_table(Layout(config.store).article_part(SOURCE))["text_hash"]
+    assert pq.read_table(part(config, ALL))["text_hash"].to_pylist() == hashes.to_pylist()
+
+
+def test_vectors_are_the_encoders_own(config: Config) -> None:
+    embed(config, [ALL])
+    _, vectors, present = read_vectors(part(config, ALL))
+    spec = config.encoder
+    encoder = ArticleTower(spec, config.engine, threads=1, cache=Path("unused"))
+    texts = [
+        ArticleText(a.title, a.abstract) for a, wanted in zip(ARTICLES, ALIVE_WITH_ABSTRACT, strict=True) if wanted
+    ]
+    expected = encoder.vectors(encoder.tokens(texts))
+    np.testing.assert_allclose(vectors[present].astype(np.float32), expected, rtol=0, atol=1e-3)  # float16
+    assert vectors.dtype == np.float16
+
+
+def test_ranges_in_one_batch_or_alone_are_the_same_files(config: Config) -> None:
+    ranges = [rows(0, 3), rows(3, 4), rows(4, 6)]
+    embed(config, ranges)
+    together = [read_vectors(part(config, one)) for one in ranges]
+    for number, one in enumerate(ranges):
+        Path(part(config, one)).unlink()
+        embed(config, [one])
+        again = read_vectors(part(config, one))
+        assert all(np.array_equal(together[number][column], again[column]) for column in range(3))
+
+
+def test_the_file_is_named_by_source_and_rows_and_may_be_written_again(config: Config) -> None:
+    written = embed(config, [ALL])
+    assert part(config, ALL).endswith(f"/vectors/fingerprint/abstract/{SOURCE}-0-6-h.parquet")
+    assert written["name"].to_pylist() == [f"{SOURCE}-0-6-h"]
+    before = Path(part(config, ALL)).read_bytes()
+    embed(config, [ALL])
+    assert Path(part(config, ALL)).read_bytes() == before
+    assert [f.name for f in Path(part(config, ALL)).parent.iterdir()] == [f"{SOURCE}-0-6-h.parquet"]
+
+
+def test_what_was_done_is_reported_per_range(config: Config) -> None:
+    written = embed(config, [rows(0, 2), rows(2, 6)])
+    first, second = counts(written)
+    assert (first.rows, first.encoded, second.rows, second.encoded) == (2, 1, 4, 2)
+    spec = config.encoder
+    encoder = ArticleTower(spec, config.engine, threads=1, cache=Path("unused"))
+    [tokens] = encoder.tokens([ArticleText(ARTICLES[0].title, ARTICLES[0].abstract)])
+    assert (first.tokens, second.tokens) == (len(tokens.ids), 7 + tiny.MAX_LENGTH)  # [CLS] 5 words [SEP], and one cut
+    assert (first.padded_tokens, second.padded_tokens) == (first.tokens, second.tokens)  # a batch each
+    assert (first.cut, second.cut) == (0, 1)
+    assert (first.wait_seconds, second.wait_seconds > 0) == (0, True)  # only between two ranges
+    assert min(min(c.read_seconds, c.encode_seconds, c.write_seconds) for c in (first, second)) > 0
+
+
+def test_a_range_without_articles_to_embed_is_a_part_of_nulls(config: Config) -> None:
+    assert counts(embed(config, [rows(1, 4)]))[0].encoded == 0
+    pmids, _, present = read_vectors(part(config, rows(1, 4)))
+    assert (pmids.tolist(), present.tolist()) == ([12, 13, 14], [False] * 3)
+    assert count_vectors(part(config, rows(1, 4))) == 0
+
+
+def test_a_list_of_pmids_selects_without_regard_to_abstracts_but_only_what_is_alive(config: Config) -> None:
+    listed = config.model_copy(update={"selection": SelectionConfig(rule="pmids", file="unused")})
+    [done] = counts(embed(listed, [ALL], pmids=[12, 13, 14]))
+    assert (done.encoded, done.without_abstract, done.without_title) == (2, 1, 0)
+    assert read_vectors(part(config, ALL))[2].tolist() == [False, True, False, False, True, False]
+
+
+def test_a_vector_beyond_float16_is_refused_by_pmid(config: Config) -> None:
+    table = TokenizeRange(config, PLAN)(pa.table({"range": [rows(4, 6).model_dump_json()]}))
+    encoded = EncodeRange(config, threads=1)(table)
+    overflown = np.full(2 * tiny.DIMENSION, np.inf, np.float16)
+    column = pa.LargeListArray.from_arrays([0, len(overflown)], pa.array(overflown))
+    encoded = encoded.set_column(encoded.column_names.index("encoded_vectors"), "encoded_vectors", column)
+    [written] = WriteRange(config, PLAN)(encoded).to_pylist()
+    assert written["error"].startswith("article 13: its vector is beyond float16")
+    assert not Path(part(config, rows(4, 6))).exists()
+
+
+def test_what_cannot_be_read_fails_by_name_and_the_others_are_written(config: Config) -> None:
+    lost = RowRange(source="pubmed26n0009", start=0, stop=3, history="h")
+    failed, written = embed(config, [lost, ALL]).to_pylist()
+    assert failed["name"] == lost.name
+    assert failed["error"].startswith(f"{Layout(config.store).article_part('pubmed26n0009')}: no such file")
+    assert EmbedCounts.model_validate_json(failed["counts"]).encoded == 0
+    assert not Path(part(config, lost)).exists()
+    assert (written["name"], written["error"]) == (ALL.name, "")
+    assert Path(part(config, ALL)).exists()
+
+
+NIGHT = "pubmed26n0002"
+REVISIONS = [
+    Article(15, title="Randomised", abstract=" ".join(tiny.WORDS * 4), doi="10.1/x"),  # metadata alone
+    Article(13, version=2, title="Asthma trial", abstract="dose in statin"),  # text
+    Article(16, title="Trial", abstract="of hay"),  # new
+    Article(12, title="Hay fever", abstract=""),  # was not selected, and is not
+]
+
+
+def test_an_article_that_comes_again_with_its_text_keeps_its_vector_unencoded(config: Config) -> None:
+    layout = Layout(config.store)
+    before = read_snapshot(Path(layout.snapshot("now")))
+    [first] = row_ranges(before.info.parts, len(ARTICLES))
+    embed(config, [first])
+    path = Path(part(config, first))
+    pmids, hashes = (pq.read_table(path)[name].to_numpy() for name in ("pmid", "text_hash"))
+    _, vectors, present = read_vectors(str(path))
+    marked = vectors + np.float16(1)  # an encoder would not give these
+    write_vector_part(str(path), pmids, hashes, marked, present)
+    night = write_article_part(layout.article_part(NIGHT), [article_batch(REVISIONS)], 1, Rejects())
+    plan = Plan(Lineage(number=0), (*before.info.parts, night.ref), before)
+    write_snapshot(layout.snapshot("next"), plan, layout.article_part, lambda counts: None)
+
+    _, one = row_ranges(plan.parts, len(ARTICLES))
+    config = config.model_copy(update={"embed": config.embed.model_copy(update={"rows_per_part": len(ARTICLES)})})
+    [done] = counts(embed(config, [one], plan=PLAN._replace(snapshot="next", earlier="now")))
+    assert (done.copied, done.encoded) == (1, 2)
+    _, vectors, present = read_vectors(part(config, one))
+    assert present.tolist() == [True, True, True, False]
+    assert np.array_equal(vectors[0], marked[5])
+    assert np.abs(vectors[1] - marked[4]).max() > 0.5

@@ -1,0 +1,113 @@
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from actors.engine.forward import Engine, as_it_is
+from actors.engine.torch_engine import load_model, torch_dtype, torch_forward
+from retrieval.embed.tokens import TokenBatch
+from schemas.config import EngineConfig
+from tests.support import tiny
+
+FLOAT32 = EngineConfig(kind="torch", device="cpu", precision="float32")
+SMALL: dict[str, Any] = {
+    "vocab_size": len(tiny.SPECIAL + tiny.WORDS),
+    "hidden_size": tiny.DIMENSION,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+    "max_position_embeddings": 64,
+    "initializer_range": 0.3,
+}
+GROUPED = {**SMALL, "num_key_value_heads": 2}
+
+
+def engine(folder: Path, config: EngineConfig = FLOAT32) -> Engine:
+    return Engine(torch_forward(folder, "encoder", torch_dtype(config, "cpu"), "cpu", 1, compiled=config.compile))
+
+
+def save(config: Any, folder: Path, tokenizer_of: Path) -> None:
+    """Write a model of random weights, with the tokenizer of another."""
+    torch.manual_seed(0)
+    model: Any = transformers.AutoModel.from_config(config)  # type: ignore[no-untyped-call]
+    model.save_pretrained(folder)
+    shutil.copy(tokenizer_of / "tokenizer.json", folder)
+
+
+def row(batch: TokenBatch, number: int) -> TokenBatch:
+    """One row of a batch without its padding."""
+    width = int(batch.mask[number].sum())
+    ids, mask, segments = (array[number : number + 1, :width] for array in batch[:3])
+    return TokenBatch(ids, mask, segments, [number])
+
+
+class Masks(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Notes which attention ran with a mask, and how often Python asked the device for a value."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.masked: list[bool] = []
+        self.asked = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if "scaled_dot_product_attention" in str(func):
+            self.masked.append(len(args) > 3 and args[3] is not None)
+        self.asked += "is_nonzero" in str(func) or "local_scalar" in str(func)
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_batch_without_padding_runs_without_a_mask_and_equals_one_with_it(tiny_encoder: Path) -> None:
+    run, batch = engine(tiny_encoder), tiny.pairs(tiny_encoder)
+    with Masks() as padded:
+        together = run(batch)
+    for number in range(len(batch.ids)):
+        alone = row(batch, number)
+        with Masks() as unpadded:
+            result = run(alone)
+        torch.testing.assert_close(result[0], together[number, : alone.ids.shape[1]], rtol=0, atol=1e-5)
+        assert (unpadded.masked, unpadded.asked) == ([False, False], 0)
+    assert padded.masked == [True, True]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [transformers.GPTNeoXConfig(**SMALL), transformers.MistralConfig(**GROUPED), transformers.GemmaConfig(**GROUPED)],
+    ids=lambda config: config.model_type,
+)
+def test_a_causal_model_needs_no_mask_for_padding_on_the_right(config: Any, tiny_encoder: Path, tmp_path: Path) -> None:
+    save(config, tmp_path, tiny_encoder)
+    run, batch = engine(tmp_path), tiny.pairs(tmp_path)
+    with Masks() as causal:
+        together = run(batch)
+    assert causal.masked == [False, False]
+    for number in range(len(batch.ids)):
+        alone = row(batch, number)
+        torch.testing.assert_close(run(alone)[0], together[number, : alone.ids.shape[1]], rtol=0, atol=1e-5)
+
+
+def test_bfloat16_hardly_changes_what_torch_gives(tiny_encoder: Path) -> None:
+    batch = tiny.pairs(tiny_encoder)
+    result = engine(tiny_encoder, EngineConfig(kind="torch", device="cpu", precision="bfloat16"))(batch)
+    expected = engine(tiny_encoder)(batch)
+    assert result.dtype == torch.bfloat16
+    real = batch.mask.astype(bool)
+    cosines = torch.nn.functional.cosine_similarity(result.float()[real], expected[real], dim=-1)
+    assert cosines.min() > 0.999
+
+
+def test_the_output_is_finished_with_its_mask(tiny_encoder: Path) -> None:
+    batch = tiny.pairs(tiny_encoder)
+    forward = torch_forward(tiny_encoder, "encoder", torch.float32, "cpu", 1, compiled=False)
+    summed = forward(batch, lambda hidden, mask: (hidden * mask.unsqueeze(-1)).sum(1))()
+    expected = (forward(batch, as_it_is)() * torch.from_numpy(batch.mask).unsqueeze(-1)).sum(1)
+    torch.testing.assert_close(summed, expected)
+
+
+def test_a_model_keeps_no_keys_and_values(tiny_encoder: Path, tmp_path: Path) -> None:
+    save(transformers.GPTNeoXConfig(**SMALL), tmp_path, tiny_encoder)
+    model = load_model(tmp_path, "encoder", torch.float32, "cpu")
+    assert model(input_ids=torch.ones((1, 4), dtype=torch.int64)).past_key_values is None

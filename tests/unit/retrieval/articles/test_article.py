@@ -1,0 +1,227 @@
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from retrieval.articles.article import (
+    BATCH_ROWS,
+    HASHED_KEY_BIT,
+    AbstractSection,
+    Article,
+    Author,
+    Correction,
+    MeshHeading,
+    OtherAbstract,
+    Qualifier,
+    Rejects,
+    Substance,
+    Term,
+    article_batch,
+    article_batches,
+    article_with_id,
+    key_of,
+    record_hash,
+    text_hash,
+)
+from schemas.article import ARTICLE_SCHEMA
+
+FULL = Article(
+    pmid=7,
+    doc_id="seven",
+    version=2,
+    title="A title",
+    vernacular_title="Ein Titel",
+    abstract="BACKGROUND: one\nRESULTS: two",
+    abstract_sections=[AbstractSection("BACKGROUND", None, "one"), AbstractSection("RESULTS", "RESULTS", "two")],
+    other_abstracts=[OtherAbstract("Publisher", "ger", "eins")],
+    journal="Journal",
+    journal_abbreviation="J",
+    issns=["0028-0836"],
+    nlm_id="0410462",
+    volume="1",
+    issue="2",
+    pages="3-4",
+    publication_date="2021-06",
+    year=2021,
+    languages=["eng"],
+    publication_types=[Term("D016428", "Journal Article")],
+    mesh=[MeshHeading("D003042", "Cocaine", False, [Qualifier("Q000378", "metabolism", True)])],
+    keywords=["k"],
+    substances=[Substance("D003042", "Cocaine", "I5Y540LHVR")],
+    authors=[
+        Author("Last", "Fore", "F", "Jr", None, "0000-0002-1825-0097", ["Here"]),
+        Author(collective_name="G", affiliations=[]),
+    ],
+    grant_agencies=["NIH"],
+    doi="10.1/x",
+    pmcid="PMC1",
+    corrections=[Correction("ErratumIn", 9), Correction("CommentIn", None)],
+    status="MEDLINE",
+    date_completed="2021-07-01",
+    date_revised="2021-07-02",
+)
+# One change of each field that the hash covers, and some within fields.
+CHANGES: list[dict[str, Any]] = [
+    {"pmid": 8},
+    {"doc_id": None},
+    {"version": 1},
+    {"deleted": True},
+    {"unusable": True},
+    {"book": True},
+    {"title": "B title"},
+    {"vernacular_title": None},
+    {"abstract": ""},
+    {"abstract_sections": []},
+    {"abstract_sections": [AbstractSection("BACKGROUND", None, "one"), AbstractSection("RESULTS", None, "two")]},
+    {"other_abstracts": [OtherAbstract("Publisher", "fre", "eins")]},
+    {"journal": ""},
+    {"journal_abbreviation": None},
+    {"issns": []},
+    {"nlm_id": None},
+    {"volume": "2"},
+    {"issue": "1"},
+    {"pages": None},
+    {"publication_date": None},
+    {"year": None},
+    {"languages": []},
+    {"publication_types": [Term("D016441", "Journal Article")]},
+    {"mesh": [MeshHeading("D003042", "Cocaine", True, [Qualifier("Q000378", "metabolism", True)])]},
+    {"mesh": [MeshHeading("D003042", "Cocaine", False, [Qualifier("Q000378", "metabolism", False)])]},
+    {"keywords": ["k", "l"]},
+    {"substances": [Substance("D003042", "Cocaine", None)]},
+    {"authors": [Author("Last", "Fore", "F", "Jr", None, None, ["Here"]), Author(collective_name="G")]},
+    {"grant_agencies": []},
+    {"doi": ""},
+    {"doi": None},
+    {"pmcid": None},
+    {"corrections": [Correction("ErratumIn", 9)]},
+    {"retracted": True},
+    {"status": "In-Process"},
+    {"date_completed": None},
+]
+
+
+def test_hashes_are_golden_so_that_a_stored_article_part_never_looks_revised() -> None:
+    assert text_hash("A title", "BACKGROUND: one") == 17154263283288286971
+    assert record_hash(FULL) == 13243383785944177398
+
+
+def test_text_hash_keeps_title_and_abstract_apart() -> None:
+    assert len({text_hash("ab", "c"), text_hash("a", "bc"), text_hash("", "abc"), text_hash("abc", "")}) == 4
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=str)
+def test_record_hash_covers_every_field(change: dict[str, Any]) -> None:
+    assert record_hash(FULL._replace(**change)) != record_hash(FULL)
+
+
+def test_record_hash_leaves_out_only_the_date_of_revision() -> None:
+    assert record_hash(FULL._replace(date_revised=None)) == record_hash(FULL)
+    assert {*Article._fields} - {name for change in CHANGES for name in change} == {"date_revised"}
+
+
+def test_record_hash_does_not_tell_lists_from_tuples() -> None:
+    assert record_hash(FULL._replace(mesh=tuple(FULL.mesh), authors=tuple(FULL.authors))) == record_hash(FULL)
+
+
+def test_record_hash_keeps_none_and_empty_apart() -> None:
+    assert record_hash(FULL._replace(doi=None)) != record_hash(FULL._replace(doi=""))
+
+
+@pytest.mark.parametrize("doc_id", ["0", "1", "34097368", str(2**62 - 1)])
+def test_a_canonical_decimal_is_its_own_key(doc_id: str) -> None:
+    assert key_of(doc_id) == int(doc_id)
+
+
+@pytest.mark.parametrize("doc_id", ["", "007", "-1", "+1", " 1", "1.0", "१", "MED-10", str(2**62), "9" * 30])
+def test_any_other_id_gets_a_key_that_is_no_number(doc_id: str) -> None:
+    assert HASHED_KEY_BIT <= key_of(doc_id) < 2**63
+
+
+@settings(max_examples=30)
+@given(st.lists(st.text(max_size=4), unique=True))
+def test_different_ids_have_different_keys(doc_ids: list[str]) -> None:
+    assert len({key_of(doc_id) for doc_id in doc_ids}) == len(doc_ids)
+
+
+def test_an_id_is_kept_only_where_the_key_does_not_say_it() -> None:
+    assert article_with_id("12", "t", "").doc_id is None
+    assert article_with_id("012", "t", "").doc_id == "012"
+
+
+def test_an_article_without_text_is_unusable() -> None:
+    assert [article_with_id("1", title, abstract).unusable for title, abstract in [("", ""), ("t", ""), ("", "a")]] == [
+        True,
+        False,
+        False,
+    ]
+
+
+def plain(value: Any) -> Any:
+    """Named tuples as dictionaries, as Arrow gives them back."""
+    if isinstance(value, tuple):
+        return {name: plain(part) for name, part in value._asdict().items()}  # type: ignore[attr-defined]
+    return [plain(part) for part in value] if isinstance(value, list) else value
+
+
+def test_a_batch_holds_every_field() -> None:
+    (row,) = article_batch([FULL]).to_pylist()
+    assert (row.pop("text_hash"), row.pop("record_hash")) == (text_hash(FULL.title, FULL.abstract), record_hash(FULL))
+    assert row == plain(FULL)
+
+
+@pytest.mark.parametrize(
+    ("column", "kind"),
+    [
+        ("abstract_sections", AbstractSection),
+        ("other_abstracts", OtherAbstract),
+        ("publication_types", Term),
+        ("mesh", MeshHeading),
+        ("substances", Substance),
+        ("authors", Author),
+        ("corrections", Correction),
+    ],
+)
+def test_fields_and_columns_have_one_order(column: str, kind: Any) -> None:
+    assert [*Article._fields, "text_hash", "record_hash"] == ARTICLE_SCHEMA.names
+    assert [field.name for field in ARTICLE_SCHEMA.field(column).type.value_type] == [*kind._fields]
+
+
+def test_rows_of_a_batch_keep_their_own_lists() -> None:
+    articles = [Article(number, title="t", keywords=["k"] * number) for number in range(4)]
+    assert article_batch(articles)["keywords"].to_pylist() == [["k"] * number for number in range(4)]
+
+
+def test_no_articles_are_a_batch_without_rows() -> None:
+    assert article_batch([]).schema == ARTICLE_SCHEMA
+    assert article_batch([]).num_rows == 0
+
+
+def test_a_deletion_is_an_empty_row() -> None:
+    (row,) = article_batch([Article(9, deleted=True)]).to_pylist()
+    kept = {name: value for name, value in row.items() if value not in (None, "", [], 0)}
+    assert kept == {"pmid": 9, "version": 1, "deleted": True}
+
+
+def test_batches_are_bounded_and_lose_nothing() -> None:
+    batches = list(article_batches(Article(number, title="t") for number in range(BATCH_ROWS + 1)))
+    assert [batch.num_rows for batch in batches] == [BATCH_ROWS, 1]
+    assert batches[1]["pmid"].to_pylist() == [BATCH_ROWS]
+    assert all(batch.schema == ARTICLE_SCHEMA for batch in batches)
+
+
+def test_rejects_count_all_and_name_a_few() -> None:
+    rejects = Rejects()
+    for number in range(8):
+        rejects.add("no PMID", f"record {number}")
+    assert rejects == Rejects({"no PMID": 8}, {"no PMID": [f"record {number}" for number in range(5)]})
+
+
+def test_rejects_add() -> None:
+    one, two = Rejects(), Rejects()
+    one.add("a", "1")
+    two.add("a", "2")
+    two.add("b", "3")
+    assert one + two == Rejects({"a": 2, "b": 1}, {"a": ["1", "2"], "b": ["3"]})
+    assert one == Rejects({"a": 1}, {"a": ["1"]})

@@ -1,0 +1,86 @@
+import pytest
+
+from retrieval.evaluate.judgments import MIN_RELEVANT, Heading, mesh_topics, read_qrels, read_queries
+from schemas.errors import InputError
+
+
+def heading(descriptor: str, *qualifiers: tuple[str, bool]) -> dict[str, object]:
+    return {
+        "descriptor": descriptor,
+        "major": False,
+        "qualifiers": [{"name": name, "major": major} for name, major in qualifiers],
+    }
+
+
+def articles(topic: str, count: int, start: int = 0) -> list[Heading]:
+    return [Heading(str(start + i), [heading(topic, ("therapy", True))]) for i in range(count)]
+
+
+def test_queries_are_read() -> None:
+    lines = ['{"_id": "q1", "text": "one", "metadata": {}}\n', '{"_id": 2, "text": "two"}\n']
+    assert read_queries(lines, "q") == {"q1": "one", "2": "two"}
+
+
+@pytest.mark.parametrize("line", ["", "q1 text", '{"_id": "q1"}', '["q1", "text"]', "3"])
+def test_a_line_that_is_no_query_is_named(line: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read_queries(['{"_id": "q1", "text": "one"}', line], "queries.jsonl")
+    assert str(caught.value) == f'queries.jsonl line 2: not {{"_id": …, "text": …}} but {line!r}'
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["query-id\tcorpus-id\tscore\n", "q1\t7\t2\n", "q1\t8\t0\n", "q2\t7\t1\n"],
+        ["q1\t7\t2\n", "q1\t8\t0\n", "q2\t7\t1\n"],
+        ["q1 0 7 2\n", "q1 0 8 0\n", "q2 0 7 1"],
+    ],
+    ids=["BEIR", "BEIR without header", "TREC"],
+)
+def test_judgments_are_read(lines: list[str]) -> None:
+    assert read_qrels(lines, "qrels") == {"q1": {"7": 2, "8": 0}, "q2": {"7": 1}}
+
+
+@pytest.mark.parametrize(
+    "line", ["", "q1 7", "q1 7 high", "q1 Q0 7 1 0.93 tag", "q1 0 7 2 x", "query-id corpus-id score"]
+)
+def test_a_line_that_is_no_judgment_is_named(line: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read_qrels(["q1 7 1", line], "test.tsv")
+    assert str(caught.value) == f"test.tsv line 2: not 'query article grade' but {line!r}"
+
+
+def test_a_long_line_is_named_in_short() -> None:
+    with pytest.raises(InputError) as caught:
+        read_qrels(["x" * 1000], "test.tsv")
+    assert len(str(caught.value)) < 130
+
+
+def test_a_topic_is_a_descriptor_with_a_major_qualifier_and_enough_articles() -> None:
+    judgments = mesh_topics(
+        [
+            *articles("Asthma", MIN_RELEVANT),
+            *articles("Rare", MIN_RELEVANT - 1, start=100),
+            *(Heading(str(200 + i), [heading("Rats", ("blood", False))]) for i in range(MIN_RELEVANT)),
+            Heading("300", []),
+        ],
+        5,
+        0,
+    )
+    (name,) = judgments.queries
+    assert judgments.queries[name] == "Asthma, therapy"
+    assert judgments.relevance == {name: {str(i): 1 for i in range(MIN_RELEVANT)}}
+
+
+def test_only_articles_with_headings_are_judged() -> None:
+    judgments = mesh_topics([*articles("Asthma", 1), Heading("8", []), Heading("9", [heading("Rats")])], 5, 0)
+    assert judgments.judged == frozenset({"0", "9"})
+
+
+def test_topics_are_drawn_alike_whatever_the_order_of_the_articles() -> None:
+    corpus = [a for t in range(30) for a in articles(f"Topic {t}", MIN_RELEVANT, start=100 * t)]
+    first, again = mesh_topics(corpus, 7, 1), mesh_topics(corpus[::-1], 7, 1)
+    assert len(first.queries) == 7
+    assert first == again
+    assert mesh_topics(corpus, 7, 2).queries != first.queries
+    assert len(mesh_topics(corpus, 50, 1).queries) == 30

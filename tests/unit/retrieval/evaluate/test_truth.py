@@ -1,0 +1,106 @@
+"""The truth that a version inherits, against an exact search of its own."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from retrieval.evaluate import truth as module
+from retrieval.evaluate.truth import Truth, carry_truth, find_truth, read_truth, write_truth
+from retrieval.index.quantizer import Quantizer
+from retrieval.index.segment import OpenSegment
+from retrieval.search.segment_search import search_exactly
+from schemas.errors import IntegrityError
+from schemas.layout import Layout
+from tests.support import corpus
+
+QUERIES = corpus.queries(3, 3)
+ROWS = corpus.vectors(4, 60)
+ROWS[20:30] = ROWS[19]  # equal scores
+Segments = list[OpenSegment]
+
+
+@pytest.fixture(scope="module")
+def quantizer() -> Quantizer:
+    return corpus.quantizer("IVF2,RaBitQ", ROWS)
+
+
+def segment(folder: Path, quantizer: Quantizer, pmids: set[int]) -> OpenSegment:
+    held = np.array(sorted(pmids), np.int64)
+    return corpus.build(folder, quantizer, ROWS[held], held)
+
+
+def without(segment: OpenSegment, folder: Path, quantizer: Quantizer, pmids: set[int]) -> OpenSegment:
+    """The segment, with the rows of PMIDs dead."""
+    [dead] = np.nonzero(np.isin(segment.pmids, list(pmids)))
+    return OpenSegment(str(folder), segment.manifest, quantizer, dead)
+
+
+def assert_exact(truth: Truth, segments: Segments) -> None:
+    exact = search_exactly(QUERIES, segments, 60)
+    for answer, best in zip(truth.answers(), exact, strict=True):
+        count = len(answer.pmids)
+        assert answer.pmids.tolist() == best.pmids[:count].tolist()
+        assert answer.scores.tolist() == best.scores[:count].tolist()
+
+
+numbers = st.sets(st.integers(0, 59), max_size=20)
+
+
+@settings(max_examples=40)
+@given(base=numbers, nights=st.lists(st.tuples(numbers, numbers), max_size=3), depth=st.integers(4, 12))
+def test_after_any_nights_the_truth_is_that_of_an_exact_search(
+    base: set[int],
+    nights: list[tuple[set[int], set[int]]],
+    depth: int,
+    quantizer: Quantizer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder = tmp_path_factory.mktemp("truth")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "DEPTH", depth)
+        patch.setattr(module, "NEEDED", 3)
+        held = {"base": segment(folder / "base", quantizer, base)}
+        dead: dict[str, set[int]] = {"base": set()}
+        segments: Segments = [*held.values()]
+        truth = find_truth(QUERIES, segments)
+        assert all(len(answer.pmids) == min(depth, len(base)) for answer in truth.answers())
+        for number, (added, gone) in enumerate(nights):
+            for name, pmids in dead.items():
+                pmids |= (added | gone) & set(held[name].pmids.tolist())
+            name = str(number)
+            if added:
+                held[name], dead[name] = segment(folder / name, quantizer, added), set()
+            after = [without(held[name], folder / name, quantizer, dead[name]) for name in held]
+            carried = carry_truth(truth, segments, after)
+            if carried is None:
+                assert len(added | gone) > 0
+                carried = find_truth(QUERIES, after)
+            live = sum(s.live_rows for s in after)
+            assert all(len(answer.pmids) >= min(3, live) for answer in carried.answers())
+            assert_exact(carried, after)
+            segments, truth = after, carried
+
+
+def test_revised_articles_cost_no_depth(quantizer: Quantizer, tmp_path: Path) -> None:
+    base = segment(tmp_path / "base", quantizer, set(range(60)))
+    truth = find_truth(QUERIES, [base])
+    best = set(truth.answers()[0].pmids[:5].tolist())
+    after = [without(base, tmp_path / "base", quantizer, best), segment(tmp_path / "delta", quantizer, best)]
+    carried = carry_truth(truth, [base], after)
+    assert carried
+    assert carried.pmids.tolist() == truth.pmids.tolist()
+
+
+def test_what_is_written_is_read_and_a_damaged_file_refused(quantizer: Quantizer, tmp_path: Path) -> None:
+    layout = Layout(str(tmp_path / "store"))
+    truth = find_truth(QUERIES, [segment(tmp_path / "base", quantizer, set(range(40)))])
+    name = write_truth(layout.truth, truth)
+    assert write_truth(layout.truth, truth) == name
+    assert [array.tolist() for array in read_truth(layout.truth, name)] == [array.tolist() for array in truth]
+    path = Path(layout.truth(name))
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(IntegrityError, match=f"{path}: sha256 "):
+        read_truth(layout.truth, name)

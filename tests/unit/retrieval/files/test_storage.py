@@ -1,0 +1,266 @@
+import multiprocessing
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from retrieval.files.storage import (
+    HEAD_BYTES,
+    atomic_path,
+    check_file,
+    compare_and_swap,
+    exclusive,
+    file_digest,
+    map_file,
+    read_bytes,
+    read_document,
+    read_named,
+    remove,
+    write_bytes,
+    write_named,
+)
+from schemas.errors import IntegrityError, StoreError
+from schemas.manifest import Current
+
+RACERS = 8
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir())
+
+
+def test_a_lock_is_held_by_one_and_let_go(tmp_path: Path) -> None:
+    lock = str(tmp_path / ".lock")
+    with exclusive(lock, "gc"):
+        with pytest.raises(StoreError) as error, exclusive(lock, "gc"):
+            pass
+        assert str(error.value) == f"{lock}: another gc is at work in this store; wait until it is done"
+    with exclusive(lock, "gc"):
+        pass
+
+
+def test_files_and_folders_are_removed_or_gone_already(tmp_path: Path) -> None:
+    write_bytes(str(tmp_path / "folder" / "sub" / "a"), b"content")
+    write_bytes(str(tmp_path / "b"), b"content")
+    for name in ("folder", "b", "b", ".c.tmp"):
+        remove(str(tmp_path / name))
+    assert names(tmp_path) == []
+
+
+def test_a_folder_that_is_removed_in_part_has_lost_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_bytes(str(tmp_path / "folder" / "a"), b"content")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("shutil.rmtree", interrupt)
+        remove(str(tmp_path / "folder"))
+    [left] = names(tmp_path)
+    assert left.startswith(".folder.")
+    remove(str(tmp_path / left))
+    assert names(tmp_path) == []
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_file_that_is_named_by_its_sha256_is_checked_against_it(tmp_path: Path) -> None:
+    def path(sha256: str) -> str:
+        return str(tmp_path / f"{sha256}.bin")
+
+    name = write_named(path, b"content")
+    assert write_named(path, b"content") == name
+    assert read_named(path, name, "thing") == b"content"
+    Path(path(name)).write_bytes(b"contenT")
+    with pytest.raises(IntegrityError, match=rf"^{path(name)}: sha256 .*its name says {name[:12]}"):
+        read_named(path, name, "thing")
+    Path(path(name)).unlink()
+    with pytest.raises(StoreError, match=f"^thing {name} is not in the store"):
+        read_named(path, name, "thing")
+
+
+def test_a_written_file_is_whole_and_alone(tmp_path: Path) -> None:
+    write_bytes(str(tmp_path / "new" / "a"), b"content")
+    assert read_bytes(str(tmp_path / "new" / "a"), "it") == b"content"
+    assert names(tmp_path / "new") == ["a"]
+
+
+@pytest.mark.parametrize("kind", ["nothing", "file", "folder"])
+def test_an_exception_leaves_nothing(kind: str, tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), atomic_path(str(tmp_path / "a")) as temporary:
+        if kind == "file":
+            temporary.write_bytes(b"half")
+        elif kind == "folder":
+            (temporary / "inner").mkdir(parents=True)
+        raise ZeroDivisionError
+    assert names(tmp_path) == []
+
+
+def test_an_exception_leaves_the_old_file(tmp_path: Path) -> None:
+    write_bytes(str(tmp_path / "a"), b"old")
+    with pytest.raises(ZeroDivisionError), atomic_path(str(tmp_path / "a")) as temporary:
+        temporary.write_bytes(b"new")
+        raise ZeroDivisionError
+    assert (tmp_path / "a").read_bytes() == b"old"
+
+
+def test_nobody_sees_a_file_before_it_is_whole(tmp_path: Path) -> None:
+    with atomic_path(str(tmp_path / "a")) as temporary:
+        temporary.write_bytes(b"x")
+        assert not (tmp_path / "a").exists()
+        assert temporary.parent == tmp_path  # a rename is atomic on one file system only
+    assert (tmp_path / "a").exists()
+
+
+def test_a_folder_that_exists_is_kept(tmp_path: Path) -> None:
+    for content in ("first", "second"):
+        with atomic_path(str(tmp_path / "segment")) as temporary:
+            temporary.mkdir()
+            (temporary / "file").write_text(content)
+    assert (tmp_path / "segment" / "file").read_text() == "first"
+    assert names(tmp_path) == ["segment"]
+
+
+def test_workers_that_finish_a_folder_at_once_all_succeed(tmp_path: Path) -> None:
+    barrier = threading.Barrier(RACERS)
+    done = []
+
+    def work(folder: Path) -> None:
+        with atomic_path(str(folder)) as temporary:
+            temporary.mkdir()
+            (temporary / "file").write_text("same")
+            barrier.wait()
+        done.append(folder)
+
+    for race in range(10):
+        threads = [threading.Thread(target=work, args=(tmp_path / str(race),)) for _ in range(RACERS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(done) == RACERS * (race + 1)
+    assert names(tmp_path) == sorted(map(str, range(10)))
+
+
+def test_a_file_does_not_pass_for_a_folder(tmp_path: Path) -> None:
+    write_bytes(str(tmp_path / "a"), b"a file")
+    with pytest.raises(NotADirectoryError), atomic_path(str(tmp_path / "a")) as temporary:
+        temporary.mkdir()
+
+
+def test_a_missing_file_is_named_with_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=rf"^version v1 is not in the store: no file {tmp_path}/v1$"):
+        read_bytes(str(tmp_path / "v1"), "version v1")
+
+
+def test_a_document_is_read_as_its_kind(tmp_path: Path) -> None:
+    write_bytes(str(tmp_path / "CURRENT"), b'{"version": "v1", "epoch": 3}')
+    assert read_document(str(tmp_path / "CURRENT"), Current, "CURRENT") == Current(version="v1", epoch=3)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b'{"version": "v1"', b'{"vershion": "v1"}', b'{"version": 1}', b"\xff", b"[]"]
+)
+def test_a_document_of_another_kind_is_refused_by_name_in_one_line(content: bytes, tmp_path: Path) -> None:
+    write_bytes(str(tmp_path / "CURRENT"), content)
+    with pytest.raises(IntegrityError, match=rf"^{tmp_path}/CURRENT: not a Current \(.*\); restore .*$") as caught:
+        read_document(str(tmp_path / "CURRENT"), Current, "CURRENT")
+    assert "\n" not in str(caught.value)
+
+
+def test_swap_needs_the_expected_content(tmp_path: Path) -> None:
+    path = str(tmp_path / "CURRENT")
+    assert not compare_and_swap(path, b"a", b"b")
+    assert not (tmp_path / "CURRENT").exists()
+    assert compare_and_swap(path, None, b"a")
+    assert not compare_and_swap(path, None, b"b")
+    assert not compare_and_swap(path, b"b", b"c")
+    assert (tmp_path / "CURRENT").read_bytes() == b"a"
+    assert compare_and_swap(path, b"a", b"b")
+    assert (tmp_path / "CURRENT").read_bytes() == b"b"
+
+
+def test_an_empty_file_is_not_an_absent_one(tmp_path: Path) -> None:
+    write_bytes(str(tmp_path / "CURRENT"), b"")
+    assert not compare_and_swap(str(tmp_path / "CURRENT"), None, b"a")
+    assert compare_and_swap(str(tmp_path / "CURRENT"), b"", b"a")
+
+
+def count_up(path: str, times: int) -> None:
+    """Add 1 to the number in a file, `times` times, again whenever somebody else was faster."""
+    while times:
+        before = Path(path).read_bytes()
+        times -= compare_and_swap(path, before, str(int(before) + 1).encode())
+
+
+def test_no_swap_of_racing_threads_is_lost(tmp_path: Path) -> None:
+    write_bytes(str(tmp_path / "n"), b"0")
+    threads = [threading.Thread(target=count_up, args=(str(tmp_path / "n"), 5)) for _ in range(RACERS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (tmp_path / "n").read_bytes() == b"40"
+
+
+def swap_once(path: str, barrier: threading.Barrier, wins: "multiprocessing.Queue[bool]", name: bytes) -> None:
+    barrier.wait()
+    wins.put(compare_and_swap(path, None, name))
+
+
+def test_exactly_one_of_racing_processes_wins(tmp_path: Path) -> None:
+    # forkserver: pytest's process has threads, which fork does not copy
+    context = multiprocessing.get_context("forkserver")
+    barrier, wins = context.Barrier(3), context.Queue()
+    path = str(tmp_path / "CURRENT")
+    racers = [context.Process(target=swap_once, args=(path, barrier, wins, b"%d" % i)) for i in range(3)]
+    for racer in racers:
+        racer.start()
+    outcomes = [wins.get(timeout=60) for _ in racers]
+    for racer in racers:
+        racer.join()
+    assert sorted(outcomes) == [False, False, True]
+
+
+def test_a_flip_behind_the_head_is_found_by_reading_the_whole(tmp_path: Path) -> None:
+    content = bytearray(HEAD_BYTES + 10)
+    (tmp_path / "a").write_bytes(content)
+    digest = file_digest(tmp_path / "a")
+    content[-1] = 1
+    (tmp_path / "a").write_bytes(content)
+    check_file(tmp_path / "a", digest)
+    with pytest.raises(IntegrityError, match=rf"^{tmp_path}/a: sha256 \w{{12}}…, its manifest says \w{{12}}…; restore"):
+        check_file(tmp_path / "a", digest, whole=True)
+
+
+def test_a_flip_in_the_head_is_found_at_once(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    digest = file_digest(tmp_path / "a")
+    (tmp_path / "a").write_bytes(b"abd")
+    with pytest.raises(IntegrityError, match="a: sha256"):
+        check_file(tmp_path / "a", digest)
+
+
+def test_another_size_or_no_file_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    digest = file_digest(tmp_path / "a")
+    (tmp_path / "a").write_bytes(b"ab")
+    with pytest.raises(
+        IntegrityError,
+        match=rf"^{tmp_path}/a: 2 bytes, its manifest says 3; restore it from a copy$",
+    ):
+        check_file(tmp_path / "a", digest)
+    (tmp_path / "a").unlink()
+    with pytest.raises(
+        IntegrityError,
+        match=rf"^{tmp_path}/a: file is missing; restore it from a copy$",
+    ):
+        check_file(tmp_path / "a", digest)
+
+
+@pytest.mark.parametrize("values", [[], [1, -2, 3]])
+def test_a_file_of_numbers_is_mapped_and_cannot_be_changed(values: list[int], tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(np.array(values, np.int16).tobytes())
+    mapped = map_file(tmp_path / "a", np.int16)
+    assert mapped.tolist() == values
+    assert mapped.dtype == np.int16
+    assert not (values and mapped.flags.writeable)

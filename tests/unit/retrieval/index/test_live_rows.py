@@ -1,0 +1,95 @@
+"""Checks of a version's live rows, against sets of PMIDs."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from retrieval.articles.article import Article
+from retrieval.index import live_rows as module
+from retrieval.index.live_rows import check_live, count_removed
+from retrieval.index.quantizer import Quantizer
+from retrieval.index.segment import OpenSegment
+from schemas.errors import StoreError
+from schemas.layout import Layout
+from tests.support import corpus
+from tests.support.seams import VERSION
+from tests.support.stores import add_part, add_snapshot
+
+
+@pytest.fixture(scope="module")
+def quantizer() -> Quantizer:
+    return corpus.quantizer("IVF2,RaBitQ", corpus.vectors(0, 32))
+
+
+def segment(folder: Path, quantizer: Quantizer, pmids: list[int], dead: set[int] | None = None) -> OpenSegment:
+    """A segment of PMIDs, of which some are dead."""
+    built = corpus.build(folder, quantizer, corpus.vectors(1, len(pmids)), np.array(pmids, np.int64))
+    [rows] = np.nonzero(np.isin(built.pmids, list(dead or set())))
+    return OpenSegment(str(folder), built.manifest, quantizer, rows)
+
+
+def check(folder: Path, segments: list[OpenSegment], alive: list[int], expected: int) -> None:
+    layout = Layout(str(folder / "store"))
+    snapshot = add_snapshot(layout, [add_part(layout, "a", *map(Article, alive))])
+    check_live(VERSION.model_copy(update={"articles": expected}), segments, snapshot)
+
+
+def test_rows_that_are_live_once_and_alive_pass(quantizer: Quantizer, tmp_path: Path) -> None:
+    base = segment(tmp_path / "base", quantizer, [1, 2, 3, 4], dead={2, 4})
+    check(tmp_path, [base, segment(tmp_path / "delta", quantizer, [2, 5])], [1, 2, 3, 5, 6], 4)
+
+
+@pytest.mark.parametrize("class_rows", [1, 100])
+@pytest.mark.parametrize(
+    ("dead", "alive", "expected", "words"),
+    [
+        (set(), [1, 2, 3], 4, "has PMID 2 twice"),
+        ({2}, [1, 2], 3, "has PMID 3, which is not alive"),
+        ({2}, [1, 2, 3], 4, "has 3 live rows, 4 were expected"),
+    ],
+)
+def test_what_is_wrong_is_named(
+    dead: set[int],
+    alive: list[int],
+    expected: int,
+    words: str,
+    class_rows: int,
+    quantizer: Quantizer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "CLASS_ROWS", class_rows)
+    base = segment(tmp_path / "base", quantizer, [1, 2], dead)
+    delta = segment(tmp_path / "delta", quantizer, [2, 3])
+    with pytest.raises(StoreError, match=words):
+        check(tmp_path, [base, delta], alive, expected)
+
+
+pmids = st.sets(st.integers(1, 30), max_size=12)
+
+
+@settings(max_examples=30)
+@given(shared=pmids, old=pmids, new=pmids, dead=st.tuples(pmids, pmids), class_rows=st.integers(1, 40))
+def test_removed_articles_are_counted_as_sets(
+    shared: set[int],
+    old: set[int],
+    new: set[int],
+    dead: tuple[set[int], set[int]],
+    class_rows: int,
+    quantizer: Quantizer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder = tmp_path_factory.mktemp("removed")
+    old, new = old - (shared - dead[0]), new - (shared - dead[1])  # a PMID is live once
+
+    def version(own: set[int], dead: set[int], name: str) -> list[OpenSegment]:
+        base = segment(folder / "shared", quantizer, sorted(shared), dead)
+        return [base, segment(folder / name, quantizer, sorted(own))]
+
+    before, after = version(old, dead[0], "old"), version(new, dead[1], "new")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "CLASS_ROWS", class_rows)
+        assert count_removed(before, after) == len(((shared - dead[0]) | old) - ((shared - dead[1]) | new))

@@ -1,0 +1,221 @@
+from pathlib import Path
+
+import faiss
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from retrieval.files.storage import HEAD_BYTES, check_file
+from retrieval.index.quantizer import Quantizer, train_quantizer
+from retrieval.index.segment import OpenSegment, read_manifest, write_segment
+from retrieval.index.segment_build import group_rows
+from retrieval.rows.row_set import RowSet
+from retrieval.search.segment_search import search
+from schemas.errors import IntegrityError, StoreError
+from schemas.layout import LISTS, ROWS, SEGMENT_FILES, SEGMENT_MANIFEST, TERMS, TITLES
+from tests.support import corpus
+
+COUNT = 3000  # so many that two of the files are longer than their checked head
+
+
+@pytest.fixture(scope="module")
+def quantizer() -> Quantizer:
+    return corpus.quantizer("IVF8,Flat", corpus.vectors(0, 400))
+
+
+@pytest.fixture(scope="module")
+def folder(quantizer: Quantizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One segment of COUNT rows; a test that breaks a file puts it right again."""
+    path = tmp_path_factory.mktemp("segments") / "s"
+    corpus.build(path, quantizer, corpus.vectors(1, COUNT), np.random.default_rng(0).permutation(9 * COUNT)[:COUNT])
+    return path
+
+
+def refusal(folder: Path, quantizer: Quantizer, name: str, *, whole: bool) -> str | None:
+    """Return how a segment, or only one file of it with `whole`, is refused, None if it is not."""
+    manifest = read_manifest(str(folder))
+    try:
+        if whole:
+            check_file(folder / name, manifest.files[name], whole=True)
+        else:
+            OpenSegment(str(folder), manifest, quantizer)
+    except IntegrityError as error:
+        return str(error)
+    return None
+
+
+def test_the_fixture_is_good_and_longer_than_a_head(folder: Path, quantizer: Quantizer) -> None:
+    assert set(read_manifest(str(folder)).files) == set(SEGMENT_FILES)
+    assert all(
+        refusal(folder, quantizer, name, whole=whole) is None for name in SEGMENT_FILES for whole in (True, False)
+    )
+    assert (folder / LISTS).stat().st_size > 2 * HEAD_BYTES
+    assert (folder / ROWS).stat().st_size > HEAD_BYTES
+
+
+@settings(max_examples=60)
+@given(name=st.sampled_from(SEGMENT_FILES), where=st.floats(0, 1, exclude_max=True), mask=st.integers(1, 255))
+def test_a_flipped_byte_is_refused_by_name(
+    name: str, where: float, mask: int, folder: Path, quantizer: Quantizer
+) -> None:
+    path = folder / name
+    good = path.read_bytes()
+    flipped = bytearray(good)
+    position = int(where * len(good))
+    flipped[position] ^= mask
+    path.write_bytes(flipped)
+    try:
+        assert (refusal(folder, quantizer, name, whole=True) or "").startswith(f"{path}: sha256 ")
+        if position < HEAD_BYTES:
+            assert (refusal(folder, quantizer, name, whole=False) or "").startswith(f"{path}: sha256 ")
+    finally:
+        path.write_bytes(good)
+
+
+@settings(max_examples=40)
+@given(name=st.sampled_from(SEGMENT_FILES), where=st.floats(0, 1, exclude_max=True), whole=st.booleans())
+def test_a_truncated_file_is_refused_by_name(
+    name: str, where: float, whole: bool, folder: Path, quantizer: Quantizer
+) -> None:
+    path = folder / name
+    good = path.read_bytes()
+    path.write_bytes(good[: int(where * len(good))])
+    try:
+        message = refusal(folder, quantizer, name, whole=whole) or ""
+        assert message.startswith(f"{path}: {int(where * len(good))} bytes, its manifest says {len(good)}")
+    finally:
+        path.write_bytes(good)
+
+
+@pytest.mark.parametrize("name", SEGMENT_FILES)
+def test_a_missing_file_is_refused_by_name(name: str, folder: Path, quantizer: Quantizer) -> None:
+    good = (folder / name).read_bytes()
+    (folder / name).unlink()
+    try:
+        assert refusal(folder, quantizer, name, whole=False) == (
+            f"{folder / name}: file is missing; restore it from a copy"
+        )
+    finally:
+        (folder / name).write_bytes(good)
+
+
+@settings(max_examples=40)
+@given(where=st.floats(0, 1, exclude_max=True))
+def test_a_truncated_manifest_is_refused_by_name(
+    where: float, folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    good = (folder / SEGMENT_MANIFEST).read_bytes()
+    other = tmp_path_factory.mktemp("manifest")
+    (other / SEGMENT_MANIFEST).write_bytes(good[: int(where * len(good))])
+    with pytest.raises(IntegrityError, match=rf"^{other}/{SEGMENT_MANIFEST}: not a Segment"):
+        read_manifest(str(other))
+
+
+@pytest.mark.parametrize("name", [TERMS, TITLES])
+def test_a_segment_of_an_earlier_program_is_refused(name: str, folder: Path, quantizer: Quantizer) -> None:
+    manifest = read_manifest(str(folder))
+    earlier = manifest.model_copy(update={"files": {n: d for n, d in manifest.files.items() if n != name}})
+    with pytest.raises(IntegrityError, match=rf"^{folder}: written without {name}, by an earlier pubray; index again$"):
+        OpenSegment(str(folder), earlier, quantizer)
+
+
+def test_a_segment_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=rf"^segment {tmp_path} is not in the store: no file {tmp_path}/segment.json$"):
+        read_manifest(str(tmp_path))
+
+
+def test_the_manifest_read_is_the_one_written(folder: Path, quantizer: Quantizer) -> None:
+    manifest = read_manifest(str(folder))
+    assert (manifest.id, manifest.rows, manifest.dimension, manifest.nlist) == ("s", COUNT, corpus.DIMENSION, 8)
+    assert manifest.code_size == quantizer.code_size
+
+
+@pytest.mark.parametrize("metric", ["l2", "inner_product"])
+def test_codes_and_search_are_those_of_a_plain_faiss_index(metric: str, tmp_path: Path) -> None:
+    rows = corpus.vectors(3, 500, normalize=metric == "l2")
+    data, _ = train_quantizer(rows, "IVF8,Flat", metric=metric, seed=0)
+    quantizer = Quantizer(data)
+    pmids = np.random.default_rng(3).permutation(5000)[:500]
+    segment = corpus.build(tmp_path / "s", quantizer, rows, pmids)
+    plain = faiss.deserialize_index(np.frombuffer(data, np.uint8))
+    plain.add_with_ids(rows.astype(np.float32), pmids)
+    lists = faiss.extract_index_ivf(plain).invlists
+    for number, size in enumerate(segment.sizes):
+        ids = faiss.rev_swig_ptr(lists.get_ids(number), lists.list_size(number))
+        codes = faiss.rev_swig_ptr(lists.get_codes(number), len(ids) * plain.code_size).reshape(len(ids), -1)
+        start = segment.sizes[:number].sum()
+        assert segment.pmids[start : start + size].tolist() == np.sort(ids).tolist()
+        assert segment.codes(number, number + 1).tolist() == codes[np.argsort(ids)].tolist()
+    plain.nprobe = 3
+    queries = corpus.queries(4, 20)
+    expected, ids = plain.search(queries, 12)
+    distances, found = segment.scan(quantizer.probe(queries, 3), 12, segment.alive)
+    assert segment.pmids[found[:, :12]].tolist() == ids.tolist()
+    assert distances[:, :12] == pytest.approx(expected if metric == "l2" else -expected, abs=1e-4)
+
+
+def test_a_scan_returns_all_equals_of_the_last_wanted(quantizer: Quantizer, tmp_path: Path) -> None:
+    rows = corpus.vectors(5, 300)
+    rows[50:120] = rows[0]
+    segment = corpus.build(tmp_path / "s", quantizer, rows, np.arange(300))
+    distances, found = segment.scan(quantizer.probe(rows[:1].astype(np.float32), 8), 10, segment.alive)
+    equals = segment.pmids[found[0][distances[0] == distances[0, 9]]]
+    assert sorted(equals.tolist()) == [0, *range(50, 120)]
+
+
+def test_a_scan_for_more_than_there_is_says_what_is_missing(quantizer: Quantizer, tmp_path: Path) -> None:
+    segment = corpus.build(tmp_path / "s", quantizer, corpus.vectors(6, 9), np.arange(9))
+    _, found = segment.scan(quantizer.probe(corpus.queries(1, 2), 8), 20, segment.alive)
+    for row in found:
+        assert sorted(row[row >= 0].tolist()) == list(range(9))
+
+
+@pytest.mark.parametrize("count", [0, 1, 150, 260, 280, 300])
+def test_a_scan_finds_the_best_of_the_wanted_rows_alone(count: int, quantizer: Quantizer, tmp_path: Path) -> None:
+    """Whether FAISS is told which (up to 269 of 300) or is asked for more."""
+    segment = corpus.build(tmp_path / "s", quantizer, corpus.vectors(7, 300), np.arange(300))
+    probes = quantizer.probe(corpus.queries(1, 5), 4)
+    mask = np.zeros(300, bool)
+    mask[np.random.default_rng(0).permutation(300)[:count]] = True
+    all_distances, all_rows = segment.scan(probes, 300, segment.alive)
+    distances, rows = segment.scan(probes, 20, RowSet(mask))
+    for q in range(5):
+        best = [(d, row) for d, row in zip(all_distances[q], all_rows[q], strict=True) if row >= 0 and mask[row]]
+        found = [(d, row) for d, row in zip(distances[q], rows[q], strict=True) if row >= 0]
+        assert [row for _, row in found[:20]] == [row for _, row in best[:20]]
+        assert all(mask[row] for _, row in found)
+
+
+def test_a_segment_without_rows_opens_and_finds_nothing(quantizer: Quantizer, tmp_path: Path) -> None:
+    segment = corpus.build(tmp_path / "s", quantizer, corpus.vectors(0, 0), np.arange(0))
+    _, found = segment.scan(quantizer.probe(corpus.queries(1, 2), 8), 5, segment.alive)
+    assert found.shape == (2, 0)
+    assert len(segment.articles) == segment.sizes.sum() == 0
+    assert segment.codes(0, quantizer.nlist).shape == (0, quantizer.code_size)
+
+
+def test_a_segment_outlives_its_writer_and_is_written_once(quantizer: Quantizer, tmp_path: Path) -> None:
+    rows, pmids = corpus.vectors(7, 50), np.arange(50)
+    first = corpus.build(tmp_path / "s", quantizer, rows, pmids)
+    again = corpus.build(tmp_path / "s", quantizer, rows, pmids)
+    assert again.manifest == first.manifest
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["s"]
+    assert sorted(p.name for p in (tmp_path / "s").iterdir()) == sorted([*SEGMENT_FILES, SEGMENT_MANIFEST])
+
+
+def test_a_broken_off_write_leaves_nothing(quantizer: Quantizer, tmp_path: Path) -> None:
+    rows, pmids = corpus.vectors(8, 50), np.arange(50)
+    sizes, [group] = group_rows(quantizer, rows, pmids, corpus.articles(pmids))
+    headless = group._replace(articles=group.articles.drop_columns(["title"]))
+    with pytest.raises(KeyError):
+        write_segment(str(tmp_path / "s"), [group, headless], sizes, segment="s", shard=0, quantizer=quantizer)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_search_does_not_look_at_the_articles(quantizer: Quantizer, tmp_path: Path) -> None:
+    segment = corpus.build(tmp_path / "s", quantizer, corpus.vectors(0, 50), np.arange(50))
+    search(corpus.queries(1, 2), [segment], quantizer, nprobe=2, candidates=5)
+    assert "articles" not in vars(segment)
+    assert segment.display.read(np.array([3]))[0].title.startswith("Title")
+    assert "articles" in vars(segment)

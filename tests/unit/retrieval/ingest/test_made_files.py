@@ -1,0 +1,114 @@
+import gzip
+from collections.abc import Collection
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from retrieval.articles.article import Rejects
+from retrieval.ingest.made_files import Night, made_file, read_records, write_night, write_reissue
+from retrieval.ingest.ncbi import check_md5
+from retrieval.ingest.readers import open_source
+from schemas.errors import InputError
+from tests.support.pubmed_xml import Row
+
+DAY = date(2026, 11, 22)
+
+
+def record(pmid: int, title: str = "A title") -> bytes:
+    return (
+        f'<PubmedArticle><MedlineCitation><PMID Version="1">{pmid}</PMID><Article PubModel="Print">'
+        f"<ArticleTitle>{title}</ArticleTitle><PublicationTypeList></PublicationTypeList></Article></MedlineCitation>"
+        "<PubmedData><ArticleIdList></ArticleIdList></PubmedData></PubmedArticle>"
+    ).encode()
+
+
+def source(folder: Path, name: str, pmids: Collection[int], title: str = "A title") -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{name}.xml.gz"
+    records = (record(pmid, title) for pmid in pmids)
+    path.write_bytes(gzip.compress(b"".join(made_file(records, (), "nothing"))))
+    return path
+
+
+def rows(path: Path) -> list[Row]:
+    with open_source(path, Rejects()) as batches:
+        return [row for batch in batches for row in batch.to_pylist()]
+
+
+def keys(path: Path) -> list[tuple[int, str]]:
+    return [(row["pmid"], "deleted" if row["deleted"] else row["title"]) for row in rows(path)]
+
+
+def test_records_are_the_bytes_of_the_file_whatever_its_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = source(tmp_path / "s", "pubmed26n0001", range(1, 50))
+    expected = [(pmid, record(pmid)) for pmid in range(1, 50)]
+    for block in (1 << 20, 100, 7):
+        monkeypatch.setattr("retrieval.ingest.made_files.BLOCK", block)
+        assert list(read_records(path)) == expected
+
+
+def test_a_night_has_its_records_in_the_order_of_the_source_and_then_its_deletions(tmp_path: Path) -> None:
+    path = source(tmp_path / "s", "pubmed26n0001", [5, 3, 8, 1])
+    night = Night(DAY, added={90: 3}, revised_text=[8, 3], reissued=[5, 8], deleted=[1, 77])
+    made = write_night(path, tmp_path / "made", "pubmed26n0002.xml.gz", night)
+    assert keys(made) == [
+        (5, "A title"),
+        (90, "[made from 3] A title"),
+        (3, "[made: revised 2026-11-22] A title"),
+        (8, "[made: revised 2026-11-22] A title"),
+        (8, "A title"),
+        (1, "deleted"),
+        (77, "deleted"),
+    ]
+
+
+def test_every_kind_of_change_gets_its_records(tmp_path: Path) -> None:
+    path = source(tmp_path / "s", "pubmed26n0001", range(1, 7))
+    night = Night(DAY, {9: 1}, [2], [3], [4], [5], [6])
+    added, text, metadata, retracted, version, reissued = rows(
+        write_night(path, tmp_path, "pubmed26n0002.xml.gz", night)
+    )
+    assert (added["pmid"], text["pmid"], text["title"][:5]) == (9, 2, "[made")
+    assert (metadata["pmid"], metadata["keywords"]) == (3, ["made: 2026-11-22"])
+    assert (retracted["pmid"], retracted["retracted"]) == (4, True)
+    assert (version["pmid"], version["version"]) == (5, 2)
+    assert (reissued["pmid"], reissued["date_revised"]) == (6, "2026-11-22")
+
+
+def test_a_made_file_says_so_and_has_its_md5_beside_it(tmp_path: Path) -> None:
+    path = source(tmp_path / "s", "pubmed26n0001", [1])
+    made = write_night(path, tmp_path / "made", "pubmed26n0002.xml.gz", Night(DAY, reissued=[1]))
+    head = gzip.decompress(made.read_bytes()).partition(b"<PubmedArticleSet>")[0]
+    assert b"<!-- made by pubray from pubmed26n0001; not NLM's data -->" in head
+    check_md5(made, made.with_name("pubmed26n0002.xml.gz.md5").read_text())
+    assert sorted(file.name for file in made.parent.iterdir()) == ["pubmed26n0002.xml.gz", "pubmed26n0002.xml.gz.md5"]
+
+
+def test_the_same_night_is_the_same_file(tmp_path: Path) -> None:
+    path = source(tmp_path / "s", "pubmed26n0001", range(1, 9))
+    night = Night(DAY, {9: 1}, revised_text=[2], deleted=[3])
+    first, second = (write_night(path, tmp_path / f, "pubmed26n0002.xml.gz", night).read_bytes() for f in "ab")
+    assert first == second
+    assert first[4:8] == bytes(4)  # RFC 1952: no time of writing
+
+
+def test_a_night_about_a_record_that_is_not_there_is_refused_and_leaves_no_file(tmp_path: Path) -> None:
+    path = source(tmp_path / "s", "pubmed26n0001", [1, 2])
+    with pytest.raises(InputError, match=rf"^{path} holds no record of PMID 7; "):
+        write_night(path, tmp_path / "made", "pubmed26n0002.xml.gz", Night(DAY, reissued=[1, 8, 7]))
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_reissue_has_the_last_record_of_every_pmid_in_files_from_0001(tmp_path: Path) -> None:
+    first = source(tmp_path / "s", "pubmed26n0001", range(1, 8))
+    second = source(tmp_path / "s", "pubmed26n0002", [2, 30], "Another title")
+    made = write_reissue([first, second], tmp_path, 27, without=[5], revised=[30], records_per_file=3)
+    assert [path.name for path in made] == [f"pubmed27n000{n}.xml.gz" for n in (1, 2, 3)]
+    assert [key for path in made for key in keys(path)] == [
+        *((pmid, "A title") for pmid in (1, 3, 4, 6, 7)),
+        (2, "Another title"),
+        (30, "[made: revised 2027-01-01] Another title"),
+    ]
+    for path in made:
+        check_md5(path, path.with_name(f"{path.name}.md5").read_text())

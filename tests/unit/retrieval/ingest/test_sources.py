@@ -1,0 +1,36 @@
+import pytest
+
+from retrieval.ingest.sources import source_kind, source_name, source_order
+from schemas.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "name"),
+    [
+        ("pubmed20n0014.xml.gz", "pubmed", "pubmed20n0014"),
+        ("in/pubmed20n0014.xml", "pubmed", "pubmed20n0014"),
+        ("in/my.articles.parquet", "parquet", "my.articles"),
+        ("nfcorpus/corpus.jsonl", "beir", "corpus"),
+        ("corpus.jsonl.gz", "beir", "corpus"),
+    ],
+)
+def test_kind_and_name(path: str, kind: str, name: str) -> None:
+    assert (source_kind(path), source_name(path)) == (kind, name)
+
+
+@pytest.mark.parametrize("path", ["pubmed26n0001.xml.gz.md5", "corpus.json", "in.xml/README", ".parquet", ""])
+def test_another_name_is_refused(path: str) -> None:
+    with pytest.raises(InputError, match=r"is no source file by its name; give one that ends in \.xml,"):
+        source_kind(path)
+
+
+def test_pubmed_files_come_in_order_of_year_and_number_then_others_by_name() -> None:
+    ordered = [
+        "z/pubmed25n1685.xml.gz",
+        "pubmed26n0002.xml",
+        "a/pubmed26n1334.xml.gz",
+        "pubmed26n10000",
+        "corpus.jsonl",
+        "pubmedish.parquet",
+    ]
+    assert sorted(sorted(ordered), key=source_order) == ordered

@@ -1,0 +1,180 @@
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retrieval.articles.parts import row_ranges
+from retrieval.operate.garbage import ORDER, Contents, Entry, garbage, served_versions
+from schemas.layout import Kind
+from schemas.manifest import Current, IndexVersion, Segment, Tombstones
+from schemas.snapshot import Lineage, PartRef, SnapshotCounts, SnapshotInfo
+from tests.support.seams import VERSION
+
+GRACE = 50
+OLD, YOUNG = 100, 10
+
+COUNTS = SnapshotCounts(**dict.fromkeys(SnapshotCounts.model_fields, 0))
+LAST_YEAR = tuple(PartRef(name, f"digest of {name}", 10, 0) for name in ("a", "b-1", "c"))
+THIS_YEAR = tuple(PartRef(name, f"digest of {name}", 10, 0) for name in ("d", "e"))
+PARTS = {"n0": LAST_YEAR[:1], "n1": LAST_YEAR[:2], "n2": LAST_YEAR, "n3": THIS_YEAR[:1], "n4": THIS_YEAR}
+SPACES = [("f0", "all"), ("f1", "all"), ("f1", "abstract")]
+
+
+def snapshot(name: str) -> SnapshotInfo:
+    return SnapshotInfo(lineage=Lineage(number=0), parts=PARTS[name], previous=None, counts=COUNTS)
+
+
+def version(
+    name: str, segments: Sequence[str], quantizer: str = "q0", of: str = "n0", space: tuple[str, str] = SPACES[0]
+) -> IndexVersion:
+    """Every second segment has tombstones."""
+    made = [Segment(id=s, shard=0, rows=9, dimension=1, nlist=1, code_size=1, files={}) for s in segments]
+    buried = {s: Tombstones(sha256=f"t of {s}", rows=1) for s in segments[::2]}
+    update = {"segments": tuple(made), "tombstones": buried, "quantizer": quantizer, "snapshot": of}
+    return VERSION.model_copy(update={**update, "id": name, "fingerprint": space[0], "selection": space[1]})
+
+
+def entry(kind: Kind, name: str, age: float = OLD) -> Entry:
+    return Entry(kind, name, f"{kind}/{name}", 1, age)
+
+
+def vector_parts() -> list[str]:
+    """Of every space and snapshot, in ranges of two sizes, and one that belongs to none."""
+    ranges = [r for parts in PARTS.values() for size in (4, 8) for r in row_ranges(parts, size)]
+    names = [*sorted({r.name for r in ranges}), "a-0-4-other", "from-before"]
+    return [f"{fingerprint}/{selection}/{name}" for fingerprint, selection in SPACES for name in names]
+
+
+NAMES: dict[Kind, list[str]] = {
+    "segments": [f"s{i}" for i in range(5)],
+    "tombstones": [f"t of s{i}" for i in range(5)],
+    "quantizers": ["q0", "q1"],
+    "quantizer records": ["r0", "r1", "r2"],
+    "snapshots": list(PARTS),
+    "articles": ["a", "b-1", "c", "d", "e", "pending"],
+    "vectors": vector_parts(),
+    "worker shards": ["w0", "w1"],
+    "temporary": [".x.tmp"],
+}
+RECORDS = {"r0": "q0", "r1": "q1", "r2": "q1"}
+
+
+@st.composite
+def stores(draw: st.DrawFn) -> Contents:
+    """Whole stores: all that a version names is there, of any age."""
+    count = draw(st.integers(0, 5))
+    versions = [
+        version(
+            f"v{i}",
+            draw(st.lists(st.sampled_from(NAMES["segments"]), min_size=1, max_size=3, unique=True)),
+            draw(st.sampled_from(["q0", "q1"])),
+            draw(st.sampled_from(list(PARTS))),
+            draw(st.sampled_from(SPACES)),
+        )
+        for i in range(count)
+    ]
+    ids = st.sampled_from([v.id for v in versions] + ["gone"]) if versions else st.just("gone")
+    history = draw(st.lists(ids, max_size=6))
+    current = Current(version=draw(st.sampled_from(versions)).id, history=tuple(history)) if versions else None
+    names: dict[Kind, list[str]] = {**NAMES, "versions": [v.id for v in versions]}
+    young = draw(st.sets(st.sampled_from([(kind, name) for kind in names for name in names[kind]]), max_size=4))
+    entries = [entry(k, n, YOUNG if (k, n) in young else OLD) for k in names for n in names[k]]
+    shown = draw(st.sampled_from([current, None])) if versions else None
+    return Contents(entries, shown, versions, {name: snapshot(name) for name in PARTS}, RECORDS)
+
+
+def without(contents: Contents, removed: Sequence[Entry]) -> Contents:
+    """What is left, files and what was read of them."""
+    left = [e for e in contents.entries if e not in removed]
+    there = {(e.kind, e.name) for e in left}
+    return contents._replace(
+        entries=left,
+        versions=[v for v in contents.versions if ("versions", v.id) in there],
+        snapshots={n: info for n, info in contents.snapshots.items() if ("snapshots", n) in there},
+        quantizers={n: of for n, of in contents.quantizers.items() if ("quantizer records", n) in there},
+    )
+
+
+def needs(v: IndexVersion) -> set[tuple[str, str]]:
+    """What opening a version needs."""
+    buried = {("tombstones", t.sha256) for t in v.tombstones.values()}
+    return {("quantizers", v.quantizer), *(("segments", s.id) for s in v.segments), *buried}
+
+
+def names(entries: Sequence[Entry], kind: Kind) -> list[str]:
+    return [e.name for e in entries if e.kind == kind]
+
+
+@given(stores(), st.integers(0, 3), st.integers(0, 200))
+def test_stopped_anywhere_it_leaves_whole_versions_and_goes_on_as_if_never_stopped(
+    contents: Contents, keep: int, steps: int
+) -> None:
+    removed = garbage(contents, keep=keep, grace=GRACE)
+    left = without(contents, removed[:steps])
+    there = {(e.kind, e.name) for e in left.entries}
+    for v in left.versions:
+        assert needs(v) <= there
+    for info in left.snapshots.values():
+        assert info in contents.snapshots.values()
+    assert all(("quantizers", of) in there for of in left.quantizers.values())
+    assert garbage(left, keep=keep, grace=GRACE) == removed[steps:]
+
+
+@given(stores(), st.integers(0, 3))
+def test_what_is_kept_is_whole_and_nothing_young_goes(contents: Contents, keep: int) -> None:
+    removed = garbage(contents, keep=keep, grace=GRACE)
+    left = without(contents, removed)
+    assert all(e.age >= GRACE for e in removed)
+    served = served_versions(contents.current, [v.id for v in contents.versions], keep)
+    young = names([e for e in contents.entries if e.age < GRACE], "versions")
+    assert {v.id for v in left.versions} == served | set(young)
+    articles, vectors = set(names(left.entries, "articles")), set(names(left.entries, "vectors"))
+    assert list(PARTS)[-1] in left.snapshots
+    assert {ref.name for info in left.snapshots.values() for ref in info.parts} | {"pending"} <= articles
+    for v in left.versions:
+        space = f"{v.fingerprint}/{v.selection}"
+        ranges = row_ranges(left.snapshots[v.snapshot].parts, 4)
+        assert {f"{space}/{r.name}" for r in ranges} <= vectors
+    assert garbage(left, keep=keep, grace=GRACE) == []
+
+
+def test_what_only_old_versions_name_goes() -> None:
+    old, new = version("old", ["s0", "s1"], "q0", "n1", SPACES[0]), version("new", ["s1"], "q1", "n4", SPACES[1])
+    current = Current(version="new", history=("old",))
+    every: dict[Kind, list[str]] = {**NAMES, "versions": ["old", "new"]}
+    entries = [entry(kind, name) for kind in every for name in every[kind]]
+    contents = Contents(entries, current, [old, new], {n: snapshot(n) for n in PARTS}, RECORDS)
+    removed = garbage(contents, keep=0, grace=GRACE)
+    assert names(removed, "versions") == ["old"]
+    assert names(removed, "segments") == ["s0", "s2", "s3", "s4"]
+    assert names(removed, "tombstones") == ["t of s0", "t of s2", "t of s3", "t of s4"]
+    assert (names(removed, "quantizers"), names(removed, "quantizer records")) == (["q0"], ["r0"])
+    assert names(removed, "snapshots") == ["n0", "n1", "n2", "n3"]
+    assert names(removed, "articles") == ["a", "b-1", "c"]
+    assert (names(removed, "worker shards"), names(removed, "temporary")) == (["w0", "w1"], [".x.tmp"])
+    left = set(NAMES["vectors"]) - set(names(removed, "vectors"))
+    ranges = [r.name for size in (4, 8) for r in row_ranges(THIS_YEAR, size)]
+    waiting = {name for name in NAMES["vectors"] if name.startswith("f1/abstract/")}
+    assert left == {f"f1/all/{name}" for name in ranges} | waiting
+    assert [e.kind for e in removed] == sorted((e.kind for e in removed), key=ORDER.index)
+
+
+def test_as_many_versions_before_current_are_kept_as_is_wanted() -> None:
+    history = ("a", "b", "gone", "c", "b", "d")
+    current = Current(version="d", history=history, withdrawn=("w",))
+    present = ["a", "b", "c", "d", "w"]
+    assert served_versions(current, present, 0) == {"d"}
+    assert served_versions(current, present, 2) == {"d", "b", "c"}
+    assert served_versions(current, present, 9) == {"d", "b", "c", "a"}
+
+
+def test_before_the_first_promotion_all_versions_are_kept() -> None:
+    entries = [entry("versions", "v"), entry("segments", "s0"), entry("segments", "s1")]
+    contents = Contents(entries, None, [version("v", ["s0"])], {}, {})
+    assert names(garbage(contents, keep=0, grace=GRACE), "versions") == []
+    assert names(garbage(contents, keep=0, grace=GRACE), "segments") == ["s1"]
+
+
+def test_a_quantizer_stays_with_its_young_record() -> None:
+    entries = [entry("quantizers", "q0"), entry("quantizer records", "r0", YOUNG)]
+    assert garbage(Contents(entries, None, [], {}, {"r0": "q0"}), keep=0, grace=GRACE) == []

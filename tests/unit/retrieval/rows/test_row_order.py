@@ -1,0 +1,71 @@
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from retrieval.rows import row_order
+from retrieval.rows.row_order import equal_rows, find_rows, rows_of, write_order
+
+KEYS = st.one_of(st.integers(-(2**63), 2**63 - 1), st.integers(0, 50))
+FEW = st.lists(st.integers(0, 9), max_size=200)
+
+
+@settings(max_examples=60)
+@given(keys=st.lists(KEYS, max_size=200), rows=st.integers(1, 50), sampled=st.integers(1, 8))
+def test_rows_are_in_order_of_key_and_equals_in_order_of_row(
+    keys: list[int], rows: int, sampled: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("order")
+    np.array(keys, np.int64).tofile(folder / "keys")
+    with patch.multiple(row_order, SORTED_ROWS=rows * sampled, SAMPLED=sampled):
+        write_order(folder / "keys", folder / "order")
+    assert np.fromfile(folder / "order", np.uint32).tolist() == sorted(range(len(keys)), key=lambda row: keys[row])
+
+
+@settings(max_examples=60)
+@given(keys=FEW, rows=st.integers(1, 50), seed=st.integers(0, 99))
+def test_equals_are_in_order_of_their_ties_and_rows_of_one_key_can_be_left_out(
+    keys: list[int], rows: int, seed: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("order")
+    ties = np.random.default_rng(seed).permutation(1000)[: len(keys)]
+    np.array(keys, np.int64).tofile(folder / "keys")
+    ties.astype(np.int64).tofile(folder / "ties")
+    with patch.multiple(row_order, SORTED_ROWS=rows * 4, SAMPLED=4):
+        write_order(folder / "keys", folder / "order", ties=folder / "ties", without=0)
+    expected = sorted((row for row, key in enumerate(keys) if key), key=lambda row: (keys[row], ties[row]))
+    assert np.fromfile(folder / "order", np.uint32).tolist() == expected
+
+
+def test_a_file_of_many_ranges_is_sorted_like_one(tmp_path: Path) -> None:
+    keys = np.random.default_rng(0).permutation(50_000).astype(np.int64)
+    keys.tofile(tmp_path / "keys")
+    with patch.object(row_order, "SORTED_ROWS", 4096):
+        write_order(tmp_path / "keys", tmp_path / "order")
+    assert np.array_equal(np.fromfile(tmp_path / "order", np.uint32), np.argsort(keys))
+
+
+@given(st.lists(st.integers(1, 60), max_size=40, unique=True), st.lists(st.integers(0, 61), max_size=20))
+def test_the_rows_of_those_keys_that_are_there_are_found(keys: list[int], wanted: list[int]) -> None:
+    held, asked = np.array(keys, np.int64), np.array(wanted, np.int64)
+    order = np.argsort(held).astype(np.uint32)
+    assert rows_of(held, order, asked).tolist() == [keys.index(key) if key in keys else -1 for key in wanted]
+    assert find_rows(held, order, asked).tolist() == [keys.index(key) for key in wanted if key in keys]
+
+
+@given(FEW, st.integers(0, 10), st.booleans())
+def test_all_rows_of_a_key_are_found_in_their_order(keys: list[int], key: int, partial: bool) -> None:
+    held = np.array(keys, np.int64)
+    order = np.argsort(held, kind="stable").astype(np.uint32)
+    order = order[held[order] > 0] if partial else order
+    expected = [] if partial and key == 0 else [row for row, k in enumerate(keys) if k == key]
+    assert equal_rows(held, order, key).tolist() == expected
+
+
+@pytest.mark.parametrize("key", [-(2**63), 2**63 - 1])
+def test_the_least_and_the_greatest_key_are_found(key: int) -> None:
+    held = np.array([key, 5], np.int64)
+    assert equal_rows(held, np.argsort(held).astype(np.uint32), key).tolist() == [0]

@@ -1,0 +1,268 @@
+"""Filters as text, and as masks that say what a plain look at every article says."""
+
+import operator
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from retrieval.articles.article import Article, MeshHeading, Term, article_batch
+from retrieval.index.quantizer import Quantizer
+from retrieval.rows.facets import Facets, FacetWriter
+from retrieval.rows.kept_columns import records
+from retrieval.search.filter_rows import check_terms, format_filter, parse_filter, unknown_terms, wanted_rows
+from schemas.errors import InputError, UsageError
+from schemas.filters import Condition
+from tests.support import corpus
+
+
+def condition(field: str, op: str, value: object) -> Condition:
+    return Condition.model_validate({"field": field, "op": op, "value": value})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", []),
+        (" \n", []),
+        ("year>=2020", [("year", ">=", 2020)]),
+        ("  YEAR < 0005 ", [("year", "<", 5)]),
+        ("year='1999'", [("year", "=", 1999)]),
+        ("year not  in (1999,2000 , 2001)", [("year", "not in", (1999, 2000, 2001))]),
+        ("language=eng", [("language", "=", "eng")]),
+        ("journal=0255562", [("journal", "=", "0255562")]),
+        ("journal!=and AND type in(in)", [("journal", "!=", "and"), ("type", "in", ("in",))]),
+        (r"""journal = 'O\'Brien "\\" \n'""", [("journal", "=", 'O\'Brien "\\" n')]),
+        (
+            'year>=2020 and language=eng and type in ("Review", "Meta-Analysis") and mesh="Diabetes Mellitus" '
+            'and abstract=yes and journal!="Lancet"',
+            [
+                ("year", ">=", 2020),
+                ("language", "=", "eng"),
+                ("type", "in", ("Review", "Meta-Analysis")),
+                ("mesh", "=", "Diabetes Mellitus"),
+                ("abstract", "=", "yes"),
+                ("journal", "!=", "Lancet"),
+            ],
+        ),
+    ],
+)
+def test_a_text_is_read_as_its_conditions(text: str, expected: list[tuple[str, str, object]]) -> None:
+    assert parse_filter(text) == tuple(condition(*e) for e in expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "years>2",
+            "filter, character 1, 'years>2': expected a field (year, language, journal, type, mesh, abstract, r",
+        ),
+        ("year 2020", "filter, character 6, '2020': expected an operator (=, !=, <, <=, >, >=, in, not in)"),
+        ("year>=", "filter, end: expected a value"),
+        ("year==2020", "filter, character 6, '=2020': expected a value"),
+        ('mesh="Heart', "filter, character 6, '\"Heart': expected a value"),
+        ("mesh=Diabetes Mellitus", "filter, character 15, 'Mellitus': expected 'and', or quotes around several words"),
+        ("year>1 and", "filter, end: expected a field"),
+        ("year>1 or year<1", "filter, character 8, 'or year<1': expected 'and'"),
+        ("type in Review", "filter, character 9, 'Review': expected a list in parentheses"),
+        ("type in ()", "filter, character 10, ')': expected a value"),
+        ("type in (a b)", "filter, character 12, 'b)': expected ',' or ')'"),
+        ("type in (a", "filter, end: expected ',' or ')'"),
+        ("year>1 and year=MMXX and year<3", "filter, 'year=MMXX': year takes a whole number up to 9999"),
+        ("year>99999999999", "filter, 'year>99999999999': year takes a whole number up to 9999"),
+        ("language>eng", "filter, 'language>eng': > is for year; language takes =, !=, in and not in"),
+        ("abstract=maybe", "filter, 'abstract=maybe': abstract takes yes or no"),
+        ("journal=''", "filter, \"journal=''\": journal takes text of 1 to 500 characters"),
+    ],
+)
+def test_what_is_no_filter_is_refused_with_the_place_and_what_was_expected(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=rf"^{re.escape(message)}"):
+        parse_filter(text)
+
+
+TEXTS = st.text(min_size=1, max_size=9).filter(lambda text: text.strip() != "")
+YEARS = st.integers(0, 9999)
+ANY_CONDITION = st.one_of(
+    st.builds(condition, st.just("year"), st.sampled_from(["=", "!=", "<", "<=", ">", ">="]), YEARS),
+    st.builds(condition, st.just("year"), st.sampled_from(["in", "not in"]), st.lists(YEARS, min_size=1, max_size=3)),
+    st.builds(condition, st.sampled_from(["mesh", "journal"]), st.sampled_from(["=", "!="]), TEXTS),
+    st.builds(
+        condition,
+        st.sampled_from(["type", "language"]),
+        st.sampled_from(["in", "not in"]),
+        st.lists(TEXTS, min_size=1, max_size=3),
+    ),
+    st.builds(condition, st.just("abstract"), st.just("="), st.sampled_from(["yes", "No"])),
+)
+
+
+@given(st.lists(ANY_CONDITION, max_size=4))
+def test_conditions_come_back_from_their_text(conditions: list[Condition]) -> None:
+    text = format_filter(conditions)
+    assert parse_filter(text) == tuple(conditions)
+    assert format_filter(parse_filter(text)) == text
+
+
+@given(st.text(alphabet="year mesh=<>!in not()and,'\"\\20"))
+def test_any_text_is_read_or_refused_in_one_line(text: str) -> None:
+    try:
+        parse_filter(text)
+    except UsageError as error:
+        assert "\n" not in str(error)
+
+
+HEADINGS = [
+    MeshHeading("D1", "Heart", True, ()),
+    MeshHeading("D1", "Cardia", False, ()),  # renamed
+    MeshHeading("D2", "Lung", False, ()),
+    MeshHeading(None, "heart", False, ()),
+]
+JOURNALS: list[dict[str, Any]] = [
+    {"journal": "Lancet (London, England)", "journal_abbreviation": "Lancet", "nlm_id": "2985213R"},
+    {"journal": "The New England journal", "journal_abbreviation": "N. Engl. J.", "nlm_id": "0255562"},
+    {"journal": ""},
+]
+ARTICLES = st.builds(
+    lambda journal, **values: Article(0, title="T", **journal, **values),
+    st.sampled_from(JOURNALS),
+    abstract=st.sampled_from(["", "Text."]),
+    year=st.sampled_from([None, 1998, 1999, 2000]),
+    languages=st.lists(st.sampled_from(["eng", "fre", "ger"]), max_size=2),
+    publication_types=st.lists(st.sampled_from([Term("D9", "Review"), Term(None, "Editorial")]), max_size=2),
+    mesh=st.lists(st.sampled_from(HEADINGS), max_size=3),
+    retracted=st.booleans(),
+)
+VALUES: dict[str, list[Any]] = {
+    "year": [1997, 1998, 1999, 2000],
+    "language": ["eng", "FRE", "lat"],
+    "journal": ["lancet", "N Engl J", "n. engl. j.", "0255562", "LANCET (London,  England)", "Nature"],
+    "type": ["review", "D9", "Editorial", "Letter"],
+    "mesh": ["d1", "Heart", "HEART", "Cardia", "Lung", "D3"],
+    "abstract": ["yes", "No"],
+    "retracted": ["Yes", "no"],
+}
+
+
+@st.composite
+def conditions(draw: st.DrawFn) -> Condition:
+    field = draw(st.sampled_from(list(VALUES)))
+    op = draw(st.sampled_from(["=", "!=", "in", "not in", *(["<", "<=", ">", ">="] if field == "year" else [])]))
+    value = st.sampled_from(VALUES[field])
+    return condition(field, op, draw(st.lists(value, min_size=1, max_size=3) if "in" in op else value))
+
+
+def plain(name: str) -> str:
+    return re.sub(r"[.\s]+", " ", name).strip().lower()
+
+
+def said(article: Article, field: str) -> set[str]:
+    """All that a field of an article can be called."""
+    names = {
+        "language": article.languages,
+        "journal": [article.journal, article.journal_abbreviation, article.nlm_id],
+        "type": [name for term in article.publication_types for name in term],
+        "mesh": [name for heading in article.mesh for name in heading[:2]],
+        "abstract": ["yes" if article.abstract else "no"],
+        "retracted": ["yes" if article.retracted else "no"],
+    }
+    return {plain(name) for name in names[field] if name}
+
+
+def holds(article: Article, condition: Condition) -> bool:
+    if condition.field == "year" and condition.op[0] in "<>":
+        compare = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}[condition.op]
+        return article.year is not None and compare(article.year, condition.value)
+    if condition.field == "year":
+        found = article.year in condition.values
+    else:
+        found = not said(article, condition.field).isdisjoint(plain(str(value)) for value in condition.values)
+    return found == (condition.op in ("=", "in"))
+
+
+@pytest.fixture(scope="module")
+def quantizer() -> Quantizer:
+    return corpus.quantizer("IVF2,Flat", corpus.vectors(0, 100))
+
+
+@settings(max_examples=60)
+@given(
+    articles=st.lists(ARTICLES, min_size=1, max_size=24),
+    pieces=st.integers(1, 3),
+    wanted=st.lists(st.lists(conditions(), max_size=3), min_size=1, max_size=8),
+)
+def test_after_build_and_merge_a_mask_says_what_every_article_says(
+    articles: list[Article],
+    pieces: int,
+    wanted: list[list[Condition]],
+    quantizer: Quantizer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder = tmp_path_factory.mktemp("filters")
+    articles = [article._replace(pmid=pmid) for pmid, article in enumerate(articles, 100)]
+    kept = records(pa.Table.from_batches([article_batch(articles)]))
+    rows, pmids = corpus.vectors(1, len(articles)), kept["pmid"].to_numpy()
+    parts = [
+        corpus.build(folder / str(i), quantizer, rows[i::pieces], pmids[i::pieces], kept.take(pa.array(mine)))
+        for i in range(pieces)
+        if len(mine := np.arange(len(articles))[i::pieces])
+    ]
+    merged = corpus.merge(folder / "merged", quantizer, parts)
+    for all_of in wanted:
+        expected = [a.pmid for a in articles if all(holds(a, one) for one in all_of)]
+        assert sorted(merged.pmids[wanted_rows(all_of, merged.facets)].tolist()) == expected
+        assert sorted(p for s in parts for p in s.pmids[wanted_rows(all_of, s.facets)].tolist()) == expected
+
+
+@dataclass
+class Rows:
+    """A segment without its vectors."""
+
+    facets: Facets
+    live: NDArray[np.bool_]
+
+
+def rows_of(folder: Path, *articles: Article) -> Rows:
+    folder.mkdir()
+    writer = FacetWriter(folder)
+    writer.add(pa.Table.from_batches([article_batch(articles)]))
+    writer.finish()
+    return Rows(Facets(folder, len(articles)), np.ones(len(articles), bool))
+
+
+def test_a_term_is_unknown_only_where_no_segment_knows_it(tmp_path: Path) -> None:
+    base = rows_of(tmp_path / "base", Article(1, mesh=HEADINGS[:2], year=1999, **JOURNALS[0]))
+    delta = rows_of(tmp_path / "delta", Article(2, mesh=HEADINGS[2:3], languages=["eng"]))
+    known = parse_filter("mesh in (d1, Lung) and journal=lancet and language!=ENG and year=3 and retracted=yes")
+    assert unknown_terms(known, [base, delta]) == {}
+    of_base, of_delta = (unknown_terms(known, [segment]) for segment in (base, delta))
+    assert [*of_base] == [("mesh", "Lung"), ("language", "ENG")]
+    check_terms([of_base, of_delta])
+    with pytest.raises(InputError, match="no article has mesh 'Lung'"):
+        check_terms([of_base])
+
+
+def test_a_term_of_dead_rows_alone_is_unknown(tmp_path: Path) -> None:
+    segment = rows_of(tmp_path / "s", Article(1, languages=["eng", "ger"]), Article(2, languages=["eng"]))
+    segment.live[0] = False
+    assert unknown_terms(parse_filter("language in (eng, ger)"), [segment]) == {("language", "ger"): ()}
+
+
+def test_a_misspelt_term_is_refused_with_those_near_it(tmp_path: Path) -> None:
+    base = rows_of(tmp_path / "base", Article(1, mesh=[MeshHeading("D003920", "Diabetes Mellitus", True, ())]))
+    delta = rows_of(tmp_path / "delta", Article(2, mesh=[MeshHeading("D003919", "Diabetes Insipidus", True, ())]))
+    misspelt = parse_filter('mesh not in ("Diabetes Mellitus", "Diabetes Melitus")')
+    with pytest.raises(InputError) as error:
+        check_terms([unknown_terms(misspelt, [segment]) for segment in (base, delta)])
+    assert str(error.value) == (
+        "filter: no article has mesh 'Diabetes Melitus'; near it: 'diabetes mellitus', 'diabetes insipidus'"
+    )
+    with pytest.raises(InputError, match=r"no article has journal 'Nature'; correct it, or leave the condition out$"):
+        check_terms([unknown_terms(parse_filter("journal=Nature and mesh=x"), [base, delta])])

@@ -1,0 +1,159 @@
+"""Design invariants 3 and 5: search over any partition of the rows into segments = search over the whole."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from retrieval.index.exact import exact_search
+from retrieval.index.segment import OpenSegment
+from retrieval.index.segment_build import shard_of
+from retrieval.search.segment_search import cut, search, search_exactly
+from tests.support import corpus
+from tests.support.history import FILES, File, Store, replayed
+
+pytestmark = pytest.mark.usefixtures("few_lists_are_found_by_a_graph_too")
+
+
+@pytest.mark.parametrize(("factory", "metric"), corpus.TYPES)
+@settings(max_examples=4)
+@given(seed=st.integers(0, 10_000), pieces=st.integers(1, 5), candidates=st.integers(1, 60))
+@example(seed=0, pieces=2, candidates=23)  # the cut falls among equals
+@example(seed=11, pieces=3, candidates=5)  # FAISS prunes a row in the whole that it keeps in a part
+def test_any_partition_answers_as_the_whole(
+    factory: str,
+    metric: str,
+    seed: int,
+    pieces: int,
+    candidates: int,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder = tmp_path_factory.mktemp("partition")
+    rows = corpus.vectors(seed, 240, normalize=metric == "l2")
+    rows[100:110] = rows[5]  # ties, at the cut too
+    pmids = np.random.default_rng(seed).permutation(5_000)[:240]
+    quantizer = corpus.quantizer(factory, rows, metric)
+    queries = np.concatenate([corpus.queries(seed, 3), rows[5:6].astype(np.float32)])
+    whole = corpus.build(folder / "whole", quantizer, rows, pmids)
+    piece = shard_of(pmids, pieces)
+    parts = [corpus.build(folder / str(i), quantizer, rows[piece == i], pmids[piece == i]) for i in range(pieces)]
+    expected = search(queries, [whole], quantizer, nprobe=3, candidates=candidates)
+    together = search(queries, parts, quantizer, nprobe=3, candidates=candidates)
+    gathered = [
+        cut(found, candidates)
+        for found in zip(
+            *(search(queries, [p], quantizer, nprobe=3, candidates=candidates) for p in parts), strict=True
+        )
+    ]
+    for want, one, two in zip(expected, together, gathered, strict=True):
+        for got in (one, two):
+            assert got.pmids.tolist() == want.pmids.tolist()
+            assert got.scores.tolist() == want.scores.tolist()
+            assert got.distances.tolist() == want.distances.tolist()
+
+
+@settings(max_examples=10)
+@given(seed=st.integers(0, 10_000))
+def test_a_pmid_comes_at_most_once_best_first(seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Design invariant 5, of one segment."""
+    rows, pmids = corpus.vectors(seed, 100), np.arange(100, 200)
+    quantizer = corpus.quantizer("IVF4,RaBitQ", rows)
+    segment = corpus.build(tmp_path_factory.mktemp("once") / "s", quantizer, rows, pmids)
+    for found in search(corpus.queries(seed, 4), [segment], quantizer, nprobe=4, candidates=200):
+        assert sorted(found.pmids.tolist()) == pmids.tolist()  # all lists probed, all rows wanted
+        assert np.all(np.diff(found.scores) <= 0)
+
+
+def test_probing_every_list_with_exact_scores_is_exact_search(tmp_path: Path) -> None:
+    rows, pmids = corpus.vectors(3, 500), np.arange(500)
+    quantizer = corpus.quantizer("RR16,IVF8,RaBitQ", rows)
+    segment = corpus.build(tmp_path / "s", quantizer, rows, pmids)
+    queries = corpus.queries(4, 20)
+    _, expected = exact_search(queries, rows, pmids, 10)
+    for found, want in zip(search(queries, [segment], quantizer, nprobe=8, candidates=500), expected, strict=True):
+        assert found.pmids[:10].tolist() == want.tolist()
+
+
+def test_a_query_does_not_depend_on_its_batch(tmp_path: Path) -> None:
+    rows, pmids = corpus.vectors(5, 300), np.arange(300)
+    quantizer = corpus.quantizer("RR16,IVF8,RaBitQ", rows)
+    segment = corpus.build(tmp_path / "s", quantizer, rows, pmids)
+    queries = corpus.queries(6, 30)
+    together = search(queries, [segment], quantizer, nprobe=4, candidates=20)
+    alone = [search(queries[i : i + 1], [segment], quantizer, nprobe=4, candidates=20)[0] for i in range(30)]
+    for a, b in zip(together, alone, strict=True):
+        assert a.pmids.tolist() == b.pmids.tolist()
+        assert a.scores.tolist() == b.scores.tolist()
+
+
+@settings(max_examples=25)
+@given(files=FILES.filter(bool), seed=st.integers(0, 1000))
+def test_of_any_history_only_the_last_record_of_a_live_pmid_is_found(
+    files: list[File], seed: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Design invariant 5: from article parts through a snapshot and one segment per part to an answer."""
+    store = Store(tmp_path_factory.mktemp("history"))
+    snapshot = pq.read_table(store.snapshot(store.add_all(files)).path)
+    rows = corpus.vectors(seed, 100 * len(files) + 32)
+    quantizer = corpus.quantizer("IVF2,RaBitQ", rows)
+    segments = []
+    for number in range(len(files)):
+        mine = snapshot.filter(pc.field("part") == number)
+        vector_of = 100 * number + mine["row"].to_numpy()
+        segments.append(corpus.build(store.folder / str(number), quantizer, rows[vector_of], mine["pmid"].to_numpy()))
+    [found] = search(corpus.queries(seed, 1), segments, quantizer, nprobe=2, candidates=100)
+    alive, _ = replayed({}, files)
+    assert sorted(found.pmids.tolist()) == sorted(alive)
+    for pmid, segment, row in zip(found.pmids.tolist(), found.segments.tolist(), found.rows.tolist(), strict=True):
+        assert segment == alive[pmid].part
+        assert np.array_equal(segments[segment].rows[row], rows[100 * alive[pmid].part + alive[pmid].row])
+
+
+TYPES = [
+    ("RR16,IVF8,RaBitQ", "l2"),
+    ("IVF8,RaBitQ", "inner_product"),
+    ("IVF4,Flat", "l2"),
+    ("IVF4,SQ8", "inner_product"),
+]
+
+
+@pytest.mark.parametrize(("factory", "metric"), TYPES)
+@settings(max_examples=15)
+@given(seed=st.integers(0, 10_000), share=st.floats(0, 1), candidates=st.integers(1, 60), nprobe=st.integers(1, 4))
+def test_a_dead_row_is_as_if_it_had_never_been(
+    factory: str,
+    metric: str,
+    seed: int,
+    share: float,
+    candidates: int,
+    nprobe: int,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Design invariant 1, of tombstones: searched beside them, exactly, and after they were dropped by a merge."""
+    folder = tmp_path_factory.mktemp("dead")
+    rows = corpus.vectors(seed, 160, normalize=metric == "l2")
+    rows[100:110] = rows[5]  # ties, at the cut too
+    pmids = np.random.default_rng(seed).permutation(5_000)[:160]
+    quantizer = corpus.quantizer(factory, rows, metric)
+    queries = np.concatenate([corpus.queries(seed, 3), rows[5:6].astype(np.float32)])
+    whole = corpus.build(folder / "whole", quantizer, rows, pmids)
+    gone = np.random.default_rng(seed + 1).random(160) < share
+    [dead] = np.nonzero(np.isin(whole.pmids, pmids[gone]))
+    buried = OpenSegment(str(folder / "whole"), whole.manifest, quantizer, dead)
+    without = corpus.build(folder / "without", quantizer, rows[~gone], pmids[~gone])
+    dropped = corpus.merge(folder / "dropped", quantizer, [buried])
+    rules = partial(search, quantizer=quantizer, nprobe=nprobe, candidates=candidates)
+    expected = rules(queries, [without])
+    exact = search_exactly(queries, [without], candidates)
+    for segment in (buried, dropped):
+        for want, got in zip(expected, rules(queries, [segment]), strict=True):
+            assert got.pmids.tolist() == want.pmids.tolist()
+            assert got.scores.tolist() == want.scores.tolist()
+        for want, got in zip(exact, search_exactly(queries, [segment], candidates), strict=True):
+            assert got.pmids.tolist() == want.pmids.tolist()
+    assert dropped.manifest.files == without.manifest.files
