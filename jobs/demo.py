@@ -19,7 +19,7 @@ from jobs.common.store import open_layout, read_version, served_version
 from jobs.steps import demo_nights
 from jobs.steps.stages import Stages, run_job
 from retrieval.articles.selection import parse_pmids
-from retrieval.files.storage import write_bytes
+from retrieval.files.atomic import write_bytes
 from retrieval.ingest.sources import source_name
 from schemas.config import Config, SelectionConfig
 from schemas.errors import UsageError

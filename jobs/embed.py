@@ -20,8 +20,8 @@ from jobs.common.ray_metrics import EmbedMetrics
 from jobs.common.run_reports import write_report
 from jobs.common.store import ingested, load_selection, open_layout, snapshots
 from jobs.steps.published_vectors import check_sample, prepare_chunks, published_folder
-from retrieval.articles.parts import row_ranges
 from retrieval.articles.snapshot import Snapshot
+from retrieval.embed.vector_parts import row_ranges
 from schemas.config import Config
 from schemas.encoder import article_fingerprint
 from schemas.errors import StoreError, UsageError

@@ -18,7 +18,7 @@ from jobs.common.cpu_threads import available_threads
 from jobs.common.store import open_layout, served_version
 from retrieval.evaluate.judgments import Heading, Judgments, mesh_topics, read_qrels, read_queries
 from retrieval.evaluate.rank_metrics import measure, paired_difference
-from retrieval.files.storage import write_bytes
+from retrieval.files.atomic import write_bytes
 from schemas.config import Config
 from schemas.errors import InputError, UsageError
 from schemas.search import SearchRequest, SearchResponse

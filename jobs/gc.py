@@ -14,11 +14,13 @@ from typing import Any
 
 from jobs.common.console import megabytes, table
 from jobs.common.store import open_layout, read_current, snapshots, versions
-from retrieval.files.storage import exclusive, read_document, remove
+from retrieval.files.atomic import remove
+from retrieval.files.checked import read_document
+from retrieval.files.locks import exclusive
 from retrieval.operate.garbage import ORDER, Contents, Entry, garbage, served_versions
 from schemas.config import Config
 from schemas.errors import StoreError, UsageError
-from schemas.layout import PLACES, Kind, Layout
+from schemas.layout import PLACES, FileKind, Layout
 from schemas.manifest import Current, IndexVersion, QuantizerRecord
 
 HOUR = 3600
@@ -110,7 +112,7 @@ def _since_made(entries: list[Entry], made: list[IndexVersion], now: float) -> I
             yield entry._replace(age=min(entry.age, ages[entry.name]))
 
 
-def _entries(layout: Layout, kind: Kind, now: float) -> Iterator[Entry]:
+def _entries(layout: Layout, kind: FileKind, now: float) -> Iterator[Entry]:
     folder, pattern, suffix = PLACES[kind]
     root = Path(layout.root) / folder
     for path in root.glob(pattern + suffix):
@@ -126,7 +128,7 @@ def _temporary(layout: Layout, now: float) -> Iterator[Entry]:
             yield _entry("temporary", path.relative_to(layout.root).as_posix(), path, now)
 
 
-def _entry(kind: Kind, name: str, path: Path, now: float) -> Entry:
+def _entry(kind: FileKind, name: str, path: Path, now: float) -> Entry:
     """Return an entry; what is being written may be renamed before it is looked at, and is young."""
     stats = []
     for each in [path, *path.rglob("*")]:

@@ -28,9 +28,10 @@ from jobs.steps.build_tasks import (
     train,
 )
 from jobs.steps.commit import commit, now, report_of
-from retrieval.articles.difference import Difference
-from retrieval.articles.parts import count_vectors, row_ranges
-from retrieval.files.storage import read_document, write_bytes
+from retrieval.articles.snapshot_difference import SnapshotDifference
+from retrieval.embed.vector_parts import count_vectors, row_ranges
+from retrieval.files.atomic import write_bytes
+from retrieval.files.checked import read_document
 from retrieval.index.segment import CONTENTS, read_manifest
 from retrieval.index.size_rules import metric_for, nlist_for, nprobe_for, sample_for
 from schemas.base import digest
@@ -121,7 +122,7 @@ class _Build:
         if (parent := self.parent) is None:
             return self._full()
         progress = Progress("compare", self.snapshot.info.counts.alive, "articles")
-        changes: Difference = ray.get(find_changes.remote(self.layout, parent.snapshot, self.snapshot.id))
+        changes: SnapshotDifference = ray.get(find_changes.remote(self.layout, parent.snapshot, self.snapshot.id))
         progress.add(self.snapshot.info.counts.alive)
         progress.finish()
         tombstones: dict[str, Tombstones] = ray.get(bury.remote(self.layout, parent, changes.outdated))
@@ -136,7 +137,7 @@ class _Build:
         record = self._quantizer(work)
         return self._version(record.sha256, self._segments(work, record.sha256), {})
 
-    def _work_of(self, changes: Difference) -> list[Work]:
+    def _work_of(self, changes: SnapshotDifference) -> list[Work]:
         """Return the changed rows by ranges."""
         parts = self.snapshot.info.parts
         numbers = {part.name: number for number, part in enumerate(parts)}

@@ -18,9 +18,10 @@ from jobs.common.root_cause import root_cause
 from jobs.common.store import newest_snapshot, open_layout
 from jobs.steps.source_origins import Origin, open_origin
 from retrieval.articles.article import Rejects
-from retrieval.articles.parts import ArticlePart, read_article_part, write_article_part
-from retrieval.articles.snapshot import Plan, read_snapshot, write_snapshot
-from retrieval.ingest.lineage import check_vanished, next_lineage, parts_of
+from retrieval.articles.article_parts import ArticlePart, read_article_part, write_article_part
+from retrieval.articles.snapshot import read_snapshot
+from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
+from retrieval.ingest.lineage import check_vanished, next_lineage, parts_in_order
 from retrieval.ingest.ncbi import check_md5
 from retrieval.ingest.readers import open_source
 from retrieval.ingest.sources import source_name
@@ -56,9 +57,9 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
         lineage = next_lineage(previous.info if previous else None, baseline, names)
         missing = [file for file in origin.files if not _is_ingested(layout, origin, file)]
         seconds = _parse_all(layout, origin, missing) if missing else 0.0
-    wanted = parts_of(previous.info if previous else None, lineage, names)
+    wanted = parts_in_order(previous.info if previous else None, lineage, names)
     parts = [read_article_part(Path(layout.article_part(name))) for name in wanted]
-    plan = Plan(lineage, tuple(part.ref for part in parts), previous)
+    plan = SnapshotPlan(lineage, tuple(part.ref for part in parts), previous)
     info = _snapshot(layout, plan, config.ingest.max_vanished)
     records = sum(part.ref.rows - part.ref.deletions for part in parts)
     rejects = sum((part.rejects for part in parts), Rejects())
@@ -163,7 +164,7 @@ def _line(part: ArticlePart) -> str:
     return f"{part.ref.name}: {part.ref.rows:,} records, of them {part.ref.deletions} deletions; {rejected} rejected"
 
 
-def _snapshot(layout: Layout, plan: Plan, max_vanished: float) -> SnapshotInfo:
+def _snapshot(layout: Layout, plan: SnapshotPlan, max_vanished: float) -> SnapshotInfo:
     """Return the snapshot of a plan; make it if there is none."""
     path = Path(layout.snapshot(plan.id))
     if not path.exists():
@@ -193,7 +194,7 @@ def parse_source(layout: Layout, source: Path) -> ArticlePart:
 
 
 @ray.remote(num_cpus=1)
-def make_snapshot(layout: Layout, plan: Plan, max_vanished: float) -> None:
+def make_snapshot(layout: Layout, plan: SnapshotPlan, max_vanished: float) -> None:
     """Write the snapshot of a plan."""
     previous = plan.previous.info if plan.previous else None
     accept = partial(check_vanished, previous, plan.lineage, max_vanished)

@@ -11,9 +11,9 @@ from actors.service.assembly import load_service
 from jobs.common.console import cut, table
 from jobs.common.cpu_threads import available_threads
 from jobs.common.store import open_layout, served_version
-from retrieval.search.filter_rows import parse_filter
 from schemas.config import Config
 from schemas.errors import RequestError, UsageError
+from schemas.filter_grammar import parse_filter
 from schemas.search import SearchRequest, SearchResponse
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from jobs.common.console import cut, megabytes, table
 from jobs.common.store import article_parts, open_layout, read_current, snapshots, versions
 from retrieval.articles.snapshot import Snapshot
-from retrieval.files.storage import check_file, read_named
+from retrieval.files.checked import check_file, read_named
 from retrieval.ingest.sources import source_order
 from retrieval.rows.tombstones import read_tombstones
 from schemas.config import Config

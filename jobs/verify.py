@@ -24,7 +24,7 @@ from jobs.common.store import open_layout, read_version
 from jobs.demo import CHOSEN
 from jobs.steps.stages import Stages, run_job
 from retrieval.articles.selection import parse_pmids
-from retrieval.files.storage import write_bytes
+from retrieval.files.atomic import write_bytes
 from schemas.config import Config, SelectionConfig
 from schemas.errors import UsageError
 from schemas.golden import Check, Golden, parse_golden

@@ -48,7 +48,7 @@ CORRECTION = _struct(type=pa.string(), pmid=pa.int64())
 
 ARTICLE_SCHEMA = pa.schema(
     [
-        # The key. A PMID, or for other corpora a key made from `doc_id` (see retrieval.articles.article.key_of).
+        # The key. A PMID, or for other corpora a key made from `doc_id` (see retrieval.articles.article.key_of_id).
         pa.field("pmid", pa.int64(), nullable=False),
         # The corpus's own id, where it is not the decimal PMID.
         pa.field("doc_id", pa.string()),

@@ -89,3 +89,6 @@ def article_fingerprint(spec: EncoderSpec, article: TowerDigests) -> str:
             "normalize": spec.normalize,
         }
     )
+
+
+PREFIX = "embedded:"

@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 Label = Literal["measured here", "published", "assumed", "given"]
 
-MEASURE = "python -m benchmarks.operate.plan"
+MEASURE = "python -m benchmarks.operate.plan_figures"
 
 
 class Figure(NamedTuple):
@@ -28,11 +28,15 @@ class Figures(NamedTuple):
     ingest: Figure = Figure(4_150, "records/core-s", "measured here", "python -m benchmarks.ingest")
     ingest_memory: Figure = Figure(358e6, "B/worker", "measured here", "python -m benchmarks.ingest")
     part_bytes: Figure = Figure(668, "B/record", "measured here", MEASURE)
-    first_snapshot: Figure = Figure(500_000, "articles/core-s", "measured here", "python -m benchmarks.ingest.snapshot")
-    next_snapshot: Figure = Figure(
-        5_000_000, "articles/core-s", "measured here", "python -m benchmarks.ingest.snapshot"
+    first_snapshot: Figure = Figure(
+        500_000, "articles/core-s", "measured here", "python -m benchmarks.ingest.snapshot_night"
     )
-    snapshot_memory: Figure = Figure(200, "B/row of a class", "measured here", "python -m benchmarks.ingest.snapshot")
+    next_snapshot: Figure = Figure(
+        5_000_000, "articles/core-s", "measured here", "python -m benchmarks.ingest.snapshot_night"
+    )
+    snapshot_memory: Figure = Figure(
+        200, "B/row of a class", "measured here", "python -m benchmarks.ingest.snapshot_night"
+    )
     snapshot_bytes: Figure = Figure(17, "B/article", "measured here", MEASURE)
     compare: Figure = Figure(1_900_000, "articles/core-s", "measured here", MEASURE)
     gpu_use: Figure = Figure(0.4, "of the peak", "assumed", "bfloat16, texts of like length in a batch")

@@ -1,6 +1,6 @@
 """Which articles a search may find: conditions, as the JSON of requests has them.
 
-The command line's grammar for the same is in retrieval.search.filter_rows.
+The command line's grammar for the same is in schemas.filter_grammar.
 """
 
 from typing import Literal, NamedTuple, Self

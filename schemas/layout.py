@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal[
+FileKind = Literal[
     "versions",
     "segments",
     "tombstones",
@@ -142,7 +142,7 @@ class Layout:
 )
 """The data files of a segment; row r of each describes the same article; orders and postings name such rows."""
 
-PLACES: dict[Kind, tuple[str, str, str]] = {
+PLACES: dict[FileKind, tuple[str, str, str]] = {
     "versions": ("versions", "*", ".json"),
     "segments": ("segments", "*", ""),
     "tombstones": ("tombstones", "*", ".u32"),

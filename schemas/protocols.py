@@ -5,13 +5,9 @@ The plain classes of `actors/` implement them in one process; the adapters of `j
 
 from typing import NamedTuple, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from schemas.arrays import Vector
 from schemas.article import DisplayArticle
 from schemas.filters import Wanted
-
-Vector = NDArray[np.float32]
 
 
 class Query(NamedTuple):

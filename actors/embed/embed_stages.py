@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from actors.embed.known_sources import COLUMNS, KnownSources
 from actors.fetch.model_folders import model_folder
-from retrieval.articles.parts import read_range, write_vector_part
 from retrieval.articles.selection import selected
 from retrieval.articles.snapshot import alive_rows
-from retrieval.embed.tokens import Tokens, TowerTokenizer
+from retrieval.embed.tokenizer import Tokens, TowerTokenizer
+from retrieval.embed.vector_parts import write_vector_part
+from retrieval.files.parquet import read_range
 from schemas.config import Config
 from schemas.errors import PubrayError
 from schemas.layout import Layout

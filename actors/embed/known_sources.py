@@ -6,11 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from retrieval.articles.parts import read_range
 from retrieval.embed.known.agreement import Agreement, agreement
 from retrieval.embed.known.earlier_vectors import EarlierVectors
 from retrieval.embed.known.known_vectors import Known
 from retrieval.embed.known.published_chunks import PublishedChunks
+from retrieval.files.parquet import read_range
 from schemas.config import Config
 from schemas.errors import StoreError
 from schemas.layout import Layout

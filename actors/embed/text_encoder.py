@@ -6,14 +6,15 @@ from functools import cached_property
 
 from actors.embed.towers import ArticleTower, QueryTower
 from actors.engine.threaded import in_thread
-from retrieval.embed.tokens import Tokens
+from retrieval.embed.tokenizer import Tokens
+from schemas.arrays import Vector
 from schemas.errors import InputError, UnavailableError
-from schemas.protocols import ArticleText, Query, Vector
+from schemas.protocols import ArticleText, Query
 
 LOG = logging.getLogger("pubray.towers")
 
 
-class Towers:
+class TextEncoder:
     """Encodes queries by the query tower, and article texts by the article tower, which is loaded for the first one."""
 
     def __init__(self, query_tower: QueryTower, load_article_tower: Callable[[], ArticleTower]) -> None:

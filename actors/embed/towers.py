@@ -5,19 +5,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from actors.engine.engines import load_engine
 from actors.engine.matmul_peak import gemm_peak
 from actors.fetch.model_folders import model_digests, model_folder
 from retrieval.embed.flops import MLP_MATRICES, forward_flops
 from retrieval.embed.pooling import TextVectors, unit
-from retrieval.embed.tokens import TokenBatch, Tokens, TowerTokenizer, pad_id, padded_tokens, token_batches
+from retrieval.embed.token_batches import TokenBatch, padded_tokens, token_batches
+from retrieval.embed.tokenizer import Tokens, TowerTokenizer, pad_id
+from schemas.arrays import Floats
 from schemas.config import EngineConfig
 from schemas.encoder import EncoderSpec, TowerSpec
 from schemas.protocols import ArticleText, Query
-
-Floats = NDArray[np.float32]
 
 
 class _Tower:

@@ -16,7 +16,7 @@ from schemas.errors import UsageError
 
 __all__ = ["Engine", "Task", "chosen", "load_engine"]
 
-Kind = Literal["torch", "openvino"]
+EngineKind = Literal["torch", "openvino"]
 
 
 def load_engine(folder: Path, task: Task, config: EngineConfig, *, threads: int, cache: Path) -> Engine:
@@ -41,7 +41,7 @@ def load_engine(folder: Path, task: Task, config: EngineConfig, *, threads: int,
     return Engine(Halving(forward) if device == "cuda" else forward, device, dtype)
 
 
-def chosen(config: EngineConfig, *, cuda: bool) -> tuple[Kind, Device]:
+def chosen(config: EngineConfig, *, cuda: bool) -> tuple[EngineKind, Device]:
     """Return the engine and its device on a machine with or without a CUDA device.
 
     Raises:

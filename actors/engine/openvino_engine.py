@@ -13,8 +13,8 @@ import torch
 from actors.engine.forward import Finish, Forward, Task
 from actors.fetch.model_folders import model_digests
 from retrieval.embed.pooling import TextVectors, pool
-from retrieval.embed.tokens import TokenBatch
-from retrieval.files.storage import atomic_path
+from retrieval.embed.token_batches import TokenBatch
+from retrieval.files.atomic import atomic_path
 from schemas.config import EngineConfig
 from schemas.encoder import Pooling
 from schemas.errors import UsageError

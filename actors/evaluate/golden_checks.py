@@ -3,21 +3,17 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from actors.embed.towers import ArticleTower, QueryTower
 from actors.evaluate.authors_encoding import bmretriever_passage, bmretriever_query, bmretriever_vectors
 from actors.fetch.model_folders import model_folder
 from actors.service.assembly import load_reranker
 from retrieval.evaluate.golden_comparison import compare_ends, compare_numbers, compare_vectors
+from schemas.arrays import Floats
 from schemas.article import DisplayArticle
 from schemas.config import Config
 from schemas.encoder import TowerSpec
 from schemas.golden import Check, Golden, GoldenPassage, GoldenRerank, GoldenText
 from schemas.protocols import ArticleText, Match, Query, Scoring
-
-Floats = NDArray[np.float32]
 
 
 def check_queries(config: Config, golden: Golden, threads: int) -> list[Check]:

@@ -11,10 +11,8 @@ import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
-from retrieval.files.storage import atomic_path
+from retrieval.files.atomic import atomic_path
 from schemas.errors import InputError, UsageError
-
-PREFIX = "embedded:"
 
 
 class Wheel(NamedTuple):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from actors.fetch.downloader import Downloader
-from retrieval.files.storage import sync
+from retrieval.files.atomic import sync
 from schemas.errors import StoreError
 
 LOCK_POLL_SECONDS = 0.5

@@ -3,9 +3,9 @@
 import hashlib
 from pathlib import Path
 
-from actors.fetch.embedded_wheels import PREFIX, embedded_folder
+from actors.fetch.embedded_wheels import embedded_folder
 from actors.fetch.model_hub import BIN, SAFETENSORS, hub_folder
-from schemas.encoder import TowerDigests, TowerSpec
+from schemas.encoder import PREFIX, TowerDigests, TowerSpec
 from schemas.errors import InputError, WeightsError
 
 

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from actors.fetch.model_hub import BIN, SAFETENSORS, TEXTS
-from retrieval.files.storage import atomic_path
+from retrieval.files.atomic import atomic_path
 from schemas.base import digest
 from schemas.errors import InputError
 

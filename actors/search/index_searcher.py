@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.articles.article import key_of
-from retrieval.files.storage import read_named
+from retrieval.articles.article import key_of_id
+from retrieval.files.checked import read_named
 from retrieval.index.exact import inner_products
-from retrieval.index.quantizer import Floats, Quantizer
+from retrieval.index.quantizer import Quantizer
 from retrieval.index.segment import OpenSegment
 from retrieval.rows.article_names import parse_names
 from retrieval.rows.row_order import rows_of
@@ -21,11 +21,12 @@ from retrieval.search.filter_rows import Unknown, check_terms, unknown_terms, wa
 from retrieval.search.list_route import lists_to_probe
 from retrieval.search.segment_search import Candidates, search, search_exactly
 from retrieval.search.small_segments import stack_small
+from schemas.arrays import Floats, Vector
 from schemas.article import DisplayArticle
 from schemas.filters import EVERYTHING, Wanted
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
-from schemas.protocols import Key, Lookup, Match, Stored, Vector
+from schemas.protocols import Key, Lookup, Match, Stored
 
 CANDIDATES_PER_HIT = 5
 """Rows that are scored exactly for each article wanted; recall@100 is .974 with 5, .936 with 2 (docs/decisions.md)."""
@@ -167,7 +168,7 @@ class IndexSearcher:
 
     def articles(self, ids: Sequence[str]) -> list[Stored | None]:
         """Return the live article of each id (a PMID, or the corpus's own), retracted or not; None: there is none."""
-        keys = np.array([key_of(name) for name in ids], np.int64)
+        keys = np.array([key_of_id(name) for name in ids], np.int64)
         found: list[Stored | None] = [None] * len(ids)
         for segment in self.segments:
             rows = rows_of(segment.pmids, segment.pmid_order, keys)

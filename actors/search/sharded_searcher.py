@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from actors.search.index_searcher import Count, Found, Named, with_first
 from retrieval.search.filter_rows import check_terms
-from retrieval.search.segment_search import NOTHING, Candidates, cut
+from retrieval.search.segment_search import NOTHING, Candidates, best_of_all
+from schemas.arrays import Vector
 from schemas.article import DisplayArticle
 from schemas.filters import Wanted
-from schemas.protocols import Key, Lookup, Match, Stored, Vector
+from schemas.protocols import Key, Lookup, Match, Stored
 
 T = TypeVar("T")
 
@@ -106,7 +107,7 @@ class ShardedSearcher:
             np.concatenate(columns) for columns in zip(NOTHING, *(one.candidates for one in found), strict=True)
         )
         places = merged._replace(rows=np.arange(len(merged.rows)))
-        kept = cut([places], found[0].limit).rows
+        kept = best_of_all([places], found[0].limit).rows
         shards = np.repeat(np.arange(len(found)), [len(one.candidates.rows) for one in found])
         return Candidates._make(column[kept] for column in merged), shards[kept]
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from actors.embed.text_encoder import Towers
+from actors.embed.text_encoder import TextEncoder
 from actors.embed.towers import ArticleTower, QueryTower
 from actors.fetch.model_folders import model_folder
 from actors.fetch.pickled_weights import with_safetensors
@@ -10,7 +10,7 @@ from actors.search.index_searcher import IndexSearcher
 from actors.search.rerankers import CrossEncoderReranker, MaxSimReranker
 from actors.search.served_versions import Versions
 from actors.service.search_service import SearchService
-from actors.service.second_stage import Ranking
+from actors.service.second_stage import Reranking
 from schemas.config import Config
 from schemas.errors import StoreError, UsageError
 from schemas.layout import Layout
@@ -21,7 +21,7 @@ from schemas.search import ScoreKind
 SCORE_KINDS: dict[str, ScoreKind] = {"maxsim": "fused", "cross-encoder": "logit"}
 
 
-def load_encoder(config: Config, version: IndexVersion, threads: int) -> Towers:
+def load_encoder(config: Config, version: IndexVersion, threads: int) -> TextEncoder:
     """Load the query tower that the version names; the article tower follows when it is needed.
 
     Raises:
@@ -37,7 +37,7 @@ def load_encoder(config: Config, version: IndexVersion, threads: int) -> Towers:
                 f"with ({built_with[:12]}…); restore the file, or index again"
             )
     query_tower.vectors(query_tower.tokens([Query("")]))  # loads what the engine loads at its first use
-    return Towers(query_tower, lambda: ArticleTower(spec, config.engine, threads=threads, cache=cache))
+    return TextEncoder(query_tower, lambda: ArticleTower(spec, config.engine, threads=threads, cache=cache))
 
 
 def check_encoder(config: Config, version: IndexVersion) -> None:
@@ -101,16 +101,16 @@ def load_reranker(config: Config, threads: int) -> MaxSimReranker | CrossEncoder
     return CrossEncoderReranker(folder, rerank.max_length, config.engine, threads=threads, cache=cache)
 
 
-def load_ranking(config: Config, threads: int) -> Ranking | None:
+def load_ranking(config: Config, threads: int) -> Reranking | None:
     """Load the second stage, if there is one."""
     reranker = load_reranker(config, threads)
     return ranking(config, reranker, None) if reranker else None
 
 
-def ranking(config: Config, reranker: Reranker, seconds: float | None) -> Ranking:
+def ranking(config: Config, reranker: Reranker, seconds: float | None) -> Reranking:
     """Return the configured second stage over a re-ranker, plain or behind a handle, that may take so long."""
     rerank = config.rerank
-    return Ranking(
+    return Reranking(
         reranker,
         name=(rerank.kind == "cross-encoder" and rerank.model) or rerank.kind,
         score_kind=SCORE_KINDS[rerank.kind],

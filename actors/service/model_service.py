@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import NamedTuple, TypeVar
 
 from actors.search.served_versions import Versions
-from actors.service.second_stage import Ranking
+from actors.service.second_stage import Reranking
+from schemas.arrays import Vector
 from schemas.article import DisplayArticle
 from schemas.compatible import Embedding, EmbeddingsRequest, EmbeddingsResponse, Model, Models, Usage
 from schemas.errors import ProtocolError, UnknownError
-from schemas.protocols import ArticleText, Encoder, Match, Query, Scoring, Vector
+from schemas.protocols import ArticleText, Encoder, Match, Query, Scoring
 from schemas.search import MAX_QUERIES, ScoreKind
 
 T = TypeVar("T")
@@ -38,7 +39,7 @@ class Score(NamedTuple):
 class ModelService:
     """Answers what needs no index, over the seams of `schemas.protocols`."""
 
-    def __init__(self, versions: Versions, encoder: Encoder, ranking: Ranking | None) -> None:
+    def __init__(self, versions: Versions, encoder: Encoder, ranking: Reranking | None) -> None:
         """Take the parts of a search service."""
         self._versions, self._encoder, self._ranking = versions, encoder, ranking
 
@@ -113,7 +114,7 @@ class ModelService:
     def _known_instead(self, name: str) -> str:
         return f"model {name[:100]!r}: there are {' and '.join(repr(model.id) for model in self.models().data)}"
 
-    def _second_stage(self) -> Ranking:
+    def _second_stage(self) -> Reranking:
         if self._ranking is None:
             raise UnknownError("no re-ranker is configured here (rerank.kind = 'none')")
         return self._ranking

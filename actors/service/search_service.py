@@ -9,7 +9,7 @@ from actors.service.answer_cache import AnswerCache
 from actors.service.hits import Ranked, article_response, hits
 from actors.service.meter import Meter, SilentMeter
 from actors.service.model_service import ModelService
-from actors.service.second_stage import Ranking, SecondStage
+from actors.service.second_stage import Reranking, SecondStage
 from schemas.errors import InputError, UnknownError
 from schemas.manifest import IndexVersion
 from schemas.protocols import Encoder, Key, Lookup, Query, Scoring, Searcher, Stored
@@ -33,7 +33,7 @@ class SearchService:
         versions: Versions,
         encoder: Encoder,
         searcher: Searcher,
-        ranking: Ranking | None,
+        ranking: Reranking | None,
         *,
         cached: int = 0,
         meter: Meter = SILENT,

@@ -9,7 +9,7 @@ from schemas.protocols import Reranker, RerankScore, Scoring
 from schemas.search import ScoreKind
 
 
-class Ranking(NamedTuple):
+class Reranking(NamedTuple):
     """The second stage."""
 
     reranker: Reranker
@@ -26,7 +26,7 @@ class Ranking(NamedTuple):
 class SecondStage:
     """Asks the re-ranker. While that fails, one request at a time tries it, and the others do not wait for it."""
 
-    def __init__(self, ranking: Ranking) -> None:
+    def __init__(self, ranking: Reranking) -> None:
         """Begin with trust."""
         self.ranking = ranking
         self._failure: ServiceError | None = None

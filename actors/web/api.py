@@ -8,7 +8,6 @@ from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
 from actors.service.search_service import SearchService
-from actors.service.similar_request import SimilarRequest
 from actors.web.compatible_routes import compatible_routes
 from actors.web.middleware.front import Front, put_before
 from actors.web.middleware.limits import within
@@ -17,6 +16,7 @@ from actors.web.middleware.request_facts import note
 from actors.web.openapi_description import describe
 from actors.web.page.page import add_page
 from schemas.search import ArticleResponse, Readiness, SearchRequest, SearchResponse, SearchResponses, VersionInfo
+from schemas.similar import SimilarRequest
 
 ArticleId = Annotated[str, Path(min_length=1, max_length=100, description="The PMID, or the corpus's own id.")]
 

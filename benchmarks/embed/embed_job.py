@@ -25,9 +25,10 @@ from jobs.common.cluster import connect
 from jobs.common.config import load_config
 from jobs.common.store import ingested, load_selection, newest_snapshot, open_layout
 from jobs.steps.stages import run_job
-from retrieval.articles.parts import read_range, row_ranges
 from retrieval.articles.snapshot import alive_rows
-from retrieval.embed.tokens import Tokens, TowerTokenizer
+from retrieval.embed.tokenizer import Tokens, TowerTokenizer
+from retrieval.embed.vector_parts import row_ranges
+from retrieval.files.parquet import read_range
 from schemas.config import Config, SelectionConfig
 from schemas.encoder import article_fingerprint
 from schemas.protocols import ArticleText

@@ -21,11 +21,11 @@ from jobs import promote
 from jobs.common.console import log, say, table
 from jobs.common.store import ingested, load_selection, served_version
 from jobs.steps.stages import run_job
-from retrieval.articles.parts import read_vectors, row_ranges
-from retrieval.files.storage import read_named
+from retrieval.embed.vector_parts import read_vectors, row_ranges
+from retrieval.files.checked import read_named
 from retrieval.index.exact import BLOCK
 from retrieval.index.quantizer import GRAPH_LISTS, Quantizer
-from retrieval.rows.kept_columns import read_records
+from retrieval.rows.kept_columns import read_kept
 from schemas.errors import PubrayError
 from schemas.manifest import IndexVersion
 
@@ -125,7 +125,7 @@ def own_steps(store: MadeStore, quantizer: Quantizer, vectors: Path) -> dict[str
         "(assign)": rate(lambda: [quantizer.assign(block) for block in rotated], len(rows)),
         "(encode)": rate(lambda: [quantizer.encode(*pair) for pair in zip(rotated, lists, strict=True)], len(rows)),
         "(read vectors)": rate(lambda: read_vectors(path), size),
-        "(read articles)": rate(lambda: read_records(articles, part.start, part.stop), size),
+        "(read articles)": rate(lambda: read_kept(articles, part.start, part.stop), size),
     }
 
 

@@ -23,8 +23,8 @@ import torch
 from actors.search.index_searcher import IndexSearcher
 from jobs.common.console import say
 from jobs.common.store import served_version
-from retrieval.index.quantizer import Floats
 from retrieval.search.segment_search import search
+from schemas.arrays import Floats
 from schemas.layout import Layout
 
 DEPTH = 100

@@ -18,7 +18,7 @@ from jobs import promote
 from jobs.common.console import Progress, say, table
 from jobs.common.store import read_current, served_version
 from jobs.steps.stages import run_job
-from retrieval.index.quantizer import Floats
+from schemas.arrays import Floats
 from schemas.manifest import IndexVersion
 
 QUERIES = 200

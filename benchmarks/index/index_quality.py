@@ -21,7 +21,7 @@ from jobs.common.console import megabytes, say, table
 from jobs.common.cpu_threads import available_threads
 from jobs.common.store import open_layout, read_current, served_version
 from jobs.steps.stages import run_job
-from retrieval.files.storage import read_named
+from retrieval.files.checked import read_named
 from retrieval.index.quantizer import Quantizer
 from retrieval.index.segment import OpenSegment
 from schemas.config import Config

@@ -25,8 +25,10 @@ from jobs.common.config import load_config
 from jobs.common.console import Progress
 from jobs.common.store import load_selection, newest_snapshot, open_layout
 from retrieval.articles.article import Article, Author, Rejects, Term, article_batches
-from retrieval.articles.parts import read_article_part, row_ranges, write_article_part, write_vector_part
-from retrieval.articles.snapshot import Plan, alive_rows, read_snapshot, write_snapshot
+from retrieval.articles.article_parts import read_article_part, write_article_part
+from retrieval.articles.snapshot import alive_rows, read_snapshot
+from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
+from retrieval.embed.vector_parts import row_ranges, write_vector_part
 from schemas.config import Config
 from schemas.encoder import article_fingerprint
 from schemas.snapshot import Lineage, PartRef
@@ -133,7 +135,7 @@ class MadeStore:
     def _publish(self, names: list[str], known: int | None) -> None:
         """Write the snapshot of some parts, the first `known` of which the newest one has, and the vector parts."""
         refs = tuple(read_article_part(Path(self.layout.article_part(name))).ref for name in names)
-        plan = Plan(Lineage(number=0), refs, newest_snapshot(self.layout) if known else None)
+        plan = SnapshotPlan(Lineage(number=0), refs, newest_snapshot(self.layout) if known else None)
         if not Path(self.layout.snapshot(plan.id)).exists():
             write_snapshot(self.layout.snapshot(plan.id), plan, self.layout.article_part, lambda counts: None)
         self._write_vectors(refs, known or 0, plan.id)

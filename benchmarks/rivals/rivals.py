@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from retrieval.files.storage import atomic_path
+from retrieval.files.atomic import atomic_path
 from schemas.errors import InputError
 
 # lxml is pubray's own version, so that a comparison of speed compares the code above it.

@@ -34,9 +34,10 @@ from jobs.common.config import load_config
 from jobs.common.console import say, table
 from jobs.common.cpu_threads import available_threads
 from jobs.common.store import open_layout, served_version
+from schemas.arrays import Vector
 from schemas.config import Config
 from schemas.errors import PubrayError
-from schemas.protocols import Lookup, Match, Query, RerankScore, Scoring, Vector
+from schemas.protocols import Lookup, Match, Query, RerankScore, Scoring
 from schemas.search import SearchRequest
 
 BATCH, CALLS = 16, 2

@@ -4,7 +4,7 @@ import datetime
 import json
 from typing import Any
 
-from retrieval.files.storage import write_bytes
+from retrieval.files.atomic import write_bytes
 from schemas.layout import Layout
 
 

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from retrieval.articles.selection import parse_pmids, selection_id
 from retrieval.articles.snapshot import Snapshot, read_snapshot
-from retrieval.files.storage import compare_and_swap, read_bytes, read_document
+from retrieval.files.checked import read_bytes, read_document
+from retrieval.files.locks import compare_and_swap
 from schemas.config import Config, SelectionConfig
 from schemas.errors import InputError, StoreError
 from schemas.layout import Layout

@@ -11,25 +11,25 @@ from numpy.typing import NDArray
 from actors.embed.towers import QueryTower
 from actors.search.index_searcher import IndexSearcher, load_quantizer, open_segments
 from jobs.common.cpu_threads import available_threads, using_threads
-from retrieval.articles.difference import Difference, difference
-from retrieval.articles.parts import read_vectors
 from retrieval.articles.selection import selected
 from retrieval.articles.snapshot import alive_rows, read_snapshot
+from retrieval.articles.snapshot_difference import SnapshotDifference, compare_snapshots
 from retrieval.embed.sampling import sample_vectors
+from retrieval.embed.vector_parts import read_vectors
 from retrieval.evaluate.recall import recall
 from retrieval.evaluate.truth import NEEDED, carry_truth, find_truth, read_truth, write_truth
-from retrieval.files.storage import write_bytes
-from retrieval.index.exact import Pmids, Rows
+from retrieval.files.atomic import write_bytes
 from retrieval.index.live_rows import check_live, count_removed
-from retrieval.index.quantizer import Floats, Quantizer, train_quantizer
+from retrieval.index.quantizer import Quantizer, train_quantizer
 from retrieval.index.segment import OpenSegment, read_manifest, write_segment
 from retrieval.index.segment_build import group_rows, merged_groups, merged_sizes, shard_of
 from retrieval.index.size_rules import metric_for
 from retrieval.index.tuning import SearchRules, cheapest_rules
-from retrieval.rows.kept_columns import read_records
+from retrieval.rows.kept_columns import read_kept
 from retrieval.rows.row_order import find_rows
 from retrieval.rows.tombstones import write_tombstones
 from retrieval.search.segment_search import search
+from schemas.arrays import Floats, Pmids, Rows
 from schemas.config import Config
 from schemas.errors import StoreError
 from schemas.layout import Layout
@@ -58,9 +58,9 @@ class Work(NamedTuple):
 
 
 @ray.remote(num_cpus=1)
-def find_changes(layout: Layout, old: str, new: str) -> Difference:
-    """Compare two snapshots. Memory: 50 bytes a key, of 8 million keys at most (see retrieval.articles.difference)."""
-    return difference(*(read_snapshot(Path(layout.snapshot(snapshot))) for snapshot in (old, new)))
+def find_changes(layout: Layout, old: str, new: str) -> SnapshotDifference:
+    """Compare two snapshots. Memory: 50 bytes a key, of 8 million keys at most."""
+    return compare_snapshots(*(read_snapshot(Path(layout.snapshot(snapshot))) for snapshot in (old, new)))
 
 
 @ray.remote(num_cpus=1)
@@ -235,7 +235,7 @@ def _read_worker_rows(
     pmids, articles, filled = [], [], 0
     for part, chosen, _ in work:
         part_pmids, vectors, present = read_vectors(layout.vector_part(source.fingerprint, source.selection, part.name))
-        records = read_records(layout.article_part(part.source), part.start, part.stop)
+        records = read_kept(layout.article_part(part.source), part.start, part.stop)
         if chosen is None:
             wanted = alive_rows(layout.snapshot(source.snapshot), part.source, part.start, part.stop)
         else:

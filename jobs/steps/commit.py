@@ -9,7 +9,7 @@ import ray
 from jobs.common.console import Progress
 from jobs.common.store import open_layout, read_version, versions
 from jobs.steps.build_tasks import RowChecks, check_rows, measure_recall, tune, write_answers
-from retrieval.files.storage import write_bytes
+from retrieval.files.atomic import write_bytes
 from retrieval.index.tuning import SearchRules
 from schemas.config import Config
 from schemas.errors import StoreError

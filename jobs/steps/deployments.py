@@ -44,7 +44,7 @@ def application(config: Config, version: IndexVersion, key_digests: frozenset[st
     parts: dict[str, tuple[Callable[[], Any], DeploymentConfig]] = {
         "encoder": (partial(load_encoder, config, version, threads), config.serve.encoder),
         **{
-            name: (partial(load_searcher, config, version, shard), config.serve.searcher)
+            name: (partial(load_shard, config, version, shard), config.serve.searcher)
             for shard, name in enumerate(searchers(config))
         },
     }
@@ -60,7 +60,7 @@ def searchers(config: Config) -> list[str]:
     return ["searcher"] if shards == 1 else [f"searcher-{shard}" for shard in range(shards)]
 
 
-def load_searcher(config: Config, version: IndexVersion, shard: int) -> VersionSearcher:
+def load_shard(config: Config, version: IndexVersion, shard: int) -> VersionSearcher:
     """Map one shard of a version, and of each that is promoted after it."""
     layout = open_layout(config)
     return VersionSearcher(layout, version, partial(served_version, layout), shard)

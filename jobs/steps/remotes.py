@@ -14,10 +14,11 @@ from actors.search.index_searcher import Count, Found, Named
 from actors.search.sharded_searcher import Counting, Display, Scan
 from actors.service.coalescer import Coalescer
 from actors.service.meter import Meter
+from schemas.arrays import Vector
 from schemas.article import DisplayArticle
 from schemas.config import DeploymentConfig
 from schemas.errors import OverloadedError, UnavailableError
-from schemas.protocols import ArticleText, Key, Lookup, Match, Query, RerankScore, Scoring, Stored, Vector
+from schemas.protocols import ArticleText, Key, Lookup, Match, Query, RerankScore, Scoring, Stored
 
 LOG = logging.getLogger("pubray")
 

@@ -5,11 +5,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from actors.fetch.embedded_wheels import PREFIX, embedded_folder
+from actors.fetch.embedded_wheels import embedded_folder
 from actors.fetch.pubmed_mirror import Mirror
 from jobs.common.console import log
 from retrieval.ingest.sources import source_kind, source_name, source_order
 from schemas.config import Config
+from schemas.encoder import PREFIX
 from schemas.errors import InputError
 from schemas.layout import Layout
 

@@ -168,7 +168,7 @@ def record_hash(article: Article) -> int:
     return _hash64(_PACKER.pack(article[:-1]))
 
 
-def key_of(doc_id: str) -> int:
+def key_of_id(doc_id: str) -> int:
     """Map a corpus's own id to a positive int64 key.
 
     A canonical decimal below 2**62 is its own key; any other id gets a hash with bit 62 set. Two ids of a
@@ -181,7 +181,7 @@ def key_of(doc_id: str) -> int:
 
 def article_with_id(doc_id: str, title: str, abstract: str) -> Article:
     """Return the article of a corpus that has ids and texts only."""
-    key = key_of(doc_id)
+    key = key_of_id(doc_id)
     return Article(
         key,
         doc_id=None if str(key) == doc_id else doc_id,

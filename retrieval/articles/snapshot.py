@@ -1,49 +1,21 @@
-"""Snapshots: made from the previous one and the new article parts, in a memory that does not grow with them.
+"""Snapshots as they are read: which rows of which article parts are alive."""
 
-PMIDs are split into classes (pmid modulo their number) of some `CLASS_ROWS` new rows, which are replayed one after the
-other. Rows of 46 bytes, states before and after of 37 each, and sorting them make 200 bytes a row (measured by
-benchmarks/ingest/snapshot.py), so 1.6 GB at most. What is kept over all classes is one byte per row, of the previous
-snapshot and of the new parts.
-"""
-
-import hashlib
-import json
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from retrieval.articles.parts import read_range, refusing, regrouped
-from retrieval.articles.replay import KEY_FIELDS, ROWS, Records, changes, empty_state, replay
-from retrieval.files.storage import atomic_path
+from retrieval.files.parquet import refusing
+from schemas.arrays import Mask
 from schemas.errors import IntegrityError
-from schemas.snapshot import INFO_KEY, SNAPSHOT_SCHEMA, Lineage, PartRef, SnapshotCounts, SnapshotInfo
+from schemas.snapshot import INFO_KEY, SnapshotInfo
 
 CLASS_ROWS = 8_000_000
-ROW_GROUP = 65_536
-
-PART_COLUMNS = ("pmid", "version", "deleted", "unusable", "text_hash", "record_hash")
-"""What is read of an article part."""
-
-# Hashes do not compress, and the others hardly better than as differences: a quarter of the time that zstd takes.
-_ENCODING: dict[str, Any] = {
-    "compression": "none",
-    "use_dictionary": ["part", "version"],
-    "column_encoding": {"pmid": "DELTA_BINARY_PACKED", "row": "DELTA_BINARY_PACKED"},
-    "write_page_checksum": True,
-}
-_SIEVE = 1 << 22
-"""Bytes of a table that says which PMIDs, modulo its size, may be wanted; it stays in the processor's cache."""
-
-Mask = NDArray[np.bool_]
-Pmids = NDArray[np.int64]
+"""PMIDs that are looked at together where all of a snapshot is: what bounds the memory."""
 
 
 class Snapshot(NamedTuple):
@@ -52,28 +24,6 @@ class Snapshot(NamedTuple):
     id: str
     path: str
     info: SnapshotInfo
-
-
-class Plan(NamedTuple):
-    """What a snapshot is to be made of."""
-
-    lineage: Lineage
-    parts: tuple[PartRef, ...]
-    previous: Snapshot | None
-
-    @property
-    def id(self) -> str:
-        """16 hex digits over the lineage and its article parts."""
-        content = [self.lineage.baseline, [(part.name, part.digest) for part in self.parts]]
-        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
-
-    @property
-    def base(self) -> Snapshot | None:
-        """The previous snapshot, if the new parts follow after its own and its articles live on."""
-        if self.previous is None or self.previous.info.lineage != self.lineage:
-            return None
-        known = self.previous.info.parts
-        return self.previous if self.parts[: len(known)] == known else None
 
 
 def read_snapshot(path: Path) -> Snapshot:
@@ -108,116 +58,6 @@ def alive_rows(path: str, part: str, start: int, stop: int) -> Mask:
     return mask
 
 
-def write_snapshot(
-    path: str, plan: Plan, part_path: Callable[[str], str], accept: Callable[[SnapshotCounts], None]
-) -> SnapshotInfo:
-    """Make the snapshot of a plan.
-
-    part_path: where an article part lies, by its name. accept: is given the counts before anything is visible, and
-    raises if they must not be.
-
-    Raises:
-        IntegrityError: the previous snapshot or an article part is truncated, or a page of it flipped.
-    """
-    update = _Update(plan, part_path)
-    counts = update.replay()
-    accept(counts)
-    previous = plan.previous.id if plan.previous else None
-    info = SnapshotInfo(lineage=plan.lineage, parts=plan.parts, previous=previous, counts=counts)
-    schema = SNAPSHOT_SCHEMA.with_metadata({INFO_KEY: info.model_dump_json()})
-    batches = chain.from_iterable(table.to_batches() for table in update.tables())
-    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema, **_ENCODING) as writer:
-        for group in regrouped(batches, ROW_GROUP):
-            writer.write_table(group.replace_schema_metadata(schema.metadata), row_group_size=ROW_GROUP)
-    return info
-
-
-class _NewPart(NamedTuple):
-    """An article part that the base does not have."""
-
-    number: int
-    """Its place among all parts."""
-    path: str
-    alive: Mask
-    """Which of its rows are alive."""
-
-    def rows(self, class_: int, classes: int) -> Records:
-        """Return those rows whose PMIDs are of a class."""
-        table = read_range(self.path, 0, len(self.alive), PART_COLUMNS)
-        chosen = np.flatnonzero(table["pmid"].to_numpy() % classes == class_)
-        rows = np.zeros(len(chosen), ROWS)
-        rows["part"], rows["row"] = self.number, chosen
-        for name in PART_COLUMNS:
-            rows[name] = table[name].to_numpy()[chosen]
-        return rows
-
-    def table(self) -> pa.Table:
-        """Return the rows of the snapshot that are alive here."""
-        rows = np.flatnonzero(self.alive).astype(np.int32)
-        names = ["pmid", "version", "text_hash", "record_hash"]
-        found = read_range(self.path, 0, len(self.alive), names).take(rows)
-        columns = {"part": np.full(len(rows), self.number, np.int32), "row": rows, **{n: found[n] for n in names}}
-        return pa.table([columns[name] for name in SNAPSHOT_SCHEMA.names], schema=SNAPSHOT_SCHEMA)
-
-
-class _Update:
-    """The way from the previous snapshot to that of a plan: first replayed, then written."""
-
-    def __init__(self, plan: Plan, part_path: Callable[[str], str]) -> None:
-        self._plan, self._base, self._previous = plan, plan.base, plan.previous
-        self._first = len(self._base.info.parts) if self._base else 0
-        self._new = [
-            _NewPart(number, part_path(ref.name), np.zeros(ref.rows, np.bool_))
-            for number, ref in enumerate(plan.parts)
-            if number >= self._first
-        ]
-        self._old = plan.previous.info.counts.alive if plan.previous else 0
-        self._kept = np.ones(self._old if self._base else 0, np.bool_)
-
-    def replay(self) -> SnapshotCounts:
-        """Find out which rows of the base and of the new parts are alive."""
-        new_rows = sum(len(part.alive) for part in self._new)
-        classes = max(1, -(-max(new_rows, 0 if self._base else self._old) // CLASS_ROWS))
-        counted = Counter[str]()
-        for class_ in range(classes):
-            counted.update(self._replay_class(class_, classes))
-        return self._counts(counted)
-
-    def tables(self) -> Iterator[pa.Table]:
-        """Yield the rows of the snapshot."""
-        begin = 0
-        for group in key_groups(self._base, SNAPSHOT_SCHEMA.names):
-            yield group.filter(pa.array(self._kept[begin : begin + len(group)]))
-            begin += len(group)
-        for part in self._new:
-            yield part.table()
-
-    def _replay_class(self, class_: int, classes: int) -> dict[str, int]:
-        rows = np.concatenate([np.empty(0, ROWS), *(part.rows(class_, classes) for part in self._new)])
-        pmids = [rows["pmid"]]
-        if not self._base:
-            pmids += [found[found % classes == class_] for found in _pmids(self._previous)]
-        before, places = _find_states(self._previous, _unique(np.concatenate(pmids)))
-        after = before.copy() if self._base else empty_state(before["pmid"])
-        unknown_deletions = replay(after, rows)
-        if self._base:
-            stays = after["alive"] & (after["part"] < self._first)
-            self._kept[places[before["alive"] & ~stays]] = False
-        _mark_alive(self._new, after)
-        touched = int(before["alive"].sum())
-        return {"unknown_deletions": unknown_deletions, "touched": touched, **changes(before, after)}
-
-    def _counts(self, counted: Counter[str]) -> SnapshotCounts:
-        counts = {name: counted[name] for name in SnapshotCounts.model_fields}
-        counts["alive"] = self._old + counts["added"] - counts["deleted"]
-        if self._base:
-            counts["unchanged"] = self._old - counted["touched"]
-        elif self._previous and self._previous.info.lineage == self._plan.lineage:
-            # Replayed from the beginning, because a file came late: not all of these were issued again.
-            counts["unchanged"], counts["reissued"] = counts["reissued"], 0
-        return SnapshotCounts(**counts)
-
-
 def key_groups(snapshot: Snapshot | None, columns: Sequence[str]) -> Iterator[pa.Table]:
     """Yield columns of a snapshot's row groups, one after the other; none of no snapshot."""
     if snapshot is None:
@@ -225,44 +65,3 @@ def key_groups(snapshot: Snapshot | None, columns: Sequence[str]) -> Iterator[pa
     with refusing(snapshot.path), pq.ParquetFile(snapshot.path, page_checksum_verification=True) as file:
         for index in range(file.num_row_groups):
             yield file.read_row_group(index, columns=list(columns)).select(columns)
-
-
-def _pmids(snapshot: Snapshot | None) -> Iterator[Pmids]:
-    for group in key_groups(snapshot, ["pmid"]):
-        yield group["pmid"].to_numpy()
-
-
-def _unique(pmids: Pmids) -> Pmids:
-    """Return PMIDs sorted and each once; numpy.unique() takes five times as long, and more memory."""
-    pmids = np.sort(pmids)
-    return pmids[np.append(True, pmids[1:] != pmids[:-1])[: len(pmids)]]
-
-
-def _find_states(snapshot: Snapshot | None, pmids: Pmids) -> tuple[Records, NDArray[np.int64]]:
-    """Return the states (n,) of some PMIDs, sorted, in a snapshot, and the places (n,) of their rows in it."""
-    states, places, begin = empty_state(pmids), np.zeros(len(pmids), np.int64), 0
-    # Few of a snapshot's PMIDs are those of one night: most fall through the sieve, which is faster than a search.
-    sieve = np.zeros(_SIEVE, np.bool_)
-    sieve[pmids % _SIEVE] = True
-    for group in key_groups(snapshot, SNAPSHOT_SCHEMA.names):
-        theirs = group["pmid"].to_numpy()
-        rows = np.flatnonzero(sieve[theirs % _SIEVE])
-        slots = np.searchsorted(pmids, theirs[rows])
-        same = pmids.take(slots, mode="clip") == theirs[rows]
-        rows, slots = rows[same], slots[same]
-        for name, _ in KEY_FIELDS:
-            states[name][slots] = group[name].to_numpy()[rows]
-        states["alive"][slots] = True
-        places[slots] = begin + rows
-        begin += len(group)
-    return states, places
-
-
-def _mark_alive(new: Sequence[_NewPart], state: Records) -> None:
-    """Mark which rows of the new parts are alive."""
-    alive = np.flatnonzero(state["alive"])
-    alive = alive[np.argsort(state["part"][alive], kind="stable")]
-    parts, rows = state["part"][alive], state["row"][alive]
-    for part in new:
-        begin, end = np.searchsorted(parts, [part.number, part.number + 1])
-        part.alive[rows[begin:end]] = True

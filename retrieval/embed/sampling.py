@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from retrieval.articles.parts import read_vectors
-from retrieval.index.exact import Rows
+from retrieval.embed.vector_parts import read_vectors
+from schemas.arrays import Rows
 
 
 def sample_vectors(counts: Mapping[str, int], size: int, seed: int, *, dimension: int) -> Rows:

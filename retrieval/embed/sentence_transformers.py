@@ -15,9 +15,9 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import AliasChoices, BaseModel, Field, PositiveInt, RootModel, ValidationError, model_validator
 
-from actors.fetch.embedded_wheels import PREFIX
-from retrieval.embed.tokens import load_tokenizer
+from retrieval.embed.tokenizer import load_tokenizer
 from schemas.base import Frozen
+from schemas.encoder import PREFIX
 from schemas.errors import InputError
 
 KINDS = ("Transformer", "Pooling", "Normalize")

@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from schemas.arrays import Floats
 from schemas.golden import Check, GoldenText, Numbers
 
 SHOWN = 3
 """Numbers at each end of a vector, as MedCPT's README prints them."""
-
-Floats = NDArray[np.float32]
 
 
 def compare_numbers(what: str, expected: Numbers, got: Sequence[float], tolerance: float) -> Check:

@@ -17,7 +17,7 @@ Ranking = Sequence[str]
 """Article ids, best first."""
 
 
-class Difference(NamedTuple):
+class PairedDifference(NamedTuple):
     """Mean of paired differences, and the interval that holds it with 95 % confidence."""
 
     mean: float
@@ -44,10 +44,10 @@ def measure(judgments: Judgments, rankings: Mapping[str, Ranking]) -> dict[str, 
     return values
 
 
-def paired_difference(before: Mapping[str, float], after: Mapping[str, float], seed: int = 0) -> Difference:
+def paired_difference(before: Mapping[str, float], after: Mapping[str, float], seed: int = 0) -> PairedDifference:
     """Return after - before over the same queries, with a bootstrap interval (Sakai, SIGIR 2006)."""
     differences: NDArray[np.float64] = np.array([after[query] - before[query] for query in before])
     rng = np.random.default_rng(seed)
     means = rng.choice(differences, (RESAMPLES, len(differences))).mean(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])
-    return Difference(float(differences.mean()), float(low), float(high))
+    return PairedDifference(float(differences.mean()), float(low), float(high))

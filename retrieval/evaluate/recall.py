@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from retrieval.index.exact import Pmids
+from schemas.arrays import Pmids
 
 
 def recall(found: Sequence[Pmids], truth: Sequence[Pmids], k: int) -> float:

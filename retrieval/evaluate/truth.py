@@ -11,12 +11,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.files.storage import read_named, write_named
-from retrieval.index.exact import Pmids, best_first
+from retrieval.files.atomic import write_named
+from retrieval.files.checked import read_named
+from retrieval.index.exact import best_first
 from retrieval.index.live_rows import live_in_one
-from retrieval.index.quantizer import Floats
 from retrieval.index.segment import OpenSegment
 from retrieval.search.segment_search import search_exactly
+from schemas.arrays import Floats, Pmids
 
 DEPTH = 256
 """Articles kept per query; with every one of them that is removed, one less."""

@@ -7,10 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from schemas.protocols import Vector
-
-Rows = NDArray[np.float16]  # (rows, dimension)
-Pmids = NDArray[np.int64]
+from schemas.arrays import Pmids, Rows, Vector
 
 BLOCK = 1024
 """Rows of a corpus per matrix product."""

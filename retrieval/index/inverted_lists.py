@@ -6,8 +6,9 @@ from pathlib import Path
 import faiss
 import numpy as np
 
-from retrieval.index.quantizer import Floats, Lists, Probes, Quantizer
+from retrieval.index.quantizer import Probes, Quantizer
 from retrieval.rows.row_set import RowSet
+from schemas.arrays import Floats, Lists
 
 SLACK = 16
 """Rows fetched beyond twice the unwanted ones that are expected, so that few scans must be repeated."""

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from retrieval.index.exact import Rows
 from retrieval.index.nearest_centroid import fast_dtype
+from schemas.arrays import Rows
 
 ITERATIONS = 10
 """FAISS's number for the centroids of an IVF index."""

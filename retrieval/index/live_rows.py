@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from retrieval.articles.snapshot import CLASS_ROWS, Snapshot, key_groups
-from retrieval.index.exact import Pmids
 from retrieval.index.segment import OpenSegment
+from schemas.arrays import Pmids
 from schemas.errors import StoreError
 from schemas.manifest import IndexVersion
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from schemas.arrays import Floats
 
 PRODUCTS = 2**22
 """Rough products (float32) that are held at a time, 16 MB: more than these fall out of the processor's cache."""

@@ -12,15 +12,12 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.index.exact import BLOCK, Rows, blocked_matmul, lay_out, lowest, products
+from retrieval.index.exact import BLOCK, blocked_matmul, lay_out, lowest, products
 from retrieval.index.kmeans import kmeans
 from retrieval.index.nearest_centroid import Centroids
+from schemas.arrays import Codes, Floats, Lists, Rows
 from schemas.errors import InputError, UsageError
 from schemas.manifest import QuantizerRecord
-
-Floats = NDArray[np.float32]
-Lists = NDArray[np.int64]
-Codes = NDArray[np.uint8]
 
 CODE_SAMPLE = 65_536
 """Vectors that codes are trained on at most: 256 for each of the 256 entries of a PQ codebook, as FAISS takes."""

@@ -22,16 +22,18 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from retrieval.files.storage import advise_random, atomic_path, check_file, file_digest, map_file, read_document
-from retrieval.index.exact import Pmids, Rows
+from retrieval.files.atomic import atomic_path
+from retrieval.files.checked import check_file, file_digest, read_document
+from retrieval.files.mapped import advise_random, map_file
 from retrieval.index.inverted_lists import ScannedLists, open_lists
-from retrieval.index.quantizer import Codes, Lists, Quantizer
+from retrieval.index.quantizer import Quantizer
 from retrieval.rows.display import DisplayReader
 from retrieval.rows.facets import Facets, FacetWriter
 from retrieval.rows.kept_columns import RECORD_SCHEMA
 from retrieval.rows.named_rows import NamedRows, NameWriter
 from retrieval.rows.row_order import write_order
 from retrieval.rows.row_set import RowSet
+from schemas.arrays import Codes, Lists, Pmids, Rows
 from schemas.errors import IntegrityError
 from schemas.layout import ARTICLES, LISTS, PMID_ORDER, PMIDS, ROWS, SEGMENT_FILES, SEGMENT_MANIFEST
 from schemas.manifest import Segment

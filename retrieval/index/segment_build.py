@@ -6,9 +6,10 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from retrieval.index.exact import BLOCK, Pmids, Rows, widened
-from retrieval.index.quantizer import Codes, Lists, Quantizer
+from retrieval.index.exact import BLOCK, widened
+from retrieval.index.quantizer import Quantizer
 from retrieval.index.segment import OpenSegment, RowGroup
+from schemas.arrays import Codes, Lists, Pmids, Rows
 
 GROUP_ROWS = 65_536
 """Rows that a merge holds at a time, or one list where that is longer."""

@@ -25,7 +25,7 @@ def next_lineage(previous: SnapshotInfo | None, baseline: Sequence[str] | None, 
     return previous.lineage
 
 
-def parts_of(previous: SnapshotInfo | None, lineage: Lineage, names: Iterable[str]) -> list[str]:
+def parts_in_order(previous: SnapshotInfo | None, lineage: Lineage, names: Iterable[str]) -> list[str]:
     """Return the names of the article parts of the next snapshot, in file order."""
     known = [part.name for part in previous.parts] if previous and previous.lineage == lineage else []
     return sorted({*known, *names}, key=source_order)

@@ -13,8 +13,16 @@ from pathlib import Path
 
 from isal.igzip import IGzipFile
 
-from retrieval.files.storage import atomic_path, write_bytes
-from retrieval.ingest.made_records import key_of, new_version, reissue, retract, revise_metadata, revise_text, with_pmid
+from retrieval.files.atomic import atomic_path, write_bytes
+from retrieval.ingest.made_records import (
+    new_version,
+    reissue,
+    retract,
+    revise_metadata,
+    revise_text,
+    version_and_pmid,
+    with_pmid,
+)
 from retrieval.ingest.ncbi import md5_of
 from retrieval.ingest.sources import source_name
 from schemas.errors import InputError
@@ -64,7 +72,7 @@ class Night:
         return changes
 
 
-def read_records(path: Path) -> Iterator[tuple[int, bytes]]:
+def raw_records(path: Path) -> Iterator[tuple[int, bytes]]:
     """Yield the PMIDs and the bytes of a .gz file's records, in their order; memory is bounded by a record."""
     held = b""
     with IGzipFile(path, "rb") as stream:  # type: ignore[no-untyped-call]
@@ -72,7 +80,7 @@ def read_records(path: Path) -> Iterator[tuple[int, bytes]]:
             *whole, held = (held + block).split(END)
             for text in whole:
                 record = text[text.index(BEGIN) :] + END
-                yield key_of(record)[1], record
+                yield version_and_pmid(record)[1], record
 
 
 def write_night(source: Path, folder: Path, name: str, night: Night) -> Path:
@@ -82,9 +90,9 @@ def write_night(source: Path, folder: Path, name: str, night: Night) -> Path:
         InputError: the night is about a record that the source does not have.
     """
     changes = night.changes()
-    if lacking := set(changes) - {pmid for pmid, _ in read_records(source)}:
+    if lacking := set(changes) - {pmid for pmid, _ in raw_records(source)}:
         raise InputError(f"{source} holds no record of PMID {min(lacking)}; make the night from a file that does")
-    records = (change(record, night.day) for pmid, record in read_records(source) for change in changes.get(pmid, ()))
+    records = (change(record, night.day) for pmid, record in raw_records(source) for change in changes.get(pmid, ()))
     return write_source_file(folder / name, made_file(records, night.deleted, source_name(source.name)))
 
 
@@ -119,7 +127,7 @@ def write_reissue(
 
 
 def _read_all(sources: Sequence[Path]) -> Iterator[tuple[int, bytes]]:
-    return (found for source in sources for found in read_records(source))
+    return (found for source in sources for found in raw_records(source))
 
 
 def made_file(records: Iterable[bytes], deleted: Collection[int], origin: str) -> Iterator[bytes]:

@@ -20,7 +20,7 @@ _OWN_IDS = re.compile(rb"<ArticleIdList>.*?</ArticleIdList>", re.DOTALL)
 _LOCATION = re.compile(rb'(<ELocationID [^>]*ValidYN=")Y"')
 
 
-def key_of(record: bytes) -> tuple[int, int]:
+def version_and_pmid(record: bytes) -> tuple[int, int]:
     """Return the version and the PMID; they come first in a record."""
     match = _PMID.search(record)
     assert match, record[:200]
@@ -59,13 +59,13 @@ def retract(record: bytes, day: date) -> bytes:
 
 def new_version(record: bytes, day: date) -> bytes:
     """Raise the version of the PMID by one."""
-    version, pmid = key_of(record)
+    version, pmid = version_and_pmid(record)
     return _with_key(reissue(record, day), version + 1, pmid)
 
 
 def with_pmid(record: bytes, day: date, pmid: int) -> bytes:
     """Make the record of another article of it, which has no valid identifier but its PMID."""
-    _, old = key_of(record)
+    _, old = version_and_pmid(record)
     record = _mark(_with_key(reissue(record, day), 1, pmid), f"[made from {old}] ")
     ids = f'<ArticleIdList><ArticleId IdType="pubmed">{pmid}</ArticleId></ArticleIdList>'
     return _LOCATION.sub(rb'\1N"', _OWN_IDS.sub(ids.encode(), record, count=1))

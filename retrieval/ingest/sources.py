@@ -1,12 +1,8 @@
 """Source files by their names: of what kind a file is, which comes first, how its article part is called."""
 
 import re
-import zlib
-from gzip import BadGzipFile
 from pathlib import PurePath
-from typing import Literal, cast
-
-from isal import isal_zlib
+from typing import Literal
 
 from schemas.errors import InputError
 
@@ -20,9 +16,6 @@ SUFFIXES: dict[str, SourceKind] = {
     ".jsonl.gz": "beir",
 }
 
-# isal declares its error class as if it were an instance.
-BROKEN_GZIP = (EOFError, zlib.error, BadGzipFile, cast("type[Exception]", isal_zlib.error))
-"""What reading a source file raises that is not whole gzip."""
 
 _PUBMED_NAME = re.compile(r"pubmed(\d\d)n(\d+)(?:\.xml(?:\.gz)?)?")
 

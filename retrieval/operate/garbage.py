@@ -4,12 +4,12 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from retrieval.articles.parts import row_ranges
-from schemas.layout import Kind
+from retrieval.embed.vector_parts import row_ranges
+from schemas.layout import FileKind
 from schemas.manifest import Current, IndexVersion
 from schemas.snapshot import SnapshotInfo
 
-ORDER: tuple[Kind, ...] = (
+ORDER: tuple[FileKind, ...] = (
     # First what no version needs to be opened: the manifests still say whose vectors these are.
     "vectors",
     "versions",
@@ -32,7 +32,7 @@ ORDER: tuple[Kind, ...] = (
 class Entry(NamedTuple):
     """A file or folder of the store that is written once."""
 
-    kind: Kind
+    kind: FileKind
     name: str
     """As manifests name it; of a vector part `<fingerprint>/<selection>/<part>`."""
     path: str
@@ -53,7 +53,7 @@ class Contents(NamedTuple):
     """Which quantizer a record names."""
 
 
-Names = dict[Kind, set[str]]
+Names = dict[FileKind, set[str]]
 
 
 def garbage(contents: Contents, *, keep: int, grace: float) -> list[Entry]:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from retrieval.articles.article import key_of
+from retrieval.articles.article import key_of_id
 from retrieval.articles.normal_text import normal_form
 from retrieval.rows.row_order import Keys
 
@@ -41,7 +41,7 @@ class Name(NamedTuple):
     @property
     def key(self) -> int:
         """What it is looked up by: int64."""
-        return key_of(self.text) if self.kind == "id" else _hashed([self.text.encode()]).item()
+        return key_of_id(self.text) if self.kind == "id" else _hashed([self.text.encode()]).item()
 
 
 def parse_names(text: str) -> list[Name]:

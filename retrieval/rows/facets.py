@@ -20,10 +20,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from retrieval.files.storage import map_file
+from retrieval.files.mapped import map_file
+from schemas.arrays import StoredRowNumbers
 from schemas.layout import POSTINGS, TERMS, YEARS
-
-RowNumbers = NDArray[np.uint32]
 
 NO_YEAR = np.iinfo(np.int16).min
 
@@ -184,7 +183,7 @@ def _invert(pairs: Path, postings: Path, first: NDArray[np.int64]) -> None:
                     mapped.madvise(mmap.MADV_DONTNEED)  # the file keeps the pages; this process need not
 
 
-def _place(pairs: NDArray[np.uint64], postings: RowNumbers, free: NDArray[np.int64]) -> None:
+def _place(pairs: NDArray[np.uint64], postings: StoredRowNumbers, free: NDArray[np.int64]) -> None:
     """Put the rows of sorted pairs where their concepts have `free` places, and count these up."""
     concepts = (pairs >> 32).astype(np.int64)
     starts = np.flatnonzero(np.diff(concepts, prepend=-1))
@@ -203,7 +202,7 @@ class Facets:
         self._postings = map_file(folder / POSTINGS, np.uint32)
         self._lines = pa.ipc.open_file(pa.memory_map(str(folder / TERMS))).get_batch(0)
 
-    def rows_of(self, field: str, term: str) -> RowNumbers:
+    def rows_of(self, field: str, term: str) -> StoredRowNumbers:
         """Return the rows of a term, ascending and each once; none if it is not known."""
         first, last = self._find(field, fold(term)), self._find(field, fold(term) + "\0")
         lines = self._lines.slice(first, last - first).select(["begin", "end"])

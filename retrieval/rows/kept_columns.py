@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from retrieval.articles.parts import read_range
+from retrieval.files.parquet import read_range
 from schemas.article import ARTICLE_SCHEMA
 
 KEPT_COLUMNS = (
@@ -38,16 +38,16 @@ NAME_PARTS = ("last_name", "initials", "suffix", "collective_name")
 """What is read of an author."""
 
 
-def read_records(path: str, start: int, stop: int) -> pa.Table:
+def read_kept(path: str, start: int, stop: int) -> pa.Table:
     """Read the rows [start, stop) of an article part as a segment keeps them.
 
     Raises:
         IntegrityError: the file is truncated, or a page of it flipped.
     """
-    return records(read_range(path, start, stop, [*KEPT_COLUMNS, *(f"authors.list.element.{p}" for p in NAME_PARTS)]))
+    return kept_of(read_range(path, start, stop, [*KEPT_COLUMNS, *(f"authors.list.element.{p}" for p in NAME_PARTS)]))
 
 
-def records(articles: pa.Table) -> pa.Table:
+def kept_of(articles: pa.Table) -> pa.Table:
     """Return articles as a segment keeps them; of the authors `NAME_PARTS` are read."""
     names = author_names(articles["authors"].combine_chunks())
     return articles.select(KEPT_COLUMNS).append_column(RECORD_SCHEMA.field("authors"), names)

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from retrieval.articles.normal_text import normal_form
-from retrieval.files.storage import map_file
+from retrieval.files.mapped import map_file
 from retrieval.rows.article_names import NO_NAME, Name, doi_hashes, normal_doi, title_hashes
 from retrieval.rows.row_order import Keys, Order, equal_rows, write_order
 from retrieval.rows.row_set import RowSet

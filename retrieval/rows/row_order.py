@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.arrays import RowNumbers
+
 Keys = NDArray[np.int64]
 Order = NDArray[np.uint32]
-RowNumbers = NDArray[np.int64]
 
 SORTED_ROWS = 2**21
 """Rows that are sorted at a time, about."""

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from retrieval.files.storage import read_named, write_named
-from retrieval.rows.row_order import RowNumbers
+from retrieval.files.atomic import write_named
+from retrieval.files.checked import read_named
+from schemas.arrays import RowNumbers
 from schemas.manifest import Tombstones
 
 

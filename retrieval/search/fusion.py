@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from schemas.arrays import Floats
 
 
 def max_sim(query: Floats, passage: Floats) -> float:

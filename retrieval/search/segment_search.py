@@ -11,11 +11,12 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.index.exact import Pmids, best_first, exact_search, inner_products
-from retrieval.index.quantizer import Floats, Lists, Quantizer
+from retrieval.index.exact import best_first, exact_search, inner_products
+from retrieval.index.quantizer import Quantizer
 from retrieval.index.segment import OpenSegment
 from retrieval.rows.row_set import RowSet
 from retrieval.search.small_segments import Stack
+from schemas.arrays import Floats, Lists, Pmids
 
 Number = TypeVar("Number", bound=np.generic)
 
@@ -83,11 +84,11 @@ def search_exactly(
             present = rows[q] >= 0
             best, row = scores[q][present], rows[q][present]
             found.append(Candidates(-best, best, segment.pmids[row], np.full(len(row), number), row))
-        results.append(cut(found, k))
+        results.append(best_of_all(found, k))
     return results
 
 
-def cut(found: Sequence[Candidates], candidates: int) -> Candidates:
+def best_of_all(found: Sequence[Candidates], candidates: int) -> Candidates:
     """Keep the `candidates` best of what segments or shards found by first-stage distance, ordered by exact score."""
     merged = Candidates._make(np.concatenate(columns) for columns in zip(NOTHING, *found, strict=True))
     survivors = best_first(-merged.distances, merged.pmids, candidates)

@@ -12,9 +12,10 @@ import faiss
 import numpy as np
 
 from retrieval.index.inverted_lists import ScannedLists, all_rows
-from retrieval.index.quantizer import Floats, Lists, Probes, Quantizer
+from retrieval.index.quantizer import Probes, Quantizer
 from retrieval.index.segment import OpenSegment
 from retrieval.rows.row_set import RowSet
+from schemas.arrays import Floats, Lists
 
 SMall_rows = 0.1
 """Share of all rows below which a segment is stacked: its codes are copied whenever they are scanned."""

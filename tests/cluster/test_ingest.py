@@ -10,7 +10,7 @@ import pytest
 
 from jobs.common.root_cause import root_cause
 from jobs.common.store import article_parts, newest_snapshot, open_layout
-from retrieval.ingest.made_files import Night, read_records, write_night, write_reissue
+from retrieval.ingest.made_files import Night, raw_records, write_night, write_reissue
 from schemas.config import Config
 from schemas.errors import InputError, PubrayError, StoreError
 from tests.support.file_server import Fault, FileServer
@@ -35,7 +35,7 @@ Records = list[tuple[int, bytes]]
 
 @pytest.fixture(scope="module")
 def records(real: Path) -> Records:
-    return list(read_records(real))
+    return list(raw_records(real))
 
 
 @pytest.fixture(scope="module")

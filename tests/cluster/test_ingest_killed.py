@@ -14,7 +14,7 @@ import ray
 from actors.fetch.embedded_wheels import embedded_folder
 from jobs.common.store import article_parts, ingested, newest_snapshot, open_layout
 from jobs.ingest import parse_source
-from retrieval.articles.parts import ArticlePart
+from retrieval.articles.article_parts import ArticlePart
 from retrieval.ingest.made_files import write_reissue
 from schemas.config import Config
 from schemas.layout import Layout

@@ -18,7 +18,7 @@ from jobs import embed, index, ingest, promote, rollback, serve, status
 from jobs.common.cpu_threads import available_threads
 from jobs.common.store import open_layout
 from jobs.steps.stages import run_job
-from retrieval.articles.parts import read_vectors
+from retrieval.embed.vector_parts import read_vectors
 from schemas.config import Config
 from schemas.errors import PubrayError
 from schemas.manifest import IndexVersion

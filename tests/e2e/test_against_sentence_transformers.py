@@ -13,12 +13,12 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 
 from actors.embed.towers import ArticleTower, QueryTower
-from actors.fetch.embedded_wheels import PREFIX, embedded_folder
+from actors.fetch.embedded_wheels import embedded_folder
 from jobs.common.config import load_config
 from retrieval.articles.article import Rejects
 from retrieval.ingest.readers import open_source
 from schemas.config import EngineConfig
-from schemas.encoder import EncoderSpec
+from schemas.encoder import PREFIX, EncoderSpec
 from schemas.protocols import ArticleText, Query
 from tests.support.backbones import bert, causal
 

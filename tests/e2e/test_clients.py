@@ -13,8 +13,9 @@ from actors.search.served_versions import Versions
 from actors.service.model_service import ModelService
 from actors.web.api import create_app
 from actors.web.middleware.front import Front
+from schemas.arrays import Vector
 from schemas.errors import OverloadedError
-from schemas.protocols import ArticleText, Query, Vector
+from schemas.protocols import ArticleText, Query
 from tests.support.seams import SECONDS, VERSION, Favours, Lengths, Shelf, joined
 from tests.support.serving import served
 

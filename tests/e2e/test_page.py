@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_play
 
 from actors.search.served_versions import Versions
 from actors.service.search_service import SearchService
-from actors.service.second_stage import Ranking
+from actors.service.second_stage import Reranking
 from actors.web.api import create_app
 from schemas.errors import OverloadedError
 from schemas.protocols import Lookup, Match, RerankScore, Scoring
@@ -64,7 +64,7 @@ class Busy(Catalogue):
 def address() -> Iterator[str]:
     """Where the page is served."""
     version = VERSION.model_copy(update={"articles": len(ARTICLES)})
-    service = SearchService(Versions(version), Words(), Busy(), Ranking(Overlap(), "overlap", "logit", 20, SECONDS))
+    service = SearchService(Versions(version), Words(), Busy(), Reranking(Overlap(), "overlap", "logit", 20, SECONDS))
     with served(create_app(service, SECONDS)) as url:
         yield f"{url}/"
 

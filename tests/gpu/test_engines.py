@@ -8,7 +8,8 @@ import torch
 
 from actors.engine.engines import Engine, load_engine
 from retrieval.embed.pooling import pool
-from retrieval.embed.tokens import BatchRule, TokenBatch, load_tokenizer, token_batches, tokenize_pairs
+from retrieval.embed.token_batches import BatchRule, TokenBatch, token_batches
+from retrieval.embed.tokenizer import load_tokenizer, tokenize_pairs
 from schemas.config import EngineConfig
 from tests.support import tiny
 

@@ -6,10 +6,11 @@ from itertools import product
 
 import numpy as np
 
+from schemas.arrays import Vector
 from schemas.article import DisplayArticle
 from schemas.errors import InputError
 from schemas.filters import Condition
-from schemas.protocols import ArticleText, Key, Lookup, Match, Query, Stored, Vector
+from schemas.protocols import ArticleText, Key, Lookup, Match, Query, Stored
 
 COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "=": operator.eq}
 DIMENSION = 256

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from retrieval.index.exact import Pmids, Rows
-from retrieval.index.quantizer import Floats, Quantizer, train_quantizer
+from retrieval.index.quantizer import Quantizer, train_quantizer
 from retrieval.index.segment import OpenSegment, write_segment
 from retrieval.index.segment_build import group_rows, merged_groups, merged_sizes
 from retrieval.rows.kept_columns import RECORD_SCHEMA
+from schemas.arrays import Floats, Pmids, Rows
 
 DIMENSION = 16
 

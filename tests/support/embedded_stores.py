@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from jobs.common.store import ingested, open_layout
-from retrieval.articles.parts import read_vectors, row_ranges
+from retrieval.embed.vector_parts import read_vectors, row_ranges
 from schemas.config import Config
 from tests.support.pubmed_files import configured, files
 

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from retrieval.files.storage import write_bytes, write_named
-from retrieval.index.exact import Pmids, Rows
+from retrieval.files.atomic import write_bytes, write_named
 from retrieval.index.quantizer import Quantizer, train_quantizer
 from retrieval.rows.tombstones import write_tombstones
+from schemas.arrays import Pmids, Rows
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 from tests.support import corpus

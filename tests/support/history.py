@@ -7,8 +7,9 @@ from typing import NamedTuple
 from hypothesis import strategies as st
 
 from retrieval.articles.article import Article, Rejects, article_batch
-from retrieval.articles.parts import write_article_part
-from retrieval.articles.snapshot import Plan, Snapshot, read_snapshot, write_snapshot
+from retrieval.articles.article_parts import write_article_part
+from retrieval.articles.snapshot import Snapshot, read_snapshot
+from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
 from schemas.snapshot import Lineage, PartRef, SnapshotCounts
 
 File = Sequence[Article]
@@ -120,5 +121,5 @@ class Store:
     ) -> Snapshot:
         self.snapshots += 1
         path = self.folder / f"snapshot{self.snapshots}.parquet"
-        write_snapshot(str(path), Plan(lineage, tuple(parts), previous), self.path, lambda counts: None)
+        write_snapshot(str(path), SnapshotPlan(lineage, tuple(parts), previous), self.path, lambda counts: None)
         return read_snapshot(path)

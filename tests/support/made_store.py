@@ -12,9 +12,11 @@ from jobs import index, promote
 from jobs.common.store import load_selection, newest_snapshot, open_layout, read_version, served_version
 from jobs.steps.stages import run_job
 from retrieval.articles.article import Article, Rejects, article_batch
-from retrieval.articles.parts import row_ranges, write_article_part, write_vector_part
-from retrieval.articles.snapshot import Plan, alive_rows, read_snapshot, write_snapshot
-from retrieval.index.exact import Rows
+from retrieval.articles.article_parts import write_article_part
+from retrieval.articles.snapshot import alive_rows, read_snapshot
+from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
+from retrieval.embed.vector_parts import row_ranges, write_vector_part
+from schemas.arrays import Rows
 from schemas.config import Config
 from schemas.encoder import article_fingerprint
 from schemas.manifest import IndexVersion
@@ -64,7 +66,7 @@ class MadeStore:
         name = f"night{len(known):04}"
         path = self.layout.article_part(name)
         part = write_article_part(path, [article_batch(articles)], 1, Rejects()).ref
-        plan = Plan(Lineage(number=0), (*known, part), previous)
+        plan = SnapshotPlan(Lineage(number=0), (*known, part), previous)
         write_snapshot(self.layout.snapshot(plan.id), plan, self.layout.article_part, lambda counts: None)
         snapshot = read_snapshot(Path(self.layout.snapshot(plan.id)))
         keys = pq.read_table(path, columns=["pmid", "text_hash"])

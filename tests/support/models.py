@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from actors.embed.towers import ArticleTower
-from actors.fetch.embedded_wheels import PREFIX
 from schemas.config import EngineConfig
-from schemas.encoder import EncoderSpec, TowerSpec
+from schemas.encoder import PREFIX, EncoderSpec, TowerSpec
 
 CACHE = Path("~/.cache/pubray").expanduser()
 """The user's own, so that the embedded model is downloaded once and not by every run."""

@@ -10,7 +10,7 @@ from lxml import etree, html
 
 from actors.search.served_versions import Versions
 from actors.service.search_service import SearchService
-from actors.service.second_stage import Ranking
+from actors.service.second_stage import Reranking
 from actors.web.api import create_app
 from tests.support.catalogue import Catalogue, Words
 from tests.support.seams import SECONDS, VERSION
@@ -18,7 +18,7 @@ from tests.support.serving import ask
 
 
 def service(catalogue: Catalogue | None = None, reranker: Any = None) -> SearchService:
-    ranking = Ranking(reranker, "favours", "logit", 5, SECONDS) if reranker else None
+    ranking = Reranking(reranker, "favours", "logit", 5, SECONDS) if reranker else None
     return SearchService(Versions(VERSION), Words(), catalogue or Catalogue(), ranking)
 
 

@@ -12,7 +12,7 @@ from actors.fetch.embedded_wheels import embedded_folder
 from jobs import ingest
 from jobs.common.config import load_config
 from jobs.common.store import ingested, open_layout
-from retrieval.ingest.made_files import made_file, read_records, write_source_file
+from retrieval.ingest.made_files import made_file, raw_records, write_source_file
 from schemas.config import Config
 
 BASELINE = "pubmed20n0014"
@@ -31,7 +31,7 @@ class Alive(NamedTuple):
 
 def real_records(cache: Path, name: str, count: int) -> list[tuple[int, bytes]]:
     """The first records of an embedded file, with their PMIDs."""
-    return list(islice(read_records(embedded_folder("pubmed", cache) / f"{name}.xml.gz"), count))
+    return list(islice(raw_records(embedded_folder("pubmed", cache) / f"{name}.xml.gz"), count))
 
 
 def cut(path: Path, records: Iterable[tuple[int, bytes]], deleted: Iterable[int] = ()) -> Path:

@@ -7,13 +7,14 @@ import numpy as np
 
 from actors.search.served_versions import Versions
 from actors.service.search_service import SearchService
-from actors.service.second_stage import Ranking
+from actors.service.second_stage import Reranking
+from schemas.arrays import Vector
 from schemas.article import DisplayArticle
 from schemas.encoder import EncoderSpec, TowerDigests, TowerSpec
 from schemas.errors import UnavailableError
 from schemas.filters import Wanted
 from schemas.manifest import Checks, IndexVersion, Recall
-from schemas.protocols import ArticleText, Key, Lookup, Match, Query, RerankScore, Scoring, Stored, Vector
+from schemas.protocols import ArticleText, Key, Lookup, Match, Query, RerankScore, Scoring, Stored
 
 TOWER = TowerSpec(model="tiny", max_length=8)
 ARTICLE_TOWER = TOWER.model_copy(update={"pair": True})
@@ -46,7 +47,7 @@ SECONDS = 5.0
 
 def joined(shelf: "Shelf", reranker: "Favours | None" = None, candidates: int = 3) -> SearchService:
     """Return the service over these."""
-    ranking = Ranking(reranker, "favours", "logit", candidates, SECONDS) if reranker else None
+    ranking = Reranking(reranker, "favours", "logit", candidates, SECONDS) if reranker else None
     return SearchService(Versions(VERSION), Lengths(), shelf, ranking)
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from retrieval.articles.article import Article, Rejects, article_batch
-from retrieval.articles.parts import write_article_part
-from retrieval.articles.snapshot import Plan, Snapshot, read_snapshot, write_snapshot
-from retrieval.files.storage import write_bytes
+from retrieval.articles.article_parts import write_article_part
+from retrieval.articles.snapshot import Snapshot, read_snapshot
+from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
+from retrieval.files.atomic import write_bytes
 from schemas.config import Config
 from schemas.layout import Layout
 from schemas.manifest import Current
@@ -45,6 +46,6 @@ def add_snapshot(
     layout: Layout, parts: Sequence[PartRef], previous: Snapshot | None = None, lineage: Lineage | None = None
 ) -> Snapshot:
     """Write the snapshot of article parts."""
-    plan = Plan(lineage or Lineage(number=0), tuple(parts), previous)
+    plan = SnapshotPlan(lineage or Lineage(number=0), tuple(parts), previous)
     write_snapshot(layout.snapshot(plan.id), plan, layout.article_part, lambda counts: None)
     return read_snapshot(Path(layout.snapshot(plan.id)))

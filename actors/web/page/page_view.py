@@ -54,7 +54,7 @@ class Form(NamedTuple):
         return [*told, "without re-ranking"] if self.unranked else told
 
 
-class Shown(NamedTuple):
+class ShownHit(NamedTuple):
     """A hit as the page shows it; text is empty where there is none."""
 
     hit: Hit
@@ -91,7 +91,7 @@ class View(NamedTuple):
     response: SearchResponse | None = None
     source: str = ""
     """The address on PubMed of the article to which others are similar."""
-    hits: tuple[Shown, ...] = ()
+    hits: tuple[ShownHit, ...] = ()
     before: str = ""
     """The address of the page before this one."""
     after: str = ""
@@ -166,11 +166,11 @@ def answered(asked: Asked, form: Form, info: VersionInfo, response: SearchRespon
     )
 
 
-def shown(hit: Hit) -> Shown:
+def shown(hit: Hit) -> ShownHit:
     """Return a hit as the page shows it."""
     marks = hit.highlights or NO_MARKS
     lead, rest = abstract(hit.abstract or "", marks.abstract)
-    return Shown(
+    return ShownHit(
         hit=hit,
         title=pieces(hit.title, marks.title, 0, len(hit.title)) if hit.title else [],
         authors=few_authors(hit.authors or ()),

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from retrieval.articles.normal_text import text_digest
 from retrieval.embed.known.chunk_names import CHUNK_PMIDS, ChunkFiles
-from retrieval.files.npy import map_array
-from retrieval.files.storage import atomic_path
+from retrieval.files.atomic import atomic_path
+from retrieval.files.mapped import map_array
 from schemas.base import digest
 from schemas.errors import InputError, IntegrityError
 

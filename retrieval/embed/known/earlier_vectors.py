@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from retrieval.articles.parts import read_vector_rows, refusing, row_ranges
 from retrieval.articles.snapshot import read_snapshot
 from retrieval.embed.known.known_vectors import Known, KnownCounts
+from retrieval.embed.vector_parts import read_vector_rows, row_ranges
+from retrieval.files.parquet import refusing
 from schemas.vector import RowRange
 
 

@@ -13,7 +13,7 @@ from retrieval.articles.normal_text import text_digest
 from retrieval.embed.known.chunk_index import DIGEST, PMID, ROW, open_index
 from retrieval.embed.known.chunk_names import CHUNK_PMIDS, ChunkFiles, chunk_numbers
 from retrieval.embed.known.known_vectors import Known, KnownCounts
-from retrieval.files.npy import map_array
+from retrieval.files.mapped import map_array
 from schemas.errors import InputError, IntegrityError
 
 

@@ -15,11 +15,11 @@ import pyarrow as pa
 from lxml import etree
 
 from retrieval.articles.article import Article, Rejects, article_batches
+from retrieval.files.broken_gzip import BROKEN_GZIP
 from retrieval.ingest.pubmed.pubmed_book import parse_book
 from retrieval.ingest.pubmed.pubmed_parts import outline, parts_of
 from retrieval.ingest.pubmed.pubmed_record import key_of, parse_article
 from retrieval.ingest.pubmed.pubmed_text import NotPlainError
-from retrieval.ingest.sources import BROKEN_GZIP
 from schemas.errors import InputError
 
 ROOTS = (b"PubmedArticleSet", b"PubmedBookArticleSet")

@@ -9,8 +9,8 @@ import pytest
 from jobs import ingest
 from jobs.common.store import newest_snapshot
 from retrieval.articles.article import Article
-from retrieval.articles.parts import read_article_part
-from retrieval.articles.snapshot import Plan
+from retrieval.articles.article_parts import read_article_part
+from retrieval.articles.snapshot_update import SnapshotPlan
 from schemas.errors import InputError, StoreError
 from schemas.layout import Layout
 from schemas.snapshot import Lineage
@@ -64,7 +64,7 @@ def test_a_file_that_changed_under_its_name_is_refused(source: Path, layout: Lay
 def test_a_new_baseline_that_lacks_more_than_allowed_is_refused_until_it_is_confirmed(layout: Layout) -> None:
     old = add_snapshot(layout, [add_part(layout, "pubmed26n0001", *(Article(pmid) for pmid in range(1, 11)))])
     part = add_part(layout, "pubmed27n0001", *(Article(pmid) for pmid in range(3, 11)))
-    plan = Plan(Lineage(number=1, baseline=("pubmed27n0001",)), (part,), old)
+    plan = SnapshotPlan(Lineage(number=1, baseline=("pubmed27n0001",)), (part,), old)
     make_snapshot = body(ingest.make_snapshot)
     with pytest.raises(StoreError) as error:
         make_snapshot(layout, plan, 0.01)
@@ -80,7 +80,7 @@ def test_a_new_baseline_that_lacks_more_than_allowed_is_refused_until_it_is_conf
 def test_a_night_may_delete_what_it_likes(layout: Layout) -> None:
     parts = [add_part(layout, "pubmed26n0001", Article(1)), add_part(layout, "pubmed26n0002", Article(1, deleted=True))]
     old = add_snapshot(layout, parts[:1])
-    body(ingest.make_snapshot)(layout, Plan(old.info.lineage, tuple(parts), old), 0.0)
+    body(ingest.make_snapshot)(layout, SnapshotPlan(old.info.lineage, tuple(parts), old), 0.0)
     newest = newest_snapshot(layout)
     assert newest is not None
     assert newest.info.counts.alive == 0

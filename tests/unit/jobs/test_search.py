@@ -13,8 +13,8 @@ import uvicorn
 
 from actors.web.api import create_app
 from jobs import search
-from retrieval.search.filter_rows import parse_filter
 from schemas.errors import RequestError, UsageError
+from schemas.filter_grammar import parse_filter
 from schemas.filters import Wanted
 from schemas.search import Hit, SearchRequest, SearchResponse
 from tests.support.seams import SECONDS, Favours, Shelf, joined

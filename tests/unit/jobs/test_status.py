@@ -7,7 +7,7 @@ import pytest
 
 from jobs import status
 from retrieval.articles.article import Article
-from retrieval.files.storage import write_bytes
+from retrieval.files.atomic import write_bytes
 from retrieval.rows.tombstones import write_tombstones
 from schemas.errors import IntegrityError, StoreError
 from schemas.layout import ROWS, SEGMENT_MANIFEST, Layout
@@ -114,7 +114,7 @@ def test_verify_misses_what_a_search_needs(lost: str, tmp_path: Path) -> None:
 
 
 def test_verify_reads_every_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("retrieval.files.storage.HEAD_BYTES", 1024)  # the flipped byte is not in the head
+    monkeypatch.setattr("retrieval.files.checked.HEAD_BYTES", 1024)  # the flipped byte is not in the head
     layout = Layout(str(tmp_path))
     version = write_version(layout)
     write_bytes(layout.version(version.id), version.model_dump_json().encode())

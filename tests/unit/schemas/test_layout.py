@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from schemas.layout import PLACES, SEGMENT_FILES, SEGMENT_MANIFEST, Kind, Layout
+from schemas.layout import PLACES, SEGMENT_FILES, SEGMENT_MANIFEST, FileKind, Layout
 
 LAYOUT = Layout("/store")
 PATHS = {
@@ -34,7 +34,7 @@ def test_a_folder_that_is_listed_holds_one_kind_of_file() -> None:
         assert folders[folder] == 1
 
 
-WRITTEN_ONCE: dict[Kind, tuple[str, str]] = {
+WRITTEN_ONCE: dict[FileKind, tuple[str, str]] = {
     "versions": (LAYOUT.version("n"), "n"),
     "segments": (LAYOUT.segment("n"), "n"),
     "tombstones": (LAYOUT.tombstones("n"), "n"),
@@ -49,7 +49,7 @@ WRITTEN_ONCE: dict[Kind, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("kind", PLACES)
-def test_what_is_listed_is_what_was_named(kind: Kind) -> None:
+def test_what_is_listed_is_what_was_named(kind: FileKind) -> None:
     path, name = WRITTEN_ONCE[kind]
     folder, pattern, suffix = PLACES[kind]
     assert path == f"/store/{folder}/{name}{suffix}"
@@ -58,7 +58,7 @@ def test_what_is_listed_is_what_was_named(kind: Kind) -> None:
 
 
 def test_every_kind_has_its_place() -> None:
-    assert {*PLACES, "temporary"} == set(get_args(Kind))
+    assert {*PLACES, "temporary"} == set(get_args(FileKind))
 
 
 def test_the_root_cannot_be_changed_and_may_lie_anywhere() -> None:

@@ -10,8 +10,10 @@ import pytest
 from actors.embed.embed_stages import EncodeRange, TokenizeRange, WriteRange
 from actors.embed.towers import ArticleTower
 from retrieval.articles.article import Article, Rejects, article_batch
-from retrieval.articles.parts import count_vectors, read_vectors, row_ranges, write_article_part, write_vector_part
-from retrieval.articles.snapshot import Plan, read_snapshot, write_snapshot
+from retrieval.articles.article_parts import write_article_part
+from retrieval.articles.snapshot import read_snapshot
+from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
+from retrieval.embed.vector_parts import count_vectors, read_vectors, row_ranges, write_vector_part
 from schemas.config import Config, EngineConfig, SelectionConfig
 from schemas.layout import Layout
 from schemas.protocols import ArticleText
@@ -37,7 +39,7 @@ def config(tmp_path: Path, tiny_encoder: Path) -> Config:
     """A store with one article part and its snapshot `now`."""
     layout = Layout(str(tmp_path))
     part = write_article_part(layout.article_part(SOURCE), [article_batch(ARTICLES)], 1, Rejects())
-    plan = Plan(Lineage(number=0), (part.ref,), None)
+    plan = SnapshotPlan(Lineage(number=0), (part.ref,), None)
     write_snapshot(layout.snapshot("now"), plan, layout.article_part, lambda counts: None)
     return Config(
         store=str(tmp_path),
@@ -181,7 +183,7 @@ def test_an_article_that_comes_again_with_its_text_keeps_its_vector_unencoded(co
     marked = vectors + np.float16(1)  # an encoder would not give these
     write_vector_part(str(path), pmids, hashes, marked, present)
     night = write_article_part(layout.article_part(NIGHT), [article_batch(REVISIONS)], 1, Rejects())
-    plan = Plan(Lineage(number=0), (*before.info.parts, night.ref), before)
+    plan = SnapshotPlan(Lineage(number=0), (*before.info.parts, night.ref), before)
     write_snapshot(layout.snapshot("next"), plan, layout.article_part, lambda counts: None)
 
     _, one = row_ranges(plan.parts, len(ARTICLES))

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from actors.embed.text_encoder import Towers
+from actors.embed.text_encoder import TextEncoder
 from actors.embed.towers import ArticleTower, QueryTower
 from schemas.config import EngineConfig
 from schemas.errors import UnavailableError
@@ -26,7 +26,7 @@ def test_each_text_goes_through_its_own_tower_and_keeps_its_place(tiny_encoder: 
         loaded.append(article)
         return article
 
-    towers = Towers(query, load)
+    towers = TextEncoder(query, load)
     found = asyncio.run(towers.encode([*QUERIES]))
     assert not loaded
     expected = query.vectors(query.tokens(QUERIES))
@@ -44,7 +44,7 @@ def test_without_the_article_tower_queries_are_encoded_and_only_the_log_says_whe
 ) -> None:
     spec, gone = tiny.spec(tiny_encoder), str(tiny_encoder / "gone")
     missing = spec.model_copy(update={"article": spec.article.model_copy(update={"model": gone})})
-    towers = Towers(
+    towers = TextEncoder(
         QueryTower(spec, ENGINE, threads=1, cache=Path("unused")),
         lambda: ArticleTower(missing, ENGINE, threads=1, cache=Path("unused")),
     )

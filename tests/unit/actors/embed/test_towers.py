@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModel
 
-from actors.embed.towers import ArticleTower, Floats, QueryTower
+from actors.embed.towers import ArticleTower, QueryTower
+from schemas.arrays import Floats
 from schemas.config import EngineConfig
 from schemas.encoder import EncoderSpec, Pooling
 from schemas.protocols import ArticleText, Query

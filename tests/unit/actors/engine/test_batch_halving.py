@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from actors.engine.batch_halving import Halving
 from actors.engine.forward import Finish, Pending, as_it_is
-from retrieval.embed.tokens import TokenBatch, Tokens, pad_batch
+from retrieval.embed.token_batches import TokenBatch, pad_batch
+from retrieval.embed.tokenizer import Tokens
 from schemas.errors import UsageError
 
 

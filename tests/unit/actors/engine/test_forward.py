@@ -10,7 +10,7 @@ import torch
 
 from actors.engine.forward import Engine, Finish, Pending
 from actors.engine.threaded import in_thread
-from retrieval.embed.tokens import TokenBatch
+from retrieval.embed.token_batches import TokenBatch
 
 
 def batch(number: int) -> TokenBatch:

@@ -7,7 +7,7 @@ import pytest
 
 from actors.fetch import embedded_wheels
 from actors.fetch.embedded_wheels import Wheel, embedded_folder, is_cached
-from retrieval.files.storage import file_digest
+from retrieval.files.checked import file_digest
 from schemas.errors import InputError, UsageError
 
 WHEEL = "pubray_tiny-1.0-py3-none-any.whl"

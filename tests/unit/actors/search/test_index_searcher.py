@@ -14,8 +14,8 @@ from actors.search.index_searcher import IndexSearcher
 from retrieval.index.exact import best_first, exact_search, inner_products
 from retrieval.index.quantizer import train_quantizer
 from retrieval.search import list_route
-from retrieval.search.filter_rows import parse_filter
 from schemas.errors import InputError, IntegrityError, StoreError
+from schemas.filter_grammar import parse_filter
 from schemas.filters import EVERYTHING, Condition, Wanted
 from schemas.layout import LISTS, Layout
 from schemas.manifest import IndexVersion

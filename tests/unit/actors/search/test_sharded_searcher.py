@@ -15,8 +15,8 @@ from actors.search.sharded_searcher import ShardedSearcher
 from actors.search.version_searcher import VersionSearcher
 from retrieval.index.quantizer import train_quantizer
 from retrieval.index.segment_build import shard_of
-from retrieval.search.filter_rows import parse_filter
 from schemas.errors import InputError, NotReadyError
+from schemas.filter_grammar import parse_filter
 from schemas.filters import Wanted
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from actors.search.served_versions import Versions
 from actors.service.model_service import ModelService, article_text, relevance
+from schemas.arrays import Vector
 from schemas.compatible import EmbeddingsRequest, EmbeddingsResponse
 from schemas.errors import ProtocolError, UnknownError
-from schemas.protocols import ArticleText, Query, Vector
+from schemas.protocols import ArticleText, Query
 from schemas.search import ScoreKind
 from tests.support.seams import VERSION, Favours, Lengths, Shelf, joined
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from actors.search.served_versions import Versions
 from actors.service.search_service import SearchService
-from actors.service.second_stage import Ranking
+from actors.service.second_stage import Reranking
 from schemas.errors import InputError, UnknownError
 from schemas.filters import Condition, Wanted
 from schemas.protocols import Lookup, Match, Reranker
@@ -187,7 +187,7 @@ def test_the_article_that_a_query_names_stays_first_whatever_the_reranker_says()
 def test_a_reranker_that_does_not_answer_leaves_the_hits_as_retrieved_and_says_so(
     reranker: Reranker, reason: str
 ) -> None:
-    ranking = Ranking(reranker, "favours", "logit", 3, seconds=0.01)
+    ranking = Reranking(reranker, "favours", "logit", 3, seconds=0.01)
     service = SearchService(Versions(VERSION), Lengths(), Shelf([3, 1, 2]), ranking)
     [response] = asyncio.run(service.search(SearchRequest(query="q", k=2)))
     assert (ids(response), response.reranked, response.degraded) == (["3", "1"], False, reason)

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from actors.service.second_stage import Ranking, SecondStage
+from actors.service.second_stage import Reranking, SecondStage
 from schemas.article import DisplayArticle
 from schemas.errors import DeadlineError
 from schemas.protocols import Match, Query, RerankScore, Scoring
@@ -29,7 +29,7 @@ class Moody:
 def test_while_it_fails_one_request_at_a_time_tries_it_and_the_first_success_ends_that() -> None:
     async def run() -> None:
         moody = Moody()
-        stage = SecondStage(Ranking(moody, "moody", "logit", 3, seconds=0.05))
+        stage = SecondStage(Reranking(moody, "moody", "logit", 3, seconds=0.05))
         assert await asyncio.gather(*(stage.scores(SCORINGS) for _ in range(3))) == [SLOW] * 3
         assert moody.asked == 3
         assert await asyncio.gather(*(stage.scores(SCORINGS) for _ in range(3))) == [SLOW] * 3
@@ -47,7 +47,7 @@ def test_a_request_that_is_too_large_for_it_says_nothing_of_others() -> None:
 
     async def run() -> None:
         moody = Moody()
-        stage = SecondStage(Ranking(moody, "moody", "logit", 3, seconds=0.05))
+        stage = SecondStage(Reranking(moody, "moody", "logit", 3, seconds=0.05))
         assert await stage.scores([Scoring(Query("q"), [match] * 4)]) == SLOW
         assert await asyncio.gather(*(stage.scores(SCORINGS) for _ in range(3))) == [SLOW] * 3
         assert moody.asked == 4
@@ -56,7 +56,7 @@ def test_a_request_that_is_too_large_for_it_says_nothing_of_others() -> None:
 
 
 def test_one_that_is_gone_is_said_to_be() -> None:
-    stage = SecondStage(Ranking(Gone(), "gone", "logit", 3, seconds=None))
+    stage = SecondStage(Reranking(Gone(), "gone", "logit", 3, seconds=None))
     reason = "the reranker does not answer; try again"
     assert asyncio.run(stage.scores(SCORINGS)) == ([None], reason)
     assert asyncio.run(stage.scores(SCORINGS * 2)) == ([None, None], reason)
@@ -65,7 +65,7 @@ def test_one_that_is_gone_is_said_to_be() -> None:
 def test_where_hits_are_not_to_degrade_it_fails_as_quickly_and_is_tried_as_often() -> None:
     async def run() -> None:
         moody = Moody()
-        stage = SecondStage(Ranking(moody, "moody", "logit", 3, seconds=0.05, degrade=False))
+        stage = SecondStage(Reranking(moody, "moody", "logit", 3, seconds=0.05, degrade=False))
         for asked in (3, 4):
             failures = await asyncio.gather(*(stage.scores(SCORINGS) for _ in range(3)), return_exceptions=True)
             assert [(type(failure), str(failure)) for failure in failures] == [(DeadlineError, SLOW[1])] * 3
@@ -78,7 +78,7 @@ def test_where_hits_are_not_to_degrade_it_fails_as_quickly_and_is_tried_as_often
 
 def test_a_failure_that_many_are_told_of_holds_on_to_none_of_them() -> None:
     async def run() -> int:
-        stage = SecondStage(Ranking(Moody(), "moody", "logit", 3, seconds=0.2, degrade=False))
+        stage = SecondStage(Reranking(Moody(), "moody", "logit", 3, seconds=0.2, degrade=False))
         with pytest.raises(DeadlineError):
             await stage.scores(SCORINGS)
         trying = asyncio.create_task(stage.scores(SCORINGS))

@@ -11,7 +11,7 @@ import pytest
 from actors.service.search_service import SearchService
 from actors.web.api import create_app
 from actors.web.middleware.limits import MAX_BODY_BYTES
-from retrieval.search.filter_rows import parse_filter
+from schemas.filter_grammar import parse_filter
 from schemas.filters import MAX_CONDITIONS, MAX_TERM_CHARS, MAX_VALUES, FilterField, Operator, Wanted
 from schemas.search import MAX_QUERY_CHARS
 from tests.support.seams import SECONDS, Favours, Shelf, joined

@@ -20,7 +20,7 @@ from retrieval.articles.article import (
     article_batch,
     article_batches,
     article_with_id,
-    key_of,
+    key_of_id,
     record_hash,
     text_hash,
 )
@@ -131,18 +131,18 @@ def test_record_hash_keeps_none_and_empty_apart() -> None:
 
 @pytest.mark.parametrize("doc_id", ["0", "1", "34097368", str(2**62 - 1)])
 def test_a_canonical_decimal_is_its_own_key(doc_id: str) -> None:
-    assert key_of(doc_id) == int(doc_id)
+    assert key_of_id(doc_id) == int(doc_id)
 
 
 @pytest.mark.parametrize("doc_id", ["", "007", "-1", "+1", " 1", "1.0", "१", "MED-10", str(2**62), "9" * 30])
 def test_any_other_id_gets_a_key_that_is_no_number(doc_id: str) -> None:
-    assert HASHED_KEY_BIT <= key_of(doc_id) < 2**63
+    assert HASHED_KEY_BIT <= key_of_id(doc_id) < 2**63
 
 
 @settings(max_examples=30)
 @given(st.lists(st.text(max_size=4), unique=True))
 def test_different_ids_have_different_keys(doc_ids: list[str]) -> None:
-    assert len({key_of(doc_id) for doc_id in doc_ids}) == len(doc_ids)
+    assert len({key_of_id(doc_id) for doc_id in doc_ids}) == len(doc_ids)
 
 
 def test_an_id_is_kept_only_where_the_key_does_not_say_it() -> None:

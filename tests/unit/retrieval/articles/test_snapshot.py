@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval.articles import snapshot as snapshot_module
+from retrieval.articles import snapshot_update
 from retrieval.articles.article import Article
-from retrieval.articles.snapshot import Plan, Snapshot, alive_rows, read_snapshot, write_snapshot
+from retrieval.articles.snapshot import Snapshot, alive_rows, read_snapshot
+from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
 from schemas.errors import IntegrityError, StoreError
 from schemas.snapshot import SNAPSHOT_SCHEMA, Lineage, PartRef, SnapshotCounts
 from tests.support.history import (
@@ -40,9 +41,9 @@ def store(tmp_path: Path) -> Store:
 def small() -> Iterator[None]:
     """Several classes and row groups in a snapshot of a few rows."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(snapshot_module, "CLASS_ROWS", 3)
-        patch.setattr(snapshot_module, "ROW_GROUP", 2)
-        patch.setattr(snapshot_module, "_SIEVE", 4)
+        patch.setattr(snapshot_update, "CLASS_ROWS", 3)
+        patch.setattr(snapshot_update, "ROW_GROUP", 2)
+        patch.setattr(snapshot_update, "_SIEVE", 4)
         yield
 
 
@@ -198,12 +199,12 @@ def test_only_what_is_new_is_read(store: Store) -> None:
 
 
 def test_memory_is_bounded_by_the_class_not_by_the_articles(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snapshot_module, "_SIEVE", 1024)
+    monkeypatch.setattr(snapshot_update, "_SIEVE", 1024)
     parts = store.add_all([[Article(pmid) for pmid in range(i, 20_000, 10)] for i in range(10)])
     old = store.snapshot(parts)
     peaks = {}
     for rows in (1_000, 1_000_000):
-        monkeypatch.setattr(snapshot_module, "CLASS_ROWS", rows)
+        monkeypatch.setattr(snapshot_update, "CLASS_ROWS", rows)
         tracemalloc.start()
         store.snapshot(parts)
         store.snapshot(parts[:1], old, NEXT_YEAR)
@@ -225,8 +226,8 @@ def test_alive_rows_are_one_bool_per_row_of_a_range(store: Store) -> None:
 def test_the_id_depends_on_baseline_names_digests_and_their_order() -> None:
     one, two = PartRef("a", "11", 1, 0), PartRef("b", "22", 1, 0)
     orders: list[Sequence[PartRef]] = [[], [one], [one, two], [two, one], [one._replace(digest="12")]]
-    plans = [Plan(Lineage(number=0), tuple(parts), None) for parts in orders]
-    plans.append(Plan(Lineage(number=0, baseline=("a",)), (one,), None))
+    plans = [SnapshotPlan(Lineage(number=0), tuple(parts), None) for parts in orders]
+    plans.append(SnapshotPlan(Lineage(number=0, baseline=("a",)), (one,), None))
     assert len({plan.id for plan in plans}) == 6
     assert plans[2].id == "391338c1a248dd4b"
 
@@ -240,7 +241,9 @@ def test_what_is_not_accepted_leaves_no_file(store: Store) -> None:
         raise StoreError("too many")
 
     with pytest.raises(StoreError, match="too many"):
-        write_snapshot(str(store.folder / "s.parquet"), Plan(Lineage(number=0), parts, None), store.path, refuse)
+        write_snapshot(
+            str(store.folder / "s.parquet"), SnapshotPlan(Lineage(number=0), parts, None), store.path, refuse
+        )
     assert sorted(store.folder.iterdir()) == before
 
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval.articles.parts import write_vector_part
 from retrieval.embed.sampling import sample_vectors
+from retrieval.embed.vector_parts import write_vector_part
 
 
 def write(folder: Path, sizes: list[int]) -> dict[str, int]:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from retrieval.evaluate.recall import recall
-from retrieval.index.exact import Pmids
+from schemas.arrays import Pmids
 
 
 def pmids(*rows: list[int]) -> list[Pmids]:

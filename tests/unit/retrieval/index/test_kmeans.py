@@ -4,8 +4,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from retrieval.index.exact import Rows
 from retrieval.index.kmeans import ITERATIONS, kmeans
+from schemas.arrays import Rows
 from tests.support import corpus
 
 ROWS = corpus.vectors(0, 3000)

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval.index import nearest_centroid as nearest_module
-from retrieval.index.nearest_centroid import Centroids, Floats, fast_dtype
+from retrieval.index.nearest_centroid import Centroids, fast_dtype
+from schemas.arrays import Floats
 from tests.support import corpus
 
 DTYPES = [torch.bfloat16, torch.float32]

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from retrieval.index import quantizer as quantizer_module
-from retrieval.index.quantizer import Floats, Quantizer, train_quantizer
+from retrieval.index.quantizer import Quantizer, train_quantizer
+from schemas.arrays import Floats
 from schemas.errors import InputError, UsageError
 from tests.support import corpus
 

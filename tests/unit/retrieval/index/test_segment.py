@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval.files.storage import HEAD_BYTES, check_file
+from retrieval.files.checked import HEAD_BYTES, check_file
 from retrieval.index.quantizer import Quantizer, train_quantizer
 from retrieval.index.segment import OpenSegment, read_manifest, write_segment
 from retrieval.index.segment_build import group_rows

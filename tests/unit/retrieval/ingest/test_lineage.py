@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from retrieval.ingest.lineage import next_lineage, parts_of
+from retrieval.ingest.lineage import next_lineage, parts_in_order
 from schemas.errors import InputError
 from schemas.snapshot import Lineage, PartRef, SnapshotCounts, SnapshotInfo
 
@@ -38,7 +38,7 @@ def test_later_files_go_on_with_the_lineage() -> None:
 
 def test_a_file_between_those_of_a_lineage_without_baseline_is_taken() -> None:
     assert next_lineage(PLAIN, None, ["pubmed26n0002"]) == PLAIN.lineage
-    assert parts_of(PLAIN, PLAIN.lineage, ["pubmed26n0002"])[0] == "pubmed26n0002"
+    assert parts_in_order(PLAIN, PLAIN.lineage, ["pubmed26n0002"])[0] == "pubmed26n0002"
 
 
 def test_a_baseline_begins_a_lineage_whatever_its_order() -> None:
@@ -91,9 +91,9 @@ def test_a_file_from_before_the_end_of_the_baseline_is_refused() -> None:
 def test_parts_are_those_known_and_those_given_each_once_in_file_order() -> None:
     given = ["other", "pubmed26n0010", "pubmed26n0004", "pubmed26n0003"]
     expected = [*B26, "pubmed26n0003", "pubmed26n0004", "pubmed26n0010", "other"]
-    assert parts_of(YEAR_26, YEAR_26.lineage, given) == expected
+    assert parts_in_order(YEAR_26, YEAR_26.lineage, given) == expected
 
 
 def test_a_new_lineage_has_none_of_the_old_parts() -> None:
-    assert parts_of(YEAR_26, Lineage(number=4, baseline=B27), B27) == [*B27]
-    assert parts_of(None, Lineage(number=0), B26) == [*B26]
+    assert parts_in_order(YEAR_26, Lineage(number=4, baseline=B27), B27) == [*B27]
+    assert parts_in_order(None, Lineage(number=0), B26) == [*B26]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from retrieval.articles.article import Rejects
-from retrieval.ingest.made_files import Night, made_file, read_records, write_night, write_reissue
+from retrieval.ingest.made_files import Night, made_file, raw_records, write_night, write_reissue
 from retrieval.ingest.ncbi import check_md5
 from retrieval.ingest.readers import open_source
 from schemas.errors import InputError
@@ -45,7 +45,7 @@ def test_records_are_the_bytes_of_the_file_whatever_its_blocks(tmp_path: Path, m
     expected = [(pmid, record(pmid)) for pmid in range(1, 50)]
     for block in (1 << 20, 100, 7):
         monkeypatch.setattr("retrieval.ingest.made_files.BLOCK", block)
-        assert list(read_records(path)) == expected
+        assert list(raw_records(path)) == expected
 
 
 def test_a_night_has_its_records_in_the_order_of_the_source_and_then_its_deletions(tmp_path: Path) -> None:

@@ -8,8 +8,16 @@ from lxml import etree
 
 from actors.fetch.embedded_wheels import embedded_folder
 from retrieval.articles.article import Rejects
-from retrieval.ingest.made_files import Change, made_file, read_records
-from retrieval.ingest.made_records import key_of, new_version, reissue, retract, revise_metadata, revise_text, with_pmid
+from retrieval.ingest.made_files import Change, made_file, raw_records
+from retrieval.ingest.made_records import (
+    new_version,
+    reissue,
+    retract,
+    revise_metadata,
+    revise_text,
+    version_and_pmid,
+    with_pmid,
+)
 from retrieval.ingest.pubmed.stream import read_pubmed_xml
 from tests.support.pubmed_xml import Row
 
@@ -27,7 +35,7 @@ ORDER = (
 def real() -> list[bytes]:
     folder = embedded_folder("pubmed", Path("~/.cache/pubray").expanduser())
     names = ("pubmed20n0014.xml.gz", "pubmed21n1298.xml.gz")
-    return [record for name in names for _, record in islice(read_records(folder / name), 300)]
+    return [record for name in names for _, record in islice(raw_records(folder / name), 300)]
 
 
 def rows(*records: bytes) -> list[Row]:
@@ -81,8 +89,8 @@ def test_a_retraction_has_the_type_and_the_comment(real: list[bytes]) -> None:
 
 
 def test_a_new_version_is_one_higher(real: list[bytes]) -> None:
-    version, pmid = key_of(real[0])
-    assert key_of(new_version(real[0], DAY)) == (version + 1, pmid)
+    version, pmid = version_and_pmid(real[0])
+    assert version_and_pmid(new_version(real[0], DAY)) == (version + 1, pmid)
     assert changed(real[0], new_version(real[0], DAY)) == {"version", *HASHES}
 
 

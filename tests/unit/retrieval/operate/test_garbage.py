@@ -3,9 +3,9 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.articles.parts import row_ranges
+from retrieval.embed.vector_parts import row_ranges
 from retrieval.operate.garbage import ORDER, Contents, Entry, garbage, served_versions
-from schemas.layout import Kind
+from schemas.layout import FileKind
 from schemas.manifest import Current, IndexVersion, Segment, Tombstones
 from schemas.snapshot import Lineage, PartRef, SnapshotCounts, SnapshotInfo
 from tests.support.seams import VERSION
@@ -34,7 +34,7 @@ def version(
     return VERSION.model_copy(update={**update, "id": name, "fingerprint": space[0], "selection": space[1]})
 
 
-def entry(kind: Kind, name: str, age: float = OLD) -> Entry:
+def entry(kind: FileKind, name: str, age: float = OLD) -> Entry:
     return Entry(kind, name, f"{kind}/{name}", 1, age)
 
 
@@ -45,7 +45,7 @@ def vector_parts() -> list[str]:
     return [f"{fingerprint}/{selection}/{name}" for fingerprint, selection in SPACES for name in names]
 
 
-NAMES: dict[Kind, list[str]] = {
+NAMES: dict[FileKind, list[str]] = {
     "segments": [f"s{i}" for i in range(5)],
     "tombstones": [f"t of s{i}" for i in range(5)],
     "quantizers": ["q0", "q1"],
@@ -76,7 +76,7 @@ def stores(draw: st.DrawFn) -> Contents:
     ids = st.sampled_from([v.id for v in versions] + ["gone"]) if versions else st.just("gone")
     history = draw(st.lists(ids, max_size=6))
     current = Current(version=draw(st.sampled_from(versions)).id, history=tuple(history)) if versions else None
-    names: dict[Kind, list[str]] = {**NAMES, "versions": [v.id for v in versions]}
+    names: dict[FileKind, list[str]] = {**NAMES, "versions": [v.id for v in versions]}
     young = draw(st.sets(st.sampled_from([(kind, name) for kind in names for name in names[kind]]), max_size=4))
     entries = [entry(k, n, YOUNG if (k, n) in young else OLD) for k in names for n in names[k]]
     shown = draw(st.sampled_from([current, None])) if versions else None
@@ -101,7 +101,7 @@ def needs(v: IndexVersion) -> set[tuple[str, str]]:
     return {("quantizers", v.quantizer), *(("segments", s.id) for s in v.segments), *buried}
 
 
-def names(entries: Sequence[Entry], kind: Kind) -> list[str]:
+def names(entries: Sequence[Entry], kind: FileKind) -> list[str]:
     return [e.name for e in entries if e.kind == kind]
 
 
@@ -141,7 +141,7 @@ def test_what_is_kept_is_whole_and_nothing_young_goes(contents: Contents, keep: 
 def test_what_only_old_versions_name_goes() -> None:
     old, new = version("old", ["s0", "s1"], "q0", "n1", SPACES[0]), version("new", ["s1"], "q1", "n4", SPACES[1])
     current = Current(version="new", history=("old",))
-    every: dict[Kind, list[str]] = {**NAMES, "versions": ["old", "new"]}
+    every: dict[FileKind, list[str]] = {**NAMES, "versions": ["old", "new"]}
     entries = [entry(kind, name) for kind in every for name in every[kind]]
     contents = Contents(entries, current, [old, new], {n: snapshot(n) for n in PARTS}, RECORDS)
     removed = garbage(contents, keep=0, grace=GRACE)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from jobs.common.config import DEFAULT, load_config
-from retrieval.articles.parts import write_vector_part
+from retrieval.embed.vector_parts import write_vector_part
 from retrieval.index.quantizer import train_quantizer
 from retrieval.operate.planning import Planner, Scale, Stage
 from schemas.config import Config

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.articles.article import key_of
+from retrieval.articles.article import key_of_id
 from retrieval.articles.normal_text import normal_form
 from retrieval.rows.article_names import NAME_CHARS, NO_NAME, Name, doi_hashes, normal_doi, parse_names, title_hashes
 
@@ -72,4 +72,4 @@ def test_hashes_stay_what_they_are_in_segments_written_before() -> None:
 
 def test_an_id_is_looked_up_by_its_key() -> None:
     assert Name("id", "402406").key == 402406
-    assert Name("id", "MED-10").key == key_of("MED-10")
+    assert Name("id", "MED-10").key == key_of_id("MED-10")

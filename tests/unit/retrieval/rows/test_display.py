@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from retrieval.articles.article import Article, Author, MeshHeading, Qualifier, Term, article_batch
 from retrieval.rows.display import DisplayReader
-from retrieval.rows.kept_columns import RECORD_SCHEMA, records
+from retrieval.rows.kept_columns import RECORD_SCHEMA, kept_of
 from schemas.article import DisplayArticle
 
 HEADING = MeshHeading("D1", "Aspirin", True, [Qualifier("Q1", "therapeutic use", False)])
@@ -30,12 +30,12 @@ COUNT = 30
 def table() -> pa.Table:
     """Of three batches; every other article is bare."""
     articles = [WHOLE._replace(pmid=i, languages=["eng"] * i) if i % 2 else Article(i) for i in range(COUNT)]
-    whole = records(pa.Table.from_batches([article_batch(articles)])).cast(RECORD_SCHEMA)
+    whole = kept_of(pa.Table.from_batches([article_batch(articles)])).cast(RECORD_SCHEMA)
     return pa.concat_tables([whole[:7], whole[7:7], whole[7:20], whole[20:]])
 
 
 def test_all_that_is_shown_is_read() -> None:
-    reader = DisplayReader(records(pa.Table.from_batches([article_batch([WHOLE])])))
+    reader = DisplayReader(kept_of(pa.Table.from_batches([article_batch([WHOLE])])))
     assert reader.read(np.array([0])) == [
         DisplayArticle(
             pmid=7,

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.articles.article import Article, Author, Rejects, article_batch
-from retrieval.articles.parts import write_article_part
+from retrieval.articles.article_parts import write_article_part
 from retrieval.rows.facets import FACET_COLUMNS
-from retrieval.rows.kept_columns import KEPT_COLUMNS, RECORD_SCHEMA, author_names, read_records, records
+from retrieval.rows.kept_columns import KEPT_COLUMNS, RECORD_SCHEMA, author_names, kept_of, read_kept
 from schemas.article import ARTICLE_SCHEMA, DisplayArticle
 
 NAME = st.none() | st.sampled_from(["Lovelace", "de la Cruz", "Ødegård"])
@@ -55,11 +55,11 @@ def test_records_are_read_from_an_article_part_without_affiliations(tmp_path: Pa
     author = Author("Lovelace", "Ada", "AK", None, None, "0000", ["London"] * 3)
     batch = article_batch([Article(i, title=f"Title {i}", authors=[author] * i, doi="10.1/x") for i in range(9)])
     write_article_part(str(tmp_path / "a.parquet"), [batch], 1, Rejects())
-    table = read_records(str(tmp_path / "a.parquet"), 2, 5)
+    table = read_kept(str(tmp_path / "a.parquet"), 2, 5)
     assert table.cast(RECORD_SCHEMA).schema.equals(RECORD_SCHEMA)
     assert table["title"].to_pylist() == ["Title 2", "Title 3", "Title 4"]
     assert table["authors"].to_pylist() == [["Lovelace AK"] * i for i in range(2, 5)]
-    whole = records(pq.read_table(tmp_path / "a.parquet"))
+    whole = kept_of(pq.read_table(tmp_path / "a.parquet"))
     assert whole.slice(2, 3).cast(RECORD_SCHEMA).equals(table.cast(RECORD_SCHEMA))
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from retrieval.index.exact import exact_search
 from retrieval.index.segment import OpenSegment
 from retrieval.index.segment_build import shard_of
-from retrieval.search.segment_search import cut, search, search_exactly
+from retrieval.search.segment_search import best_of_all, search, search_exactly
 from tests.support import corpus
 from tests.support.history import FILES, File, Store, replayed
 
@@ -45,7 +45,7 @@ def test_any_partition_answers_as_the_whole(
     expected = search(queries, [whole], quantizer, nprobe=3, candidates=candidates)
     together = search(queries, parts, quantizer, nprobe=3, candidates=candidates)
     gathered = [
-        cut(found, candidates)
+        best_of_all(found, candidates)
         for found in zip(
             *(search(queries, [p], quantizer, nprobe=3, candidates=candidates) for p in parts), strict=True
         )

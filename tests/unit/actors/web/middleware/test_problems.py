@@ -5,7 +5,7 @@ import pytest
 
 from actors.search.served_versions import Versions
 from actors.service.search_service import SearchService
-from actors.service.second_stage import Ranking
+from actors.service.second_stage import Reranking
 from actors.web.api import create_app
 from actors.web.middleware.problems import MAX_EXPLAINED
 from schemas.protocols import Reranker
@@ -122,7 +122,7 @@ def test_only_openais_routes_have_errors_in_openais_form_too() -> None:
 def test_a_search_that_may_not_do_without_its_reranker_fails_as_it_does(
     reranker: Reranker, status: int, detail: str
 ) -> None:
-    ranking = Ranking(reranker, "favours", "logit", 3, seconds=0.01, degrade=False)
+    ranking = Reranking(reranker, "favours", "logit", 3, seconds=0.01, degrade=False)
     app = create_app(SearchService(Versions(VERSION), Lengths(), Shelf([1]), ranking), SECONDS)
     answer = ask(app, "POST", "/v1/search", json={"query": "x"})
     problem = answer.json()

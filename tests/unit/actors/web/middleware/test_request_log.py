@@ -10,13 +10,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from actors.search.served_versions import Versions
 from actors.service.search_service import SearchService
-from actors.service.second_stage import Ranking
+from actors.service.second_stage import Reranking
 from actors.web.api import create_app
 from actors.web.middleware.front import Front
 from actors.web.middleware.json_log import log_to
 from actors.web.middleware.request_log import RequestLog
+from schemas.arrays import Vector
 from schemas.errors import StoreError, UsageError
-from schemas.protocols import ArticleText, Lookup, Match, Query, RerankScore, Scoring, Vector
+from schemas.protocols import ArticleText, Lookup, Match, Query, RerankScore, Scoring
 from tests.support.seams import SECONDS, VERSION, Favours, Lengths, Shelf, joined
 from tests.support.serving import ask
 
@@ -162,7 +163,7 @@ def test_no_route_tells_what_crashed(log: StringIO, error: Exception, method: st
         raise error
 
     part, versions = Crashes({}), Versions(VERSION)
-    service = SearchService(versions, part, Shelf([1]), Ranking(part, "favours", "logit", 3, SECONDS))
+    service = SearchService(versions, part, Shelf([1]), Reranking(part, "favours", "logit", 3, SECONDS))
     answer = ask(create_app(service, SECONDS, metrics=metrics), method, path, json=body)
     assert (answer.status_code, answer.json()["detail"]) == (500, "the service failed; its log has the reason")
     assert "secret" not in answer.text + str(answer.headers)

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval.articles import parts, snapshot
+from retrieval.articles import snapshot_update
 from retrieval.articles.article import Article, Rejects, article_batch
-from retrieval.articles.parts import row_ranges, write_article_part, write_vector_part
-from retrieval.articles.snapshot import Plan, write_snapshot
+from retrieval.articles.article_parts import write_article_part
+from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
+from retrieval.embed import vector_parts
 from retrieval.embed.known.earlier_vectors import EarlierVectors
+from retrieval.embed.vector_parts import row_ranges, write_vector_part
 from schemas.errors import IntegrityError
 from schemas.layout import Layout
 from schemas.snapshot import Lineage
@@ -36,7 +38,7 @@ def store(folder: Path, files: list[list[Text]], unselected: set[int]) -> Earlie
         batch = article_batch([Article(pmid, title=title) for pmid, title in texts])
         refs.append(write_article_part(layout.article_part(f"pubmed26n{number:04}"), [batch], 1, Rejects()).ref)
     write_snapshot(
-        layout.snapshot("s"), Plan(Lineage(number=0), tuple(refs), None), layout.article_part, lambda _: None
+        layout.snapshot("s"), SnapshotPlan(Lineage(number=0), tuple(refs), None), layout.article_part, lambda _: None
     )
     for rows in row_ranges(refs, ROWS_PER_PART):
         texts = files[int(rows.source[-4:]) - 1][rows.start : rows.stop]
@@ -68,8 +70,8 @@ def test_found_is_what_is_alive_with_the_same_text_and_has_a_vector(
     tmp_path_factory: pytest.TempPathFactory, files: list[list[Text]], unselected: set[int], wanted: list[Text]
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parts, "VECTOR_ROW_GROUP", 2)
-        patch.setattr(snapshot, "ROW_GROUP", 3)
+        patch.setattr(vector_parts, "VECTOR_ROW_GROUP", 2)
+        patch.setattr(snapshot_update, "ROW_GROUP", 3)
         known = store(tmp_path_factory.mktemp("store"), files, unselected).find(asked(wanted))
     alive = {pmid: title for texts in files for pmid, title in texts}
     expected = [i for i, (pmid, title) in enumerate(wanted) if alive.get(pmid) == title and pmid not in unselected]

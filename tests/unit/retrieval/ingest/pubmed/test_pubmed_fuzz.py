@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from retrieval.articles.article import Rejects
-from retrieval.articles.parts import write_article_part
+from retrieval.articles.article_parts import write_article_part
 from retrieval.ingest.readers import open_source
 from schemas.errors import InputError
 from tests.support.pubmed_xml import HEAD, TITLE, Record, Row, article, document, rows

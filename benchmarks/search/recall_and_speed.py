@@ -1,6 +1,6 @@
 """Recall and speed of the served index against exact search over the same rows, for several search rules.
 
-    python -m benchmarks.search.recall [--store FOLDER] [--queries 500]
+    python -m benchmarks.search.recall_and_speed [--store FOLDER] [--queries 500]
 
 Queries are titles through the query tower. Speed is a ratio: queries/s of the index over queries/s of a plain
 float32 matrix product with top-k (numpy, all threads), both in this run, one thread for the index.
@@ -21,9 +21,8 @@ from jobs.common.console import say, table
 from jobs.common.cpu_threads import available_threads
 from jobs.common.store import open_layout, served_version
 from retrieval.evaluate.recall import recall
-from retrieval.index.exact import Pmids
-from retrieval.index.quantizer import Floats
 from retrieval.search.segment_search import search, search_exactly
+from schemas.arrays import Floats, Pmids
 from schemas.protocols import Query
 
 REPEATS = 3

@@ -1,13 +1,34 @@
-"""NumPy's .npy files, mapped: reading one takes no memory, and of the file only the rows that are looked at."""
+"""Files of numbers, mapped: reading one takes no memory, and of the file only what is looked at."""
 
+import mmap
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
 
 from schemas.errors import IntegrityError
+
+Number = TypeVar("Number", bound=np.generic)
+
+
+def map_file(path: Path, kind: type[Number]) -> NDArray[Number]:
+    """Map a file of numbers, read-only; an empty one, which cannot be mapped, is an empty array."""
+    if not path.stat().st_size:
+        return np.empty(0, kind)
+    return np.asarray(np.memmap(path, kind, "r"))  # a plain array, of which rows are taken in half the time
+
+
+def advise_random(array: NDArray[Any]) -> None:
+    """Tell the kernel that a mapped array is read here and there; of one that is not mapped nothing is told."""
+    base: Any = array
+    while base is not None and not isinstance(base, mmap.mmap):
+        base = getattr(base, "base", None)
+    if base is not None:
+        base.madvise(mmap.MADV_RANDOM)
+
 
 # What NumPy's reading of a header raises that is not what NumPy wrote: it is parsed as Python.
 _BROKEN = (ValueError, TypeError, SyntaxError, TokenError, OverflowError)

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval.articles import difference as module
+from retrieval.articles import snapshot_difference as module
 from retrieval.articles.article import Article, Rejects, article_batch
-from retrieval.articles.difference import difference
-from retrieval.articles.parts import write_article_part
-from retrieval.articles.snapshot import Plan, Snapshot, read_snapshot, write_snapshot
+from retrieval.articles.article_parts import write_article_part
+from retrieval.articles.snapshot import Snapshot, read_snapshot
+from retrieval.articles.snapshot_difference import compare_snapshots
+from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
 from schemas.layout import Layout
 from schemas.snapshot import Lineage
 
@@ -28,7 +29,7 @@ def snapshot(layout: Layout, files: Files, lineage: int, previous: Snapshot | No
         path = layout.article_part(f"{lineage}n{number}")
         batch = article_batch([Article(p, title=t) if t else Article(p, deleted=True) for p, t in texts])
         refs.append(write_article_part(path, [batch], 1, Rejects()).ref)
-    plan = Plan(Lineage(number=lineage), tuple(refs), previous)
+    plan = SnapshotPlan(Lineage(number=lineage), tuple(refs), previous)
     write_snapshot(layout.snapshot(plan.id), plan, layout.article_part, lambda _: None)
     return read_snapshot(Path(layout.snapshot(plan.id)))
 
@@ -54,7 +55,7 @@ def test_rows_and_outdated_lead_from_one_to_the_other(
     new = snapshot(layout, after, 0 if same_lineage else 1, old if same_lineage else None)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "CLASS_ROWS", class_rows)
-        found = difference(old, new)
+        found = compare_snapshots(old, new)
     was, is_ = alive(before), alive(after)
     rows = [after[part][row] for part, row in zip(found.parts, found.rows, strict=True)]
     assert sorted(rows) == sorted((p, t) for p, t in is_.items() if was.get(p) != t)
@@ -66,4 +67,4 @@ def test_rows_and_outdated_lead_from_one_to_the_other(
 
 def test_a_snapshot_does_not_differ_from_itself(tmp_path: Path) -> None:
     one = snapshot(Layout(str(tmp_path)), [[(1, "a"), (2, "b")]], 0)
-    assert [len(column) for column in difference(one, one)] == [0, 0, 0]
+    assert [len(column) for column in compare_snapshots(one, one)] == [0, 0, 0]

@@ -5,8 +5,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval.files.npy import map_array
+from retrieval.files.mapped import map_array, map_file
 from schemas.errors import IntegrityError
+
+
+@pytest.mark.parametrize("values", [[], [1, -2, 3]])
+def test_a_file_of_numbers_is_mapped_and_cannot_be_changed(values: list[int], tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(np.array(values, np.int16).tobytes())
+    mapped = map_file(tmp_path / "a", np.int16)
+    assert mapped.tolist() == values
+    assert mapped.dtype == np.int16
+    assert not (values and mapped.flags.writeable)
+
 
 ROWS = np.arange(12, dtype=np.float32).reshape(3, 4)
 

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.articles.snapshot import CLASS_ROWS, Snapshot, key_groups
-from retrieval.index.exact import Pmids
+from schemas.arrays import Pmids
 
-Keys = NDArray[np.void]
+KeyRows = NDArray[np.void]
 
 
-class Difference(NamedTuple):
+class SnapshotDifference(NamedTuple):
     """From one snapshot to another."""
 
     parts: NDArray[np.int32]
@@ -31,7 +31,7 @@ class Difference(NamedTuple):
         return rows[slice(*np.searchsorted(rows, [start, stop]))]
 
 
-def difference(old: Snapshot, new: Snapshot) -> Difference:
+def compare_snapshots(old: Snapshot, new: Snapshot) -> SnapshotDifference:
     """Compare what is alive in two snapshots, of one lineage or of two. Records with equal hashes are the same.
 
     Raises:
@@ -42,10 +42,10 @@ def difference(old: Snapshot, new: Snapshot) -> Difference:
     added = np.concatenate([rows for rows, _ in found])
     added.sort(order=["part", "row"])
     outdated = np.sort(np.concatenate([pmids for _, pmids in found]))
-    return Difference(added["part"].copy(), added["row"].copy(), outdated)
+    return SnapshotDifference(added["part"].copy(), added["row"].copy(), outdated)
 
 
-def _difference_of_class(old: Snapshot, new: Snapshot, class_: int, classes: int) -> tuple[Keys, Pmids]:
+def _difference_of_class(old: Snapshot, new: Snapshot, class_: int, classes: int) -> tuple[KeyRows, Pmids]:
     before, after = (_keys(snapshot, class_, classes) for snapshot in (old, new))
     slots = np.searchsorted(before["pmid"], after["pmid"])
     known = slots < len(before)
@@ -55,7 +55,7 @@ def _difference_of_class(old: Snapshot, new: Snapshot, class_: int, classes: int
     return after[~known], before["pmid"][~stays]
 
 
-def _keys(snapshot: Snapshot, class_: int, classes: int) -> Keys:
+def _keys(snapshot: Snapshot, class_: int, classes: int) -> KeyRows:
     """Return the keys of a class, in order of PMID."""
     columns = ["pmid", "part", "row", "record_hash"]
     kinds = np.dtype([("pmid", "i8"), ("part", "i4"), ("row", "i4"), ("record_hash", "u8")])

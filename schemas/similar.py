@@ -1,4 +1,4 @@
-"""The parameters of `GET /v1/similar/{id}`: those of a search, its filters as the text that the command line takes."""
+"""The parameters of `GET /v1/similar/{id}`: those of a search, its filters as text."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -6,8 +6,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from retrieval.search.filter_rows import parse_filter
 from schemas.errors import UsageError
+from schemas.filter_grammar import parse_filter
 from schemas.filters import MAX_CONDITIONS, Condition
 from schemas.search import HitsRequest
 

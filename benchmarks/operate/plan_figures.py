@@ -1,6 +1,6 @@
 """The figures of `pubray plan` that are measured here: bytes per article, and what a core does in a second.
 
-    python -m benchmarks.operate.plan [--json]
+    python -m benchmarks.operate.plan_figures [--json]
 
 All articles with an abstract of the demo's data, with made vectors of 768 dimensions, 256 lists; one thread, its CPU
 seconds. Rates per core are those of this machine.
@@ -23,14 +23,15 @@ from actors.fetch.model_folders import model_folder
 from benchmarks.embed.embed_job import base_store, real_articles
 from jobs.common.console import say, table
 from jobs.common.store import ingested, open_layout
-from retrieval.articles.difference import difference
-from retrieval.embed.tokens import TowerTokenizer
+from retrieval.articles.snapshot_difference import compare_snapshots
+from retrieval.embed.tokenizer import TowerTokenizer
 from retrieval.index.exact import BLOCK, exact_search
 from retrieval.index.nearest_centroid import Centroids
-from retrieval.index.quantizer import Lists, Quantizer, train_quantizer
+from retrieval.index.quantizer import Quantizer, train_quantizer
 from retrieval.index.segment import OpenSegment, RowGroup, write_segment
 from retrieval.index.segment_build import group_rows, merged_groups, merged_sizes
-from retrieval.rows.kept_columns import read_records
+from retrieval.rows.kept_columns import read_kept
+from schemas.arrays import Lists
 from schemas.config import Config
 from schemas.encoder import TowerSpec
 from schemas.layout import ARTICLES, POSTINGS, TERMS, YEARS
@@ -57,7 +58,7 @@ def stored(config: Config) -> dict[str, float]:
     layout, snapshot = open_layout(config), ingested(open_layout(config))
     parts = snapshot.info.parts
     size = sum(Path(layout.article_part(part.name)).stat().st_size for part in parts)
-    seconds, _ = cpu(lambda: difference(snapshot, snapshot))
+    seconds, _ = cpu(lambda: compare_snapshots(snapshot, snapshot))
     return {
         "article part, bytes/record": size / sum(part.rows for part in parts),
         "snapshot, bytes/article": Path(snapshot.path).stat().st_size / snapshot.info.counts.alive,
@@ -132,7 +133,7 @@ def segments(config: Config, pmids: list[int]) -> dict[str, float]:
 def _records(config: Config, pmids: list[int]) -> pa.Table:
     """Return what a segment keeps of the articles of both files with these PMIDs."""
     layout, snapshot = open_layout(config), ingested(open_layout(config))
-    found = [read_records(layout.article_part(p.name), 0, p.rows) for p in snapshot.info.parts]
+    found = [read_kept(layout.article_part(p.name), 0, p.rows) for p in snapshot.info.parts]
     records = pa.concat_tables(found)
     rows = np.flatnonzero(np.isin(records["pmid"].to_numpy(), pmids))
     return records.take(pa.array(rows))

@@ -5,7 +5,7 @@ import httpx
 import pytest
 
 from actors.web.api import create_app
-from retrieval.search.filter_rows import parse_filter
+from schemas.filter_grammar import parse_filter
 from schemas.filters import MAX_CONDITIONS, Wanted
 from schemas.search import ArticleField
 from tests.support.seams import SECONDS, Shelf, joined

@@ -1,6 +1,7 @@
 """Recall and speed of filtered searches, beside searches without a filter in the same run.
 
-    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m benchmarks.search.filters [--store FOLDER] [--queries 300]
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
+    python -m benchmarks.search.filtered_search [--store FOLDER] [--queries 300]
 
 Filters are real ones, those nearest to each share of the articles, and random rows. Queries are titles through the
 query tower, one at a time. Recall is against an exact search of the wanted rows; speed a ratio to the searches without
@@ -20,17 +21,17 @@ import torch
 
 from actors.embed.towers import QueryTower
 from actors.search.index_searcher import IndexSearcher
-from benchmarks.search.recall import titles
+from benchmarks.search.recall_and_speed import titles
 from jobs.common.config import load_config
 from jobs.common.console import say, table
 from jobs.common.cpu_threads import available_threads
 from jobs.common.store import open_layout, served_version
 from retrieval.evaluate.recall import recall
-from retrieval.index.exact import Pmids
-from retrieval.index.quantizer import Floats
 from retrieval.rows.row_set import RowSet
-from retrieval.search.filter_rows import format_filter, wanted_rows
+from retrieval.search.filter_rows import wanted_rows
 from retrieval.search.segment_search import search_exactly
+from schemas.arrays import Floats, Pmids
+from schemas.filter_grammar import format_filter
 from schemas.filters import EVERYTHING, Condition, Wanted
 from schemas.protocols import Query
 

@@ -1,6 +1,6 @@
 """Cost of snapshots of N made articles: the first one, a night's update, a new baseline that issues everything again.
 
-    python -m benchmarks.ingest.snapshot [--articles 10000000] [--night 100000] [--json]
+    python -m benchmarks.ingest.snapshot_night [--articles 10000000] [--night 100000] [--json]
 
 The article parts are made: only the columns that a snapshot reads, 30,000 rows each, PMIDs ascending but for 2 %,
 random hashes. A night is 30 % new articles, 30 % revised in text, 20 % in metadata, 15 % issued again, 5 % deletions,
@@ -26,7 +26,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from jobs.common.console import Progress, megabytes, say, table
-from retrieval.articles.snapshot import CLASS_ROWS, PART_COLUMNS, Plan, read_snapshot, write_snapshot
+from retrieval.articles.snapshot import CLASS_ROWS, read_snapshot
+from retrieval.articles.snapshot_update import PART_COLUMNS, SnapshotPlan, write_snapshot
 from schemas.article import ARTICLE_SCHEMA
 from schemas.snapshot import Lineage, PartRef, SnapshotInfo
 
@@ -128,7 +129,7 @@ def all_steps(articles: int, night: int) -> dict[str, Cost]:
             own = [
                 sys.executable,
                 "-m",
-                "benchmarks.ingest.snapshot",
+                "benchmarks.ingest.snapshot_night",
                 "--articles",
                 str(articles),
                 "--night",
@@ -188,7 +189,7 @@ class Made:
     def first(self, folder: Path) -> int:
         """Make the snapshot of the first baseline."""
         parts = read_refs(folder, "26")[: self.files]
-        info = make(folder, "first", Plan(Lineage(number=0, baseline=names(parts)), parts, None))
+        info = make(folder, "first", SnapshotPlan(Lineage(number=0, baseline=names(parts)), parts, None))
         check(info, alive=self.articles, added=self.articles)
         return (folder / "first.parquet").stat().st_size
 
@@ -202,7 +203,7 @@ class Made:
     def update(self, folder: Path) -> int:
         """Make the snapshot of the night."""
         parts, previous = read_refs(folder, "26"), read_snapshot(folder / "first.parquet")
-        info = make(folder, "second", Plan(previous.info.lineage, parts, previous))
+        info = make(folder, "second", SnapshotPlan(previous.info.lineage, parts, previous))
         untouched = self.articles - self.night + self.counts["added"]
         check(
             info,
@@ -215,7 +216,7 @@ class Made:
     def reissue(self, folder: Path) -> int:
         """Make the snapshot of the new baseline."""
         parts, previous = read_refs(folder, "27"), read_snapshot(folder / "second.parquet")
-        info = make(folder, "third", Plan(Lineage(number=1, baseline=names(parts)), parts, previous))
+        info = make(folder, "third", SnapshotPlan(Lineage(number=1, baseline=names(parts)), parts, previous))
         vanished = -(-previous.info.counts.alive // VANISHED)
         check(info, deleted=vanished, reissued=info.counts.alive, alive=previous.info.counts.alive - vanished)
         return (folder / "third.parquet").stat().st_size
@@ -230,7 +231,7 @@ STEPS: dict[str, Callable[[Made, Path], int]] = {
 }
 
 
-def make(folder: Path, name: str, plan: Plan) -> SnapshotInfo:
+def make(folder: Path, name: str, plan: SnapshotPlan) -> SnapshotInfo:
     """Write a snapshot."""
     return write_snapshot(
         str(folder / f"{name}.parquet"), plan, lambda part: str(folder / f"{part}.parquet"), lambda counts: None

@@ -1,0 +1,120 @@
+"""Vector parts: the vectors of one range of rows of an article part, in Parquet."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from retrieval.files.atomic import atomic_path
+from retrieval.files.parquet import footer, refusing
+from schemas.base import digest
+from schemas.errors import InputError, IntegrityError
+from schemas.snapshot import PartRef
+from schemas.vector import RowRange, vector_schema
+
+VECTOR_ROW_GROUP = 1024
+"""Rows of a vector part per row group: what is read at least to copy one vector, 1.5 MB of 768 dimensions."""
+COUNT_KEY = b"pubray.vectors"
+"""Parquet metadata of a vector part: how many of its rows have a vector."""
+
+
+def write_vector_part(
+    path: str,
+    pmids: NDArray[np.int64],
+    text_hashes: NDArray[np.uint64],
+    vectors: NDArray[np.float16],
+    wanted: NDArray[np.bool_],
+) -> None:
+    """Write the vectors (rows, d) of one range; those of rows not `wanted` become null.
+
+    Raises:
+        InputError: a vector is beyond the range of float16.
+    """
+    bad = np.flatnonzero(wanted & ~np.isfinite(vectors).all(axis=1))
+    if len(bad):
+        raise InputError(f"article {pmids[bad[0]]}: its vector is beyond float16; normalise, or use another model")
+    schema = vector_schema(vectors.shape[1])
+    column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), vectors.shape[1], mask=pa.array(~wanted))
+    table = pa.table([pa.array(pmids), pa.array(text_hashes), column], schema=schema)
+    table = table.replace_schema_metadata({COUNT_KEY: str(int(wanted.sum()))})
+    with atomic_path(path) as temporary:
+        # Bits of float16 mantissas hardly compress; lz4 costs nothing and folds the nulls.
+        pq.write_table(
+            table,
+            temporary,
+            row_group_size=VECTOR_ROW_GROUP,
+            compression="lz4",
+            use_dictionary=False,
+            write_page_checksum=True,
+        )
+
+
+def count_vectors(path: str) -> int:
+    """Return how many rows of a vector part have a vector, from its footer.
+
+    Raises:
+        IntegrityError: the file is not a vector part, or not a whole one.
+    """
+    facts = footer(Path(path)).metadata or {}
+    if COUNT_KEY not in facts:
+        raise IntegrityError(f"{path}: not a vector part of pubray; remove it and run the job again")
+    return int(facts[COUNT_KEY])
+
+
+def read_vectors(path: str) -> tuple[NDArray[np.int64], NDArray[np.float16], NDArray[np.bool_]]:
+    """Return PMIDs (n,), vectors (n, d) and which rows have one (n,).
+
+    Raises:
+        IntegrityError: the file is truncated, or a page of it flipped.
+    """
+    columns = ["pmid", "vector"]
+    with refusing(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+        # One group after the other, by one thread: what it takes to decode a group is used again for the next.
+        groups = [file.read_row_group(i, columns, use_threads=False) for i in range(file.num_row_groups)]
+        table = pa.concat_tables(groups).select(columns)
+    return table["pmid"].to_numpy(), *_vectors(path, table)
+
+
+def read_vector_rows(path: str, rows: NDArray[np.integer]) -> tuple[NDArray[np.float16], NDArray[np.bool_]]:
+    """Return the vectors (n, d) of some rows of a vector part, and which of them have one (n,).
+
+    Only the row groups that hold them are read.
+
+    Raises:
+        IntegrityError: the file is truncated, or a page of it flipped.
+    """
+    groups, where = np.unique(rows // VECTOR_ROW_GROUP, return_inverse=True)
+    with refusing(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+        # All groups but a file's last are full, and the last of those read is the only one that may be it.
+        places = pa.array(where * VECTOR_ROW_GROUP + rows % VECTOR_ROW_GROUP)
+        table = file.read_row_groups(groups.tolist(), columns=["vector"]).take(places)
+    return _vectors(path, table)
+
+
+def _vectors(path: str, table: pa.Table) -> tuple[NDArray[np.float16], NDArray[np.bool_]]:
+    """Return the column `vector` as an array (n, d), zeros for nulls, and which rows are not null (n,)."""
+    column = table["vector"].combine_chunks()
+    if not isinstance(column, pa.FixedSizeListArray):
+        raise IntegrityError(f"{path}: not a vector part of pubray; remove it and run the job again")
+    dimension = column.type.list_size
+    present = column.is_valid().to_numpy(zero_copy_only=False)
+    found = column.flatten().to_numpy().reshape(-1, dimension)
+    if len(found) == len(table):
+        return found, present
+    vectors = np.zeros((len(table), dimension), np.float16)
+    vectors[present] = found
+    return vectors, present
+
+
+def row_ranges(parts: Iterable[PartRef], rows_per_part: int) -> list[RowRange]:
+    """Cut all article parts of a snapshot into ranges of `rows_per_part` rows, the last of each part shorter."""
+    ranges, history = [], ""
+    for part in parts:
+        history = digest([history, part.name, part.digest])
+        for start in range(0, part.rows, rows_per_part):
+            stop = min(start + rows_per_part, part.rows)
+            ranges.append(RowRange(source=part.name, start=start, stop=stop, history=history))
+    return ranges

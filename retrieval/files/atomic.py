@@ -1,0 +1,69 @@
+"""Files that are whole or absent: written under a temporary name beside their own, then renamed."""
+
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def atomic_path(path: str) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, a file or a folder to be; on success it becomes `path`.
+
+    A folder that another worker finished first stays as it is: both hold the same.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        yield temporary
+        for written in [*temporary.iterdir(), temporary] if temporary.is_dir() else [temporary]:
+            sync(written)
+        try:
+            temporary.replace(target)
+        except OSError:
+            if not (temporary.is_dir() and target.is_dir()):
+                raise
+        sync(target.parent)
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary)
+        else:
+            temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: str, content: bytes) -> None:
+    """Write a small file whole."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_named(path: Callable[[str], str], content: bytes) -> str:
+    """Store bytes under the path of their sha256, which is returned; they may be there already."""
+    sha256 = hashlib.sha256(content).hexdigest()
+    if not Path(path(sha256)).exists():
+        write_bytes(path(sha256), content)
+    return sha256
+
+
+def remove(path: str) -> None:
+    """Remove a file or folder that may be gone already. A folder loses its name first, so that none is seen in part."""
+    target = Path(path)
+    if not target.is_dir():
+        target.unlink(missing_ok=True)
+        return
+    if not target.name.endswith(".tmp"):
+        target = target.rename(target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp"))
+    shutil.rmtree(target)
+
+
+def sync(path: Path) -> None:
+    """Make what was written to a file or folder survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

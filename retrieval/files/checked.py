@@ -1,0 +1,88 @@
+"""Files that are what they were: read by a name that is their sha256, or checked against a manifest."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from schemas.base import Frozen
+from schemas.errors import IntegrityError, StoreError
+from schemas.manifest import FileDigest
+
+HEAD_BYTES = 64 * 1024
+
+
+Document = TypeVar("Document", bound=Frozen)
+
+
+def read_bytes(path: str, what: str) -> bytes:
+    """Return a small file; `what` says in the error what it would have been.
+
+    Raises:
+        StoreError: there is no such file.
+    """
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise StoreError(f"{what} is not in the store: no file {path}") from None
+
+
+def read_named(path: Callable[[str], str], sha256: str, what: str) -> bytes:
+    """Return what `write_named` stored.
+
+    Raises:
+        StoreError: there is no such file.
+        IntegrityError: it is not what it was.
+    """
+    content = read_bytes(path(sha256), f"{what} {sha256}")
+    if (found := hashlib.sha256(content).hexdigest()) != sha256:
+        name = f"its name says {sha256[:12]}…"
+        raise IntegrityError(f"{path(sha256)}: sha256 {found[:12]}…, {name}; restore it from a copy")
+    return content
+
+
+def read_document(path: str, kind: type[Document], what: str) -> Document:
+    """Return a JSON document of the store.
+
+    Raises:
+        StoreError: there is no such file.
+        IntegrityError: it is not JSON, or not of its kind.
+    """
+    try:
+        return kind.model_validate_json(read_bytes(path, what))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise IntegrityError(
+            f"{path}: not a {kind.__name__} ({place}: {first['msg']}); restore the file or remove it"
+        ) from None
+
+
+def file_digest(path: Path) -> FileDigest:
+    """Read a whole file and return its size and digests."""
+    with path.open("rb") as file:
+        head = hashlib.sha256(file.read(HEAD_BYTES)).hexdigest()
+        file.seek(0)
+        whole = hashlib.file_digest(file, "sha256").hexdigest()
+    return FileDigest(bytes=path.stat().st_size, sha256=whole, head=head)
+
+
+def check_file(path: Path, expected: FileDigest, *, whole: bool = False) -> None:
+    """Check size and first bytes (`whole`: every byte) of a file.
+
+    Raises:
+        IntegrityError: names the file and what is wrong with it.
+    """
+    if not path.exists():
+        raise IntegrityError(f"{path}: file is missing; restore it from a copy")
+    if (size := path.stat().st_size) != expected.bytes:
+        raise IntegrityError(f"{path}: {size} bytes, its manifest says {expected.bytes}; restore it from a copy")
+    if whole:
+        found, wanted = file_digest(path).sha256, expected.sha256
+    else:
+        with path.open("rb") as file:
+            found, wanted = hashlib.sha256(file.read(HEAD_BYTES)).hexdigest(), expected.head
+    if found != wanted:
+        raise IntegrityError(f"{path}: sha256 {found[:12]}…, its manifest says {wanted[:12]}…; restore it from a copy")

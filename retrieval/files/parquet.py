@@ -1,0 +1,66 @@
+"""Parquet files, each written once, read by ranges of rows, and named when they are not whole."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.errors import IntegrityError, StoreError
+
+
+def regrouped(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
+    """Yield the batches' rows in tables of `rows` rows, the last one shorter."""
+    held: list[pa.RecordBatch] = []
+    count = 0
+    for batch in batches:
+        held.append(batch)
+        count += batch.num_rows
+        while count >= rows:
+            table = pa.Table.from_batches(held)
+            yield table.slice(0, rows)
+            held, count = table.slice(rows).to_batches(), count - rows
+    if count:
+        yield pa.Table.from_batches(held)
+
+
+def read_range(path: str, start: int, stop: int, columns: Sequence[str]) -> pa.Table:
+    """Read some columns of the rows [start, stop), touching only the row groups that hold them.
+
+    A column may be a path to a part of it: "authors.list.element.last_name".
+
+    Raises:
+        IntegrityError: the file is truncated, or a page of it flipped, or it lacks a column.
+    """
+    with refusing(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+        sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+        ends = np.cumsum([0, *sizes])
+        first = int(np.searchsorted(ends, start, "right")) - 1
+        last = int(np.searchsorted(ends, stop, "left"))
+        table = file.read_row_groups(list(range(first, last)), columns=list(columns))
+        table = table.select(dict.fromkeys(column.partition(".")[0] for column in columns))
+    return table.slice(start - int(ends[first]), stop - start).combine_chunks()
+
+
+def footer(path: Path) -> pq.FileMetaData:
+    """Read the footer of a file, with its metadata.
+
+    Raises:
+        IntegrityError: the file is not Parquet, or not whole.
+    """
+    with refusing(path):
+        return pq.read_metadata(path)
+
+
+@contextmanager
+def refusing(path: str | Path) -> Iterator[None]:
+    """Name the file that cannot be read. A flipped footer has names that are not UTF-8, not known, or no JSON."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise StoreError(f"{path}: no such file; run the job that writes it") from None
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise IntegrityError(f"{path}: not whole Parquet ({reason}); remove it and run the job again") from None
