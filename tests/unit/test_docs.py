@@ -6,6 +6,7 @@ import inspect
 import re
 import shlex
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,31 @@ def test_the_tree_is_that_of_the_folders() -> None:
     assert tree() == dict.fromkeys([*folders, *rooms], 1)
 
 
+def grid() -> dict[str, set[str]]:
+    """What CONTRIBUTING's table of rooms and stages has of each room."""
+    [table] = re.findall(r"^\| stage \|.*(?:\n\|.*)*", BY_NAME["CONTRIBUTING.md"], re.MULTILINE)
+    head, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    columns = dict(zip(head, zip(*rows, strict=True), strict=True))
+    rooms = [name for name in head if name.startswith("`")]
+    return {room.strip("`/"): set(re.findall(r"`([\w./]+?)/?`", " ".join(columns[room]))) for room in rooms}
+
+
+def test_the_grid_has_every_stage_and_every_command() -> None:
+    shown = grid()
+    assert sorted(shown) == ["actors", "jobs", "retrieval"]
+    assert [f"{room}/{path}" for room in shown for path in shown[room] if not (ROOT / room / path).exists()] == []
+    for room in ("retrieval", "actors"):
+        stages = {folder.name for folder in (ROOT / room).iterdir() if is_ours(folder)}
+        assert {path for path in shown[room] if "/" not in path} == stages
+    assert {path.removesuffix(".py") for path in shown["jobs"] if "/" not in path} == set(JOBS)
+
+
+def test_the_order_of_stages_is_that_which_is_enforced() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    orders = {" → ".join(contract["layers"]) for contract in contracts if contract["type"] == "layers"}
+    assert set(re.findall(r"`([a-z]+(?: → [a-z]+)+)`", BY_NAME["CONTRIBUTING.md"])) == orders
+
+
 PATH = re.compile(rf"\b((?:{'|'.join((*ROOMS, 'tests', 'benchmarks', 'docs'))})/[\w./-]*\w/?)(?![\w*<…-])")
 
 
@@ -131,10 +157,11 @@ def stand_in(words: list[str]) -> list[str]:
 def test_every_command_of_a_page_is_one(name: str) -> None:
     before, jobs = parsers()
     for line in code(name):
-        found = re.match(r"(?:\$ )?(?:[A-Z_]+=\S+ )*pubray (?!JOB)([a-z-].*)", line)
-        if not found or "…" in line:
+        found = re.match(r"(?:\$ )?(?:[A-Z_]+=\S+ )*pubray (?!JOB|[a-z]+:)([a-z-].*)", line)
+        command = shlex.split(found[1], comments=True) if found else []
+        if not command or "…" in command:
             continue
-        options = before.parse_args(shlex.split(found[1], comments=True))
+        options = before.parse_args(command)
         words = stand_in(options.rest)
         if words == ["--help"]:
             continue
