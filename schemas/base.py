@@ -6,13 +6,21 @@ import json
 from collections.abc import Iterator
 from typing import Any, TypeGuard, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 
 class Frozen(BaseModel):
     """A value: it cannot be changed, and a field that it does not know is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def first_wrong(error: ValidationError) -> str:
+    """Return the first thing that a validation found, as one line: `key = value: what it takes instead`."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    value = "" if first["type"] == "missing" else f" = {first['input']!r:.80}"
+    return f"{key}{value}: {first['msg'].lower()}" if key else first["msg"].lower()
 
 
 def nearest_key(model: type[BaseModel], key: str) -> str:

@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from schemas.base import Frozen, nearest_key
+from schemas.base import Frozen, first_wrong, nearest_key
 from schemas.encoder import EncoderSpec
 from schemas.errors import UsageError
 
@@ -198,10 +198,10 @@ def parse_config(values: dict[str, Any], origin: str) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
+        first, reason = error.errors()[0], first_wrong(error)
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         raise UsageError(f"{origin}: unknown key {key!r}; the nearest known key is {nearest_key(Config, key)!r}")
     if first["type"] == "missing":
         raise UsageError(f"{origin}: key {key!r} is missing; give it a value there or with --set {key}=…")
-    raise UsageError(f"{origin}: {key} = {first['input']!r}: {first['msg'].lower()}")
+    raise UsageError(f"{origin}: {reason}")

@@ -4,7 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, ValidationError, model_validator
 
-from schemas.base import Frozen
+from schemas.base import Frozen, first_wrong
 from schemas.errors import UsageError
 
 Numbers = tuple[float, ...]
@@ -94,6 +94,4 @@ def parse_golden(values: dict[str, Any], origin: str) -> Golden:
     try:
         return Golden.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{origin}: {key + ': ' if key else ''}{first['msg'].lower()}; correct it there") from None
+        raise UsageError(f"{origin}: {first_wrong(error)}; correct it there") from None

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 
 from actors.embed.towers import ArticleTower, QueryTower
-from actors.engine.threaded import in_thread
+from actors.engine.abandonable import in_thread
 from retrieval.embed.tokenizer import Tokens
 from schemas.arrays import Vector
 from schemas.errors import InputError, UnavailableError

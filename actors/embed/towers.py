@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from actors.engine.engines import load_engine
+from actors.engine.engine_choice import load_engine
 from actors.engine.matmul_peak import gemm_peak
 from actors.fetch.model_folders import model_digests, model_folder
 from retrieval.embed.flops import MLP_MATRICES, forward_flops

@@ -4,7 +4,7 @@ import sys
 
 import torch
 
-from actors.engine.forward import Finish, Forward, Pending
+from actors.engine.forward_pass import Finish, Forward, Pending
 from retrieval.embed.token_batches import TokenBatch
 from schemas.errors import UsageError
 

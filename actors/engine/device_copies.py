@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from actors.engine.forward import Pending
+from actors.engine.forward_pass import Pending
 
 Tensors = dict[str, torch.Tensor]
 

@@ -4,7 +4,7 @@ import time
 
 import torch
 
-from actors.engine.forward import Device
+from actors.engine.forward_pass import Device
 
 SIDE = {"cpu": 1024, "cuda": 8192}
 """Rows and columns: large enough that nothing but arithmetic counts, and small enough to be done in milliseconds, so

@@ -10,7 +10,7 @@ import numpy as np
 import openvino as ov
 import torch
 
-from actors.engine.forward import Finish, Forward, Task
+from actors.engine.forward_pass import Finish, Forward, Task
 from actors.fetch.model_folders import model_digests
 from retrieval.embed.pooling import TextVectors, pool
 from retrieval.embed.token_batches import TokenBatch

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from actors.engine.device_copies import CudaCopies, NoCopies
-from actors.engine.forward import Device, Finish, Forward, Pending, Task
+from actors.engine.forward_pass import Device, Finish, Forward, Pending, Task
 from actors.engine.gpu_placement import placement, weight_bytes
 from actors.fetch.model_folders import weight_files
 from retrieval.embed.token_batches import TokenBatch

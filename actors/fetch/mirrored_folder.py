@@ -4,13 +4,13 @@ What is fetched lies in `.<name>.part`, under a lock, until it is whole; then it
 and is continued.
 """
 
-import fcntl
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Self
 
 from actors.fetch.downloader import Downloader
 from retrieval.files.atomic import sync
+from retrieval.files.locks import lock
 from schemas.errors import StoreError
 
 LOCK_POLL_SECONDS = 0.5
@@ -59,7 +59,7 @@ class MirroredFolder:
             target.parent.mkdir(parents=True, exist_ok=True)
             while not target.exists():
                 with path.open("ab") as part:
-                    if not _lock(part):
+                    if not lock(part, wait=False):
                         self._downloader.pause(LOCK_POLL_SECONDS)
                     elif target.exists():  # another process was faster
                         path.unlink(missing_ok=True)
@@ -72,11 +72,3 @@ class MirroredFolder:
             reason = error.strerror or str(error)
             raise StoreError(f"{path}: {reason}; mend that and run again, what was fetched is kept") from error
         return target
-
-
-def _lock(part: BinaryIO) -> bool:
-    try:
-        fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import AliasChoices, BaseModel, Field, PositiveInt, RootModel, ValidationError, model_validator
 
 from retrieval.embed.tokenizer import load_tokenizer
-from schemas.base import Frozen
+from schemas.base import Frozen, first_wrong
 from schemas.encoder import PREFIX
 from schemas.errors import InputError
 
@@ -179,7 +179,4 @@ def _read(path: Path, kind: type[File], default: dict[str, Any] | None = None) -
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; name a folder that sentence-transformers saved") from None
     except ValidationError as error:
-        first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
-    found = f"{key} = {first['input']!r}: " if key else ""
-    raise InputError(f"{path}: {found}{first['msg'].lower()}; use another model")
+        raise InputError(f"{path}: {first_wrong(error)}; use another model") from None

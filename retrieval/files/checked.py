@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from schemas.base import Frozen
+from schemas.base import Frozen, first_wrong
 from schemas.errors import IntegrityError, StoreError
 from schemas.manifest import FileDigest
 
@@ -53,11 +53,8 @@ def read_document(path: str, kind: type[Document], what: str) -> Document:
     try:
         return kind.model_validate_json(read_bytes(path, what))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise IntegrityError(
-            f"{path}: not a {kind.__name__} ({place}: {first['msg']}); restore the file or remove it"
-        ) from None
+        reason = first_wrong(error)
+        raise IntegrityError(f"{path}: not a {kind.__name__} ({reason}); restore the file or remove it") from None
 
 
 def file_digest(path: Path) -> FileDigest:

@@ -7,21 +7,19 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from retrieval.files.atomic import write_bytes
 from schemas.errors import StoreError
 
 
-def compare_and_swap(path: str, expected: bytes | None, new: bytes) -> bool:
-    """Replace the content of `path` if it still is `expected` (None: absent); return whether it was."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with target.with_name(f".{target.name}.lock").open("wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if (target.read_bytes() if target.exists() else None) != expected:
-            return False
-        write_bytes(path, new)
-        return True
+def lock(file: BinaryIO, *, wait: bool = True) -> bool:
+    """Lock an open file until it is closed; return whether it is, as without `wait` it may not be."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextmanager
@@ -31,9 +29,19 @@ def exclusive(path: str, what: str) -> Iterator[None]:
     Raises:
         StoreError: another process holds it.
     """
-    with Path(path).open("wb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StoreError(f"{path}: another {what} is at work in this store; wait until it is done") from None
+    with Path(path).open("wb") as file:
+        if not lock(file, wait=False):
+            raise StoreError(f"{path}: another {what} is at work in this store; wait until it is done")
         yield
+
+
+def compare_and_swap(path: str, expected: bytes | None, new: bytes) -> bool:
+    """Replace the content of `path` if it still is `expected` (None: absent); return whether it was."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.with_name(f".{target.name}.lock").open("wb") as file:
+        lock(file)
+        if (target.read_bytes() if target.exists() else None) != expected:
+            return False
+        write_bytes(path, new)
+        return True

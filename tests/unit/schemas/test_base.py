@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, ValidationError
 
-from schemas.base import Frozen, digest, is_visible, is_whole, nearest_key
+from schemas.base import Frozen, digest, first_wrong, is_visible, is_whole, nearest_key
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=["Cs"])),
@@ -64,3 +64,21 @@ def test_a_text_is_visible_where_one_of_its_characters_is(text: str, visible: bo
 @pytest.mark.parametrize(("text", "whole"), [("", True), ("é 😀 \0", True), ("\ud83d", False), ("a\udc00", False)])
 def test_a_text_is_whole_where_it_has_a_form_in_utf_8(text: str, whole: bool) -> None:
     assert is_whole(text) == whole
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        ({"x": "a"}, "x = 'a': input should be a valid integer, unable to parse string as an integer"),
+        ({}, "x: field required"),
+        (
+            {"x": "a" * 100},
+            "x = '" + "a" * 79 + ": input should be a valid integer, unable to parse string as an integer",
+        ),
+        ("a", "input should be a valid dictionary or instance of point"),
+    ],
+)
+def test_the_first_thing_that_is_wrong_is_one_line(value: object, line: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Point.model_validate(value)
+    assert first_wrong(caught.value) == line

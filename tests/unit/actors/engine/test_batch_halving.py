@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.engine.batch_halving import Halving
-from actors.engine.forward import Finish, Pending, as_it_is
+from actors.engine.forward_pass import Finish, Pending, as_it_is
 from retrieval.embed.token_batches import TokenBatch, pad_batch
 from retrieval.embed.tokenizer import Tokens
 from schemas.errors import UsageError

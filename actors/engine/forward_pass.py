@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 
-from actors.engine.threaded import while_awaited
+from actors.engine.abandonable import while_awaited
 from retrieval.embed.token_batches import BatchRule, TokenBatch
 
 Task = Literal["encoder", "classifier"]

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from actors.engine.threaded import in_thread, while_awaited
+from actors.engine.abandonable import in_thread, while_awaited
 
 
 def test_work_that_nobody_waits_for_any_more_ends_before_its_next_step() -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 
 from actors.engine.batch_halving import Halving
-from actors.engine.forward import Device, Engine, Forward, Task
+from actors.engine.forward_pass import Device, Engine, Forward, Task
 from actors.fetch.model_folders import weight_files
 from schemas.config import EngineConfig
 from schemas.errors import UsageError

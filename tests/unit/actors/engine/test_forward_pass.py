@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from actors.engine.forward import Engine, Finish, Pending
-from actors.engine.threaded import in_thread
+from actors.engine.abandonable import in_thread
+from actors.engine.forward_pass import Engine, Finish, Pending
 from retrieval.embed.token_batches import TokenBatch
 
 
