@@ -1,4 +1,4 @@
-"""Every path of the store, and nothing else: see the README's table."""
+"""Every path of the store, and nothing else: docs/store.md tells what each holds."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -13,8 +13,8 @@ Task = Literal["encoder", "classifier"]
 """An encoder gives its token vectors (B, T, D), a sequence classifier its logits (B, labels)."""
 Device = Literal["cpu", "cuda"]
 PADDING: dict[Device, int] = {"cpu": 16, "cuda": 1024}
-"""Tokens that cost as much as beginning one more pass: on a CPU reading the weights (measured: docs/decisions.md), on a
-GPU launching its kernels too (estimated)."""
+"""Tokens that cost as much as beginning one more pass: on a CPU reading the weights (docs/decisions/embed.md), on
+a GPU launching its kernels too (estimated)."""
 Finish = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """What becomes of a model's output where it lies: (output, mask (B, T)) to a tensor of B rows."""
 Pending = Callable[[], torch.Tensor]

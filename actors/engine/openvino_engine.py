@@ -24,7 +24,7 @@ THREAD = ThreadPoolExecutor(1, "openvino")
 
 torch's tracing fails in two threads at once. OpenVINO 2026.4 crashed, once in many thousand calls, when requests were
 made in several threads; and it gives the thread that loads a model another signal stack, which is best not the main
-one's (docs/decisions.md).
+one's (docs/decisions/embed.md).
 """
 
 

@@ -29,7 +29,9 @@ from schemas.manifest import IndexVersion
 from schemas.protocols import Key, Lookup, Match, Stored
 
 CANDIDATES_PER_HIT = 5
-"""Rows that are scored exactly for each article wanted; recall@100 is .974 with 5, .936 with 2 (docs/decisions.md)."""
+"""Rows that are scored exactly for each article wanted: recall@100 is .974 with 5, .936 with 2.
+
+docs/decisions/search.md has the figures."""
 
 
 KEPT_FILTERS = 16

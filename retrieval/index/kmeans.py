@@ -27,8 +27,8 @@ def kmeans(
     """Return k centroids (k, d) of the rows (n, d), n >= k: means, or with `spherical` means scaled to length 1.
 
     Rows belong to the nearest centroid, or with `spherical` to that of the highest inner product, by rough products
-    where a CPU has them: the objective is the same within 0.1 % (docs/decisions.md). Memory beside the rows: 26 bytes a
-    coordinate of the centroids, the block and its products.
+    where a CPU has them: the objective is the same within 1 % (docs/decisions/index.md). Memory beside the rows: 26
+    bytes a coordinate of the centroids, the block and its products.
     """
     first = np.random.default_rng(seed).choice(len(rows), k, replace=False)
     centroids = torch.from_numpy(rows[first]).to(device).float()

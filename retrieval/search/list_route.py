@@ -1,7 +1,7 @@
 """How a filtered query is answered: from the lists, or by reading the rows that the filter leaves.
 
 The choice depends on counts of the whole version alone, so any partition of its rows makes the same. Figures:
-docs/decisions.md, python -m benchmarks.search.filtered_search.
+docs/decisions/search.md, python -m benchmarks.search.filtered_search.
 """
 
 ROWS_PER_LIST = 8

@@ -3,7 +3,7 @@
 There are two readings. NLM writes PubMed XML in a plain form: start tags, end tags and text, attributes in double
 quotes. What is plain is read from its bytes by patterns, several times as fast as from a tree. The patterns are strict:
 what is not plain beyond doubt raises `NotPlainError`, and then the XML parser says what it means, or refuses it. Of the
-bytes it is only taken for granted that they hold no control characters (see `pubmed.py`).
+bytes it is only taken for granted that they hold no control characters (retrieval/ingest/pubmed/stream.py sees to it).
 """
 
 import re
