@@ -13,7 +13,8 @@ PubrayError            exit 1: the job failed
     ├── NotReadyError      it does not have the index version asked for
     ├── OverloadedError    more wait for it than may
     ├── DeadlineError      it took longer than a request may
-    └── UnavailableError   it died, and died again when asked once more
+    ├── UnavailableError   it died, and died again when asked once more
+    └── FailedError        it failed over a request, nobody knows why
 """
 
 
