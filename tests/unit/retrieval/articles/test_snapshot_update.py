@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.articles import snapshot_update
@@ -28,6 +28,7 @@ from tests.support.article_histories import (
     replayed,
     unusable,
 )
+from tests.support.examples import examples
 
 NEXT_YEAR = Lineage(number=1, baseline=("next0",))
 
@@ -71,7 +72,7 @@ def balanced(counts: SnapshotCounts, before: int) -> bool:
     return counts.alive == counts.added + same and before == counts.alive - counts.added + counts.deleted
 
 
-@settings(max_examples=40)
+@examples(9, whole=40)
 @given(records=st.lists(RECORDS, max_size=16), cuts=st.lists(st.integers(0, 16), max_size=4).map(sorted))
 @small()
 def test_records_in_files_of_any_size_give_the_snapshot_of_one_replay(
@@ -89,7 +90,7 @@ def test_records_in_files_of_any_size_give_the_snapshot_of_one_replay(
     assert pq.read_schema(snapshot.path).remove_metadata().equals(SNAPSHOT_SCHEMA)
 
 
-@settings(max_examples=40)
+@examples(6, whole=40)
 @given(files=FILES, ends=st.lists(st.integers(0, 5), max_size=3).map(sorted))
 @small()
 def test_night_by_night_ends_as_all_at_once(
@@ -112,7 +113,7 @@ def test_night_by_night_ends_as_all_at_once(
     assert snapshot.info.parts == parts
 
 
-@settings(max_examples=30)
+@examples(6, whole=30)
 @given(old=FILES, new=FILES)
 @small()
 def test_a_new_baseline_is_compared_with_what_was_alive(
@@ -127,7 +128,7 @@ def test_a_new_baseline_is_compared_with_what_was_alive(
     assert balanced(snapshot.info.counts, len(before))
 
 
-@settings(max_examples=30)
+@examples(6, whole=30)
 @given(files=FILES.filter(bool), late=st.integers(0, 4))
 @small()
 def test_a_file_that_comes_late_is_read_in_its_place(
@@ -200,17 +201,17 @@ def test_only_what_is_new_is_read(store: Store) -> None:
 
 def test_memory_is_bounded_by_the_class_not_by_the_articles(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(snapshot_update, "_SIEVE", 1024)
-    parts = store.add_all([[Article(pmid) for pmid in range(i, 20_000, 10)] for i in range(10)])
+    parts = store.add_all([[Article(pmid) for pmid in range(i, 8_000, 10)] for i in range(10)])
     old = store.snapshot(parts)
     peaks = {}
-    for rows in (1_000, 1_000_000):
+    for rows in (400, 1_000_000):
         monkeypatch.setattr(snapshot_update, "CLASS_ROWS", rows)
         tracemalloc.start()
         store.snapshot(parts)
         store.snapshot(parts[:1], old, NEXT_YEAR)
         peaks[rows] = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-    assert peaks[1_000] < peaks[1_000_000] / 4
+    assert peaks[400] < peaks[1_000_000] / 4
 
 
 def test_the_id_depends_on_baseline_names_digests_and_their_order() -> None:
@@ -246,7 +247,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, tuple[PartRe
     return store, parts
 
 
-@settings(max_examples=100)
+@examples(60, whole=100)
 @given(
     where=st.floats(0, 1, exclude_max=True),
     mask=st.integers(1, 255),
