@@ -42,7 +42,8 @@ def mirror_of(source: str) -> str:
 
 
 def test_every_file_has_its_tests_or_a_reason_to_have_none() -> None:
-    assert {source for source in sources() if mirror_of(source) not in written()} == {*WITHOUT_TESTS}
+    tests = written()
+    assert {source for source in sources() if mirror_of(source) not in tests} == {*WITHOUT_TESTS}
 
 
 def test_every_file_of_tests_has_its_source_or_a_reason_to_have_none() -> None:
