@@ -3,13 +3,20 @@
 import pytest
 from hypothesis import settings
 
+from tests.support.examples import QUICK, WHOLE
+
 # The first example of a run imports and compiles what the others find ready, and machines are shared: no deadline.
-settings.register_profile("pubray", deadline=None)
-settings.load_profile("pubray")
+settings.register_profile(QUICK, deadline=None)
+settings.register_profile(WHOLE, deadline=None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--whole", action="store_true", help="every record and encoding, and what takes minutes")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose before tests are imported, which is when `examples` is asked."""
+    settings.load_profile(WHOLE if config.getoption("--whole") else QUICK)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -14,4 +14,4 @@ def minilm(kind: str, precision: str) -> ArticleTower:
     tower = TowerSpec(model=f"{PREFIX}all-MiniLM-L6-v2", max_length=128)
     spec = EncoderSpec(name="MiniLM", query=tower, article=tower, pooling="mean", normalize=True, dimension=384)
     engine = EngineConfig.model_validate({"kind": kind, "precision": precision, "batch_tokens": 1024})
-    return ArticleTower(spec, engine, threads=2, cache=CACHE)
+    return ArticleTower(spec, engine, threads=1, cache=CACHE)

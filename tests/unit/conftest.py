@@ -1,21 +1,26 @@
-"""What takes seconds to make is made once per run."""
+"""What takes seconds to make is made once per run. Imports are in the fixtures: torch takes seconds, and most tests do
+without."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from actors.embed.towers import ArticleTower
-from tests.support import tiny
-from tests.support.models import minilm
+if TYPE_CHECKING:
+    from actors.embed.towers import ArticleTower
 
 
 @pytest.fixture(scope="session")
 def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tests.support import tiny
+
     return tiny.encoder(tmp_path_factory.mktemp("models") / "encoder")
 
 
 @pytest.fixture(scope="session")
 def tiny_classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tests.support import tiny
+
     return tiny.classifier(tmp_path_factory.mktemp("models") / "classifier")
 
 
@@ -26,10 +31,14 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def minilm_torch() -> ArticleTower:
+def minilm_torch() -> "ArticleTower":
+    from tests.support.models import minilm
+
     return minilm("torch", "float32")
 
 
 @pytest.fixture(scope="session")
-def minilm_openvino() -> ArticleTower:
+def minilm_openvino() -> "ArticleTower":
+    from tests.support.models import minilm
+
     return minilm("openvino", "auto")

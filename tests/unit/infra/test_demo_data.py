@@ -6,6 +6,8 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from actors.fetch.embedded_wheels import embedded_folder
 from retrieval.articles.article import Rejects
 from retrieval.evaluate.judgments import Heading, mesh_topics
@@ -39,6 +41,7 @@ def test_every_query_has_relevant_articles_in_the_selection() -> None:
         assert len({pmid < LAST_PMID_1970S for pmid in relevant}) == 1, query["text"]
 
 
+@pytest.mark.whole
 def test_fifty_mesh_topics_have_ten_articles_of_the_selection() -> None:
     records = re.compile(rb"  <PubmedArticle>.*?</PubmedArticle>\n", re.DOTALL)
     own_pmid = re.compile(rb'<PMID Version="\d+">(\d+)<')

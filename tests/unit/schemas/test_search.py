@@ -87,58 +87,16 @@ def condition(field: str, op: str, value: object) -> Condition:
     return Condition.model_validate({"field": field, "op": op, "value": value})
 
 
-@pytest.mark.parametrize(
-    ("values", "reason"),
-    [
-        (("year", "in", 2020), "in takes a list"),
-        (("mesh", "=", ["Heart"]), "= takes one value"),
-        (("year", ">=", [2020]), ">= takes one value"),
-        (("mesh", "<", "Heart"), "< is for year; mesh takes =, !=, in and not in"),
-        (("type", ">=", "Review"), ">= is for year; type takes =, !=, in and not in"),
-        (("mesh", "in", []), "a list has 1 to 100 values, not 0"),
-        (("mesh", "in", ["x"] * (MAX_VALUES + 1)), "a list has 1 to 100 values, not 101"),
-        (("year", "=", "2020"), "year takes a whole number up to 9999"),
-        (("year", "=", 10_000), "year takes a whole number up to 9999"),
-        (("year", ">", -1), "year takes a whole number up to 9999"),
-        (("year", "in", [2020, "2021"]), "year takes a whole number up to 9999"),
-        (("journal", "=", 255562), "journal takes text of 1 to 500 characters"),
-        (("journal", "=", "\ud800"), "journal takes text of 1 to 500 characters"),
-        (("mesh", "in", ["Heart", "\ud800"]), "mesh takes text of 1 to 500 characters"),
-        (("journal", "=", " "), "journal takes text of 1 to 500 characters"),
-        (("journal", "in", ["x", "x" * (MAX_TERM_CHARS + 1)]), "journal takes text of 1 to 500 characters"),
-        (("abstract", "=", "true"), "abstract takes yes or no"),
-        (("retracted", "in", ["yes", 1]), "retracted takes yes or no"),
-    ],
-)
-def test_a_condition_that_can_hold_for_no_article_is_refused(values: tuple[str, str, object], reason: str) -> None:
-    with pytest.raises(ValidationError) as caught:
-        condition(*values)
-    assert [error["msg"] for error in caught.value.errors()] == [reason]
-
-
-@pytest.mark.parametrize(
-    "values",
-    [("mesh", "like", "x"), ("title", "=", "x"), ("year", "=", True), ("year", "=", 2020.5), ("mesh", "=", None)],
-)
-def test_a_condition_of_another_kind_is_refused(values: tuple[str, str, object]) -> None:
-    with pytest.raises(ValidationError):
-        condition(*values)
-
-
 def test_conditions_are_values_that_come_back_from_json() -> None:
     request = SearchRequest(query="x", filters=(condition("type", "in", ["Review"]), condition("year", "<", 2000)))
     assert SearchRequest.model_validate_json(request.model_dump_json()) == request
     assert len({request.filters, request.filters[:1], SearchRequest.model_validate(request.model_dump()).filters}) == 2
-    assert [c.values for c in request.filters] == [("Review",), (2000,)]
 
 
-def test_retracted_articles_are_left_out_unless_they_are_asked_for() -> None:
+def test_retracted_articles_are_wanted_where_they_or_a_condition_on_them_is_asked_for() -> None:
     year, retracted = condition("year", "=", 2020), condition("retracted", "=", "yes")
-    not_retracted = condition("retracted", "!=", "yes")
     assert SearchRequest(query="x").wanted == Wanted()
-    assert Wanted().conditions == (not_retracted,)
-    assert SearchRequest(query="x", filters=(year,)).wanted.conditions == (year, not_retracted)
-    assert SearchRequest(query="x", filters=(retracted,)).wanted.conditions == (retracted,)
-    assert SearchRequest(query="x", filters=(year,), include_retracted=True).wanted.conditions == (year,)
+    assert SearchRequest(query="x", filters=(year,)).wanted == Wanted((year,))
+    assert SearchRequest(query="x", filters=(retracted,)).wanted == Wanted((retracted,), retracted=True)
+    assert SearchRequest(query="x", filters=(year,), include_retracted=True).wanted == Wanted((year,), retracted=True)
     assert SearchRequest(query="x", include_retracted=True).wanted == EVERYTHING
-    assert EVERYTHING.conditions == ()

@@ -9,6 +9,7 @@ import pytest
 
 from actors.embed.embed_stages import EncodeRange, TokenizeRange, WriteRange
 from actors.embed.towers import ArticleTower
+from actors.engine import matmul_peak
 from retrieval.articles.article import Article, Rejects, article_batch
 from retrieval.articles.article_parts import write_article_part
 from retrieval.articles.snapshot import read_snapshot
@@ -32,6 +33,12 @@ ARTICLES = [
 ALIVE_WITH_ABSTRACT = [True, False, False, False, True, True]
 SOURCE = "pubmed26n0001"
 PLAN = EmbedPlan("now", "abstract", None, "fingerprint")
+
+
+@pytest.fixture(autouse=True)
+def short_peak(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What encoding is compared with is measured for a moment."""
+    monkeypatch.setattr(matmul_peak, "SECONDS", 0.01)
 
 
 @pytest.fixture

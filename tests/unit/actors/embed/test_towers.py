@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModel
 
@@ -16,6 +16,7 @@ from schemas.config import EngineConfig
 from schemas.encoder import EncoderSpec, Pooling
 from schemas.protocols import ArticleText, Query
 from tests.support import tiny
+from tests.support.examples import examples
 
 TORCH = EngineConfig(kind="torch", precision="float32", batch_tokens=64)
 TITLES = [
@@ -71,7 +72,7 @@ def test_article_vectors_are_those_of_the_published_procedure(
 words = st.lists(st.sampled_from(tiny.WORDS), max_size=30).map(" ".join)
 
 
-@settings(max_examples=25)
+@examples(8, whole=25)
 @given(texts=st.lists(st.builds(ArticleText, words, words), min_size=1, max_size=12))
 def test_a_tiny_models_vectors_do_not_depend_on_the_batch(tiny_torch: ArticleTower, texts: list[ArticleText]) -> None:
     tokens = tiny_torch.tokens(texts)

@@ -94,6 +94,7 @@ os.kill(os.getpid(), signal.SIGINT)
 """
 
 
+@pytest.mark.whole
 def test_ctrl_c_after_models_were_let_go_is_no_segmentation_fault(
     tiny_encoder: Path, tiny_classifier: Path, traces: Path
 ) -> None:

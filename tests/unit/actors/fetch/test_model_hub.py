@@ -73,7 +73,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def server(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
     handler = type("OneHub", (Hub,), {"files": {}, "asked": []})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as serving:
-        threading.Thread(target=serving.serve_forever, daemon=True).start()
+        threading.Thread(target=serving.serve_forever, args=(0.02,), daemon=True).start()
         endpoint(f"http://127.0.0.1:{serving.server_port}", monkeypatch)
         yield handler
         serving.shutdown()
@@ -144,7 +144,7 @@ def test_a_revision_that_the_hub_has_not_is_told_in_one_line(
 def test_a_hub_out_of_reach_is_told_soon_with_what_to_do(
     hub_is: str, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(model_hub, "SECONDS", 1.0)
+    monkeypatch.setattr(model_hub, "SECONDS", 0.3)
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         if hub_is == "silent":

@@ -12,11 +12,12 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.fetch.pubmed_mirror import FETCHES, Listing, Mirror
 from schemas.errors import InputError, StoreError
+from tests.support.examples import examples
 from tests.support.file_server import Fault, FileServer, listing_page, md5_text, publish
 
 NAME = "pubmed26n0001.xml.gz"
@@ -177,7 +178,7 @@ def test_a_part_of_an_older_edition_is_found_by_its_md5(part: bytes, server: Fil
 
 
 def test_a_killed_process_is_continued_by_the_next(server: FileServer, tmp_path: Path) -> None:
-    server.always(PATH, Fault(rate=300_000))
+    server.always(PATH, Fault(rate=600_000))
     script = (
         "import sys; from pathlib import Path; from actors.fetch.pubmed_mirror import Mirror; "
         "Mirror(sys.argv[1], Path(sys.argv[2])).fetch(sys.argv[3], baseline=True)"
@@ -198,7 +199,7 @@ def test_a_killed_process_is_continued_by_the_next(server: FileServer, tmp_path:
 
 
 def test_two_mirrors_of_one_folder_fetch_a_file_once(server: FileServer, tmp_path: Path) -> None:
-    server.always(PATH, Fault(rate=600_000))
+    server.always(PATH, Fault(rate=1_500_000))
 
     def work(_: int) -> Path:
         with Mirror(server.url, tmp_path / "mirror") as mirror:
@@ -256,7 +257,7 @@ FAULTS = st.one_of(
 )
 
 
-@settings(max_examples=15)
+@examples(3, whole=15)
 @given(part=st.integers(0, len(CONTENT)), of_file=st.lists(FAULTS, max_size=12), of_md5=st.lists(FAULTS, max_size=4))
 def test_whatever_goes_wrong_a_file_is_right_or_absent_and_comes_in_the_end(
     part: int, of_file: list[Fault], of_md5: list[Fault]

@@ -22,6 +22,7 @@ from schemas.manifest import IndexVersion
 from schemas.protocols import Lookup, Match
 from schemas.search import SearchRequest
 from tests.support import corpus
+from tests.support.examples import examples
 from tests.support.hand_made_version import PMIDS, ROWS, Piece, write_pieces, write_version
 
 QUERIES = corpus.queries(1, 12)
@@ -152,7 +153,7 @@ def holds(condition: Condition, record: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize(("factory", "metric"), TYPES)
-@settings(max_examples=6)
+@examples(3, whole=6)
 @given(
     seed=st.integers(0, 10_000),
     pieces=st.integers(1, 4),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.search.index_searcher import IndexSearcher
@@ -22,6 +22,7 @@ from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 from schemas.protocols import Key, Lookup
 from tests.support import corpus
+from tests.support.examples import examples
 from tests.support.hand_made_version import Piece, write_pieces
 
 TYPES = [("RR16,IVF8,RaBitQ", "l2"), ("IVF8,RaBitQ4", "inner_product"), ("IVF8,SQ8", "l2"), ("IVF8,Flat", "l2")]
@@ -55,7 +56,7 @@ def built(layout: Layout, seed: int, shards: int, kind: tuple[str, str]) -> tupl
 
 
 @pytest.mark.parametrize("kind", TYPES, ids=str)
-@settings(max_examples=12)
+@examples(2, whole=12)
 @given(data=st.data())
 def test_shards_answer_as_one_index_does(kind: tuple[str, str], data: st.DataObject) -> None:
     seed, shards = data.draw(st.integers(0, 5)), data.draw(st.integers(1, 4))

@@ -34,15 +34,6 @@ def test_the_rerankers_order_decides() -> None:
     assert [(hit.score_kind, hit.comparable) for hit in response.hits] == [("logit", True)] * 3
 
 
-def test_a_hit_carries_all_its_scores() -> None:
-    first = ask(Shelf([1, 2]), Favours({2: 9.0}), query="12345").hits[0]
-    assert (first.score, first.rerank_score, first.retrieval_score) == (9.0, 4.5, 5.0 - 1)
-
-
-def test_equal_scores_are_in_order_of_pmid() -> None:
-    assert ids(ask(Shelf([7, 3, 5, 4]), Favours({5: 1.0}))) == ["5", "3", "4", "7"]
-
-
 def test_what_the_reranker_does_not_see_follows_as_retrieved() -> None:
     favours = Favours({9: 1.0, 6: 100.0})
     response = ask(Shelf([8, 9, 7, 6, 5]), favours, k=5, candidates=2)
@@ -145,24 +136,10 @@ def test_a_list_of_queries_is_answered_in_its_order_by_one_call_of_each_stage() 
     assert (len(shelf.depths), len(favours.seen)) == (2, 2)
 
 
-@given(st.integers(0, 8), st.integers(1, 8))
-def test_an_offset_leaves_out_the_best_and_keeps_the_ranks(offset: int, k: int) -> None:
-    whole = ask(Shelf([1, 2, 3, 4, 5, 6]), Favours({4: 1.0}), k=20)
-    part = ask(Shelf([1, 2, 3, 4, 5, 6]), Favours({4: 1.0}), k=k, offset=offset)
-    assert part.hits == whole.hits[offset : offset + k]
-
-
-def test_only_what_is_asked_for_is_shown_of_an_article() -> None:
-    [hit] = ask(Shelf([7]), None, fields=("year", "journal")).hits
-    shown = hit.model_dump(exclude_unset=True)
-    assert (shown["year"], shown["journal"]) == (2020, "J")
-    assert not shown.keys() & {"title", "abstract", "authors", "doi", "highlights"}
-
-
-def test_words_of_the_query_are_marked_where_that_is_asked_for() -> None:
-    [hit] = ask(Shelf([7]), None, query="which titles?", highlight=True).hits
-    assert hit.highlights
-    assert (hit.highlights.title, hit.highlights.abstract) == (((0, 5),), ())
+def test_a_page_is_searched_to_its_last_hit() -> None:
+    shelf = Shelf([1, 2, 3, 4, 5, 6])
+    response = ask(shelf, Favours({4: 1.0}), k=2, offset=3, candidates=4)
+    assert ([(hit.rank, hit.id) for hit in response.hits], shelf.depths) == ([(4, "3"), (5, "5")], [5])
 
 
 class Named(Shelf):

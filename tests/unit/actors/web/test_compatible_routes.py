@@ -42,29 +42,13 @@ def test_one_text_needs_no_list() -> None:
     assert one["embedding"] == "AABAQA=="
 
 
-@pytest.mark.parametrize("tokens", [[1, 2], [[1, 2], [3]], ["text", 1]])
-def test_token_ids_are_refused_with_what_to_do(tokens: list[object]) -> None:
-    detail = refusal("/v1/embeddings", model="tiny:query", input=tokens)
-    assert detail.startswith("input: token ids are of another model's vocabulary; send the text itself")
-
-
 @pytest.mark.parametrize(
     ("body", "named"),
     [
-        ({"input": "x"}, "model: field required"),
-        ({"model": "tiny:query"}, "input: field required"),
-        ({"model": "tiny:query", "input": []}, "input: give a list of 1 to 2048 texts"),
-        ({"model": "tiny:query", "input": ["x"] * 2049}, "input: give a list of 1 to 2048 texts"),
+        ({"model": "tiny:query", "input": [1, 2]}, "input: token ids are of another model's vocabulary; send the text"),
         ({"model": "tiny:query", "input": ["x", " "]}, "input: at 1: give text of 1 to 100000 characters"),
-        ({"model": "tiny:query", "input": ["x", "x" * 100_001, "y"]}, "input: at 1: give text of 1 to 100000"),
-        ({"model": "tiny:query", "input": ["x", "\0"]}, "input: at 1: no printable character in it"),
-        ({"model": "tiny:query", "input": ["x", "y", None]}, "input: at 2: give text of 1 to 100000 characters"),
-        ({"model": "tiny:query", "input": "x" * 100_001}, "input: give text of 1 to 100000 characters"),
-        ({"model": "tiny:query", "input": {"text": "x"}}, "input: give a list of 1 to 2048 texts"),
-        ({"model": "tiny:query", "input": "x", "encoding_format": "int8"}, "encoding_format: "),
         ({"model": "other:query", "input": "x"}, "model 'other:query': there are 'tiny:query' and 'tiny:article'"),
     ],
-    ids=lambda value: str(value)[:40],
 )
 def test_a_wrong_embeddings_request_is_refused_in_openais_form_too(body: dict[str, Any], named: str) -> None:
     answer = post("/v1/embeddings", **body)
@@ -123,13 +107,8 @@ def test_ranked_texts_come_in_teis_form() -> None:
     ("path", "body", "named"),
     [
         ("/v1/rerank", {"query": "q", "documents": []}, "documents: give a list of 1 to 1000 texts"),
-        ("/v1/rerank", {"query": "q", "documents": ["x"] * 1001}, "documents: give a list of 1 to 1000 texts"),
-        ("/v1/rerank", {"query": "q", "documents": ["x", {"title": "x"}]}, "documents: at 1: give text"),
-        ("/v1/rerank", {"query": " ", "documents": ["x"]}, "query: give text of 1 to 10000 characters"),
-        ("/v1/rerank", {"query": "q", "documents": ["x"], "top_n": 0}, "top_n: "),
         ("/v1/rerank", {"query": "q", "documents": ["x"], "model": "m"}, "model 'm': there is 'favours'"),
         ("/rerank", {"query": "q", "texts": "x"}, "texts: give a list of 1 to 1000 texts"),
-        ("/rerank", {"query": "q", "texts": ["x"], "truncation_direction": "Left"}, "truncation_direction: "),
     ],
     ids=lambda value: str(value)[:40],
 )

@@ -3,12 +3,13 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.articles.article import Article, article_batch
 from retrieval.articles.replay import KEY_FIELDS, ROWS, STATE, Records, changes, empty_state, replay
-from tests.support.history import FILES, File, State, compared, deletion, pmids_of, replayed, unusable
+from tests.support.article_histories import FILES, File, State, compared, deletion, pmids_of, replayed, unusable
+from tests.support.examples import examples
 
 
 def rows_of(files: Sequence[File], first: int = 0) -> Records:
@@ -46,7 +47,7 @@ def alive(*files: File) -> dict[int, tuple[int, int]]:
     return places(state)
 
 
-@settings(max_examples=200)
+@examples(80, whole=200)
 @given(FILES)
 def test_any_history_at_once_ends_as_record_by_record(files: list[File]) -> None:
     state = state_of(pmids_of(files) | {4})  # one PMID of which nothing is said
@@ -56,7 +57,7 @@ def test_any_history_at_once_ends_as_record_by_record(files: list[File]) -> None
     assert unknown == expected_unknown
 
 
-@settings(max_examples=100)
+@examples(45, whole=100)
 @given(FILES, st.integers(0, 5))
 def test_a_replay_in_two_pieces_is_one_replay(files: list[File], cut: int) -> None:
     once, twice = state_of(pmids_of(files)), state_of(pmids_of(files))
@@ -66,7 +67,7 @@ def test_a_replay_in_two_pieces_is_one_replay(files: list[File], cut: int) -> No
     assert together == apart
 
 
-@settings(max_examples=100)
+@examples(35, whole=100)
 @given(FILES, FILES)
 def test_changes_are_those_of_comparing_article_by_article(old: list[File], new: list[File]) -> None:
     pmids = pmids_of([*old, *new])

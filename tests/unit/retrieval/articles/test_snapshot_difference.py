@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.articles import snapshot_difference as module
@@ -14,6 +14,7 @@ from retrieval.articles.snapshot_difference import compare_snapshots
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
 from schemas.layout import Layout
 from schemas.snapshot import Lineage
+from tests.support.examples import examples
 
 Record = tuple[int, str]
 """A PMID and a title; an empty one deletes."""
@@ -44,7 +45,7 @@ def alive(files: Files) -> dict[int, str]:
     return found
 
 
-@settings(max_examples=80)
+@examples(5, whole=80)
 @given(files, files, st.booleans(), st.integers(1, 20))
 def test_rows_and_outdated_lead_from_one_to_the_other(
     tmp_path_factory: pytest.TempPathFactory, before: Files, after: Files, same_lineage: bool, class_rows: int

@@ -11,6 +11,7 @@ from retrieval.embed.vector_parts import count_vectors, read_vectors, row_ranges
 from schemas.errors import InputError, IntegrityError
 from schemas.snapshot import PartRef
 from tests.support import corpus
+from tests.support.examples import examples
 from tests.support.made_parts import ROWS
 
 
@@ -56,7 +57,7 @@ def test_a_vector_beyond_float16_is_refused_with_its_pmid(value: float, tmp_path
     assert count_vectors(str(tmp_path / "v.parquet")) == 2
 
 
-@settings(max_examples=150)
+@examples(60, whole=150)
 @given(where=st.floats(0, 1, exclude_max=True), mask=st.integers(1, 255), cut=st.booleans())
 def test_a_broken_vector_part_is_refused_by_name_or_reads_the_same(
     where: float, mask: int, cut: bool, tmp_path_factory: pytest.TempPathFactory

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.evaluate import truth as module
@@ -15,6 +15,7 @@ from retrieval.search.segment_search import search_exactly
 from schemas.errors import IntegrityError
 from schemas.layout import Layout
 from tests.support import corpus
+from tests.support.examples import examples
 
 QUERIES = corpus.queries(3, 3)
 ROWS = corpus.vectors(4, 60)
@@ -49,7 +50,7 @@ def assert_exact(truth: Truth, segments: Segments) -> None:
 numbers = st.sets(st.integers(0, 59), max_size=20)
 
 
-@settings(max_examples=40)
+@examples(6, whole=40)
 @given(base=numbers, nights=st.lists(st.tuples(numbers, numbers), max_size=3), depth=st.integers(4, 12))
 def test_after_any_nights_the_truth_is_that_of_an_exact_search(
     base: set[int],

@@ -61,6 +61,7 @@ def swap_once(path: str, barrier: threading.Barrier, wins: "multiprocessing.Queu
     wins.put(compare_and_swap(path, None, name))
 
 
+@pytest.mark.whole
 def test_exactly_one_of_racing_processes_wins(tmp_path: Path) -> None:
     # forkserver: pytest's process has threads, which fork does not copy
     context = multiprocessing.get_context("forkserver")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.articles.article import Article
@@ -15,6 +15,7 @@ from retrieval.index.segment import OpenSegment
 from schemas.errors import StoreError
 from schemas.layout import Layout
 from tests.support import corpus
+from tests.support.examples import examples
 from tests.support.seams import VERSION
 from tests.support.stores import add_part, add_snapshot
 
@@ -71,7 +72,7 @@ def test_what_is_wrong_is_named(
 pmids = st.sets(st.integers(1, 30), max_size=12)
 
 
-@settings(max_examples=30)
+@examples(5, whole=30)
 @given(shared=pmids, old=pmids, new=pmids, dead=st.tuples(pmids, pmids), class_rows=st.integers(1, 40))
 def test_removed_articles_are_counted_as_sets(
     shared: set[int],

@@ -170,7 +170,7 @@ def test_lists_found_by_a_graph_do_not_depend_on_the_batch() -> None:
 
 
 def test_the_file_does_not_depend_on_the_number_of_threads() -> None:
-    rows = corpus.vectors(4, 3000)
+    rows = corpus.vectors(4, 2000)
     before = torch.get_num_threads(), faiss.omp_get_max_threads()
     files = set()
     try:

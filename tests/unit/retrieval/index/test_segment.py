@@ -10,7 +10,6 @@ from retrieval.files.checked import HEAD_BYTES, check_file
 from retrieval.index.quantizer import Quantizer, train_quantizer
 from retrieval.index.segment import OpenSegment, read_manifest, write_segment
 from retrieval.index.segment_build import group_rows
-from retrieval.rows.row_set import RowSet
 from retrieval.search.segment_search import search
 from schemas.errors import IntegrityError, StoreError
 from schemas.layout import LISTS, ROWS, SEGMENT_FILES, SEGMENT_MANIFEST, TERMS, TITLES
@@ -153,38 +152,6 @@ def test_codes_and_search_are_those_of_a_plain_faiss_index(metric: str, tmp_path
     distances, found = segment.scan(quantizer.probe(queries, 3), 12, segment.alive)
     assert segment.pmids[found[:, :12]].tolist() == ids.tolist()
     assert distances[:, :12] == pytest.approx(expected if metric == "l2" else -expected, abs=1e-4)
-
-
-def test_a_scan_returns_all_equals_of_the_last_wanted(quantizer: Quantizer, tmp_path: Path) -> None:
-    rows = corpus.vectors(5, 300)
-    rows[50:120] = rows[0]
-    segment = corpus.build(tmp_path / "s", quantizer, rows, np.arange(300))
-    distances, found = segment.scan(quantizer.probe(rows[:1].astype(np.float32), 8), 10, segment.alive)
-    equals = segment.pmids[found[0][distances[0] == distances[0, 9]]]
-    assert sorted(equals.tolist()) == [0, *range(50, 120)]
-
-
-def test_a_scan_for_more_than_there_is_says_what_is_missing(quantizer: Quantizer, tmp_path: Path) -> None:
-    segment = corpus.build(tmp_path / "s", quantizer, corpus.vectors(6, 9), np.arange(9))
-    _, found = segment.scan(quantizer.probe(corpus.queries(1, 2), 8), 20, segment.alive)
-    for row in found:
-        assert sorted(row[row >= 0].tolist()) == list(range(9))
-
-
-@pytest.mark.parametrize("count", [0, 1, 150, 260, 280, 300])
-def test_a_scan_finds_the_best_of_the_wanted_rows_alone(count: int, quantizer: Quantizer, tmp_path: Path) -> None:
-    """Whether FAISS is told which (up to 269 of 300) or is asked for more."""
-    segment = corpus.build(tmp_path / "s", quantizer, corpus.vectors(7, 300), np.arange(300))
-    probes = quantizer.probe(corpus.queries(1, 5), 4)
-    mask = np.zeros(300, bool)
-    mask[np.random.default_rng(0).permutation(300)[:count]] = True
-    all_distances, all_rows = segment.scan(probes, 300, segment.alive)
-    distances, rows = segment.scan(probes, 20, RowSet(mask))
-    for q in range(5):
-        best = [(d, row) for d, row in zip(all_distances[q], all_rows[q], strict=True) if row >= 0 and mask[row]]
-        found = [(d, row) for d, row in zip(distances[q], rows[q], strict=True) if row >= 0]
-        assert [row for _, row in found[:20]] == [row for _, row in best[:20]]
-        assert all(mask[row] for _, row in found)
 
 
 def test_a_segment_without_rows_opens_and_finds_nothing(quantizer: Quantizer, tmp_path: Path) -> None:

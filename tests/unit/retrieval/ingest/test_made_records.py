@@ -32,10 +32,10 @@ ORDER = (
 
 
 @pytest.fixture(scope="module")
-def real() -> list[bytes]:
+def real(whole: bool) -> list[bytes]:
     folder = embedded_folder("pubmed", Path("~/.cache/pubray").expanduser())
     names = ("pubmed20n0014.xml.gz", "pubmed21n1298.xml.gz")
-    return [record for name in names for _, record in islice(raw_records(folder / name), 300)]
+    return [record for name in names for _, record in islice(raw_records(folder / name), 300 if whole else 100)]
 
 
 def rows(*records: bytes) -> list[Row]:

@@ -7,6 +7,7 @@ from retrieval.articles.article import Article, Author, MeshHeading, Qualifier, 
 from retrieval.rows.display import DisplayReader
 from retrieval.rows.kept_columns import RECORD_SCHEMA, kept_of
 from schemas.article import DisplayArticle
+from tests.support.examples import examples
 
 HEADING = MeshHeading("D1", "Aspirin", True, [Qualifier("Q1", "therapeutic use", False)])
 WHOLE = Article(
@@ -55,6 +56,7 @@ def test_all_that_is_shown_is_read() -> None:
     ]
 
 
+@examples(30, whole=100)
 @given(st.lists(st.integers(0, COUNT - 1), max_size=8))
 def test_rows_are_read_in_their_order_whatever_batch_they_are_in(rows: list[int]) -> None:
     expected = [

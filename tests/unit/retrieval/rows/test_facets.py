@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.articles.article import Article, MeshHeading, Term, article_batch
 from retrieval.rows import facets as facets_module
 from retrieval.rows.facets import NO_YEAR, Facets, FacetWriter, fold, near_terms
 from schemas.layout import POSTINGS, TERMS, YEARS
+from tests.support.examples import examples
 
 HEART, LUNG = MeshHeading("D006321", "Heart", True, ()), MeshHeading("D008168", "Lung", False, ())
 REVIEW = Term("D016454", "Review")
@@ -133,7 +134,7 @@ ARTICLES = st.builds(
 )
 
 
-@settings(max_examples=100)
+@examples(35, whole=100)
 @given(
     articles=st.lists(ARTICLES, max_size=20),
     cuts=st.lists(st.integers(0, 20), max_size=3),

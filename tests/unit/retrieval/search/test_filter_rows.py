@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -22,6 +22,7 @@ from schemas.errors import InputError
 from schemas.filter_grammar import parse_filter
 from schemas.filters import Condition
 from tests.support import corpus
+from tests.support.examples import examples
 from tests.unit.schemas.test_filter_grammar import condition
 
 HEADINGS = [
@@ -97,7 +98,7 @@ def quantizer() -> Quantizer:
     return corpus.quantizer("IVF2,Flat", corpus.vectors(0, 100))
 
 
-@settings(max_examples=60)
+@examples(18, whole=60)
 @given(
     articles=st.lists(ARTICLES, min_size=1, max_size=24),
     pieces=st.integers(1, 3),

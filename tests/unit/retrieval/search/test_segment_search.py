@@ -15,7 +15,8 @@ from retrieval.index.segment import OpenSegment
 from retrieval.index.segment_build import shard_of
 from retrieval.search.segment_search import best_of_all, search, search_exactly
 from tests.support import corpus
-from tests.support.history import FILES, File, Store, replayed
+from tests.support.article_histories import FILES, File, Store, replayed
+from tests.support.examples import examples
 
 pytestmark = pytest.mark.usefixtures("few_lists_are_found_by_a_graph_too")
 
@@ -91,7 +92,7 @@ def test_a_query_does_not_depend_on_its_batch(tmp_path: Path) -> None:
         assert a.scores.tolist() == b.scores.tolist()
 
 
-@settings(max_examples=25)
+@examples(8, whole=25)
 @given(files=FILES.filter(bool), seed=st.integers(0, 1000))
 def test_of_any_history_only_the_last_record_of_a_live_pmid_is_found(
     files: list[File], seed: int, tmp_path_factory: pytest.TempPathFactory
@@ -123,7 +124,7 @@ TYPES = [
 
 
 @pytest.mark.parametrize(("factory", "metric"), TYPES)
-@settings(max_examples=15)
+@examples(6, whole=15)
 @given(seed=st.integers(0, 10_000), share=st.floats(0, 1), candidates=st.integers(1, 60), nprobe=st.integers(1, 4))
 def test_a_dead_row_is_as_if_it_had_never_been(
     factory: str,

@@ -9,6 +9,7 @@ from actors.web.page.page_address import FIELDS, HITS, LAST_PAGE, TERMS, Asked, 
 from schemas.base import is_visible
 from schemas.filters import MAX_TERM_CHARS, MAX_YEAR, Condition
 from schemas.search import MAX_K, MAX_QUERY_CHARS, SearchRequest
+from tests.support.examples import examples
 
 # Any text that can be sent, among it what an address has a meaning for.
 TEXTS = st.text(st.one_of(st.characters(codec="utf-8"), st.sampled_from("&=?#+%;/\"'<> ")), max_size=40)
@@ -62,6 +63,7 @@ def questions(draw: st.DrawFn) -> Asked:
     return Asked(request, similar)
 
 
+@examples(40, whole=100)
 @given(questions())
 def test_what_is_asked_for_survives_its_address(asked: Asked) -> None:
     assert read_address(QueryParams(urlsplit(asked.address).query)) == (asked, {})

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.articles import snapshot_update
@@ -18,6 +18,7 @@ from retrieval.embed.vector_parts import row_ranges, write_vector_part
 from schemas.errors import IntegrityError
 from schemas.layout import Layout
 from schemas.snapshot import Lineage
+from tests.support.examples import examples
 
 ROWS_PER_PART = 5
 DIMENSION = 2
@@ -64,7 +65,7 @@ texts = st.tuples(pmids, st.sampled_from(["a", "b", "c"]))
 files = st.lists(st.lists(texts, min_size=1, max_size=14), min_size=1, max_size=4)
 
 
-@settings(max_examples=60)
+@examples(6, whole=60)
 @given(files, st.sets(pmids, max_size=5), st.lists(texts, min_size=1, max_size=20, unique_by=lambda text: text[0]))
 def test_found_is_what_is_alive_with_the_same_text_and_has_a_vector(
     tmp_path_factory: pytest.TempPathFactory, files: list[list[Text]], unselected: set[int], wanted: list[Text]

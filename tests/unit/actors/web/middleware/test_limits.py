@@ -1,0 +1,115 @@
+import asyncio
+from collections.abc import Awaitable
+
+import pytest
+from starlette.exceptions import HTTPException
+from starlette.types import Message, Receive, Scope, Send
+
+from actors.web.middleware.limits import MAX_BODY_BYTES, MAX_TEXTS_BYTES, TEXTS_PATHS, BodyLimit, within
+from schemas.errors import DeadlineError
+
+
+class Reader:
+    """An application that reads a request to its end, and counts."""
+
+    def __init__(self) -> None:
+        self.read = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        more = True
+        while more:
+            message = await receive()
+            self.read += len(message.get("body", b""))
+            more = message.get("more_body", False)
+
+
+def read(path: str, *pieces: int) -> int:
+    """Return how much of a body of such pieces the application gets."""
+    messages: list[Message] = [{"type": "http.request", "body": bytes(size), "more_body": True} for size in pieces]
+    left = [*messages, {"type": "http.disconnect"}]
+
+    async def receive() -> Message:
+        return left.pop(0)
+
+    async def send(message: Message) -> None:
+        raise AssertionError(message)
+
+    reader = Reader()
+    asyncio.run(BodyLimit(reader)({"type": "http", "path": path}, receive, send))
+    return reader.read
+
+
+@pytest.mark.parametrize(
+    ("path", "limit"),
+    [
+        ("/v1/search", MAX_BODY_BYTES),
+        ("/nowhere", MAX_BODY_BYTES),
+        *((path, MAX_TEXTS_BYTES) for path in sorted(TEXTS_PATHS)),
+    ],
+)
+def test_a_body_is_read_up_to_the_limit_of_its_path_however_it_is_cut(path: str, limit: int) -> None:
+    assert read(path, limit) == read(path, limit - 1, 1) == read(path, 1, 0, limit - 1) == limit
+    for pieces in ([limit + 1], [limit, 1], [1, limit - 1, 0, 1]):
+        with pytest.raises(HTTPException, match=f"body of more than {limit} bytes; send less at a time") as caught:
+            read(path, *pieces)
+        assert caught.value.status_code == 413
+
+
+def test_each_request_has_a_limit_of_its_own() -> None:
+    app = BodyLimit(Reader())
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": bytes(MAX_BODY_BYTES)}
+
+    async def send(message: Message) -> None:
+        raise AssertionError(message)
+
+    for _ in range(3):
+        asyncio.run(app({"type": "http", "path": "/v1/search"}, receive, send))
+
+
+def test_what_has_no_path_passes() -> None:
+    scopes: list[Scope] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        scopes.append(scope)
+        assert await receive() == {"type": "lifespan.startup"}
+
+    async def receive() -> Message:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Message) -> None:
+        raise AssertionError(message)
+
+    asyncio.run(BodyLimit(app)({"type": "lifespan"}, receive, send))
+    assert scopes == [{"type": "lifespan"}]
+
+
+def test_an_answer_within_its_time_is_returned_and_a_failure_is_its_own() -> None:
+    async def answer() -> int:
+        return 7
+
+    async def failure() -> int:
+        raise ValueError("its own")
+
+    assert asyncio.run(within(5, answer())) == 7
+    with pytest.raises(ValueError, match="its own"):
+        asyncio.run(within(5, failure()))
+
+
+def test_work_that_takes_longer_is_cancelled_and_told_in_one_line() -> None:
+    ended: list[str] = []
+
+    async def slow() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
+
+    async def ask(answer: Awaitable[None]) -> None:
+        await within(0.01, answer)
+
+    with pytest.raises(DeadlineError, match=r"^no answer within 0\.01 s; try again, or ask for less$"):
+        asyncio.run(ask(slow()))
+    assert ended == ["cancelled"]

@@ -1,0 +1,50 @@
+"""The tests of a file are found where the file is: tests/unit/<its folder>/test_<its name>.py."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+UNIT = Path(__file__).parent
+ROOMS = ("schemas", "retrieval", "actors")
+
+WITHOUT_TESTS = {
+    "schemas/arrays.py": "names of types",
+    "schemas/protocols.py": "types",
+    "schemas/snapshot.py": "types and an Arrow schema",
+    "actors/service/meter.py": "a protocol, and a class that does nothing",
+}
+WITHOUT_SOURCE = {
+    "actors/embed/test_exactness.py": "vectors and scores beside the authors' own procedures, over towers and engines",
+    "actors/web/page/test_page_html.py": "the templates in assets/, as a reader of the page sees them",
+    "infra/test_config_files.py": "infra/config",
+    "infra/test_demo_data.py": "infra/demo",
+    "infra/test_environment.py": "constraints.txt, and what is installed",
+    "infra/test_ray_cluster.py": "ray_cluster.yaml",
+    "retrieval/ingest/pubmed/test_pubmed_fuzz.py": "damaged files, through all of pubmed/",
+    "test_mirror.py": "the tests themselves",
+    "test_readme.py": "README.md",
+}
+
+
+def sources() -> set[str]:
+    """The files that are to have tests."""
+    return {str(path.relative_to(ROOT)) for room in ROOMS for path in (ROOT / room).rglob("*.py")}
+
+
+def written() -> set[str]:
+    """The files of tests, by their path below tests/unit."""
+    found = {path.relative_to(UNIT) for path in UNIT.rglob("test_*.py")}
+    return {str(path) for path in found if path.parts[0] != "jobs"}
+
+
+def mirror_of(source: str) -> str:
+    path = Path(source)
+    return str(path.with_name(f"test_{path.name}"))
+
+
+def test_every_file_has_its_tests_or_a_reason_to_have_none() -> None:
+    tests = written()
+    assert {source for source in sources() if mirror_of(source) not in tests} == {*WITHOUT_TESTS}
+
+
+def test_every_file_of_tests_has_its_source_or_a_reason_to_have_none() -> None:
+    assert written() - {mirror_of(source) for source in sources()} == {*WITHOUT_SOURCE}
