@@ -32,10 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--queries", metavar="FILE", help='{"_id", "text"} per line; with --qrels')
     parser.add_argument("--qrels", metavar="FILE", help="query, article, grade per line; with --queries")
     parser.add_argument(
-        "--mesh-topics",
-        type=int,
-        metavar="N",
-        help="N topics judged by NLM's indexers, from the indexed articles",
+        "--mesh-topics", type=int, metavar="N", help="N topics judged by NLM's indexers, from the indexed articles"
     )
     parser.add_argument("--no-rerank", action="store_true", help="measure retrieval alone")
     parser.add_argument("--exact", action="store_true", help="read every row instead of asking the index")

@@ -56,7 +56,8 @@ def run(config: Config, *, keep: int = 3, grace: float = 24, dry_run: bool = Fal
         doomed = garbage(contents, keep=keep, grace=grace * HOUR)
         if not dry_run:
             _remove(layout, contents.current, doomed)
-    kept = [v.id for v in contents.versions if ("versions", v.id) not in {(e.kind, e.name) for e in doomed}]
+    removed = {e.name for e in doomed if e.kind == "versions"}
+    kept = [v.id for v in contents.versions if v.id not in removed]
     served = served_versions(contents.current, kept, keep)
     return GcReport(
         dry_run=dry_run,

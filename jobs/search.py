@@ -51,12 +51,7 @@ def run(
     filters = parse_filter(filter)
     try:
         request = SearchRequest(
-            query=query,
-            task=task,
-            k=k,
-            rerank=not no_rerank,
-            filters=filters,
-            include_retracted=include_retracted,
+            query=query, task=task, k=k, rerank=not no_rerank, filters=filters, include_retracted=include_retracted
         )
     except ValidationError as error:
         first = error.errors()[0]

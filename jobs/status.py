@@ -2,7 +2,6 @@
 
 import argparse
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from jobs.common.console import cut, megabytes, table
@@ -10,24 +9,14 @@ from jobs.common.store import article_parts, folder_sizes, read_current, snapsho
 from retrieval.articles.snapshot import Snapshot
 from retrieval.files.checked import check_file, read_named
 from retrieval.ingest.sources import source_order
+from retrieval.operate.version_status import version_status
 from retrieval.rows.tombstones import read_tombstones
 from schemas.config import Config
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
-from schemas.store_report import SegmentStatus, StatusReport, VersionStatus
+from schemas.store_report import StatusReport, VersionStatus
 
-HEADERS = (
-    "version",
-    "",
-    "created (UTC)",
-    "articles",
-    "dead",
-    "segments",
-    "recall@10",
-    "GB",
-    "newest source",
-    "age",
-)
+HEADERS = ("version", "", "created (UTC)", "articles", "dead", "segments", "recall@10", "GB", "newest source", "age")
 """Of the table of versions; segments are bases + deltas."""
 
 
@@ -112,43 +101,12 @@ def _age(hours: float | None) -> str:
 
 
 def _version(layout: Layout, version: IndexVersion, known: list[Snapshot], now: float) -> VersionStatus:
-    """Return what a manifest says, and how fresh the version is: when the last file of its snapshot was ingested."""
+    """Return what is told of a version; it is as fresh as the newest article part of its snapshot."""
     parts = next((s.info.parts for s in known if s.id == version.snapshot), ())
     newest = parts[-1].name if parts else None
     part = Path(layout.article_part(newest)) if newest else None
-    return VersionStatus(
-        version=version.id,
-        created=version.created,
-        parent=version.parent,
-        snapshot=version.snapshot,
-        newest_source=newest,
-        hours_since_ingest=(now - part.stat().st_mtime) / 3600 if part and part.exists() else None,
-        selection=version.selection,
-        encoder=version.encoder.name,
-        articles=version.articles,
-        dead_rows=version.dead_rows,
-        bytes=version.bytes,
-        segments=tuple(_segments(version)),
-        recall_at_10=version.checks.recall.at_10,
-        recall_at_100=version.checks.recall.at_100,
-        imbalance=version.checks.imbalance,
-        dead_share=version.checks.dead_share,
-        removed_share=version.checks.removed_share,
-    )
-
-
-def _segments(version: IndexVersion) -> Iterator[SegmentStatus]:
-    bases: dict[int, str] = {}
-    for segment in version.segments:
-        dead = version.tombstones[segment.id].rows if segment.id in version.tombstones else 0
-        yield SegmentStatus(
-            segment=segment.id,
-            shard=segment.shard,
-            kind="base" if bases.setdefault(segment.shard, segment.id) == segment.id else "delta",
-            live_rows=segment.rows - dead,
-            dead_rows=dead,
-            bytes=segment.bytes,
-        )
+    hours = (now - part.stat().st_mtime) / 3600 if part and part.exists() else None
+    return version_status(version, newest, hours)
 
 
 def _verify(layout: Layout, version: IndexVersion) -> None:
