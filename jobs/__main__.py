@@ -6,15 +6,20 @@ Results go to stdout, logs and progress to stderr. Exit 0 done, 1 the job failed
 
 import argparse
 import importlib
+import inspect
 import json
 import os
 import sys
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from jobs.common.config import load_config
 from jobs.common.console import fail, results_only, say
 from jobs.common.root_cause import root_cause
-from jobs.steps.stages import Job
+from jobs.common.run_reports import json_values
+from schemas.base import Frozen
 from schemas.errors import PubrayError, UsageError
+from schemas.report import Report
 
 JOBS = {
     "demo": "the whole main job on real PubMed citations, then five queries and a quality measurement",
@@ -36,13 +41,26 @@ JOBS = {
 PLANNED = ("mine", "train-retriever", "train-reranker")
 
 
+class Job(Protocol):
+    """What a module of `jobs/` that is a command has."""
+
+    run: Callable[..., Frozen]
+    """Does it: takes the configuration, then as keywords what `arguments` declares, with the same defaults."""
+    show: Callable[[Any], str]
+    """Returns the report for a person."""
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the job's own options."""
+
+
 def main() -> int:
     """Run one job; return the exit code."""
     try:
         job, options = _parse(sys.argv[1:])
-        config = load_config(options.config, options.set, os.environ)
-        with results_only():
-            report = job.run(config, options)
+        config = load_config(options.config, options.overrides, os.environ)
+        keywords = (p.name for p in inspect.signature(job.run).parameters.values() if p.kind is p.KEYWORD_ONLY)
+        with results_only(at_end=options.json):
+            report = job.run(config, **{name: getattr(options, name) for name in keywords})
     except UsageError as error:
         return fail(str(error), error.exit_code)
     except KeyboardInterrupt:
@@ -52,9 +70,9 @@ def main() -> int:
         if isinstance(cause, PubrayError):
             return fail(str(cause), cause.exit_code)
         raise
-    say(json.dumps(report, ensure_ascii=False, indent=1) if options.json else job.show(report))
-    if failures := report.get("failures"):
-        return fail(f"not as it should be: {', '.join(failures)}", 1)
+    say(json.dumps(json_values(report), ensure_ascii=False, indent=1) if options.json else job.show(report))
+    if isinstance(report, Report) and report.failures:
+        return fail(f"not as it should be: {', '.join(report.failures)}", 1)
     return 0
 
 
@@ -66,7 +84,9 @@ def _parse(arguments: list[str]) -> tuple[Job, argparse.Namespace]:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--config", metavar="FILE", help="TOML; default infra/config/demo.toml")
-    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="override one value")
+    parser.add_argument(
+        "--set", dest="overrides", metavar="KEY=VALUE", action="append", default=[], help="override one value"
+    )
     parser.add_argument("job", metavar="JOB", help="one of the jobs below; `pubray JOB --help` tells more")
     parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)

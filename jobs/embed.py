@@ -4,34 +4,25 @@ The unit of work, of streaming and of resume is a range of rows of an article pa
 """
 
 import argparse
-import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import ray
-from ray.exceptions import RayActorError
-
-from actors.embed.embed_stages import EncodeRange, TokenizeRange, WriteRange
 from actors.fetch.model_folders import tower_digests
 from jobs.common.cluster import connect, gpus
 from jobs.common.console import Progress, table
 from jobs.common.ray_metrics import EmbedMetrics
 from jobs.common.run_reports import write_report
-from jobs.common.store import ingested, load_selection, open_layout, snapshots
+from jobs.common.store import ingested, load_selection, snapshots
+from jobs.steps.embed_pipeline import actors_of, threads_of, written
 from jobs.steps.published_vectors import check_sample, prepare_chunks, published_folder
 from retrieval.articles.snapshot import Snapshot
+from retrieval.embed.rates import embed_rates
 from retrieval.embed.vector_parts import row_ranges
 from schemas.config import Config
 from schemas.encoder import article_fingerprint
 from schemas.errors import StoreError, UsageError
 from schemas.layout import Layout
+from schemas.report import Agreement, EmbedReport
 from schemas.vector import EmbedCounts, EmbedPlan, RowRange
-
-TRIES = 3
-"""Of a range whose worker process dies. Ray Data's own rule is to try for ever."""
-MAX_RESTARTS = 6
-"""Of a worker; those that die while they start have no range to count for."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,47 +38,51 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
-    """Write the missing vector parts of the newest snapshot."""
-    layout = open_layout(config)
+def run(config: Config, *, import_npy: str | None = None, check: int = 0) -> EmbedReport:
+    """Write the missing vector parts of the newest snapshot.
+
+    Raises:
+        UsageError: there are no GPUs of those that it wants, or the published vectors are another encoder's.
+        StoreError: nothing was ingested, or some parts could not be written; the others are.
+    """
+    layout = Layout(config.store)
     snapshot = ingested(layout)
     selection, pmids = load_selection(config.selection)
     fingerprint = article_fingerprint(config.encoder, tower_digests(config.encoder.article, Path(config.cache)))
     plan = EmbedPlan(snapshot.id, selection, pmids, fingerprint)
     missing = _missing(config, layout, plan, snapshot)
-    report: dict[str, Any] = {
-        "snapshot": snapshot.id,
-        "fingerprint": fingerprint,
-        "selection": selection,
-        "parts": len(row_ranges(snapshot.info.parts, config.embed.rows_per_part)),
-        "embedded_parts": len(missing),
-    }
-    if not missing:
-        return report | _report(EmbedCounts(), 0.0, 1)
-    plan = plan._replace(earlier=_earlier(config, layout, plan))
-    if options.import_npy:
-        folder = published_folder(config, options.import_npy)
-        connect()
-        prepare_chunks(config, folder)
-        if options.check:
-            report["check"] = check_sample(config, folder, missing, options.check, _threads(config, 1))._asdict()
-        plan = plan._replace(published=folder)
-    report |= _embed(config, plan, missing)
-    write_report(layout, "embed", report)
+    totals, seconds, agreement = EmbedCounts(), 0.0, None
+    if missing:
+        plan = plan._replace(earlier=_earlier(config, layout, plan))
+        if import_npy:
+            plan, agreement = _published(config, plan, missing, import_npy, check)
+        totals, seconds = _embed(config, plan, missing)
+    report = EmbedReport(
+        snapshot=snapshot.id,
+        fingerprint=fingerprint,
+        selection=selection,
+        parts=len(row_ranges(snapshot.info.parts, config.embed.rows_per_part)),
+        embedded_parts=len(missing),
+        **totals.model_dump(),
+        **embed_rates(totals, seconds, max(1, actors_of(config, missing))).model_dump(),
+        **({"check": agreement} if agreement else {}),
+    )
+    if missing:
+        write_report(layout, "embed", report)
     return report
 
 
-def show(report: dict[str, Any]) -> str:
+def show(report: EmbedReport) -> str:
     """Return the report for a person."""
-    head = "vectors {fingerprint}/{selection}: {embedded_parts} of {parts} parts were new".format(**report)
-    if not report["embedded_parts"]:
+    head = f"vectors {report.fingerprint}/{report.selection}: {report.embedded_parts} of {report.parts} parts were new"
+    if not report.embedded_parts:
         return head
     of_articles = ["rows", "encoded", "copied", "without_title", "without_abstract", "cut"]
-    if report["imported"]:
+    if report.imported:
         of_articles[3:3] = ["imported", "unverified", "stale", "unpublished"]
     of_rates = ("articles_per_second", "tokens_per_second", "padding_waste", "mfu", "waiting")
     of_time = ("seconds", "start_up_seconds", "read_seconds", "encode_seconds", "wait_seconds", "write_seconds")
-    rows = [[key.replace("_", " "), report[key]] for key in (*of_articles, *of_rates, *of_time)]
+    rows = [[key.replace("_", " "), getattr(report, key)] for key in (*of_articles, *of_rates, *of_time)]
     return f"{head}\n{table(['of the new parts', 'value'], rows)}"
 
 
@@ -105,8 +100,19 @@ def _earlier(config: Config, layout: Layout, plan: EmbedPlan) -> str | None:
     return next(embedded, None)
 
 
-def _embed(config: Config, plan: EmbedPlan, missing: list[RowRange]) -> dict[str, Any]:
-    """Run the pipeline over the missing ranges; return what it did.
+def _published(
+    config: Config, plan: EmbedPlan, missing: list[RowRange], source: str, check: int
+) -> tuple[EmbedPlan, Agreement | None]:
+    """Return the plan with published vectors, and how `check` of them agree with the encoder's own, if any are."""
+    folder = published_folder(config, source)
+    connect()
+    prepare_chunks(config, folder)
+    agreement = check_sample(config, folder, missing, check, threads_of(config, 1)) if check else None
+    return plan._replace(published=folder), agreement
+
+
+def _embed(config: Config, plan: EmbedPlan, missing: list[RowRange]) -> tuple[EmbedCounts, float]:
+    """Run the pipeline over the missing ranges; return what it did, and in how many seconds.
 
     Raises:
         UsageError: there are no GPUs of those that it wants.
@@ -118,19 +124,19 @@ def _embed(config: Config, plan: EmbedPlan, missing: list[RowRange]) -> dict[str
         raise UsageError(f"embed.num_gpus = {config.embed.num_gpus}, but this machine has {gpus():g}; set it to 0")
     metrics, totals, left = EmbedMetrics(), EmbedCounts(), {r.name for r in missing}
     failures: list[str] = []
-    for written in _written(config, plan, missing):
-        counts = EmbedCounts.model_validate_json(written["counts"])
-        if written["error"]:
-            failures.append(written["error"])
-            progress.log(f"{written['name']} failed: {written['error']}")
+    for done in written(config, plan, missing):
+        counts = EmbedCounts.model_validate_json(done["counts"])
+        if done["error"]:
+            failures.append(done["error"])
+            progress.log(f"{done['name']} failed: {done['error']}")
             continue
         totals += counts
         metrics.add(counts)
-        left.discard(written["name"])
+        left.discard(done["name"])
         progress.add(counts.rows, counts.tokens)
     seconds = progress.finish()
     _check_complete(failures, left)
-    return _report(totals, seconds, _actors(config, missing))
+    return totals, seconds
 
 
 def _check_complete(failures: list[str], left: set[str]) -> None:
@@ -139,72 +145,3 @@ def _check_complete(failures: list[str], left: set[str]) -> None:
         raise StoreError(f"{failures[0]}{more}; the other vector parts are written")
     if left:
         raise StoreError(f"{len(left)} vector parts were not written, {min(left)} among them; run pubray embed again")
-
-
-def _written(config: Config, plan: EmbedPlan, missing: list[RowRange]) -> Iterator[dict[str, Any]]:
-    """Yield the ranges as they are written.
-
-    Raises:
-        StoreError: a worker process cannot start, or dies again and again.
-    """
-    try:
-        yield from pipeline(config, plan, missing).iter_rows()
-    except RayActorError as error:
-        if error.actor_init_failed:
-            # Ray keeps only the text of what was raised, and that comes last.
-            raise StoreError(f"a worker of embed cannot start: {str(error).strip().splitlines()[-1]}") from None
-        raise StoreError(
-            f"a worker of embed died {TRIES} times at one range, or while it started; if memory is short, lower "
-            "engine.batch_tokens or embed.actors; what is written is kept, run pubray embed again"
-        ) from None
-
-
-def pipeline(
-    config: Config, plan: EmbedPlan, missing: list[RowRange], encoder: type[EncodeRange] = EncodeRange
-) -> ray.data.Dataset:
-    """Return the dataset of the ranges as they are written: columns `name`, `counts` in JSON, `error`."""
-    actors = _actors(config, missing)
-    threads = _threads(config, actors)
-    common: dict[str, Any] = {
-        "batch_size": 1,
-        "batch_format": "pyarrow",
-        "max_task_retries": TRIES - 1,
-        "max_restarts": MAX_RESTARTS,
-    }
-    helpers = {"compute": ray.data.ActorPoolStrategy(min_size=1, max_size=actors), "num_cpus": 0.25, **common}
-    ranges = ray.data.from_items([{"range": r.model_dump_json()} for r in missing], override_num_blocks=len(missing))
-    # Not map_batches(), which takes no limits of retries without a warning.
-    tokens = ranges.map_batches_internal(TokenizeRange, fn_constructor_args=(config, plan), **helpers)
-    # No CPU is reserved: actors that hold every CPU keep the other stages from running, for ever.
-    vectors = tokens.map_batches_internal(
-        encoder,
-        fn_constructor_args=(config, threads),
-        compute=ray.data.ActorPoolStrategy(size=actors),
-        num_cpus=0,
-        num_gpus=config.embed.num_gpus,
-        **common,
-    )
-    return vectors.map_batches_internal(WriteRange, fn_constructor_args=(config, plan), **helpers)
-
-
-def _threads(config: Config, actors: int) -> int:
-    return config.embed.threads or max(1, (os.cpu_count() or 1) // actors)
-
-
-def _actors(config: Config, missing: list[RowRange]) -> int:
-    return min(config.embed.actors, len(missing))
-
-
-def _report(totals: EmbedCounts, seconds: float, actors: int) -> dict[str, Any]:
-    """Return the counts, and the rates while encoders were up: they worked, or waited for input."""
-    working = (totals.encode_seconds + totals.wait_seconds) / actors
-    return {
-        **totals.model_dump(),
-        "articles_per_second": totals.encoded / working if working else 0.0,
-        "tokens_per_second": totals.tokens / working if working else 0.0,
-        "padding_waste": 1 - totals.tokens / totals.padded_tokens if totals.padded_tokens else 0.0,
-        "mfu": totals.flops / totals.peak_flops if totals.peak_flops else 0.0,
-        "waiting": totals.wait_seconds / actors / working if working else 0.0,
-        "seconds": seconds,
-        "start_up_seconds": seconds - working,
-    }

@@ -10,18 +10,18 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from jobs.common.console import megabytes, table
-from jobs.common.store import open_layout, read_current, snapshots, versions
+from jobs.common.store import read_current, snapshots, versions
 from retrieval.files.atomic import remove
 from retrieval.files.checked import read_document
 from retrieval.files.locks import exclusive
 from retrieval.operate.garbage import ORDER, Contents, Entry, garbage, served_versions
 from schemas.config import Config
 from schemas.errors import StoreError, UsageError
-from schemas.layout import PLACES, FileKind, Layout
+from schemas.layout import PLACES, UNFINISHED, FileKind, Layout
 from schemas.manifest import Current, IndexVersion, QuantizerRecord
+from schemas.store_report import GcReport, Removed
 
 HOUR = 3600
 
@@ -39,27 +39,40 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="remove nothing, tell what would be")
 
 
-def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
-    """Remove it, and return how many and how many bytes of each kind."""
-    if options.keep < 0 or not options.grace >= 0:
-        raise UsageError(f"--keep {options.keep} --grace {options.grace:g}: give 0 or more")
-    layout = open_layout(config)
+def run(config: Config, *, keep: int = 3, grace: float = 24, dry_run: bool = False) -> GcReport:
+    """Remove it, and return how many and how many bytes of each kind; `grace` is in hours.
+
+    Raises:
+        UsageError: a number is below 0.
+        StoreError: there is no store, another gc is at work, or CURRENT was changed meanwhile.
+    """
+    if keep < 0 or not grace >= 0:
+        raise UsageError(f"--keep {keep} --grace {grace:g}: give 0 or more")
+    layout = Layout(config.store)
     if not Path(layout.root).is_dir():
         raise StoreError(f"the store {layout.root} does not exist; give the one to clean")
-    with exclusive(f"{layout.root}/.gc.lock", "gc"):
+    with exclusive(layout.gc_lock, "gc"):
         contents = contents_of(layout, time.time())
-        doomed = garbage(contents, keep=options.keep, grace=options.grace * HOUR)
-        if not options.dry_run:
+        doomed = garbage(contents, keep=keep, grace=grace * HOUR)
+        if not dry_run:
             _remove(layout, contents.current, doomed)
-    return _report(contents, doomed, options)
+    removed = {e.name for e in doomed if e.kind == "versions"}
+    kept = [v.id for v in contents.versions if v.id not in removed]
+    served = served_versions(contents.current, kept, keep)
+    return GcReport(
+        dry_run=dry_run,
+        kept_versions=tuple(kept),
+        kept_by_grace=tuple(v for v in kept if v not in served),
+        removed={kind: _removed(found) for kind in ORDER if (found := [e for e in doomed if e.kind == kind])},
+        bytes=sum(e.bytes for e in doomed),
+    )
 
 
-def show(report: dict[str, Any]) -> str:
+def show(report: GcReport) -> str:
     """Return the report for a person."""
-    done = "would be removed" if report["dry_run"] else "removed"
-    kept = ", ".join(report["kept_versions"]) or "none"
-    head = f"{megabytes(report['bytes'])} {done}; versions kept: {kept}"
-    rows = [[kind, found["count"], megabytes(found["bytes"])] for kind, found in report["removed"].items()]
+    done = "would be removed" if report.dry_run else "removed"
+    head = f"{megabytes(report.bytes)} {done}; versions kept: {', '.join(report.kept_versions) or 'none'}"
+    rows = [[kind, found.count, megabytes(found.bytes)] for kind, found in report.removed.items()]
     return f"{head}\n{table([done, 'count', 'bytes'], rows)}" if rows else head
 
 
@@ -84,22 +97,8 @@ def _remove(layout: Layout, seen: Current | None, doomed: list[Entry]) -> None:
         remove(entry.path)
 
 
-def _report(contents: Contents, doomed: list[Entry], options: argparse.Namespace) -> dict[str, Any]:
-    removed = {e.name for e in doomed if e.kind == "versions"}
-    kept = [v.id for v in contents.versions if v.id not in removed]
-    served = served_versions(contents.current, kept, options.keep)
-    kinds = {kind: [e for e in doomed if e.kind == kind] for kind in ORDER}
-    return {
-        "dry_run": options.dry_run,
-        "kept_versions": kept,
-        "kept_by_grace": [v for v in kept if v not in served],
-        "removed": {
-            kind: {"count": len(found), "bytes": sum(e.bytes for e in found), "names": [e.name for e in found]}
-            for kind, found in kinds.items()
-            if found
-        },
-        "bytes": sum(e.bytes for e in doomed),
-    }
+def _removed(found: list[Entry]) -> Removed:
+    return Removed(count=len(found), bytes=sum(e.bytes for e in found), names=tuple(e.name for e in found))
 
 
 def _since_made(entries: list[Entry], made: list[IndexVersion], now: float) -> Iterator[Entry]:
@@ -122,9 +121,8 @@ def _entries(layout: Layout, kind: FileKind, now: float) -> Iterator[Entry]:
 
 def _temporary(layout: Layout, now: float) -> Iterator[Entry]:
     """Yield what processes that died left beside what they were writing."""
-    patterns = {str(Path(folder, pattern).parent) for folder, pattern, _ in PLACES.values()}
-    for pattern in sorted({".", "runs/*", "shards/*", "selections", *patterns}):
-        for path in Path(layout.root).glob(f"{pattern}/.*.tmp"):
+    for pattern in UNFINISHED:
+        for path in Path(layout.root).glob(pattern):
             yield _entry("temporary", path.relative_to(layout.root).as_posix(), path, now)
 
 

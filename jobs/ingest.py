@@ -1,33 +1,26 @@
 """Source files → article parts → snapshot. A source file that has its part is neither fetched nor read again."""
 
 import argparse
-import gc
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
-from typing import Any
 
 import ray
 
-from actors.fetch.downloader import CONNECTIONS
 from jobs.common.cluster import connect
 from jobs.common.console import Progress, table
-from jobs.common.root_cause import root_cause
-from jobs.common.store import newest_snapshot, open_layout
+from jobs.common.store import newest_snapshot
+from jobs.steps.parse_sources import parse_all
 from jobs.steps.source_origins import Origin, open_origin
 from retrieval.articles.article import Rejects
-from retrieval.articles.article_parts import ArticlePart, read_article_part, write_article_part
+from retrieval.articles.article_parts import read_article_part
 from retrieval.articles.snapshot import read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
 from retrieval.ingest.lineage import check_vanished, next_lineage, parts_in_order
-from retrieval.ingest.ncbi import check_md5
-from retrieval.ingest.readers import open_source
 from retrieval.ingest.sources import source_name
 from schemas.config import Config
-from schemas.errors import InputError, PubrayError, StoreError
+from schemas.errors import StoreError
 from schemas.layout import Layout
+from schemas.report import IngestReport
 from schemas.snapshot import SnapshotCounts, SnapshotInfo
 
 
@@ -47,40 +40,45 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
-    """Fetch and parse the missing files in parallel, then commit the snapshot of all article parts."""
-    layout = open_layout(config)
+def run(config: Config, *, source: str, baseline: bool = False) -> IngestReport:
+    """Fetch and parse the missing files in parallel, then commit the snapshot of all article parts.
+
+    Raises:
+        InputError: there is no such source, or one of its files cannot be used; the others are done.
+        StoreError: a file is not the one that was ingested under its name, or a new baseline lacks too much.
+    """
+    layout = Layout(config.store)
     previous = newest_snapshot(layout)
-    with open_origin(config, options.source, baseline=options.baseline) as origin:
+    with open_origin(config, source, baseline=baseline) as origin:
         names = [source_name(file) for file in origin.files]
-        baseline = None if origin.baseline is None else [source_name(file) for file in origin.baseline]
-        lineage = next_lineage(previous.info if previous else None, baseline, names)
+        whole = None if origin.baseline is None else [source_name(file) for file in origin.baseline]
+        lineage = next_lineage(previous.info if previous else None, whole, names)
         missing = [file for file in origin.files if not _is_ingested(layout, origin, file)]
-        seconds = _parse_all(layout, origin, missing) if missing else 0.0
+        seconds = parse_all(layout, origin, missing) if missing else 0.0
     wanted = parts_in_order(previous.info if previous else None, lineage, names)
     parts = [read_article_part(Path(layout.article_part(name))) for name in wanted]
     plan = SnapshotPlan(lineage, tuple(part.ref for part in parts), previous)
     info = _snapshot(layout, plan, config.ingest.max_vanished)
     records = sum(part.ref.rows - part.ref.deletions for part in parts)
     rejects = sum((part.rejects for part in parts), Rejects())
-    return {
-        "snapshot": plan.id,
-        "lineage": lineage.number,
-        "files": len(parts),
-        "ingested": len(missing),
-        "seconds": seconds,
-        "records": records,
+    return IngestReport(
+        snapshot=plan.id,
+        lineage=lineage.number,
+        files=len(parts),
+        ingested=len(missing),
+        seconds=seconds,
+        records=records,
         **info.counts.model_dump(),
-        "rejected": rejects.counts,
-        "rejected_samples": rejects.samples,
-    }
+        rejected=rejects.counts,
+        rejected_samples=rejects.samples,
+    )
 
 
-def show(report: dict[str, Any]) -> str:
+def show(report: IngestReport) -> str:
     """Return the report for a person."""
-    counts = [[name.replace("_", " "), report[name]] for name in ("records", *SnapshotCounts.model_fields)]
-    rejected = [[f"rejected: {reason}", count] for reason, count in report["rejected"].items()]
-    head = f"snapshot {report['snapshot']} of {report['files']} files, {report['ingested']} of them new"
+    counts = [[name.replace("_", " "), getattr(report, name)] for name in ("records", *SnapshotCounts.model_fields)]
+    rejected = [[f"rejected: {reason}", count] for reason, count in report.rejected.items()]
+    head = f"snapshot {report.snapshot} of {report.files} files, {report.ingested} of them new"
     return f"{head}\n{table(['articles', 'count'], counts + rejected)}"
 
 
@@ -103,67 +101,6 @@ def _is_ingested(layout: Layout, origin: Origin, file: str) -> bool:
     return True
 
 
-def _parse_all(layout: Layout, origin: Origin, files: list[str]) -> float:
-    """Fetch and parse files; return the seconds. One that fails does not keep the others from completing."""
-    connect()
-    progress = Progress("ingest", len(files), "files", "records")
-    failures: list[str] = []
-    for file, outcome in _outcomes(layout, origin, files):
-        if isinstance(outcome, PubrayError):
-            failures.append(str(outcome))
-            progress.log(f"{file} failed: {outcome}")
-        else:
-            progress.add(1, outcome.ref.rows)
-            progress.log(_line(outcome))
-    seconds = progress.finish()
-    if failures:
-        more = f" (and {len(failures) - 1} more files)" if len(failures) > 1 else ""
-        raise InputError(f"{failures[0]}{more}; the other files are done, and no snapshot was made")
-    return seconds
-
-
-def _outcomes(layout: Layout, origin: Origin, files: list[str]) -> Iterator[tuple[str, ArticlePart | PubrayError]]:
-    """Fetch files with few connections, parse each on the cluster as soon as it is here; yield as they are done."""
-    pool = ThreadPoolExecutor(CONNECTIONS)
-    # Not concurrent.futures.wait(): Ctrl-C inside may leave its locks held, and then no thread ever ends.
-    done = SimpleQueue[tuple[str, Future[Any]]]()
-
-    def watch(file: str, future: Future[Any]) -> None:
-        future.add_done_callback(lambda finished: done.put((file, finished)))
-
-    try:
-        for file in files:
-            watch(file, pool.submit(origin.fetch, file))
-        left = len(files)
-        while left:
-            file, future = done.get()
-            outcome = _outcome(future)
-            if isinstance(outcome, Path):
-                watch(file, parse_source.remote(layout, outcome).future())
-            else:
-                left -= 1
-                yield file, outcome
-    finally:
-        origin.stop()
-        pool.shutdown(cancel_futures=True)
-
-
-def _outcome(future: Future[Any]) -> Path | ArticlePart | PubrayError:
-    """Return what a fetch or a task gave; an error meant for the user is a result."""
-    try:
-        result: Path | ArticlePart = future.result()
-    except Exception as error:
-        if not isinstance(cause := root_cause(error), PubrayError):
-            raise
-        return cause
-    return result
-
-
-def _line(part: ArticlePart) -> str:
-    rejected = sum(part.rejects.counts.values())
-    return f"{part.ref.name}: {part.ref.rows:,} records, of them {part.ref.deletions} deletions; {rejected} rejected"
-
-
 def _snapshot(layout: Layout, plan: SnapshotPlan, max_vanished: float) -> SnapshotInfo:
     """Return the snapshot of a plan; make it if there is none."""
     path = Path(layout.snapshot(plan.id))
@@ -174,23 +111,6 @@ def _snapshot(layout: Layout, plan: SnapshotPlan, max_vanished: float) -> Snapsh
         progress.add(sum(part.rows for part in plan.parts))
         progress.finish()
     return read_snapshot(path).info
-
-
-@ray.remote(num_cpus=1)
-def parse_source(layout: Layout, source: Path) -> ArticlePart:
-    """Write the article part of one source file, after a look at the md5 beside it if there is one."""
-    # Articles are trees of tuples: a sixth of the time went into looking for cycles, of which there are none.
-    gc.disable()
-    try:
-        md5 = source.with_name(f"{source.name}.md5")
-        if md5.exists():
-            check_md5(source, md5.read_text())
-        rejects = Rejects()
-        with open_source(source, rejects) as batches:
-            path = layout.article_part(source_name(source.name))
-            return write_article_part(path, batches, source.stat().st_size, rejects)
-    finally:
-        gc.enable()
 
 
 @ray.remote(num_cpus=1)

@@ -5,14 +5,18 @@ run. A version that fails its checks ends the night, and CURRENT stays what it w
 """
 
 import argparse
-from typing import Any
+from contextlib import suppress
 
 from jobs import compact, embed, index, ingest, promote
 from jobs.common.console import table
+from jobs.common.root_cause import root_cause
 from jobs.common.run_reports import write_report
-from jobs.common.store import open_layout, read_current
-from jobs.steps.stages import Stages, run_job
+from jobs.common.store import read_current
+from jobs.steps.stages import Stages
 from schemas.config import Config
+from schemas.errors import PubrayError
+from schemas.layout import Layout
+from schemas.report import FailedNightReport, NightReport
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,56 +24,81 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", required=True, metavar="PATH|ncbi", help="as for ingest")
 
 
-def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
-    """Run the stages; each one's report is in the report of the night, and that is kept in the store."""
-    stages = Stages()
-    report: dict[str, Any] = {
-        "ingest": stages.run("ingest", run_job, ingest, config, "--source", options.source),
-        "embed": stages.run("embed", run_job, embed, config),
-        "index": stages.run("index", run_job, index, config),
-    }
-    withdrawn = _promote(config, stages, report["index"]["version"])
-    if not withdrawn:
-        report["compact"] = stages.run("compact", run_job, compact, config)
-        _promote(config, stages, report["compact"]["version"])
-    layout = open_layout(config)
-    current = read_current(layout)
-    report |= {
-        "version": current.version if current else None,
-        "withdrawn": withdrawn,
-        "seconds": stages.seconds,
-    }
+def run(config: Config, *, source: str) -> NightReport:
+    """Run the stages; the report of the night is kept in the store, also where a stage fails.
+
+    Raises:
+        PubrayError: of a stage; those before it are done.
+    """
+    layout, stages = Layout(config.store), Stages()
+    try:
+        report = _run(config, source, stages)
+    except Exception as error:
+        with suppress(OSError):  # what went wrong first is what is told
+            write_report(layout, "nightly", _failed(stages, error))
+        raise
     write_report(layout, "nightly", report)
     return report
 
 
-def show(report: dict[str, Any]) -> str:
+def show(report: NightReport) -> str:
     """Return the report for a person."""
-    ingested, embedded, built = report["ingest"], report["embed"], report["index"]
-    compacted = report.get("compact", {"reason": "not reached"})
+    ingested, embedded, built, compacted = report.ingest, report.embed, report.index, report.compact
     files = (
-        f"{ingested['ingested']} new files: {ingested['added']:,} added, {ingested['revised_text']:,} texts and "
-        f"{ingested['revised_metadata']:,} other records revised, {ingested['deleted']:,} deleted"
+        f"{ingested.ingested} new files: {ingested.added:,} added, {ingested.revised_text:,} texts and "
+        f"{ingested.revised_metadata:,} other records revised, {ingested.deleted:,} deleted"
     )
     did = {
-        "ingest": files if ingested["ingested"] else "no new files",
-        "embed": f"{embedded['encoded']:,} encoded, {embedded['copied']:,} copied",
-        "index": f"{built['articles']:,} articles in {built['segments']} segments, {built['dead_rows']:,} dead rows, "
-        f"recall@10 {built['recall_at_10']:.3f}",
-        "compact": compacted["reason"],
+        "ingest": files if ingested.ingested else "no new files",
+        "embed": f"{embedded.encoded:,} encoded, {embedded.copied:,} copied",
+        "index": f"{built.articles:,} articles in {built.segments} segments, {built.dead_rows:,} dead rows, "
+        f"recall@10 {built.recall_at_10:.3f}",
+        "compact": compacted.reason if compacted else "not reached",
     }
-    rows = [[stage, report["seconds"].get(stage), text] for stage, text in did.items()]
-    head = f"CURRENT is {report['version']}"
-    if report["withdrawn"]:
-        head += f"; {built['version']} was withdrawn before, and is promoted only by name"
-    advice = f"\n{compacted['advice']}" if compacted.get("advice") else ""
+    rows = [[stage, report.seconds.get(stage), text] for stage, text in did.items()]
+    head = f"CURRENT is {report.version}"
+    if report.withdrawn:
+        head += f"; {built.version} was withdrawn before, and is promoted only by name"
+    advice = f"\n{compacted.advice}" if compacted and compacted.advice else ""
     return f"{head}\n{table(['stage', 'seconds', ''], rows)}{advice}"
 
 
-def _promote(config: Config, stages: Stages, version: str) -> bool:
-    """Promote a version unless somebody has withdrawn it; return whether that is so."""
-    current = read_current(open_layout(config))
+def _run(config: Config, source: str, stages: Stages) -> NightReport:
+    ingested = stages.run("ingest", ingest.run, config, source=source)
+    embedded = stages.run("embed", embed.run, config)
+    built = stages.run("index", index.run, config)
+    promoted, compacted = _promote(config, stages, "promote", built.version), None
+    if promoted:
+        compacted = stages.run("compact", compact.run, config)
+        if compacted.version != built.version:
+            _promote(config, stages, "promote after compact", compacted.version)
+    current = read_current(Layout(config.store))
+    return NightReport(
+        ingest=ingested,
+        embed=embedded,
+        index=built,
+        **({"compact": compacted} if compacted else {}),
+        version=current.version if current else None,
+        withdrawn=not promoted,
+        seconds=stages.seconds,
+    )
+
+
+def _promote(config: Config, stages: Stages, name: str, version: str) -> bool:
+    """Promote a version unless somebody has withdrawn it; return whether it was promoted."""
+    current = read_current(Layout(config.store))
     if current and version in current.withdrawn:
-        return True
-    stages.run("promote", run_job, promote, config, version)
-    return False
+        return False
+    stages.run(name, promote.run, config, version=version)
+    return True
+
+
+def _failed(stages: Stages, error: Exception) -> FailedNightReport:
+    """Return what was done before a stage failed, and why it did."""
+    cause = root_cause(error)
+    return FailedNightReport(
+        **{name: report for name, report in stages.results.items() if name in FailedNightReport.model_fields},
+        failed=list(stages.seconds)[-1],
+        error=str(cause) if isinstance(cause, PubrayError) else f"{type(cause).__name__}: {cause}",
+        seconds=stages.seconds,
+    )

@@ -2,14 +2,16 @@
 
 import argparse
 import math
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
 from jobs.common.config import DEFAULT, load_config
 from jobs.common.console import table
-from retrieval.operate.planning import Planner, Scale, Stage
+from retrieval.operate.planning import Planner, Scale
 from schemas.config import Config
 from schemas.errors import UsageError
-from schemas.figures import CORE_HOUR, ENCODERS, FIGURES, GPUS, Figure
+from schemas.figures import ENCODERS, FIGURES, GPUS, Figure
+from schemas.quality_report import PlanReport
 
 NOTES = (
     "GB: of the largest process; of all of a stage (of serve with its lists mapped); on disk to stay; to be deleted\n"
@@ -25,54 +27,72 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cores", type=int, default=16, metavar="N", help="CPU cores in all; default 16")
     parser.add_argument("--gpus", type=int, default=1, metavar="N", help="default 1; 0: encode on the cores")
     parser.add_argument("--gpu", choices=GPUS, default="h100", help="default h100")
-    parser.add_argument("--core-hour", type=float, metavar="USD", help=f"default {CORE_HOUR.value}, assumed")
+    parser.add_argument("--core-hour", type=float, metavar="USD", help=f"default {FIGURES.core_hour.value}, assumed")
     parser.add_argument("--gpu-hour", type=float, metavar="USD", help="default: assumed for the kind of GPU")
 
 
-def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
-    """Return the plan. The configuration is the encoder's in infra/config/, with what --set overrides."""
-    for name, least in ("articles", 1), ("nightly", 0), ("cores", 1), ("gpus", 0):
-        if not least <= getattr(options, name) < math.inf:
-            raise UsageError(f"--{name} {getattr(options, name):g}: give {least} or more")
-    encoder, gpu = ENCODERS[options.encoder], GPUS[options.gpu]
-    scale = Scale(round(options.articles), round(options.nightly), options.cores, options.gpus, gpu)
-    core_hour, gpu_hour = _price(CORE_HOUR, options.core_hour), _price(gpu.hour, options.gpu_hour)
-    figures = {"tokens": encoder.tokens, **FIGURES._asdict(), "core_hour": core_hour}
-    if options.gpus:
-        figures |= {"gpu_peak": gpu.flops, "gpu_hour": gpu_hour}
-    own = load_config(str(DEFAULT.with_name(encoder.config)), options.set, {})
-    stages = Planner(own, encoder, scale, FIGURES).stages()
-    return {
-        "articles": scale.articles,
-        "nightly": scale.nightly,
-        "encoder": own.encoder.name,
-        "dimension": own.encoder.dimension,
-        "cores": scale.cores,
-        "gpus": scale.gpus,
-        "gpu": options.gpu if scale.gpus else None,
-        "stages": [s._asdict() | {"usd": _cost(s, core_hour, gpu_hour)} for s in stages],
-        "figures": {name: figure._asdict() for name, figure in figures.items()},
-    }
+def run(
+    config: Config,
+    *,
+    articles: float = 40e6,
+    encoder: str = "medcpt",
+    nightly: float = 100_000,
+    cores: int = 16,
+    gpus: int = 1,
+    gpu: str = "h100",
+    core_hour: float | None = None,
+    gpu_hour: float | None = None,
+    overrides: Sequence[str] = (),
+) -> PlanReport:
+    """Return the plan. Its configuration is the encoder's in infra/config/, with what --set overrides.
 
-
-def show(report: dict[str, Any]) -> str:
-    """Return the plan for a person."""
-    gpus = f"{report['gpus']} × {report['gpu'].upper()}" if report["gpus"] else "no GPU"
-    head = (
-        f"{report['articles']:,} articles, {report['nightly']:,} records a night; {report['encoder']}, "
-        f"{report['dimension']} dimensions; {report['cores']} cores, {gpus}"
+    Raises:
+        UsageError: a number is too small, or an override wrong.
+    """
+    for name, given, least in (
+        ("articles", articles, 1),
+        ("nightly", nightly, 0),
+        ("cores", cores, 1),
+        ("gpus", gpus, 0),
+    ):
+        if not least <= given < math.inf:
+            raise UsageError(f"--{name} {given:g}: give {least} or more")
+    of, kind = ENCODERS[encoder], GPUS[gpu]
+    kind = kind._replace(hour=_price(kind.hour, gpu_hour))
+    known = FIGURES._replace(core_hour=_price(FIGURES.core_hour, core_hour))
+    figures = {"tokens": of.tokens, **known._asdict()}
+    if gpus:
+        figures |= {"gpu_peak": kind.flops, "gpu_hour": kind.hour}
+    own = load_config(str(DEFAULT.with_name(of.config)), overrides, {})
+    scale = Scale(round(articles), round(nightly), cores, gpus, kind)
+    return PlanReport(
+        articles=scale.articles,
+        nightly=scale.nightly,
+        encoder=own.encoder.name,
+        dimension=own.encoder.dimension,
+        cores=cores,
+        gpus=gpus,
+        gpu=gpu if gpus else None,
+        stages=tuple(Planner(own, of, scale, known).stages()),
+        figures=figures,
     )
-    sizes = ("worker_memory", "memory", "disk", "temporary")
-    times = ("core_hours", "gpu_hours", "hours", "usd")
+
+
+def show(report: PlanReport) -> str:
+    """Return the plan for a person."""
+    gpus = f"{report.gpus} × {report.gpu.upper()}" if report.gpu else "no GPU"
+    head = (
+        f"{report.articles:,} articles, {report.nightly:,} records a night; {report.encoder}, "
+        f"{report.dimension} dimensions; {report.cores} cores, {gpus}"
+    )
     headers = ["stage", "GB/process", "GB in all", "GB disk", "temporary", "core-h", "GPU-h", "hours", "    USD"]
     rows = []
-    for stage in report["stages"]:
-        values = [stage[key] / 1e9 for key in sizes] + [stage[key] for key in times]
-        cells = zip(values, headers[1:], strict=True)
-        rows.append([stage["name"], *(f"{_rounded(value):>{len(header)}}" for value, header in cells)])
+    for s in report.stages:
+        sizes = (s.worker_memory / 1e9, s.memory / 1e9, s.disk / 1e9, s.temporary / 1e9)
+        cells = zip((*sizes, s.core_hours, s.gpu_hours, s.hours, s.usd), headers[1:], strict=True)
+        rows.append([s.name, *(f"{_rounded(value):>{len(header)}}" for value, header in cells)])
     figures = [
-        [name.replace("_", " "), _exact(f["value"]), f["unit"], f["label"], f["source"]]
-        for name, f in report["figures"].items()
+        [name.replace("_", " "), _exact(f.value), f.unit, f.label, f.source] for name, f in report.figures.items()
     ]
     return "\n".join([head, table(headers, rows), NOTES, "", table(["figure", "value", "unit", "is", "by"], figures)])
 
@@ -82,11 +102,7 @@ def _exact(value: float) -> str:
 
 
 def _price(default: Figure, given: float | None) -> Figure:
-    return default if given is None else default._replace(value=given, label="given", source="command line")
-
-
-def _cost(stage: Stage, core_hour: Figure, gpu_hour: Figure) -> float:
-    return stage.core_hours * core_hour.value + stage.gpu_hours * gpu_hour.value
+    return default if given is None else replace(default, value=given, label="given", source="command line")
 
 
 def _rounded(value: float) -> str:

@@ -1,13 +1,13 @@
 """Make a version CURRENT: the one atomic step by which a build is served."""
 
 import argparse
-from typing import Any
 
-from jobs.common.store import open_layout, read_current, read_version, swap_current, versions
+from jobs.common.store import read_current, read_version, swap_current, versions
 from schemas.config import Config
 from schemas.errors import StoreError
 from schemas.layout import Layout
 from schemas.manifest import Current, IndexVersion
+from schemas.report import PromoteReport
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,27 +15,32 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("version", nargs="?", help="default: the newest that was not rolled back from")
 
 
-def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
-    """Promote the version that is named, or the newest."""
-    layout = open_layout(config)
+def run(config: Config, *, version: str | None = None) -> PromoteReport:
+    """Promote the version that is named, or the newest.
+
+    Raises:
+        StoreError: there is none, or somebody else promoted one meanwhile.
+    """
+    layout = Layout(config.store)
     current = read_current(layout)
-    version = read_version(layout, options.version) if options.version else _newest(layout, current)
-    if current and current.version == version.id:
-        return {"version": version.id, "previous": current.version, "promoted": False}
+    chosen = read_version(layout, version).id if version else _newest(layout, current).id
+    previous = current.version if current else None
+    if chosen == previous:
+        return PromoteReport(version=chosen, previous=previous, promoted=False)
     promoted = Current(
-        version=version.id,
+        version=chosen,
         epoch=current.epoch + 1 if current else 1,
         history=(*current.history, current.version) if current else (),
-        withdrawn=tuple(v for v in current.withdrawn if v != version.id) if current else (),
+        withdrawn=tuple(v for v in current.withdrawn if v != chosen) if current else (),
     )
     swap_current(layout, current, promoted)
-    return {"version": version.id, "previous": current.version if current else None, "promoted": True}
+    return PromoteReport(version=chosen, previous=previous, promoted=True)
 
 
-def show(report: dict[str, Any]) -> str:
+def show(report: PromoteReport) -> str:
     """Return the report for a person."""
-    before = f", before it {report['previous']}" if report["previous"] else ""
-    return f"CURRENT is {report['version']}" + (before if report["promoted"] else ", as it was")
+    before = f", before it {report.previous}" if report.previous else ""
+    return f"CURRENT is {report.version}" + (before if report.promoted else ", as it was")
 
 
 def _newest(layout: Layout, current: Current | None) -> IndexVersion:

@@ -2,25 +2,26 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
-from jobs.common.store import open_layout, read_current, swap_current
+from jobs.common.store import read_current, swap_current
 from schemas.config import Config
 from schemas.errors import StoreError
+from schemas.layout import Layout
 from schemas.manifest import Current
+from schemas.report import RollbackReport
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the job's options: none of its own."""
 
 
-def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
+def run(config: Config) -> RollbackReport:
     """Move CURRENT back by one.
 
     Raises:
         StoreError: there is nothing before it.
     """
-    layout = open_layout(config)
+    layout = Layout(config.store)
     current = read_current(layout)
     # A version that was promoted twice is in its own history; withdrawn now, it is no way back. Old ones gc removed.
     there = (v for v in current.history if Path(layout.version(v)).exists()) if current else ()
@@ -35,9 +36,9 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
         withdrawn=(*current.withdrawn, current.version),
     )
     swap_current(layout, current, back)
-    return {"version": previous, "withdrawn": current.version}
+    return RollbackReport(version=previous, withdrawn=current.version)
 
 
-def show(report: dict[str, Any]) -> str:
+def show(report: RollbackReport) -> str:
     """Return the report for a person."""
-    return f"CURRENT is {report['version']}; {report['withdrawn']} is withdrawn, and promoted again only by name"
+    return f"CURRENT is {report.version}; {report.withdrawn} is withdrawn, and promoted again only by name"

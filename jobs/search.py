@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-from typing import Any
 
 import httpx
 from pydantic import ValidationError
@@ -10,10 +9,11 @@ from pydantic import ValidationError
 from actors.service.assembly import load_service
 from jobs.common.console import cut, table
 from jobs.common.cpu_threads import available_threads
-from jobs.common.store import open_layout, served_version
+from jobs.common.store import served_version
 from schemas.config import Config
 from schemas.errors import RequestError, UsageError
 from schemas.filter_grammar import parse_filter
+from schemas.layout import Layout
 from schemas.search import SearchRequest, SearchResponse
 
 
@@ -30,49 +30,52 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--url", help="ask a running service, for example http://127.0.0.1:8000")
 
 
-def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
-    """Return the response as JSON."""
-    filters = parse_filter(options.filter)
+def run(
+    config: Config,
+    *,
+    query: str,
+    k: int = 10,
+    task: str | None = None,
+    no_rerank: bool = False,
+    filter: str = "",
+    include_retracted: bool = False,
+    url: str | None = None,
+) -> SearchResponse:
+    """Answer the query, by the service at `url` if there is one.
+
+    Raises:
+        UsageError: it cannot be asked so.
+        RequestError: the service does not answer.
+        StoreError: without one, nothing is served.
+    """
+    filters = parse_filter(filter)
     try:
         request = SearchRequest(
-            query=options.query,
-            task=options.task,
-            k=options.k,
-            rerank=not options.no_rerank,
-            filters=filters,
-            include_retracted=options.include_retracted,
+            query=query, task=task, k=k, rerank=not no_rerank, filters=filters, include_retracted=include_retracted
         )
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(f"{first['loc'][0]}: {first['msg'].lower()}") from None
-    if options.url:
-        return ask(options.url, request).model_dump(mode="json", exclude_unset=True)
-    if options.no_rerank:
-        config = config.model_copy(update={"rerank": config.rerank.model_copy(update={"kind": "none"})})
-    service = load_service(config, served_version(open_layout(config)), available_threads())
+    if url:
+        return ask(url, request)
+    if no_rerank:
+        config = config.with_values(rerank={"kind": "none"})
+    service = load_service(config, served_version(Layout(config.store)), available_threads())
     [response] = asyncio.run(service.search(request))
-    return response.model_dump(mode="json", exclude_unset=True)
+    return response
 
 
-def show(report: dict[str, Any]) -> str:
+def show(response: SearchResponse) -> str:
     """Return the hits as a table."""
     rows = [
-        [
-            hit["rank"],
-            hit["score"],
-            hit["retrieval_score"],
-            hit["rerank_score"],
-            hit["id"],
-            hit["year"],
-            cut(hit["title"], 80),
-        ]
-        for hit in report["hits"]
+        [hit.rank, hit.score, hit.retrieval_score, hit.rerank_score, hit.id, hit.year, cut(hit.title or "", 80)]
+        for hit in response.hits
     ]
-    times = ", ".join(f"{stage} {ms:.0f} ms" for stage, ms in report["milliseconds"].items())
-    kind = report["hits"][0]["score_kind"] if report["hits"] else "score"
+    times = ", ".join(f"{stage} {ms:.0f} ms" for stage, ms in response.milliseconds.items())
+    kind = response.hits[0].score_kind if response.hits else "score"
     headers = ["rank", kind, "retrieval", "rerank", "PMID", "year", "title"]
-    degraded = f"not re-ranked: {report['degraded']}\n" if report["degraded"] else ""
-    return f"{report['query']}\n{table(headers, rows)}\n{degraded}{times}, version {report['version']}"
+    degraded = f"not re-ranked: {response.degraded}\n" if response.degraded else ""
+    return f"{response.query}\n{table(headers, rows)}\n{degraded}{times}, version {response.version}"
 
 
 def ask(url: str, request: SearchRequest) -> SearchResponse:

@@ -8,7 +8,6 @@ import signal
 import socket
 import threading
 import time
-from typing import Any
 
 from ray import serve
 from ray.serve.config import HTTPOptions
@@ -17,11 +16,13 @@ from actors.service.assembly import check_servable
 from jobs.common.cluster import connect, is_private
 from jobs.common.console import log
 from jobs.common.root_cause import root_cause
-from jobs.common.store import open_layout, served_version
+from jobs.common.store import served_version
 from jobs.steps.api_key_digests import load_key_digests
 from jobs.steps.deployments import application
-from schemas.config import Config, parse_config
+from schemas.config import Config
 from schemas.errors import StoreError, UsageError
+from schemas.layout import Layout
+from schemas.quality_report import ServeReport
 
 APP = "pubray"
 
@@ -32,18 +33,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, help="port to listen at (default: serve.port)")
 
 
-def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
-    """Serve until Ctrl-C."""
-    url = deploy(listening(config, host=options.host, port=options.port))
+def run(config: Config, *, host: str | None = None, port: int | None = None) -> ServeReport:
+    """Serve until Ctrl-C.
+
+    Raises:
+        UsageError, StoreError: see `listening` and `deploy`.
+    """
+    url = deploy(listening(config, host=host, port=port))
     log(f"serve     ready at {url}, described at {url}/openapi.json; Ctrl-C stops it")
     seconds = wait()
     shutdown()
-    return {"url": url, "seconds": round(seconds)}
+    return ServeReport(url=url, seconds=round(seconds))
 
 
-def show(report: dict[str, Any]) -> str:
+def show(report: ServeReport) -> str:
     """Return the report for a person."""
-    return f"stopped {report['url']} after {report['seconds']} s"
+    return f"stopped {report.url} after {report.seconds} s"
 
 
 def listening(config: Config, **options: str | int | None) -> Config:
@@ -52,8 +57,7 @@ def listening(config: Config, **options: str | int | None) -> Config:
     Raises:
         UsageError: there can be no such host or port.
     """
-    given = {name: value for name, value in options.items() if value is not None}
-    return parse_config(config.model_dump() | {"serve": config.serve.model_dump() | given}, "command line")
+    return config.with_values(serve={name: value for name, value in options.items() if value is not None})
 
 
 def deploy(config: Config) -> str:
@@ -63,7 +67,7 @@ def deploy(config: Config) -> str:
         UsageError: the port is in use, the host not this machine's, or an API key is given that is no digest.
         StoreError: there is no CURRENT version, or it belongs to another encoder.
     """
-    version = served_version(open_layout(config))
+    version = served_version(Layout(config.store))
     check_servable(config, version)
     key_digests = load_key_digests(config.serve, os.environ)
     host, port = config.serve.host, config.serve.port

@@ -3,30 +3,20 @@
 import argparse
 import time
 from pathlib import Path
-from typing import Any
 
 from jobs.common.console import cut, megabytes, table
-from jobs.common.store import article_parts, open_layout, read_current, snapshots, versions
+from jobs.common.store import article_parts, folder_sizes, read_current, snapshots, versions
 from retrieval.articles.snapshot import Snapshot
 from retrieval.files.checked import check_file, read_named
 from retrieval.ingest.sources import source_order
+from retrieval.operate.version_status import version_status
 from retrieval.rows.tombstones import read_tombstones
 from schemas.config import Config
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
+from schemas.store_report import StatusReport, VersionStatus
 
-HEADERS = (
-    "version",
-    "",
-    "created (UTC)",
-    "articles",
-    "dead",
-    "segments",
-    "recall@10",
-    "GB",
-    "newest source",
-    "age",
-)
+HEADERS = ("version", "", "created (UTC)", "articles", "dead", "segments", "recall@10", "GB", "newest source", "age")
 """Of the table of versions; segments are bases + deltas."""
 
 
@@ -35,68 +25,72 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--verify", action="store_true", help="read every byte of every version against its digest")
 
 
-def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
-    """Return what the store holds."""
-    layout = open_layout(config)
+def run(config: Config, *, verify: bool = False) -> StatusReport:
+    """Return what the store holds.
+
+    Raises:
+        IntegrityError: something in it is not what it was.
+    """
+    layout = Layout(config.store)
     current = read_current(layout)
     found = versions(layout)
-    if options.verify:
+    if verify:
         for version in found:
             _verify(layout, version)
     known = snapshots(layout)
     snapshot = known[-1] if known else None
     refs = snapshot.info.parts if snapshot else ()
     in_use = {ref.name for each in known for ref in each.info.parts}
-    return {
-        "store": layout.root,
-        "current": current.version if current else None,
-        "withdrawn": list(current.withdrawn) if current else [],
-        "verified": options.verify,
-        "snapshot": snapshot.id if snapshot else None,
-        "articles": snapshot.info.counts.alive if snapshot else 0,
-        "article_parts": len(refs),
-        "records": sum(ref.rows - ref.deletions for ref in refs),
-        "newest_source": refs[-1].name if refs else None,
-        "pending_parts": sorted(article_parts(layout) - in_use, key=source_order),
-        "versions": [_version(layout, v, known, time.time()) for v in found],
-        "bytes": {name: _size(Path(layout.root) / name) for name in ("articles", "vectors", "segments")},
-    }
+    return StatusReport(
+        store=layout.root,
+        current=current.version if current else None,
+        withdrawn=current.withdrawn if current else (),
+        verified=verify,
+        snapshot=snapshot.id if snapshot else None,
+        articles=snapshot.info.counts.alive if snapshot else 0,
+        article_parts=len(refs),
+        records=sum(ref.rows - ref.deletions for ref in refs),
+        newest_source=refs[-1].name if refs else None,
+        pending_parts=tuple(sorted(article_parts(layout) - in_use, key=source_order)),
+        versions=tuple(_version(layout, v, known, time.time()) for v in found),
+        bytes=folder_sizes(layout),
+    )
 
 
-def show(report: dict[str, Any]) -> str:
+def show(report: StatusReport) -> str:
     """Return the report for a person."""
-    sizes = ", ".join(f"{name} {megabytes(size)}" for name, size in report["bytes"].items())
-    newest = f", newest {report['newest_source']}; {report['articles']:,} articles" if report["newest_source"] else ""
+    sizes = ", ".join(f"{name} {megabytes(size)}" for name, size in report.bytes.items())
+    newest = f", newest {report.newest_source}; {report.articles:,} articles" if report.newest_source else ""
     lines = [
-        f"store {report['store']}: {sizes}",
-        f"{report['article_parts']} article parts, {report['records']:,} records{newest}",
+        f"store {report.store}: {sizes}",
+        f"{report.article_parts} article parts, {report.records:,} records{newest}",
     ]
-    if pending := report["pending_parts"]:
+    if pending := report.pending_parts:
         lines.append(
             f"{len(pending)} article parts, from {pending[0]}, are in no snapshot yet: run pubray ingest again"
         )
-    if report["verified"]:
+    if report.verified:
         lines.append("every file of every version has its digest")
-    if not report["versions"]:
+    if not report.versions:
         return "\n".join([*lines, "no versions yet: pubray embed, then pubray index"])
-    marks = {report["current"]: "CURRENT", **dict.fromkeys(report["withdrawn"], "withdrawn")}
-    return "\n".join([*lines, table(HEADERS, [_row(v, marks.get(v["version"], "")) for v in report["versions"]])])
+    marks = dict.fromkeys(report.withdrawn, "withdrawn") | {report.current or "": "CURRENT"}
+    return "\n".join([*lines, table(HEADERS, [_row(v, marks.get(v.version, "")) for v in report.versions])])
 
 
-def _row(version: dict[str, Any], mark: str) -> list[object]:
+def _row(version: VersionStatus, mark: str) -> list[object]:
     """Return a version's line of the table; the rest is for `--json`."""
-    bases = len({s["shard"] for s in version["segments"]})
+    bases = len({s.shard for s in version.segments})
     return [
-        version["version"],
+        version.version,
         mark,
-        version["created"][:16],
-        version["articles"],
-        version["dead_rows"],
-        f"{bases} + {len(version['segments']) - bases}",
-        version["recall_at_10"],
-        version["bytes"] / 1e9,
-        cut(version["newest_source"] or "-", 13),
-        _age(version["hours_since_ingest"]),
+        version.created[:16],
+        version.articles,
+        version.dead_rows,
+        f"{bases} + {len(version.segments) - bases}",
+        version.recall_at_10,
+        version.bytes / 1e9,
+        cut(version.newest_source or "-", 13),
+        _age(version.hours_since_ingest),
     ]
 
 
@@ -106,48 +100,13 @@ def _age(hours: float | None) -> str:
     return f"{hours:.0f} h" if hours < 48 else f"{hours / 24:.0f} d"
 
 
-def _version(layout: Layout, version: IndexVersion, known: list[Snapshot], now: float) -> dict[str, Any]:
-    """Return what a manifest says, and how fresh the version is: when the last file of its snapshot was ingested."""
+def _version(layout: Layout, version: IndexVersion, known: list[Snapshot], now: float) -> VersionStatus:
+    """Return what is told of a version; it is as fresh as the newest article part of its snapshot."""
     parts = next((s.info.parts for s in known if s.id == version.snapshot), ())
     newest = parts[-1].name if parts else None
     part = Path(layout.article_part(newest)) if newest else None
-    return {
-        "version": version.id,
-        "created": version.created,
-        "parent": version.parent,
-        "snapshot": version.snapshot,
-        "newest_source": newest,
-        "hours_since_ingest": (now - part.stat().st_mtime) / 3600 if part and part.exists() else None,
-        "selection": version.selection,
-        "encoder": version.encoder.name,
-        "articles": version.articles,
-        "dead_rows": sum(t.rows for t in version.tombstones.values()),
-        "bytes": sum(file.bytes for s in version.segments for file in s.files.values()),
-        "segments": _segments(version),
-        "recall_at_10": version.checks.recall.at_10,
-        "recall_at_100": version.checks.recall.at_100,
-        "imbalance": version.checks.imbalance,
-        "dead_share": version.checks.dead_share,
-        "removed_share": version.checks.removed_share,
-    }
-
-
-def _segments(version: IndexVersion) -> list[dict[str, Any]]:
-    bases: dict[int, str] = {}
-    found = []
-    for segment in version.segments:
-        dead = version.tombstones[segment.id].rows if segment.id in version.tombstones else 0
-        found.append(
-            {
-                "segment": segment.id,
-                "shard": segment.shard,
-                "kind": "base" if bases.setdefault(segment.shard, segment.id) == segment.id else "delta",
-                "live_rows": segment.rows - dead,
-                "dead_rows": dead,
-                "bytes": sum(file.bytes for file in segment.files.values()),
-            }
-        )
-    return found
+    hours = (now - part.stat().st_mtime) / 3600 if part and part.exists() else None
+    return version_status(version, newest, hours)
 
 
 def _verify(layout: Layout, version: IndexVersion) -> None:
@@ -159,7 +118,3 @@ def _verify(layout: Layout, version: IndexVersion) -> None:
             check_file(Path(layout.segment(segment.id)) / name, expected, whole=True)
     for tombstones in version.tombstones.values():
         read_tombstones(layout.tombstones, tombstones)
-
-
-def _size(folder: Path) -> int:
-    return sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())

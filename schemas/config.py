@@ -188,6 +188,21 @@ class Config(Frozen):
     rerank: RerankConfig = RerankConfig()
     serve: ServeConfig = ServeConfig()
 
+    def with_values(self, **values: Any) -> "Config":
+        """Return the configuration with other values; of a table that is a dict, with the others of its keys as here.
+
+        `config.with_values(store="s", index={"nlist": 4})`; the values are checked as those of a file are.
+
+        Raises:
+            UsageError: one of them cannot be.
+        """
+        return parse_config(_merged(self.model_dump(), values), "command line")
+
+
+def _merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    both = {key: _merged(values[key], new) for key, new in changes.items() if isinstance(new, dict) and key in values}
+    return values | changes | both
+
 
 def parse_config(values: dict[str, Any], origin: str) -> Config:
     """Check `values` (from the file named `origin`, overrides applied).

@@ -1,6 +1,7 @@
 """The figures that `pubray plan` calculates with, each with where it is from. Nothing else knows them."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 Label = Literal["measured here", "published", "assumed", "given"]
@@ -8,7 +9,8 @@ Label = Literal["measured here", "published", "assumed", "given"]
 MEASURE = "python -m benchmarks.operate.plan_figures"
 
 
-class Figure(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Figure:
     """A number, its unit, and why it is believed: by which command, in which publication, on what grounds."""
 
     value: float
@@ -56,11 +58,10 @@ class Figures(NamedTuple):
     night_encoded: Figure = Figure(0.6, "of the records", "assumed", "new, or revised in text")
     night_rows: Figure = Figure(0.8, "of the records", "assumed", "those, or revised in metadata")
     serve_cores: Figure = Figure(4, "cores", "assumed", "one replica of each deployment")
+    core_hour: Figure = Figure(0.05, "USD/core-h", "assumed", "list prices of clouds; --core-hour")
 
 
 FIGURES = Figures()
-
-CORE_HOUR = Figure(0.05, "USD/core-h", "assumed", "list prices of clouds; --core-hour")
 
 
 class Gpu(NamedTuple):
@@ -86,6 +87,26 @@ GPUS = {
     "a10g": _gpu(70, 0.75),
     "t4": _gpu(65, 0.35),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What one stage takes; sizes in bytes."""
+
+    name: str
+    worker_memory: float
+    """Of its largest process."""
+    memory: float
+    disk: float
+    """What it leaves in the store."""
+    temporary: float
+    """What may be deleted after it."""
+    core_hours: float
+    gpu_hours: float
+    hours: float
+    """From begin to end on the given machines."""
+    usd: float = 0.0
+    """For the hours that are used, not for idle ones."""
 
 
 class EncoderFigures(NamedTuple):

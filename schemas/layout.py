@@ -31,6 +31,11 @@ class Layout:
         return f"{self.root}/CURRENT"
 
     @property
+    def gc_lock(self) -> str:
+        """Held by the one `gc` that is at work."""
+        return f"{self.root}/.gc.lock"
+
+    @property
     def article_parts(self) -> str:
         """The folder of article parts."""
         return f"{self.root}/articles"
@@ -43,6 +48,11 @@ class Layout:
     def sources(self) -> str:
         """The folder of files as NCBI distributes them; one can be deleted once its article part exists."""
         return f"{self.root}/sources"
+
+    @property
+    def demo_sources(self) -> str:
+        """The folder of the demo's source files."""
+        return f"{self.sources}/demo"
 
     @property
     def published_chunks(self) -> str:
@@ -67,9 +77,14 @@ class Layout:
         """The PMIDs of a selection that is a list."""
         return f"{self.root}/selections/{selection}.txt"
 
+    @property
+    def vectors(self) -> str:
+        """The folder of all vector parts."""
+        return f"{self.root}/vectors"
+
     def vector_parts(self, fingerprint: str, selection: str) -> str:
         """The folder of the vector parts of one article space and selection."""
-        return f"{self.root}/vectors/{fingerprint}/{selection}"
+        return f"{self.vectors}/{fingerprint}/{selection}"
 
     def vector_part(self, fingerprint: str, selection: str, part: str) -> str:
         """Vectors of one range of rows of one article part."""
@@ -83,9 +98,13 @@ class Layout:
         """How a quantizer was trained."""
         return f"{self.root}/quantizers/{inputs}.json"
 
+    def worker_shards(self, inputs: str) -> str:
+        """The folder of what one worker built; temporary."""
+        return f"{self.root}/shards/{inputs}"
+
     def worker_shard(self, inputs: str, shard: int) -> str:
-        """What one worker built for one shard; temporary."""
-        return f"{self.root}/shards/{inputs}/{shard}"
+        """What it built for one shard."""
+        return f"{self.worker_shards(inputs)}/{shard}"
 
     def tombstones(self, sha256: str) -> str:
         """Row numbers of a segment that a version leaves out."""
@@ -95,9 +114,14 @@ class Layout:
         """What an exact search finds for the queries by which recall is measured."""
         return f"{self.root}/truths/{sha256}.npz"
 
+    @property
+    def segments(self) -> str:
+        """The folder of segments."""
+        return f"{self.root}/segments"
+
     def segment(self, segment: str) -> str:
         """The folder of one segment."""
-        return f"{self.root}/segments/{segment}"
+        return f"{self.segments}/{segment}"
 
     def run_report(self, run: str) -> str:
         """What one run of a job did."""
@@ -156,5 +180,17 @@ PLACES: dict[FileKind, tuple[str, str, str]] = {
 }
 """Of each kind the folder, how names are nested in it, and what is put behind a name: what `Layout` says, to be listed.
 """
+
+UNFINISHED = sorted(
+    f"{folder}/.*.tmp"
+    for folder in {
+        ".",
+        "runs/*",
+        "shards/*",
+        "selections",
+        *(f"{top}/{name}".rpartition("/")[0] for top, name, _ in PLACES.values()),
+    }
+)
+"""Patterns of what processes that died left of files that they were writing."""
 
 SEGMENT_MANIFEST = "segment.json"

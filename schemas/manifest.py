@@ -26,6 +26,11 @@ class Segment(Frozen):
     code_size: int
     files: dict[str, FileDigest]
 
+    @property
+    def bytes(self) -> int:
+        """Of its files."""
+        return sum(file.bytes for file in self.files.values())
+
 
 class Tombstones(Frozen):
     """Rows of one segment that are replaced or removed in a version."""
@@ -89,6 +94,21 @@ class IndexVersion(Frozen):
     articles: int
     """Live rows."""
     checks: Checks
+
+    @property
+    def rows(self) -> int:
+        """Of all segments, dead ones too."""
+        return sum(segment.rows for segment in self.segments)
+
+    @property
+    def dead_rows(self) -> int:
+        """Of all segments."""
+        return sum(tombstones.rows for tombstones in self.tombstones.values())
+
+    @property
+    def bytes(self) -> int:
+        """Of all segments."""
+        return sum(segment.bytes for segment in self.segments)
 
 
 class QuantizerRecord(Frozen):

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from retrieval.embed.known.agreement import Agreement, agreement
+from retrieval.embed.known.agreement import agreement
 from retrieval.embed.known.earlier_vectors import EarlierVectors
 from retrieval.embed.known.known_vectors import Known
 from retrieval.embed.known.published_chunks import PublishedChunks
@@ -15,6 +15,7 @@ from schemas.config import Config
 from schemas.errors import StoreError
 from schemas.layout import Layout
 from schemas.protocols import ArticleText
+from schemas.report import Agreement
 from schemas.vector import EmbedCounts, EmbedPlan, RowRange
 
 COLUMNS = ("pmid", "doc_id", "text_hash", "title", "abstract")

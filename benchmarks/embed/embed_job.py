@@ -20,17 +20,18 @@ import pyarrow as pa
 
 from actors.embed.embed_stages import EncodeRange
 from actors.fetch.model_folders import model_folder, tower_digests
-from jobs import embed, ingest
+from jobs import ingest
 from jobs.common.cluster import connect
 from jobs.common.config import load_config
-from jobs.common.store import ingested, load_selection, newest_snapshot, open_layout
-from jobs.steps.stages import run_job
+from jobs.common.store import ingested, load_selection, newest_snapshot
+from jobs.steps.embed_pipeline import pipeline
 from retrieval.articles.snapshot import alive_rows
 from retrieval.embed.tokenizer import Tokens, TowerTokenizer
 from retrieval.embed.vector_parts import row_ranges
 from retrieval.files.parquet import read_range
-from schemas.config import Config, SelectionConfig
+from schemas.config import Config
 from schemas.encoder import article_fingerprint
+from schemas.layout import Layout
 from schemas.protocols import ArticleText
 from schemas.vector import EmbedPlan
 
@@ -39,14 +40,14 @@ def base_store(settings: list[str]) -> Config:
     """Return the configuration over a store of both files of the embedded data, ingested on the first call."""
     cache = Path(load_config(None, settings, {}).cache)
     config = load_config(None, settings, {"PUBRAY_STORE": str(cache / "benchmarks" / "store")})
-    if newest_snapshot(open_layout(config)) is None:
-        run_job(ingest, config, "--source", "embedded:pubmed")
+    if newest_snapshot(Layout(config.store)) is None:
+        ingest.run(config, source="embedded:pubmed")
     return config
 
 
 def real_articles(config: Config, count: int) -> tuple[list[int], list[ArticleText]]:
     """Return the PMIDs and texts of `count` random live articles with an abstract, always the same ones."""
-    layout, found = open_layout(config), []
+    layout, found = Layout(config.store), []
     snapshot = ingested(layout)
     for part in snapshot.info.parts:
         table = read_range(layout.article_part(part.name), 0, part.rows, ["pmid", "title", "abstract"])
@@ -65,8 +66,7 @@ def own_store(config: Config, folder: str, pmids: list[int]) -> Config:
         (Path(folder) / name).symlink_to(Path(config.store) / name)
     chosen = Path(folder) / "pmids.txt"
     chosen.write_text("".join(f"{pmid}\n" for pmid in pmids))
-    selection = SelectionConfig(rule="pmids", file=str(chosen))
-    return config.model_copy(update={"store": folder, "selection": selection})
+    return config.with_values(store=folder, selection={"rule": "pmids", "file": str(chosen)})
 
 
 def timed_job(base: Config, settings: list[str], pmids: list[int]) -> dict[str, Any]:
@@ -122,7 +122,7 @@ def host_seconds(base: Config, pmids: list[int]) -> float:
     """Return the CPU seconds, of all processes, that the job takes with an encoder that takes none."""
     with tempfile.TemporaryDirectory() as folder:
         config = own_store(base, folder, pmids)
-        layout = open_layout(config)
+        layout = Layout(config.store)
         selection, chosen = load_selection(config.selection)
         digests = tower_digests(config.encoder.article, Path(config.cache))
         snapshot = ingested(layout)
@@ -130,7 +130,7 @@ def host_seconds(base: Config, pmids: list[int]) -> float:
         connect()
         ranges = row_ranges(snapshot.info.parts, config.embed.rows_per_part)
         with CpuWatch() as watch:
-            for _ in embed.pipeline(config, plan, ranges, NullEncode).iter_rows():
+            for _ in pipeline(config, plan, ranges, NullEncode).iter_rows():
                 pass
         return watch.seconds
 

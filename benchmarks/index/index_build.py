@@ -20,7 +20,6 @@ from benchmarks.rivals.rivals import AUTOFAISS, rival_command
 from jobs import promote
 from jobs.common.console import log, say, table
 from jobs.common.store import ingested, load_selection, served_version
-from jobs.steps.stages import run_job
 from retrieval.embed.vector_parts import read_vectors, row_ranges
 from retrieval.files.checked import read_named
 from retrieval.index.exact import BLOCK
@@ -42,7 +41,7 @@ def build(folder: Path, rows: int, subset: int) -> None:
         if path.name not in MADE:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     job = watched(store.file, store.root, "index")
-    run_job(promote, store.config)
+    promote.run(store.config)
     version = served_version(store.layout)
     (folder / FIGURES).write_text(json.dumps({"rows": rows, "cpu_seconds": job.cpu_seconds, "seconds": job.seconds}))
     show_job(job, version)

@@ -17,7 +17,6 @@ from benchmarks.index.made_index_store import SHARES, MadeStore
 from jobs import promote
 from jobs.common.console import Progress, say, table
 from jobs.common.store import read_current, served_version
-from jobs.steps.stages import run_job
 from schemas.arrays import Floats
 from schemas.manifest import IndexVersion
 
@@ -40,12 +39,12 @@ def night(folder: Path, rows: int, nights: int) -> None:
         store.publish_night(number)
         forget_all(store.root)
         found.append(watched(store.file, store.root, "index"))
-        run_job(promote, store.config)
+        promote.run(store.config)
         versions.append(served_version(store.layout))
     show_nights(found, full["cpu_seconds"], store, versions)
     forget_all(store.root)
     compaction = watched(store.file, store.root, "compact", "--force")
-    run_job(promote, store.config)
+    promote.run(store.config)
     versions.append(served_version(store.layout))
     say(
         f"compaction of {len(versions[-2].segments)} segments: {compaction.seconds:.1f} s, "

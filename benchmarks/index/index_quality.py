@@ -19,12 +19,12 @@ from jobs import embed, index, promote
 from jobs.common.config import load_config
 from jobs.common.console import megabytes, say, table
 from jobs.common.cpu_threads import available_threads
-from jobs.common.store import open_layout, read_current, served_version
-from jobs.steps.stages import run_job
+from jobs.common.store import read_current, served_version
 from retrieval.files.checked import read_named
 from retrieval.index.quantizer import Quantizer
 from retrieval.index.segment import OpenSegment
 from schemas.config import Config
+from schemas.layout import Layout
 from schemas.protocols import Query
 
 PLOT = ROOT / "docs" / "index_quality.png"
@@ -94,17 +94,17 @@ def prepared(folder: Path, base: Path | None) -> Config:
         if not (store / name).exists():
             (store / name).symlink_to((source / name).resolve())
     config = load_config(None, [], {"PUBRAY_STORE": str(store)})
-    layout = open_layout(config)
+    layout = Layout(config.store)
     if read_current(layout) is None:
-        run_job(embed, config)  # nothing, where the base has the vectors
-        run_job(index, config)
-        run_job(promote, config)
+        embed.run(config)  # nothing, where the base has the vectors
+        index.run(config)
+        promote.run(config)
     return config
 
 
 def write_arrays(folder: Path, config: Config, count: int) -> None:
     """Write vectors and PMIDs of the version's rows in order of PMID, and the vectors of title queries."""
-    layout = open_layout(config)
+    layout = Layout(config.store)
     version = served_version(layout)
     quantizer = Quantizer(read_named(layout.quantizer, version.quantizer, "quantizer"))
     [segment] = [OpenSegment(layout.segment(s.id), s, quantizer) for s in version.segments]

@@ -23,7 +23,7 @@ from actors.fetch.model_folders import tower_digests
 from benchmarks.index.made_vectors import MadeVectors, Numbers, mixed
 from jobs.common.config import load_config
 from jobs.common.console import Progress
-from jobs.common.store import load_selection, newest_snapshot, open_layout
+from jobs.common.store import load_selection, newest_snapshot
 from retrieval.articles.article import Article, Author, Rejects, Term, article_batches
 from retrieval.articles.article_parts import read_article_part, write_article_part
 from retrieval.articles.snapshot import alive_rows, read_snapshot
@@ -31,6 +31,7 @@ from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
 from retrieval.embed.vector_parts import row_ranges, write_vector_part
 from schemas.config import Config
 from schemas.encoder import article_fingerprint
+from schemas.layout import Layout
 from schemas.snapshot import Lineage, PartRef
 from schemas.vector import RowRange
 
@@ -76,7 +77,7 @@ class MadeStore:
             write_encoder(folder / "encoder")
             self.file.write_text(CONFIG.format(model=folder / "encoder", dimension=DIMENSION))
         self.config: Config = load_config(str(self.file), [], {"PUBRAY_STORE": str(self.root)})
-        self.layout = open_layout(self.config)
+        self.layout = Layout(self.config.store)
         self.vectors = MadeVectors(DIMENSION)
 
     def write(self) -> None:

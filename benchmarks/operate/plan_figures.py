@@ -22,7 +22,7 @@ import torch
 from actors.fetch.model_folders import model_folder
 from benchmarks.embed.embed_job import base_store, real_articles
 from jobs.common.console import say, table
-from jobs.common.store import ingested, open_layout
+from jobs.common.store import ingested
 from retrieval.articles.snapshot_difference import compare_snapshots
 from retrieval.embed.tokenizer import TowerTokenizer
 from retrieval.index.exact import BLOCK, exact_search
@@ -34,7 +34,7 @@ from retrieval.rows.kept_columns import read_kept
 from schemas.arrays import Lists
 from schemas.config import Config
 from schemas.encoder import TowerSpec
-from schemas.layout import ARTICLES, POSTINGS, TERMS, YEARS
+from schemas.layout import ARTICLES, POSTINGS, TERMS, YEARS, Layout
 
 DIMENSION, LISTS = 768, 256
 ANY_LENGTH = 1 << 20
@@ -55,7 +55,7 @@ def main() -> None:
 
 def stored(config: Config) -> dict[str, float]:
     """Return bytes per record of article parts and per article of a snapshot, and the seconds to compare two."""
-    layout, snapshot = open_layout(config), ingested(open_layout(config))
+    layout, snapshot = Layout(config.store), ingested(Layout(config.store))
     parts = snapshot.info.parts
     size = sum(Path(layout.article_part(part.name)).stat().st_size for part in parts)
     seconds, _ = cpu(lambda: compare_snapshots(snapshot, snapshot))
@@ -132,7 +132,7 @@ def segments(config: Config, pmids: list[int]) -> dict[str, float]:
 
 def _records(config: Config, pmids: list[int]) -> pa.Table:
     """Return what a segment keeps of the articles of both files with these PMIDs."""
-    layout, snapshot = open_layout(config), ingested(open_layout(config))
+    layout, snapshot = Layout(config.store), ingested(Layout(config.store))
     found = [read_kept(layout.article_part(p.name), 0, p.rows) for p in snapshot.info.parts]
     records = pa.concat_tables(found)
     rows = np.flatnonzero(np.isin(records["pmid"].to_numpy(), pmids))

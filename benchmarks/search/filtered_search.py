@@ -25,7 +25,7 @@ from benchmarks.search.recall_and_speed import titles
 from jobs.common.config import load_config
 from jobs.common.console import say, table
 from jobs.common.cpu_threads import available_threads
-from jobs.common.store import open_layout, served_version
+from jobs.common.store import served_version
 from retrieval.evaluate.recall import recall
 from retrieval.rows.row_set import RowSet
 from retrieval.search.filter_rows import wanted_rows
@@ -33,6 +33,7 @@ from retrieval.search.segment_search import search_exactly
 from schemas.arrays import Floats, Pmids
 from schemas.filter_grammar import format_filter
 from schemas.filters import EVERYTHING, Condition, Wanted
+from schemas.layout import Layout
 from schemas.protocols import Query
 
 SHARES = (0.5, 0.1, 0.01, 0.001)
@@ -68,7 +69,7 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=300)
     options = parser.parse_args()
     config = load_config(None, [], {"PUBRAY_STORE": options.store})
-    layout = open_layout(config)
+    layout = Layout(config.store)
     version = served_version(layout)
     searcher = IndexSearcher(layout, version)
     tower = QueryTower(config.encoder, config.engine, threads=available_threads(), cache=Path(config.cache))

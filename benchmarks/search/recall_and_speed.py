@@ -19,10 +19,11 @@ from actors.search.index_searcher import IndexSearcher
 from jobs.common.config import load_config
 from jobs.common.console import say, table
 from jobs.common.cpu_threads import available_threads
-from jobs.common.store import open_layout, served_version
+from jobs.common.store import served_version
 from retrieval.evaluate.recall import recall
 from retrieval.search.segment_search import search, search_exactly
 from schemas.arrays import Floats, Pmids
+from schemas.layout import Layout
 from schemas.protocols import Query
 
 REPEATS = 3
@@ -35,7 +36,7 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=500)
     options = parser.parse_args()
     config = load_config(None, [], {"PUBRAY_STORE": options.store})
-    layout = open_layout(config)
+    layout = Layout(config.store)
     version = served_version(layout)
     searcher = IndexSearcher(layout, version)
     tower = QueryTower(config.encoder, config.engine, threads=available_threads(), cache=Path(config.cache))

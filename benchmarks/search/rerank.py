@@ -18,10 +18,10 @@ from actors.service.search_service import SearchService
 from jobs.common.config import load_config
 from jobs.common.console import Progress, say, table
 from jobs.common.cpu_threads import available_threads
-from jobs.common.store import open_layout, served_version
-from jobs.evaluate import load_judgments
-from retrieval.evaluate.judgments import Judgments
+from jobs.common.store import served_version
+from retrieval.evaluate.judgments import Judgments, headings, mesh_topics
 from retrieval.evaluate.rank_metrics import measure, paired_difference
+from schemas.layout import Layout
 from schemas.search import SearchRequest, SearchResponse
 
 CANDIDATES = (5, 10, 20, 50, 100)
@@ -37,11 +37,10 @@ def main() -> None:
     parser.add_argument("--topics", type=int, default=100)
     options = parser.parse_args()
     config = load_config(options.config, [], {"PUBRAY_STORE": options.store})
-    layout, threads = open_layout(config), available_threads()
+    layout, threads = Layout(config.store), available_threads()
     version = served_version(layout)
     searcher = IndexSearcher(layout, version)
-    judged = argparse.Namespace(mesh_topics=options.topics, beir=None, queries=None, qrels=None)
-    judgments = load_judgments(judged, searcher)
+    judgments = mesh_topics(headings(searcher.segments), options.topics, seed=0)
     encoder, second = load_encoder(config, version, threads), load_ranking(config, threads)
     service = SearchService(Versions(version), encoder, searcher, second)
     plain = measured(judgments, asyncio.run(ask(service, judgments, None)))

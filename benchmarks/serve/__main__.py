@@ -33,10 +33,11 @@ from benchmarks.serve.serve_soak import soak
 from jobs.common.config import load_config
 from jobs.common.console import say, table
 from jobs.common.cpu_threads import available_threads
-from jobs.common.store import open_layout, served_version
+from jobs.common.store import served_version
 from schemas.arrays import Vector
 from schemas.config import Config
 from schemas.errors import PubrayError
+from schemas.layout import Layout
 from schemas.protocols import Lookup, Match, Query, RerankScore, Scoring
 from schemas.search import SearchRequest
 
@@ -87,7 +88,7 @@ def load(config: Config, queries: list[str], options: argparse.Namespace) -> Non
 
 def texts(config: Config) -> list[str]:
     """Return a query for each article, of words of its title in another order: it names none."""
-    version = served_version(open_layout(config))
+    version = served_version(Layout(config.store))
     rng = np.random.default_rng(0)
     titles = [
         title
@@ -124,7 +125,7 @@ class Together:
 
 def in_process(config: Config, queries: list[str], seconds: int, *, rerank: bool) -> list[Load]:
     """Ask the same service in this process."""
-    version, threads = served_version(open_layout(config)), available_threads()
+    version, threads = served_version(Layout(config.store)), available_threads()
     ranking = load_ranking(config, threads) if rerank else None
     together: Any = Together(
         load_encoder(config, version, threads), load_searcher(config, version), ranking and ranking.reranker

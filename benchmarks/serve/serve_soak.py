@@ -14,9 +14,9 @@ import psutil
 from benchmarks.serve.serve_load import CLIENTS, PACE, Load, Service, processes, run_wrk, serving, wrk_script
 from jobs import index, promote
 from jobs.common.console import log, say, table
-from jobs.common.store import open_layout, served_version, versions
-from jobs.steps.stages import run_job
+from jobs.common.store import served_version, versions
 from schemas.config import Config
+from schemas.layout import Layout
 
 SWAP_SECONDS = 20
 
@@ -24,7 +24,7 @@ SWAP_SECONDS = 20
 def soak(config: Config, folder: Path, queries: list[str], minutes: float, environment: Mapping[str, str]) -> None:
     """Print what failed, and the memory of the service at each promotion."""
     config = two_versions(config, folder)
-    first, second = (version.id for version in versions(open_layout(config)))
+    first, second = (version.id for version in versions(Layout(config.store)))
     seconds = round(minutes * 60)
     with serving(config.store, environment) as service, wrk_script(queries, rerank=False) as script:
         run_wrk(service, script, CLIENTS[-1], 5)
@@ -39,9 +39,9 @@ def soak(config: Config, folder: Path, queries: list[str], minutes: float, envir
         while (passed := time.monotonic() - start) < seconds - SWAP_SECONDS:
             if passed > seconds / 2 and not killed:
                 killed = kill_searcher()
-            promoted = second if served_version(open_layout(config)).id == first else first
+            promoted = second if served_version(Layout(config.store)).id == first else first
             begin = time.monotonic()
-            run_job(promote, config, promoted)
+            promote.run(config, version=promoted)
             picked_up = answered_from(service, promoted) - begin
             rows.append([round(passed), promoted, picked_up, private_bytes(service) / 1e6])
             time.sleep(SWAP_SECONDS)
@@ -58,13 +58,13 @@ def soak(config: Config, folder: Path, queries: list[str], minutes: float, envir
 def two_versions(config: Config, folder: Path) -> Config:
     """Return the configuration of a copy of the store that has two versions."""
     store = folder / "soak"
-    config = config.model_copy(update={"store": str(store)})
+    config = config.with_values(store=str(store))
     if store.exists():
         return config
     shutil.copytree(folder / "store", store, symlinks=True)
-    other = config.model_copy(update={"index": config.index.model_copy(update={"seed": 1})})
-    run_job(index, other, "--full")
-    run_job(promote, other)
+    other = config.with_values(index={"seed": 1})
+    index.run(other, full=True)
+    promote.run(other)
     return config
 
 

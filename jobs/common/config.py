@@ -7,6 +7,7 @@ from typing import Any
 
 from actors.fetch.model_folders import model_folder
 from jobs.common.model_places import models_root, place, with_places
+from jobs.common.toml_files import read_toml
 from retrieval.embed.sentence_transformers import encoder_values
 from schemas.config import Config, parse_config
 from schemas.errors import UsageError
@@ -28,7 +29,7 @@ def load_config(file: str | None, overrides: Sequence[str], environment: Mapping
         InputError: the encoder is to be read from a model folder that there is not, or that says what none can.
     """
     path = Path(file) if file else DEFAULT
-    values = _read(path)
+    values = read_toml(path, "--config")
     root = models_root(environment)
     for override in overrides:
         _apply(values, override)
@@ -40,21 +41,8 @@ def load_config(file: str | None, overrides: Sequence[str], environment: Mapping
     config = parse_config(values, str(path))
     if "://" in config.store:
         raise UsageError(f"store = {config.store!r}: only folders are supported yet; name one that every node sees")
-    return with_places(config, root).model_copy(
-        update={
-            "store": str(Path(config.store).expanduser().absolute()),
-            "cache": str(Path(config.cache).expanduser().absolute()),
-        }
-    )
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"--config {path}: {error.strerror}; give a TOML file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"--config {path}: not TOML: {error}; correct it there") from None
+    folders = {name: str(Path(getattr(config, name)).expanduser().absolute()) for name in ("store", "cache")}
+    return with_places(config, root).with_values(**folders)
 
 
 def _derived(encoder: dict[str, Any], cache: Path, origin: str, root: Path | None) -> dict[str, Any]:

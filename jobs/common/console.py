@@ -15,10 +15,13 @@ _results: TextIO | None = None
 
 
 @contextmanager
-def results_only() -> Iterator[None]:
-    """Keep stdout for results: what libraries print there (Ray does, of its own errors) goes to stderr."""
+def results_only(*, at_end: bool = False) -> Iterator[None]:
+    """Keep stdout for results: what libraries print there (Ray does, of its own errors) goes to stderr.
+
+    `at_end`: the one result comes after this, and what is said until then goes to stderr too.
+    """
     global _results
-    _results = sys.stdout
+    _results = sys.stderr if at_end else sys.stdout
     try:
         with redirect_stdout(sys.stderr):
             yield

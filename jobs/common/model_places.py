@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from schemas.config import Config
+from schemas.config import Config, RerankConfig
 from schemas.encoder import TowerSpec
 from schemas.errors import UsageError
 
@@ -34,13 +34,12 @@ def place(model: str, revision: str | None, root: Path | None) -> tuple[str, str
 def with_places(config: Config, root: Path | None) -> Config:
     """Replace the hub names of models by their folders in `root`, where it has them."""
     encoder, rerank = config.encoder, config.rerank
-    towers = {"query": _placed(encoder.query, root), "article": _placed(encoder.article, root)}
-    if rerank.model:
-        model, revision = place(rerank.model, rerank.revision, root)
-        rerank = rerank.model_copy(update={"model": model, "revision": revision})
-    return config.model_copy(update={"encoder": encoder.model_copy(update=towers), "rerank": rerank})
+    return config.with_values(
+        encoder={"query": _placed(encoder.query, root), "article": _placed(encoder.article, root)},
+        rerank=_placed(rerank, root),
+    )
 
 
-def _placed(tower: TowerSpec, root: Path | None) -> TowerSpec:
-    model, revision = place(tower.model, tower.revision, root)
-    return tower.model_copy(update={"model": model, "revision": revision})
+def _placed(named: TowerSpec | RerankConfig, root: Path | None) -> dict[str, str | None]:
+    model, revision = place(named.model, named.revision, root) if named.model else (None, named.revision)
+    return {"model": model, "revision": revision}

@@ -9,15 +9,10 @@ from retrieval.articles.selection import parse_pmids, selection_id
 from retrieval.articles.snapshot import Snapshot, read_snapshot
 from retrieval.files.checked import read_bytes, read_document
 from retrieval.files.locks import compare_and_swap
-from schemas.config import Config, SelectionConfig
+from schemas.config import SelectionConfig
 from schemas.errors import InputError, StoreError
 from schemas.layout import Layout
 from schemas.manifest import Current, IndexVersion
-
-
-def open_layout(config: Config) -> Layout:
-    """Return the paths of the configured store; the folder need not exist yet."""
-    return Layout(config.store)
 
 
 def article_parts(layout: Layout) -> set[str]:
@@ -45,6 +40,15 @@ def ingested(layout: Layout) -> Snapshot:
     if (snapshot := newest_snapshot(layout)) is None:
         raise StoreError(f"the store {layout.root} holds no snapshot of articles; run pubray ingest --source … first")
     return snapshot
+
+
+def folder_sizes(layout: Layout) -> dict[str, int]:
+    """Return the bytes of what takes most room."""
+    folders = {"articles": layout.article_parts, "vectors": layout.vectors, "segments": layout.segments}
+    return {
+        name: sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
+        for name, folder in folders.items()
+    }
 
 
 def _files(folder: str, suffix: str) -> list[Path]:

@@ -1,60 +1,33 @@
 """The Ray tasks that make versions: differences, training, worker shards, merges, tombstones, checks."""
 
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 import ray
-from numpy.typing import NDArray
 
 from actors.embed.towers import QueryTower
 from actors.search.index_searcher import IndexSearcher, load_quantizer, open_segments
 from jobs.common.cpu_threads import available_threads, using_threads
-from retrieval.articles.selection import selected
-from retrieval.articles.snapshot import alive_rows, read_snapshot
+from retrieval.articles.snapshot import read_snapshot
 from retrieval.articles.snapshot_difference import SnapshotDifference, compare_snapshots
 from retrieval.embed.sampling import sample_vectors
-from retrieval.embed.vector_parts import read_vectors
 from retrieval.evaluate.recall import recall
-from retrieval.evaluate.truth import NEEDED, carry_truth, find_truth, read_truth, write_truth
+from retrieval.evaluate.truth import NEEDED, carry_truth, find_truth, read_truth, sample_titles, write_truth
 from retrieval.files.atomic import write_bytes
-from retrieval.index.live_rows import check_live, count_removed
+from retrieval.index.live_rows import RowChecks, check_live, count_removed, dead_rows, imbalance
 from retrieval.index.quantizer import Quantizer, train_quantizer
 from retrieval.index.segment import OpenSegment, read_manifest, write_segment
 from retrieval.index.segment_build import group_rows, merged_groups, merged_sizes, shard_of
 from retrieval.index.size_rules import metric_for
 from retrieval.index.tuning import SearchRules, cheapest_rules
-from retrieval.rows.kept_columns import read_kept
-from retrieval.rows.row_order import find_rows
+from retrieval.index.worker_rows import VectorSource, Work, read_worker_rows
 from retrieval.rows.tombstones import write_tombstones
 from retrieval.search.segment_search import search
-from schemas.arrays import Floats, Pmids, Rows
+from schemas.arrays import Floats, Pmids
 from schemas.config import Config
-from schemas.errors import StoreError
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion, QuantizerRecord, Recall, Segment, Tombstones
 from schemas.protocols import Query
-from schemas.vector import RowRange
-
-
-class VectorSource(NamedTuple):
-    """Where a worker finds its vectors and articles, and which of them are wanted."""
-
-    snapshot: str
-    fingerprint: str
-    selection: str
-    pmids: NDArray[np.int64] | None
-
-
-class Work(NamedTuple):
-    """What a worker takes of one range."""
-
-    range: RowRange
-    rows: NDArray[np.int32] | None
-    """Rows of the article part, in this range; None: all that are alive."""
-    vectors: int
-    """How many, at most."""
 
 
 @ray.remote(num_cpus=1)
@@ -87,7 +60,7 @@ def build_worker_shards(
     if all(Path(folder).is_dir() for folder in folders):
         return [read_manifest(folder) for folder in folders]
     loaded = load_quantizer(layout, quantizer)
-    pmids, rows, articles = _read_worker_rows(config, layout, source, work)
+    pmids, rows, articles = read_worker_rows(config, source, work)
     shard = shard_of(pmids, config.index.num_shards)
     segments = []
     for s, folder in enumerate(folders):
@@ -124,16 +97,8 @@ def _merge(layout: Layout, quantizer: Quantizer, segment: str, shard: int, parts
 @ray.remote(num_cpus=1)
 def bury(layout: Layout, version: IndexVersion, outdated: Pmids) -> dict[str, Tombstones]:
     """Return the tombstones of a version's segments with those of outdated PMIDs added."""
-    quantizer = load_quantizer(layout, version.quantizer)
-    found = {}
-    for segment in open_segments(layout, version, quantizer):
-        dead = np.union1d(
-            np.flatnonzero(~segment.live),
-            find_rows(segment.pmids, segment.pmid_order, outdated),
-        )
-        if len(dead):
-            found[segment.manifest.id] = write_tombstones(layout.tombstones, dead)
-    return found
+    dead = {segment.manifest.id: dead_rows(segment, outdated) for segment in _open(layout, version)}
+    return {name: write_tombstones(layout.tombstones, rows) for name, rows in dead.items() if len(rows)}
 
 
 @ray.remote(num_cpus=1)
@@ -150,8 +115,7 @@ def write_answers(config: Config, layout: Layout, version: IndexVersion, parent:
         known = read_truth(layout.truth, parent.checks.truth)
         if carried := carry_truth(known, open_segments(layout, parent, quantizer), segments):
             return write_truth(layout.truth, carried)
-    rng = np.random.default_rng(config.index.seed)
-    titles = [t for s in segments for t in _sample_titles(s, config.index.recall_queries, rng, version)]
+    titles = sample_titles(segments, config.index.recall_queries, config.index.seed)
     tower = QueryTower(config.encoder, config.engine, threads=available_threads(), cache=Path(config.cache))
     queries = tower.vectors(tower.tokens([Query(title) for title in titles]))
     return write_truth(layout.truth, find_truth(queries, segments))
@@ -188,15 +152,6 @@ def _answers(layout: Layout, truth: str) -> tuple[Floats, list[Pmids]]:
     return known.queries, [answer.pmids for answer in known.answers()]
 
 
-class RowChecks(NamedTuple):
-    """What is known of a version's rows."""
-
-    imbalance: float
-    """Of its lists."""
-    removed: int
-    """Articles of its parent that it lacks."""
-
-
 @ray.remote(num_cpus=1)
 def check_rows(layout: Layout, version: IndexVersion, parent: IndexVersion | None) -> RowChecks:
     """Check a version's live rows against its snapshot, and count what it lacks of its parent.
@@ -206,48 +161,8 @@ def check_rows(layout: Layout, version: IndexVersion, parent: IndexVersion | Non
     """
     segments = _open(layout, version)
     check_live(version, segments, read_snapshot(Path(layout.snapshot(version.snapshot))))
-    sizes: NDArray[np.float64] = np.sum([s.sizes for s in segments], axis=0, dtype=np.float64)
-    imbalance = float(len(sizes) * (sizes**2).sum() / sizes.sum() ** 2)
-    return RowChecks(imbalance, count_removed(_open(layout, parent), segments) if parent else 0)
+    return RowChecks(imbalance(segments), count_removed(_open(layout, parent), segments) if parent else 0)
 
 
 def _open(layout: Layout, version: IndexVersion) -> list[OpenSegment]:
     return open_segments(layout, version, load_quantizer(layout, version.quantizer))
-
-
-def _sample_titles(segment: OpenSegment, count: int, rng: np.random.Generator, version: IndexVersion) -> list[str]:
-    """Return titles of random live rows of a segment, of all segments together about `count`."""
-    share = round(count * segment.live_rows / version.articles)
-    rows = rng.choice(np.flatnonzero(segment.live), min(share, segment.live_rows), replace=False)
-    titles = segment.articles["title"].take(pa.array(np.sort(rows))).to_pylist()
-    return [title for title in titles if title]
-
-
-def _read_worker_rows(
-    config: Config, layout: Layout, source: VectorSource, work: list[Work]
-) -> tuple[Pmids, Rows, pa.Table]:
-    """Read the live, selected articles of some ranges, with their vectors.
-
-    Raises:
-        StoreError: one of them has no vector.
-    """
-    rows = np.empty((sum(part.vectors for part in work), config.encoder.dimension), np.float16)
-    pmids, articles, filled = [], [], 0
-    for part, chosen, _ in work:
-        part_pmids, vectors, present = read_vectors(layout.vector_part(source.fingerprint, source.selection, part.name))
-        records = read_kept(layout.article_part(part.source), part.start, part.stop)
-        if chosen is None:
-            wanted = alive_rows(layout.snapshot(source.snapshot), part.source, part.start, part.stop)
-        else:
-            wanted = np.zeros(len(records), bool)
-            wanted[chosen - part.start] = True
-        wanted &= selected(config.selection, source.pmids, records)
-        if missing := int((wanted & ~present).sum()):
-            raise StoreError(
-                f"{missing} articles of {part.name} have no vector; remove the vector part and embed again"
-            )
-        pmids.append(part_pmids[wanted])
-        start, filled = filled, filled + int(wanted.sum())
-        np.compress(wanted, vectors, axis=0, out=rows[start:filled])
-        articles.append(records if wanted.all() else records.filter(pa.array(wanted)))
-    return np.concatenate(pmids), rows[:filled], pa.concat_tables(articles).combine_chunks()

@@ -7,18 +7,19 @@ import asyncio
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from actors.fetch.embedded_wheels import embedded_folder
 from actors.service.assembly import load_service
 from actors.service.search_service import SearchService
 from jobs.common.console import cut, table
 from jobs.common.cpu_threads import available_threads
-from jobs.common.store import open_layout, read_version
+from jobs.common.store import read_version
 from retrieval.ingest.made_files import Night, write_night
-from schemas.config import Config, RerankConfig
+from schemas.config import Config
 from schemas.errors import InputError
 from schemas.filters import Condition
+from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 from schemas.search import SearchRequest
 
@@ -66,7 +67,7 @@ SEARCHES = (
 def publish(config: Config) -> dict[str, str]:
     """Make a folder of source files for each night, with those of the nights before; return them by night."""
     real = embedded_folder("pubmed", Path(config.cache))
-    pool = Path(open_layout(config).sources) / "demo"
+    pool = Path(Layout(config.store).demo_sources)
     for name, night in MADE.items():
         if not (pool / name).exists():
             write_night(real / BASELINE, pool, name, night)
@@ -83,25 +84,25 @@ def publish(config: Config) -> dict[str, str]:
     return folders
 
 
-def ancestors(config: Config, newest: IndexVersion) -> list[IndexVersion]:
+def ancestors(layout: Layout, newest: IndexVersion) -> list[IndexVersion]:
     """Return a version and those that it builds on, the oldest first."""
     versions = [newest]
     while parent := versions[0].parent:
-        version = read_version(open_layout(config), parent)
+        version = read_version(layout, parent)
         if version.recipe != newest.recipe:
             break
         versions.insert(0, version)
     return versions
 
 
-def searches(config: Config, versions: Sequence[IndexVersion]) -> list[list[Any]]:
+def searches(config: Config, versions: Sequence[IndexVersion]) -> tuple[tuple[str, ...], ...]:
     """Search for each changed article by its title in every version; return a row each."""
-    plain = config.model_copy(update={"rerank": RerankConfig(kind="none")})
+    plain = config.with_values(rerank={"kind": "none"})
     services = [load_service(plain, version, available_threads()) for version in versions]
-    return [[s.change, str(s.pmid), *(asyncio.run(_found(service, s)) for service in services)] for s in SEARCHES]
+    return tuple((s.change, str(s.pmid), *(asyncio.run(_found(of, s)) for of in services)) for s in SEARCHES)
 
 
-def show(rows: Sequence[Sequence[Any]]) -> str:
+def show(rows: Sequence[Sequence[str]]) -> str:
     """Return what was found as a table, with the titles searched for."""
     return table(["made change", "PMID", *NIGHTS], rows)
 

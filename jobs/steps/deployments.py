@@ -26,10 +26,11 @@ from actors.web.middleware.json_log import log_to
 from actors.web.middleware.problems import RETRY_SECONDS
 from jobs.common.cpu_threads import available_threads
 from jobs.common.ray_metrics import ServiceMetrics, node_metrics
-from jobs.common.store import open_layout, served_version
+from jobs.common.store import served_version
 from jobs.steps.remotes import RemoteEncoder, RemoteReranker, RemoteSearcher
 from schemas.config import Config, DeploymentConfig
 from schemas.errors import FailedError, PubrayError
+from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 
 LOG = logging.getLogger("pubray")
@@ -62,7 +63,7 @@ def searchers(config: Config) -> list[str]:
 
 def load_shard(config: Config, version: IndexVersion, shard: int) -> VersionSearcher:
     """Map one shard of a version, and of each that is promoted after it."""
-    layout = open_layout(config)
+    layout = Layout(config.store)
     return VersionSearcher(layout, version, partial(served_version, layout), shard)
 
 
@@ -138,7 +139,7 @@ class Api:
     ) -> None:
         """`handles` lead to the deployments encoder, searcher and perhaps reranker."""
         _begin_log()
-        layout, settings = open_layout(config), config.serve
+        layout, settings = Layout(config.store), config.serve
         meter = ServiceMetrics()
         encoder = RemoteEncoder("encoder", handles["encoder"], settings.encoder, meter)
         shards = [RemoteSearcher(name, handles[name], settings.searcher, meter) for name in searchers(config)]

@@ -9,14 +9,14 @@ from actors.embed.known_sources import compare_sample, published_vectors
 from actors.fetch.chunk_mirror import ChunkMirror
 from jobs.common.cluster import finished
 from jobs.common.console import Progress, log
-from retrieval.embed.known.agreement import Agreement
+from jobs.steps.source_origins import NCBI
 from retrieval.embed.known.published_chunks import PublishedChunks
 from schemas.config import Config
 from schemas.errors import StoreError, UsageError
 from schemas.layout import Layout
+from schemas.report import Agreement
 from schemas.vector import RowRange
 
-NCBI = "ncbi"
 ENCODER = "MedCPT"
 SAMPLED_RANGES = 8
 

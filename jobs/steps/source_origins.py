@@ -15,6 +15,7 @@ from schemas.errors import InputError
 from schemas.layout import Layout
 
 NCBI = "ncbi"
+"""As a source: what their server has."""
 
 
 class Origin(Protocol):

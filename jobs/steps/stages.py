@@ -1,44 +1,30 @@
-"""Jobs run by other jobs, as their command lines run them, with the time of each."""
+"""What several jobs are made of: steps, with the time of each."""
 
-import argparse
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import ParamSpec, TypeVar
 
-from schemas.config import Config
-
-
-class Job(Protocol):
-    """What a module of `jobs/` that is a command has."""
-
-    __name__: str
-
-    def arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the job's own options."""
-
-    def run(self, config: Config, options: argparse.Namespace) -> Any:
-        """Do it, and return a report that can be JSON."""
-
-    def show(self, report: Any) -> str:
-        """Return the report for a person."""
-
-
-def run_job(job: Job, config: Config, *arguments: str) -> Any:
-    """Run a job with the arguments that its command would have; return its report."""
-    parser = argparse.ArgumentParser(prog=job.__name__)
-    job.arguments(parser)
-    return job.run(config, parser.parse_args(arguments))
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 
 class Stages:
-    """Calls things and keeps how long each took, in seconds."""
+    """Calls things under names of their own, and keeps how long each took, in seconds."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        """By name, in order; of the last call also if it failed."""
+        self.results: dict[str, object] = {}
+        """What the calls returned that did not fail."""
 
-    def run(self, name: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    def run(
+        self, name: str, function: Callable[Arguments, Result], *arguments: Arguments.args, **options: Arguments.kwargs
+    ) -> Result:
         """Call a function under a name; return what it returns."""
+        assert name not in self.seconds
         start = time.monotonic()
-        result = function(*arguments)
-        self.seconds[name] = time.monotonic() - start
+        try:
+            result = self.results[name] = function(*arguments, **options)
+        finally:
+            self.seconds[name] = time.monotonic() - start
         return result

@@ -2,13 +2,18 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
+from retrieval.index.segment import OpenSegment
 from schemas.errors import InputError
 
+BATCH = 4096
+"""Articles whose headings are in memory at a time."""
 MIN_RELEVANT = 10
 """Articles that a MeSH topic must have: with fewer, nDCG@10 could not reach 1."""
 
@@ -29,6 +34,27 @@ class Heading(NamedTuple):
 
     id: str
     mesh: Sequence[dict[str, object]]
+
+
+def read_judgments(queries: Path, qrels: Path) -> Judgments:
+    """Read the queries that have judgments, of two files in BEIR's or TREC's form.
+
+    Raises:
+        InputError: one cannot be read, or a line of it is something else.
+    """
+    relevance = read_qrels(_lines(qrels), str(qrels))
+    texts = read_queries(_lines(queries), str(queries))
+    return Judgments({q: text for q, text in texts.items() if q in relevance}, relevance, None)
+
+
+def _lines(path: Path) -> Iterator[str]:
+    try:
+        with path.open(encoding="utf-8") as file:
+            yield from file
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; name an existing file") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text ({error.reason}); name a text file") from None
 
 
 def read_queries(lines: Iterable[str], name: str) -> dict[str, str]:
@@ -64,6 +90,16 @@ def read_qrels(lines: Iterable[str], name: str) -> dict[str, dict[str, int]]:
         except (ValueError, IndexError):
             raise InputError(f"{name} line {number}: not 'query article grade' but {line.strip()[:60]!r}") from None
     return dict(relevance)
+
+
+def headings(segments: Sequence[OpenSegment]) -> Iterator[Heading]:
+    """Yield the headings of the live articles of segments."""
+    for segment in segments:
+        columns = segment.articles.select(["pmid", "mesh"])
+        for start in range(0, len(columns), BATCH):
+            live = columns.slice(start, BATCH).filter(pa.array(segment.live[start : start + BATCH]))
+            for pmid, mesh in zip(*(column.to_pylist() for column in live.columns), strict=True):
+                yield Heading(str(pmid), mesh)
 
 
 def mesh_topics(articles: Iterable[Heading], count: int, seed: int) -> Judgments:

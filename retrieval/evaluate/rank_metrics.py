@@ -1,7 +1,6 @@
 """Quality of rankings, by ir_measures (trec_eval), and what a difference between two systems is worth."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import ir_measures
 import numpy as np
@@ -9,20 +8,13 @@ from ir_measures import AP, RR, R, nDCG
 from numpy.typing import NDArray
 
 from retrieval.evaluate.judgments import Judgments
+from schemas.quality_report import PairedDifference
 
 MEASURES = (nDCG @ 10, AP, RR @ 10, R @ 10, R @ 100)
 RESAMPLES = 10_000
 
 Ranking = Sequence[str]
 """Article ids, best first."""
-
-
-class PairedDifference(NamedTuple):
-    """Mean of paired differences, and the interval that holds it with 95 % confidence."""
-
-    mean: float
-    low: float
-    high: float
 
 
 def measure(judgments: Judgments, rankings: Mapping[str, Ranking]) -> dict[str, dict[str, float]]:
@@ -50,4 +42,4 @@ def paired_difference(before: Mapping[str, float], after: Mapping[str, float], s
     rng = np.random.default_rng(seed)
     means = rng.choice(differences, (RESAMPLES, len(differences))).mean(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])
-    return PairedDifference(float(differences.mean()), float(low), float(high))
+    return PairedDifference(mean=float(differences.mean()), low=float(low), high=float(high))

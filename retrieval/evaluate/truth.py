@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from retrieval.files.atomic import write_named
@@ -43,6 +44,20 @@ class Truth(NamedTuple):
         """Return the answers, as long as each is."""
         lengths = (self.pmids >= 0).sum(axis=1)
         return [Answer(s[:n], p[:n]) for s, p, n in zip(self.scores, self.pmids, lengths, strict=True)]
+
+
+def sample_titles(segments: Sequence[OpenSegment], count: int, seed: int) -> list[str]:
+    """Return titles of about `count` random live rows: queries as users make them. Those without a title are left out.
+
+    The same segments and seed give the same titles.
+    """
+    rng, articles, found = np.random.default_rng(seed), sum(s.live_rows for s in segments), list[str]()
+    for segment in segments:
+        share = min(round(count * segment.live_rows / articles), segment.live_rows)
+        rows = rng.choice(np.flatnonzero(segment.live), share, replace=False)
+        titles = segment.articles["title"].take(pa.array(np.sort(rows))).to_pylist()
+        found += [title for title in titles if title]
+    return found
 
 
 def find_truth(queries: Floats, segments: Sequence[OpenSegment]) -> Truth:

@@ -1,14 +1,37 @@
 """Checks of a version's live rows: against its snapshot, and against the version before."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from retrieval.articles.snapshot import CLASS_ROWS, Snapshot, key_groups
 from retrieval.index.segment import OpenSegment
-from schemas.arrays import Pmids
+from retrieval.rows.row_order import find_rows
+from schemas.arrays import Pmids, RowNumbers
 from schemas.errors import StoreError
 from schemas.manifest import IndexVersion
+
+
+class RowChecks(NamedTuple):
+    """What is known of a version's rows."""
+
+    imbalance: float
+    """Of its lists."""
+    removed: int
+    """Articles of its parent that it lacks."""
+
+
+def dead_rows(segment: OpenSegment, outdated: Pmids) -> RowNumbers:
+    """Return the rows of a segment that are dead, and those of outdated PMIDs, in any order and here or not."""
+    return np.union1d(np.flatnonzero(~segment.live), find_rows(segment.pmids, segment.pmid_order, outdated))
+
+
+def imbalance(segments: Sequence[OpenSegment]) -> float:
+    """Return FAISS's imbalance factor of the lists, over all segments: 1 where all are of equal length."""
+    sizes: NDArray[np.float64] = np.sum([s.sizes for s in segments], axis=0, dtype=np.float64)
+    return float(len(sizes) * (sizes**2).sum() / sizes.sum() ** 2)
 
 
 def check_live(version: IndexVersion, segments: Sequence[OpenSegment], snapshot: Snapshot) -> None:

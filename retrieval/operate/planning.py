@@ -4,6 +4,7 @@ Memory is that of the processes, all of a stage's at once, and of what must stay
 until they are put into a `Stage`.
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import faiss
@@ -12,7 +13,7 @@ from retrieval.articles.snapshot import CLASS_ROWS
 from retrieval.embed.flops import forward_flops
 from retrieval.index.size_rules import nlist_for, sample_for
 from schemas.config import Config
-from schemas.figures import EncoderFigures, Figures, Gpu
+from schemas.figures import EncoderFigures, Figures, Gpu, Stage
 
 HOUR = 3600.0
 ROW_NUMBER = 8
@@ -38,23 +39,6 @@ class Scale(NamedTuple):
     gpu: Gpu
 
 
-class Stage(NamedTuple):
-    """What one stage takes; sizes in bytes."""
-
-    name: str
-    worker_memory: float
-    """Of its largest process."""
-    memory: float
-    disk: float
-    """What it leaves in the store."""
-    temporary: float
-    """What may be deleted after it."""
-    core_hours: float
-    gpu_hours: float
-    hours: float
-    """From begin to end on the given machines."""
-
-
 class Step(NamedTuple):
     """A part of a stage."""
 
@@ -78,7 +62,7 @@ class Planner:
 
     def stages(self) -> list[Stage]:
         """Return all, in the order of a first run, a night and a day of serving."""
-        return [self.ingest(), self.embed(), self.index(), self.night(), self.serve()]
+        return [self._priced(s) for s in (self.ingest(), self.embed(), self.index(), self.night(), self.serve())]
 
     def ingest(self) -> Stage:
         """Plan source files → article parts → snapshot, of a baseline and its updates. The network may be slower."""
@@ -209,6 +193,10 @@ class Planner:
         """Return the two checks of a version: all PMIDs are read, and of the rows the new ones."""
         f = self.figures
         return [Step(self.scale.articles / f.compare.value), Step(new * 2 * self.dimension / f.exact_search.value)]
+
+    def _priced(self, stage: Stage) -> Stage:
+        usd = stage.core_hours * self.figures.core_hour.value + stage.gpu_hours * self.scale.gpu.hour.value
+        return replace(stage, usd=usd)
 
     def _assign_flops(self, rows: float) -> float:
         return 2 * rows * self.dimension * (self.nlist + self.dimension)

@@ -18,11 +18,11 @@ from actors.fetch.embedded_wheels import embedded_folder
 from jobs import embed, index, ingest, promote
 from jobs.common.cluster import connect
 from jobs.common.config import load_config
-from jobs.common.store import open_layout, read_current, served_version
-from jobs.demo import DEMO
-from jobs.steps.stages import run_job
+from jobs.common.store import read_current, served_version
+from jobs.steps.demo_articles import DEMO
 from retrieval.ingest.made_files import write_reissue
 from schemas.config import Config
+from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 from tests.support.embedded_stores import PARTS, SETTINGS
 from tests.support.pubmed_files import BASELINE, configured, cut, ingest_into, real_records
@@ -76,12 +76,12 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
 
 @pytest.fixture(scope="session")
 def version(cluster: None, config: Config, sources: Path) -> IndexVersion:
-    run_job(ingest, config, "--source", str(sources))
-    run_job(embed, config)
-    built = run_job(index, config)
-    assert read_current(open_layout(config)) is None  # built is not served
-    run_job(promote, config, built["version"])
-    return served_version(open_layout(config))
+    ingest.run(config, source=str(sources))
+    embed.run(config)
+    built = index.run(config)
+    assert read_current(Layout(config.store)) is None  # built is not served
+    promote.run(config, version=built.version)
+    return served_version(Layout(config.store))
 
 
 @pytest.fixture(scope="session")
@@ -97,7 +97,7 @@ def embedded(cluster: None, real: Path, tmp_path_factory: pytest.TempPathFactory
     write_reissue([real], folder / "source", 26, records_per_file=100)
     config = configured(folder / "store", *SETTINGS)
     ingest_into(config, folder / "source")
-    assert run_job(embed, config)["embedded_parts"] == PARTS
+    assert embed.run(config).embedded_parts == PARTS
     return folder
 
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from actors.search.index_searcher import IndexSearcher
 from jobs import compact, rollback
 from jobs.common.store import served_version
-from jobs.steps.stages import run_job
 from retrieval.articles.article import Article, text_hash
 from retrieval.evaluate.truth import read_truth
 from retrieval.index.exact import best_first, inner_products
@@ -112,11 +111,11 @@ def test_any_nights_answer_as_a_rebuild_and_as_a_scan(
             before.append((store.promoted(store.index()), published))
         elif step == "rollback":
             if len(before) > 1:
-                run_job(rollback, store.config)
+                rollback.run(store.config)
                 before.pop()
         else:
-            report = run_job(compact, store.config, "--force")
-            if report["compacted"]:
+            report = compact.run(store.config, force=True)
+            if report.compacted:
                 before.append((store.promoted(store.version(report)), before[-1][1]))
         version, alive = before[-1]
         assert served_version(store.layout) == version

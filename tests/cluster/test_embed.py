@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from argparse import Namespace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,12 @@ import numpy as np
 import pytest
 
 from jobs import embed, index, promote, search
-from jobs.common.store import open_layout
-from jobs.steps.stages import run_job
+from jobs.common.run_reports import json_values
 from retrieval.ingest.made_files import Night, write_night, write_reissue
 from schemas.config import Config
 from schemas.errors import StoreError
+from schemas.layout import Layout
+from schemas.report import EmbedReport
 from tests.support import tiny
 from tests.support.embedded_stores import (
     ROWS,
@@ -54,9 +54,9 @@ def reports(config: Config) -> list[dict[str, Any]]:
     return [json.loads((run / "report.json").read_text()) for run in sorted(folder.glob("*-embed"))]
 
 
-def counts(report: dict[str, Any]) -> dict[str, int]:
+def counts(report: EmbedReport) -> dict[str, int]:
     names = ("embedded_parts", "rows", "encoded", "copied", "without_title", "without_abstract")
-    return {name: report[name] for name in names if report[name]}
+    return {name: getattr(report, name) for name in names if getattr(report, name)}
 
 
 def nearest(vector: Vectors, pmid: int, to: Vectors) -> int:
@@ -84,19 +84,19 @@ def test_a_night_encodes_new_articles_and_revised_texts_and_copies_the_rest(
     write_night(real, source, "pubmed26n0004.xml.gz", night)
     ingest_into(config, source)
     times = vector_parts(config)
-    report = run_job(embed, config)
+    report = embed.run(config)
     # records: 3 new, 6 texts, 6 metadata, 2 retracted, 2 versions, 5 as they were, 3 deletions
     assert counts(report) == {"embedded_parts": 3, "rows": 27, "encoded": 7, "copied": 9}
-    assert report["parts"] == len(times) + 3
+    assert report.parts == len(times) + 3
     kept = reports(config)
     assert len(kept) == 2
-    assert kept[1] == report | {"job": "embed", "finished": kept[1]["finished"]}
+    assert kept[1] == json_values(report) | {"job": "embed", "finished": kept[1]["finished"]}
     assert vector_parts(config) | times == vector_parts(config)
 
     after = alive_vectors(config)
     assert set(after) == set(before) - set(pmids[50:53]) | set(new)
     assert_copied(after, before, new | {pmid: pmid for pmid in pmids[:4]})
-    assert run_job(embed, config)["embedded_parts"] == 0
+    assert embed.run(config).embedded_parts == 0
     assert len(reports(config)) == 2
 
 
@@ -112,7 +112,7 @@ def test_a_night_that_was_not_embedded_is_made_up_for_by_the_next_one(
     second = Night(SECOND, {new_b: y}, revised_text=[b, c], revised_metadata=[a, d], reissued=[e])
     write_night(real, source, "pubmed26n0005.xml.gz", second)
     ingest_into(config, source)
-    report = run_job(embed, config)
+    report = embed.run(config)
     assert counts(report) == {"embedded_parts": 2, "rows": 12, "encoded": 4, "copied": 3}
     after = alive_vectors(config)
     assert set(after) == {*before, new_a, new_b}
@@ -125,22 +125,22 @@ def test_a_row_that_a_late_file_brings_back_to_life_gets_its_vector(
     pmid, other = list(before)[:2]
     write_night(real, source, "pubmed26n0005.xml.gz", Night(SECOND, reissued=[pmid], revised_metadata=[other]))
     ingest_into(config, source)
-    assert counts(run_job(embed, config)) == {"embedded_parts": 1, "rows": 2, "copied": 1}
+    assert counts(embed.run(config)) == {"embedded_parts": 1, "rows": 2, "copied": 1}
     write_night(real, source, "pubmed26n0004.xml.gz", Night(FIRST, deleted=[pmid]))
     ingest_into(config, source)
-    assert counts(run_job(embed, config)) == {"embedded_parts": 2, "rows": 3, "copied": 2}
+    assert counts(embed.run(config)) == {"embedded_parts": 2, "rows": 3, "copied": 2}
     assert_copied(alive_vectors(config), before, {})
 
 
 def scores(config: Config, query: str) -> dict[int, float]:
-    options = Namespace(query=query, task=None, k=200, no_rerank=True, url=None, filter="", include_retracted=False)
-    return {int(hit["id"]): hit["retrieval_score"] for hit in search.run(config, options)["hits"]}
+    response = search.run(config, query=query, k=200, no_rerank=True)
+    return {int(hit.id): hit.retrieval_score for hit in response.hits}
 
 
 def promote_newest(config: Config) -> int:
-    built = run_job(index, config)
-    run_job(promote, config, built["version"])
-    return int(built["articles"])
+    built = index.run(config)
+    promote.run(config, version=built.version)
+    return built.articles
 
 
 def test_a_new_year_copies_all_but_the_revised_text_and_is_searched_with_the_same_scores(
@@ -152,8 +152,8 @@ def test_a_new_year_copies_all_but_the_revised_text_and_is_searched_with_the_sam
     assert set(old) == set(before)
 
     write_reissue([real], tmp_path / "year", 27, without=[lost], revised=[revised], records_per_file=155)
-    assert ingest_into(config, tmp_path / "year", baseline=True)["lineage"] == 1
-    report = run_job(embed, config)
+    assert ingest_into(config, tmp_path / "year", baseline=True).lineage == 1
+    report = embed.run(config)
     assert counts(report) == {"embedded_parts": 31, "rows": 299, "encoded": 1, "copied": len(pmids) - 2}
     after = alive_vectors(config)
     assert set(after) == set(before) - {lost}
@@ -167,7 +167,7 @@ def test_a_new_year_copies_all_but_the_revised_text_and_is_searched_with_the_sam
 
 def test_two_encoders_of_one_thread_give_the_vectors_of_one(embedded: Path, before: Vectors, tmp_path: Path) -> None:
     two = copied_store(embedded / "store", tmp_path / "two", "embed.actors=2", "embed.threads=1", vectors=False)
-    assert counts(run_job(embed, two)) == {"embedded_parts": 30, "rows": 300, "encoded": len(before)}
+    assert counts(embed.run(two)) == {"embedded_parts": 30, "rows": 300, "encoded": len(before)}
     assert_close(alive_vectors(two), before)
 
 
@@ -175,11 +175,11 @@ def test_a_damaged_article_part_fails_by_name_and_the_others_are_embedded(
     embedded: Path, before: Vectors, config: Config, tmp_path: Path
 ) -> None:
     own = copied_store(embedded / "store", tmp_path / "own", vectors=False)
-    part = Path(open_layout(own).article_part("pubmed26n0002"))
+    part = Path(Layout(own.store).article_part("pubmed26n0002"))
     whole = part.read_bytes()
     part.write_bytes(whole[:-20])
     with pytest.raises(StoreError) as caught:
-        run_job(embed, own)
+        embed.run(own)
     assert str(caught.value).startswith(f"{part}: not whole Parquet")
     assert str(caught.value).endswith("(and 9 more vector parts); the other vector parts are written")
     done = vector_parts(own)
@@ -187,7 +187,7 @@ def test_a_damaged_article_part_fails_by_name_and_the_others_are_embedded(
     assert reports(own) == []
 
     part.write_bytes(whole)
-    assert run_job(embed, own)["embedded_parts"] == 100 // ROWS
+    assert embed.run(own).embedded_parts == 100 // ROWS
     assert vector_parts(own) | done == vector_parts(own)
     assert_close(alive_vectors(own), before)
     assert {file.suffix for file in vector_folder(own).iterdir()} == {".parquet"}
@@ -199,6 +199,6 @@ def test_a_model_that_cannot_be_loaded_is_named_in_one_line(embedded: Path, tmp_
     own = copied_store(embedded / "store", tmp_path, vectors=False)
     own = own.model_copy(update={"encoder": tiny.spec(model), "cache": str(tmp_path / "cache")})
     with pytest.raises(StoreError) as caught:
-        run_job(embed, own)
+        embed.run(own)
     assert str(caught.value).startswith(f"a worker of embed cannot start: ValueError: Unrecognized model in {model}")
     assert "\n" not in str(caught.value)

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from jobs import embed
-from jobs.steps.stages import run_job
 from schemas.config import Config
 from tests.support.embedded_stores import (
     PARTS,
@@ -48,7 +47,7 @@ def assert_finishes(config: Config, undisturbed: Vectors) -> None:
     """Run again: what is missing is made, and what is there is left alone."""
     done = vector_parts(config)
     assert 0 < len(done) < PARTS
-    assert run_job(embed, config)["embedded_parts"] == PARTS - len(done)
+    assert embed.run(config).embedded_parts == PARTS - len(done)
     assert vector_parts(config) | done == vector_parts(config)
     assert_whole(config, undisturbed)
 

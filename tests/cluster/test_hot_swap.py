@@ -9,7 +9,6 @@ import pytest
 
 from actors.search.served_versions import LOOK_SECONDS
 from jobs import rollback, serve
-from jobs.steps.stages import run_job
 from retrieval.articles.article import Article
 from schemas.config import RerankConfig
 from schemas.layout import ROWS
@@ -74,7 +73,7 @@ def test_promoted_and_rolled_back_versions_are_picked_up_without_a_failed_or_mix
             answering(url, versions[-1].id)
         end = time.monotonic() + SWAPS_SECONDS
         while time.monotonic() < end:
-            run_job(rollback, store.config)
+            rollback.run(store.config)
             answering(url, versions[0].id)
             store.promoted(versions[1])
             answering(url, versions[1].id)

@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs import embed
-from jobs.common.store import ingested, open_layout
-from jobs.steps.stages import run_job
+from jobs.common.store import ingested
 from schemas.config import Config
 from schemas.errors import StoreError, UsageError
+from schemas.layout import Layout
 from tests.support.embedded_stores import SETTINGS, Vectors, alive_vectors, copied_store
 
 MARK = np.float16(0.25)
@@ -31,7 +31,7 @@ def vectors(embedded: Path, tmp_path: Path) -> Vectors:
 
 
 def texts(config: Config) -> dict[int, tuple[str, str]]:
-    layout = open_layout(config)
+    layout = Layout(config.store)
     columns = ["pmid", "title", "abstract"]
     parts = [pq.read_table(layout.article_part(p.name), columns=columns) for p in ingested(layout).info.parts]
     return {row["pmid"]: (row["title"], row["abstract"]) for part in parts for row in part.to_pylist()}
@@ -57,8 +57,10 @@ def test_what_is_published_is_imported_and_the_stale_and_the_missing_are_encoded
     [stale, missing, *rest] = list(vectors)
     marked = {pmid: vectors[pmid] + MARK for pmid in [stale, *rest]}
     chunks = publish(tmp_path / "chunks", marked, known | {stale: ("Another title", known[stale][1])})
-    report = run_job(embed, config, "--import-npy", chunks)
-    counts = {name: report[name] for name in ("imported", "unverified", "stale", "unpublished", "encoded", "copied")}
+    report = embed.run(config, import_npy=chunks)
+    counts = {
+        name: getattr(report, name) for name in ("imported", "unverified", "stale", "unpublished", "encoded", "copied")
+    }
     assert counts == {
         "imported": len(rest),
         "unverified": 0,
@@ -75,10 +77,11 @@ def test_what_is_published_is_imported_and_the_stale_and_the_missing_are_encoded
 def test_without_texts_vectors_are_unverified_and_a_sample_can_be_compared_first(
     config: Config, vectors: Vectors, tmp_path: Path
 ) -> None:
-    report = run_job(embed, config, "--import-npy", publish(tmp_path / "chunks", vectors), "--check", "20")
-    assert (report["imported"], report["unverified"], report["encoded"]) == (len(vectors), len(vectors), 0)
-    assert 10 <= report["check"]["pairs"] <= 30
-    assert report["check"]["min_cosine"] > 0.999
+    report = embed.run(config, import_npy=publish(tmp_path / "chunks", vectors), check=20)
+    assert (report.imported, report.unverified, report.encoded) == (len(vectors), len(vectors), 0)
+    assert report.check
+    assert 10 <= report.check.pairs <= 30
+    assert report.check.min_cosine > 0.999
 
 
 def test_vectors_of_another_encoder_are_refused_by_the_sample_and_nothing_is_written(
@@ -87,11 +90,11 @@ def test_vectors_of_another_encoder_are_refused_by_the_sample_and_nothing_is_wri
     shuffled = dict(zip(vectors, [*list(vectors.values())[1:], next(iter(vectors.values()))], strict=True))
     chunks = publish(tmp_path / "chunks", shuffled)
     with pytest.raises(StoreError, match="published vectors are not the encoder's own"):
-        run_job(embed, config, "--import-npy", chunks, "--check", "10")
+        embed.run(config, import_npy=chunks, check=10)
     assert not (Path(config.store) / "vectors").exists()
 
 
 def test_only_medcpt_takes_published_vectors(config: Config, tmp_path: Path) -> None:
-    other = config.model_copy(update={"encoder": config.encoder.model_copy(update={"name": "other"})})
+    other = config.with_values(encoder={"name": "other"})
     with pytest.raises(UsageError, match="the published vectors are MedCPT's, the configured encoder is 'other'"):
-        run_job(embed, other, "--import-npy", str(tmp_path))
+        embed.run(other, import_npy=str(tmp_path))

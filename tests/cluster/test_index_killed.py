@@ -10,7 +10,6 @@ import pytest
 
 from jobs import compact, index
 from jobs.common.store import served_version, versions
-from jobs.steps.stages import run_job
 from retrieval.articles.article import Article
 from schemas.manifest import IndexVersion
 from tests.support import tiny
@@ -54,8 +53,8 @@ def kill_when(store: MadeStore, job: str, condition: Callable[[], object]) -> No
 def undisturbed(store: MadeStore, job: Any, folder: Path) -> IndexVersion:
     """What the job makes of a copy of the store."""
     copy = Path(shutil.copytree(store.config.store, folder / "copy"))
-    config = store.config.model_copy(update={"store": str(copy)})
-    report = run_job(job, config)
+    config = store.config.with_values(store=str(copy))
+    report = job.run(config)
     [version] = [v for v in versions(type(store.layout)(str(copy))) if v.id == report["version"]]
     return version
 
@@ -98,4 +97,4 @@ def test_a_night_and_a_compaction_that_were_killed_leave_current_as_it_was(store
     before = count(store, "segments/[!.]*")
     kill_when(store, "compact", lambda: count(store, "segments/[!.]*") > before)
     assert served_version(store.layout) == night
-    assert_as(store.version(run_job(compact, store.config)), expected)
+    assert_as(store.version(compact.run(store.config)), expected)

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from jobs.common.root_cause import root_cause
-from jobs.common.store import article_parts, newest_snapshot, open_layout
+from jobs.common.store import article_parts, newest_snapshot
 from retrieval.ingest.made_files import Night, raw_records, write_night, write_reissue
 from schemas.config import Config
 from schemas.errors import InputError, PubrayError, StoreError
+from schemas.layout import Layout
 from tests.support.file_server import Fault, FileServer
 from tests.support.pubmed_files import (
     UPDATE,
@@ -55,7 +56,7 @@ def config(tmp_path: Path) -> Config:
 
 
 def snapshot_id(config: Config) -> str | None:
-    snapshot = newest_snapshot(open_layout(config))
+    snapshot = newest_snapshot(Layout(config.store))
     return snapshot and snapshot.id
 
 
@@ -75,7 +76,7 @@ def test_a_night_changes_what_it_names_and_nothing_else(
     source: Path, real: Path, pmids: list[int], config: Config
 ) -> None:
     first = ingest_into(config, source)
-    assert (first["ingested"], first["records"], first["alive"]) == (3, 300, 300)
+    assert (first.ingested, first.records, first.alive) == (3, 300, 300)
     assert counts(first) == {"added": 300}
     before = alive(config)
     assert list(before) == pmids
@@ -86,7 +87,7 @@ def test_a_night_changes_what_it_names_and_nothing_else(
     night = Night(DAY, new, text, metadata, retracted, versions, reissued, [*deleted, 1, 2])
     write_night(real, source, "pubmed26n0004.xml.gz", night)
     report = ingest_into(config, source)
-    assert (report["files"], report["ingested"], report["records"], report["alive"]) == (4, 1, 333, 298)
+    assert (report.files, report.ingested, report.records, report.alive) == (4, 1, 333, 298)
     assert counts(report) == {
         "added": 7,
         "revised_text": 6,
@@ -117,13 +118,11 @@ def test_a_rerun_does_nothing_and_reports_the_same_rejects(cache: Path, tmp_path
     cut(tmp_path / "source" / "pubmed26n0001.xml.gz", [r for r in some[:20] + some[-20:] if r[0] != UNUSABLE])
     cut(tmp_path / "source" / "pubmed26n0002.xml.gz", [r for r in some if r[0] == UNUSABLE])
     first = ingest_into(config, tmp_path / "source")
-    assert first["rejected"] == {"neither title nor abstract": 1}
-    assert first["rejected_samples"] == {
-        "neither title nor abstract": [f"pubmed26n0002.xml.gz record 1, PMID {UNUSABLE}"]
-    }
+    assert first.rejected == {"neither title nor abstract": 1}
+    assert first.rejected_samples == {"neither title nor abstract": [f"pubmed26n0002.xml.gz record 1, PMID {UNUSABLE}"]}
     before = files(config.store)
     second = ingest_into(config, tmp_path / "source")
-    assert second == first | {"ingested": 0, "seconds": 0.0}
+    assert second == first.model_copy(update={"ingested": 0, "seconds": 0.0})
     assert files(config.store) == before
 
 
@@ -177,14 +176,14 @@ def test_files_that_cannot_be_read_fail_by_name_and_the_others_complete(
     message = refusal(InputError, config, source)
     assert message.startswith("pubmed26n0002.xml.gz is not whole gzip: ")
     assert message.endswith("; the other files are done, and no snapshot was made")
-    layout = open_layout(config)
+    layout = Layout(config.store)
     assert article_parts(layout) == {"pubmed26n0001", "pubmed26n0003"}
     assert sorted(files(config.store)) == ["articles/pubmed26n0001.parquet", "articles/pubmed26n0003.parquet"]
 
     path.write_bytes(whole)
     path.with_name(f"{path.name}.md5").write_text(md5)
     report = ingest_into(config, source)
-    assert (report["ingested"], report["alive"]) == (1, 300)
+    assert (report.ingested, report.alive) == (1, 300)
     assert list(alive(config)) == pmids
 
 
@@ -193,7 +192,7 @@ def test_of_several_files_that_fail_the_number_is_told(source: Path, config: Con
         path = source / f"pubmed26n000{number}.xml.gz"
         path.write_bytes(path.read_bytes() + b"x")
     assert "(and 1 more files); the other files are done" in refusal(InputError, config, source)
-    assert article_parts(open_layout(config)) == {"pubmed26n0002"}
+    assert article_parts(Layout(config.store)) == {"pubmed26n0002"}
 
 
 # --- a new year -----------------------------------------------------------------------------------------------------
@@ -225,7 +224,7 @@ def test_a_new_baseline_takes_over_only_when_it_is_whole_and_believed(
 
     believed = configured(tmp_path / "store", message.rpartition("--set ")[2])
     report = ingest_into(believed, year, baseline=True)
-    assert (report["lineage"], report["files"], report["ingested"], report["alive"]) == (1, 3, 0, 291)
+    assert (report.lineage, report.files, report.ingested, report.alive) == (1, 3, 0, 291)
     assert counts(report) == {"revised_text": 4, "reissued": 287, "deleted": 10}
     after = alive(config)
     assert set(after) == set(before) - set(lost)
@@ -234,9 +233,9 @@ def test_a_new_baseline_takes_over_only_when_it_is_whole_and_believed(
 
     write_night(real, year, "pubmed27n0004.xml.gz", Night(DAY, reissued=lost[:2], deleted=pmids[:1]))
     night = ingest_into(config, year)  # --baseline is said once
-    assert (night["lineage"], night["ingested"]) == (1, 1)
+    assert (night.lineage, night.ingested) == (1, 1)
     assert counts(night) == {"added": 2, "deleted": 1, "unchanged": 290}
-    assert ingest_into(config, year)["snapshot"] == night["snapshot"]
+    assert ingest_into(config, year).snapshot == night.snapshot
 
 
 # --- NCBI -----------------------------------------------------------------------------------------------------------
@@ -269,19 +268,19 @@ def test_ncbis_files_arrive_whatever_goes_wrong_and_only_once(
     lie = hashlib.md5(b"").hexdigest()
     server.fail(f"{third}.md5", Fault(body=f"MD5(pubmed26n0003.xml.gz)= {lie}".encode()))
     report = ingest_into(config, "ncbi")
-    assert (report["lineage"], report["ingested"], report["alive"]) == (0, 3, 300)
+    assert (report.lineage, report.ingested, report.alive) == (0, 3, 300)
     size = (server.folder / first[1:]).stat().st_size
     assert [request.range for request in server.asked(first)] == [None, "bytes=5000-"]
     assert sum(request.sent for request in server.asked(first)) == size
     assert list(alive(config)) == pmids
 
     fetched(server)
-    shutil.rmtree(open_layout(config).sources)  # what has its article part is not needed any more
+    shutil.rmtree(Layout(config.store).sources)  # what has its article part is not needed any more
     write_night(real, server.folder / "updatefiles", "pubmed26n0004.xml.gz", Night(DAY, revised_text=pmids[:3]))
     night = ingest_into(config, "ncbi")
     assert counts(night) == {"revised_text": 3, "unchanged": 297}
     assert fetched(server) == {"pubmed26n0004"}
-    assert ingest_into(config, "ncbi")["snapshot"] == night["snapshot"]
+    assert ingest_into(config, "ncbi").snapshot == night.snapshot
     assert fetched(server) == set()
 
     # The new baseline appears file by file, while last year's updates are still there.
@@ -289,11 +288,11 @@ def test_ncbis_files_arrive_whatever_goes_wrong_and_only_once(
     paths = write_reissue([real], server.folder / "baseline", 27, without=pmids[5:8], records_per_file=150)
     hidden = paths[0].rename(tmp_path / "hidden")
     assert refusal(InputError, config, "ncbi").startswith(f"{server.url}: the baseline lacks pubmed27n0001; ")
-    assert snapshot_id(config) == night["snapshot"]
+    assert snapshot_id(config) == night.snapshot
     hidden.rename(paths[0])
     fetched(server)
     year = ingest_into(config, "ncbi")
-    assert (year["lineage"], year["files"], year["alive"]) == (1, 2, 297)
+    assert (year.lineage, year.files, year.alive) == (1, 2, 297)
     assert counts(year) == {"revised_text": 3, "reissued": 294, "deleted": 3}
     assert fetched(server) == {"pubmed27n0001", "pubmed27n0002"}
     assert {article.part for article in alive(config).values()} == {"pubmed27n0001", "pubmed27n0002"}
@@ -306,10 +305,10 @@ def test_a_file_that_the_server_does_not_give_fails_by_name_and_the_others_compl
     path = "/baseline/pubmed26n0001.xml.gz"
     server.always(path, Fault(status=404))
     assert refusal(InputError, config, "ncbi").startswith(f"{server.url}{path}: the server answers 404 Not Found; ")
-    assert article_parts(open_layout(config)) == {"pubmed26n0002", "pubmed26n0003"}
+    assert article_parts(Layout(config.store)) == {"pubmed26n0002", "pubmed26n0003"}
     server.heal()
     fetched(server)
-    assert ingest_into(config, "ncbi")["ingested"] == 1
+    assert ingest_into(config, "ncbi").ingested == 1
     assert fetched(server) == {"pubmed26n0001"}
 
 

@@ -12,8 +12,8 @@ import pytest
 import ray
 
 from actors.fetch.embedded_wheels import embedded_folder
-from jobs.common.store import article_parts, ingested, newest_snapshot, open_layout
-from jobs.ingest import parse_source
+from jobs.common.store import article_parts, ingested, newest_snapshot
+from jobs.steps.parse_sources import parse_source
 from retrieval.articles.article_parts import ArticlePart
 from retrieval.ingest.made_files import write_reissue
 from schemas.config import Config
@@ -61,14 +61,14 @@ def part_times(layout: Layout) -> dict[str, int]:
 
 def content(config: Config) -> Any:
     """The newest snapshot, whole."""
-    snapshot = ingested(open_layout(config))
+    snapshot = ingested(Layout(config.store))
     return snapshot.id, snapshot.info, pq.read_table(snapshot.path).to_pydict()
 
 
 def test_killed_in_the_download_and_in_the_parse_then_run_again_is_as_never_killed(
     cluster: None, server: FileServer, config: Config, tmp_path: Path
 ) -> None:
-    layout, sources = open_layout(config), Path(open_layout(config).sources)
+    layout, sources = Layout(config.store), Path(Layout(config.store).sources)
     sizes = {name: (server.folder / "baseline" / f"{name}.xml.gz").stat().st_size for name in FILES}
 
     for name in FILES[1:]:
@@ -89,14 +89,14 @@ def test_killed_in_the_download_and_in_the_parse_then_run_again_is_as_never_kill
     assert newest_snapshot(layout) is None
 
     report = ingest_into(config, "ncbi")
-    assert report["files"] == len(FILES)
-    assert report["ingested"] <= len(FILES) - len(done)
+    assert report.files == len(FILES)
+    assert report.ingested <= len(FILES) - len(done)
     assert article_parts(layout) == set(FILES)  # and no temporary file that a kill left
     assert part_times(layout) | done == part_times(layout)
     assert server.asked(f"/baseline/{FILES[1]}.xml.gz")[1].range == f"bytes={STALL}-"
     assert transfers(server) == sizes
 
-    undisturbed = config.model_copy(update={"store": str(tmp_path / "undisturbed")})
+    undisturbed = config.with_values(store=str(tmp_path / "undisturbed"))
     ingest_into(undisturbed, "ncbi")
     assert content(undisturbed) == content(config)
 
@@ -104,7 +104,7 @@ def test_killed_in_the_download_and_in_the_parse_then_run_again_is_as_never_kill
 def test_ctrl_c_in_the_download_and_in_the_parse_ends_within_seconds_with_one_line(
     cluster: None, server: FileServer, config: Config
 ) -> None:
-    layout, stalled = open_layout(config), f"/baseline/{FILES[0]}.xml.gz"
+    layout, stalled = Layout(config.store), f"/baseline/{FILES[0]}.xml.gz"
     server.always(stalled, Fault(stall=STALL))
     with started(config.store, *arguments(config)) as process:
         within(60, lambda: article_parts(layout) and server.asked(stalled)[0].sent == STALL)
@@ -119,7 +119,7 @@ def test_ctrl_c_in_the_download_and_in_the_parse_ends_within_seconds_with_one_li
     assert FILES[0] not in done
     server.heal()
     report = ingest_into(config, "ncbi")
-    assert (report["ingested"], report["alive"]) == (len(FILES) - len(done), 500 * len(FILES))
+    assert (report.ingested, report.alive) == (len(FILES) - len(done), 500 * len(FILES))
     assert [request.range for request in server.asked(stalled)] == [None, f"bytes={STALL}-"]
 
 

@@ -1,7 +1,6 @@
 """The main job on Ray, end to end: a few hundred real citations to re-ranked hits over HTTP."""
 
 import asyncio
-from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,10 @@ from actors.search.index_searcher import IndexSearcher
 from actors.service.assembly import load_service
 from jobs import embed, index, ingest, promote, rollback, serve, status
 from jobs.common.cpu_threads import available_threads
-from jobs.common.store import open_layout
-from jobs.steps.stages import run_job
 from retrieval.embed.vector_parts import read_vectors
 from schemas.config import Config
 from schemas.errors import PubrayError
+from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 from schemas.protocols import ArticleText
 from schemas.search import SearchRequest
@@ -28,7 +26,7 @@ from tests.cluster.conftest import QUERIES, stop_serving
 
 
 def test_the_version_holds_every_live_article_with_an_abstract_once(version: IndexVersion, config: Config) -> None:
-    layout = open_layout(config)
+    layout = Layout(config.store)
     expected: set[int] = set()
     for part in ("pubmed20n0014", "pubmed21n1298"):
         table = pq.read_table(layout.article_part(part), columns=["pmid", "abstract"])
@@ -43,12 +41,12 @@ def test_the_version_holds_every_live_article_with_an_abstract_once(version: Ind
 
 def first_part(config: Config, version: IndexVersion, source: str) -> Path:
     """The vector part of the first 64 rows of a source file."""
-    [path] = Path(open_layout(config).vector_parts(version.fingerprint, version.selection)).glob(f"{source}-0-64-*")
+    [path] = Path(Layout(config.store).vector_parts(version.fingerprint, version.selection)).glob(f"{source}-0-64-*")
     return path
 
 
 def test_a_vector_of_the_pipeline_is_the_encoders_own(version: IndexVersion, config: Config) -> None:
-    layout, spec = open_layout(config), config.encoder
+    layout, spec = Layout(config.store), config.encoder
     pmids, vectors, present = read_vectors(str(first_part(config, version, "pubmed21n1298")))
     articles = {
         row["pmid"]: ArticleText(row["title"], row["abstract"])
@@ -63,17 +61,17 @@ def test_a_vector_of_the_pipeline_is_the_encoders_own(version: IndexVersion, con
 
 
 def test_a_second_run_does_nothing(version: IndexVersion, config: Config, sources: Path) -> None:
-    assert run_job(ingest, config, "--source", str(sources))["ingested"] == 0
-    assert run_job(embed, config)["embedded_parts"] == 0
-    assert run_job(index, config)["built"] is False
-    assert run_job(promote, config, version.id)["promoted"] is False
+    assert ingest.run(config, source=str(sources)).ingested == 0
+    assert embed.run(config).embedded_parts == 0
+    assert index.run(config).built is False
+    assert promote.run(config, version=version.id).promoted is False
 
 
 def test_a_rerun_makes_only_the_lost_vector_part(version: IndexVersion, config: Config) -> None:
     path = first_part(config, version, "pubmed20n0014")
     before = read_vectors(str(path))
     path.unlink()
-    assert run_job(embed, config)["embedded_parts"] == 1
+    assert embed.run(config).embedded_parts == 1
     after = read_vectors(str(path))
     assert before[0].tolist() == after[0].tolist()
     assert np.allclose(before[1], after[1], atol=2e-3)
@@ -87,10 +85,10 @@ def test_a_truncated_source_file_fails_by_name_and_the_others_complete(
     whole = (sources / "pubmed20n0014.xml.gz").read_bytes()
     (mixed / "pubmed20n0014.xml.gz").write_bytes(whole)
     (mixed / "pubmed20n0015.xml.gz").write_bytes(whole[: len(whole) // 2])
-    own = config.model_copy(update={"store": str(tmp_path / "store")})
+    own = config.with_values(store=str(tmp_path / "store"))
     with pytest.raises(PubrayError, match=r"pubmed20n0015\.xml\.gz"):
-        run_job(ingest, own, "--source", str(mixed))
-    layout = open_layout(own)
+        ingest.run(own, source=str(mixed))
+    layout = Layout(own.store)
     assert [p.name for p in Path(layout.article_parts).glob("[!.]*")] == ["pubmed20n0014.parquet"]
     assert not (Path(layout.root) / "snapshots").exists()
 
@@ -186,5 +184,5 @@ def test_the_port_is_refused_while_it_is_in_use(url: str, config: Config) -> Non
 
 def test_rollback_needs_a_version_before(version: IndexVersion, config: Config) -> None:
     with pytest.raises(PubrayError, match="nothing was changed"):
-        run_job(rollback, config)
-    assert status.run(config, Namespace(verify=True))["current"] == version.id
+        rollback.run(config)
+    assert status.run(config, verify=True).current == version.id

@@ -9,15 +9,16 @@ import pytest
 
 from actors.search.index_searcher import IndexSearcher
 from jobs import compact, index, nightly, promote, rollback
-from jobs.common.store import open_layout, served_version
-from jobs.steps.stages import run_job
+from jobs.common.store import served_version
 from retrieval.articles.article import Article
 from retrieval.ingest.made_files import Night, write_night
 from schemas.config import Config
 from schemas.errors import StoreError
 from schemas.filters import EVERYTHING
+from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 from schemas.protocols import Lookup, Match
+from schemas.report import PromoteReport
 from tests.support import tiny
 from tests.support.embedded_stores import alive_vectors, copied_store
 from tests.support.made_store import MadeStore, rebuilt, vectors_of
@@ -29,10 +30,10 @@ ARTICLES = [Article(pmid, title=f"title {pmid}", journal="First") for pmid in ra
 def night(config: Config, source: Path, real: Path, number: int, night: Night) -> IndexVersion:
     """Publish an update file, and run a night."""
     write_night(real, source, f"pubmed26n{number:04}.xml.gz", night)
-    report = run_job(nightly, config, "--source", str(source))
-    version = served_version(open_layout(config))
-    assert (report["version"], report["withdrawn"]) == (version.id, False)
-    assert list(report["seconds"]) == ["ingest", "embed", "index", "promote", "compact"]
+    report = nightly.run(config, source=str(source))
+    version = served_version(Layout(config.store))
+    assert (report.version, report.withdrawn) == (version.id, False)
+    assert list(report.seconds) == ["ingest", "embed", "index", "promote", "compact"]
     return version
 
 
@@ -40,7 +41,7 @@ def answers(config: Config, version: IndexVersion) -> list[list[Match]]:
     """What the version answers to the vectors of some of its articles."""
     vectors = alive_vectors(config)
     queries = np.stack([vectors[pmid] for pmid in sorted(vectors)[::7]]).astype(np.float32)
-    return IndexSearcher(open_layout(config), version).matches(
+    return IndexSearcher(Layout(config.store), version).matches(
         [Lookup(query, k, EVERYTHING) for query in queries for k in (10, 400)]
     )
 
@@ -50,8 +51,8 @@ def test_real_nights_answer_as_a_rebuild_does(
 ) -> None:
     source = Path(shutil.copytree(embedded / "source", tmp_path / "source"))
     config = copied_store(embedded / "store", tmp_path, *SETTINGS, "index.max_dead=0.5")
-    run_job(promote, config, run_job(index, config)["version"])
-    base, before = served_version(open_layout(config)), list(alive_vectors(config))
+    promote.run(config, version=index.run(config).version)
+    base, before = served_version(Layout(config.store)), list(alive_vectors(config))
     new = {40_000_000 + i: pmid for i, pmid in enumerate(before[60:63])}
     kinds = [*before[:4], *unselected[:2]], [*before[10:15], unselected[3]], before[20:22], before[30:32], before[40:45]
     first = night(config, source, real, 4, Night(date(2026, 11, 1), new, *kinds, deleted=before[50:53]))
@@ -70,11 +71,12 @@ def test_real_nights_answer_as_a_rebuild_does(
     expected = answers(config, full)
     assert answers(config, second) == expected
     assert {match.article.pmid for ranking in expected for match in ranking} == set(alive_vectors(config))
-    strict = config.model_copy(update={"index": config.index.model_copy(update={"max_dead": 0.05})})
-    report = run_job(nightly, strict, "--source", str(source))
-    assert report["compact"]["reason"] == "20.8% dead rows, more than index.max_dead = 5.0%"
-    merged = served_version(open_layout(config))
-    assert merged.id == report["compact"]["version"] != second.id
+    strict = config.with_values(index={"max_dead": 0.05})
+    report = nightly.run(strict, source=str(source))
+    assert report.compact
+    assert report.compact.reason == "20.8% dead rows, more than index.max_dead = 5.0%"
+    merged = served_version(Layout(config.store))
+    assert merged.id == report.compact.version != second.id
     assert answers(config, merged) == expected
     assert [s.files for s in merged.segments] == [s.files for s in full.segments]
     assert merged.tombstones == {}
@@ -121,7 +123,7 @@ def test_a_night_of_deletions_alone_adds_no_segment(store: MadeStore) -> None:
 
 def test_a_night_without_news_makes_no_version(store: MadeStore) -> None:
     base = served_version(store.layout)
-    assert run_job(index, store.config)["built"] is False
+    assert index.run(store.config).built is False
     store.publish(ARTICLES[:3])
     version = store.promoted(store.index())
     assert (version.segments, version.tombstones, version.articles) == (base.segments, {}, 40)
@@ -132,10 +134,10 @@ def test_nights_go_on_from_the_version_rolled_back_to(store: MadeStore) -> None:
     base = served_version(store.layout)
     store.publish([*revised(1, 2), *deleted(5)])
     bad = store.promoted(store.index())
-    run_job(rollback, store.config)
-    report = run_job(index, store.config)
-    assert (report["version"], report["built"]) == (bad.id, False)
-    assert run_job(promote, store.config) == {"version": base.id, "previous": base.id, "promoted": False}
+    rollback.run(store.config)
+    report = index.run(store.config)
+    assert (report.version, report.built) == (bad.id, False)
+    assert promote.run(store.config) == PromoteReport(version=base.id, previous=base.id, promoted=False)
     store.publish([*ARTICLES[4:5], *revised(7)])
     good = store.promoted(store.index())
     assert good.parent == base.id
@@ -149,24 +151,24 @@ def test_a_version_that_lacks_too_much_is_not_written(store: MadeStore) -> None:
     with pytest.raises(StoreError, match=rf"lacks 7\.5% of the articles of {base.id}, the limit is 5\.0%"):
         store.index()
     assert [file.stem for file in Path(store.layout.version("x")).parent.iterdir()] == [base.id]
-    willing = store.config.model_copy(update={"index": store.config.index.model_copy(update={"max_removed": 0.08})})
-    assert run_job(index, willing)["articles"] == 37
+    willing = store.config.with_values(index={"max_removed": 0.08})
+    assert index.run(willing).articles == 37
 
 
 def test_compaction_is_done_when_due_or_asked_for(store: MadeStore) -> None:
     base = served_version(store.layout)
-    assert run_job(compact, store.config, "--force")["reason"] == "nothing to merge"
+    assert compact.run(store.config, force=True).reason == "nothing to merge"
     store.publish(revised(1))
     version = store.promoted(store.index())
-    assert run_job(compact, store.config)["reason"] == "not due"
-    report = run_job(compact, store.config, "--force")
-    assert (report["compacted"], report["reason"]) == (True, "asked for")
-    assert run_job(compact, store.config, "--force")["reason"] == "exists"
+    assert compact.run(store.config).reason == "not due"
+    report = compact.run(store.config, force=True)
+    assert (report.compacted, report.reason) == (True, "asked for")
+    assert compact.run(store.config, force=True).reason == "exists"
     compacted = store.promoted(store.version(report))
     assert (len(compacted.segments), compacted.tombstones) == (len(base.segments), {})
     assert found(store, compacted) == found(store, version)
-    few = store.config.model_copy(update={"index": store.config.index.model_copy(update={"max_deltas": 1})})
+    few = store.config.with_values(index={"max_deltas": 1})
     for pmid, reason in ((2, "not due"), (3, "2 deltas, more than index.max_deltas = 1")):
         store.publish(revised(pmid))
         version = store.promoted(store.index())
-        assert run_job(compact, few)["reason"] == reason
+        assert compact.run(few).reason == reason

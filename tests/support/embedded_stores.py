@@ -7,9 +7,10 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from jobs.common.store import ingested, open_layout
+from jobs.common.store import ingested
 from retrieval.embed.vector_parts import read_vectors, row_ranges
 from schemas.config import Config
+from schemas.layout import Layout
 from tests.support.pubmed_files import configured, files
 
 ROWS = 10
@@ -38,7 +39,7 @@ def vector_folder(config: Config) -> Path:
 
 def alive_vectors(config: Config) -> Vectors:
     """The vectors of the newest snapshot, by PMID: its articles with an abstract have one each."""
-    layout, folder = open_layout(config), vector_folder(config)
+    layout, folder = Layout(config.store), vector_folder(config)
     snapshot = ingested(layout)
     keys = pq.read_table(snapshot.path, columns=["part", "row", "pmid"]).to_pydict()
     found: Vectors = {}

@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from actors.fetch.model_folders import tower_digests
 from jobs import index, promote
-from jobs.common.store import load_selection, newest_snapshot, open_layout, read_version, served_version
-from jobs.steps.stages import run_job
+from jobs.common.store import load_selection, newest_snapshot, read_version, served_version
+from jobs.steps.index_build import Build
 from retrieval.articles.article import Article, Rejects, article_batch
 from retrieval.articles.article_parts import write_article_part
 from retrieval.articles.snapshot import alive_rows, read_snapshot
@@ -19,7 +18,9 @@ from retrieval.embed.vector_parts import row_ranges, write_vector_part
 from schemas.arrays import Rows
 from schemas.config import Config
 from schemas.encoder import article_fingerprint
+from schemas.layout import Layout
 from schemas.manifest import IndexVersion
+from schemas.report import VersionReport
 from schemas.snapshot import Lineage
 from tests.support import tiny
 from tests.support.pubmed_files import configured
@@ -39,12 +40,12 @@ def vectors_of(texts: Sequence[int]) -> Rows:
 
 def rebuilt(config: Config, version: IndexVersion) -> IndexVersion:
     """The version that is built anew from the newest snapshot, with the quantizer of another."""
-    layout = open_layout(config)
-    build = index._Build(config, full=True)
-    records = {file.read_text() for file in Path(layout.root, "quantizers").glob("*.json")}
+    layout = Layout(config.store)
+    build = Build(config, full=True)
+    records = {file.read_text() for file in Path(layout.quantizer_record("")).parent.glob("*.json")}
     [record] = [text for text in records if version.quantizer in text]
     Path(layout.quantizer_record(build.rows_digest)).write_text(record)
-    found = read_version(layout, run_job(index, config, "--full")["version"])
+    found = read_version(layout, index.run(config, full=True).version)
     assert (found.quantizer, found.tombstones) == (version.quantizer, {})
     return found
 
@@ -56,8 +57,8 @@ class MadeStore:
         """Make one in a folder; `model` is a tiny encoder's, for the queries of the check."""
         own = ["selection.rule=all", f"embed.rows_per_part={ROWS_PER_PART}", "index.recall_floor=0"]
         config = configured(folder / "store", *own, "index.recall_queries=1", *settings)
-        self.config = config.model_copy(update={"encoder": tiny.spec(model), "cache": str(model / "cache")})
-        self.layout = open_layout(self.config)
+        self.config = config.with_values(encoder=tiny.spec(model), cache=str(model / "cache"))
+        self.layout = Layout(self.config.store)
 
     def publish(self, articles: Sequence[Article]) -> None:
         """Add the records of one source file, a snapshot, and the vector parts."""
@@ -77,18 +78,18 @@ class MadeStore:
                 alive = alive_rows(snapshot.path, name, one.start, one.stop)
                 write_vector_part(self._vector_part(one.name), pmids[rows], texts[rows], vectors_of(texts[rows]), alive)
 
-    def index(self, *arguments: str) -> IndexVersion:
+    def index(self) -> IndexVersion:
         """Run the job; its version is not promoted."""
-        return self.version(run_job(index, self.config, *arguments))
+        return self.version(index.run(self.config))
 
     def promoted(self, version: IndexVersion) -> IndexVersion:
         """Make a version CURRENT."""
-        run_job(promote, self.config, version.id)
+        promote.run(self.config, version=version.id)
         return served_version(self.layout)
 
-    def version(self, report: dict[str, Any]) -> IndexVersion:
+    def version(self, report: VersionReport) -> IndexVersion:
         """The version that a job reports."""
-        return read_version(self.layout, report["version"])
+        return read_version(self.layout, report.version)
 
     def _vector_part(self, name: str) -> str:
         tower = tower_digests(self.config.encoder.article, Path(self.config.cache))

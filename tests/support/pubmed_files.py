@@ -1,19 +1,20 @@
 """Real records for the tests of ingest, in files of a few hundred; what is alive in a store."""
 
-from argparse import Namespace
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow.parquet as pq
 
 from actors.fetch.embedded_wheels import embedded_folder
 from jobs import ingest
 from jobs.common.config import load_config
-from jobs.common.store import ingested, open_layout
+from jobs.common.store import ingested
 from retrieval.ingest.made_files import made_file, raw_records, write_source_file
 from schemas.config import Config
+from schemas.layout import Layout
+from schemas.report import IngestReport
 
 BASELINE = "pubmed20n0014"
 UPDATE = "pubmed21n1298"
@@ -43,19 +44,19 @@ def configured(store: Path, *settings: str) -> Config:
     return load_config(None, settings, {"PUBRAY_STORE": str(store)})
 
 
-def ingest_into(config: Config, source: object, *, baseline: bool = False) -> dict[str, Any]:
-    return ingest.run(config, Namespace(source=str(source), baseline=baseline))
+def ingest_into(config: Config, source: object, *, baseline: bool = False) -> IngestReport:
+    return ingest.run(config, source=str(source), baseline=baseline)
 
 
-def counts(report: dict[str, Any]) -> dict[str, int]:
+def counts(report: IngestReport) -> dict[str, int]:
     """What a report says that became of PMIDs; zeros are left out."""
     names = ("added", "revised_text", "revised_metadata", "reissued", "deleted", "unchanged", "unknown_deletions")
-    return {name: report[name] for name in names if report[name]}
+    return {name: getattr(report, name) for name in names if getattr(report, name)}
 
 
 def alive(config: Config) -> dict[int, Alive]:
     """What the newest snapshot of a store holds."""
-    layout = open_layout(config)
+    layout = Layout(config.store)
     snapshot = ingested(layout)
     columns = ["pmid", *Alive._fields[1:]]
     parts = [

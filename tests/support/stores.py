@@ -1,6 +1,5 @@
 """Stores with hand-made version manifests, article parts and snapshots."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,10 +29,6 @@ def add_versions(layout: Layout, *names: str) -> None:
 
 def set_current(layout: Layout, current: Current) -> None:
     write_bytes(layout.current, current.model_dump_json().encode())
-
-
-def options(**values: Any) -> argparse.Namespace:
-    return argparse.Namespace(**values)
 
 
 def add_part(layout: Layout, name: str, *articles: Article, source_bytes: int = 1) -> PartRef:

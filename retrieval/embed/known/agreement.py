@@ -1,25 +1,12 @@
 """Do two sets of vectors of the same articles agree? What the sampled check of imported vectors computes."""
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.report import Agreement
+
 MIN_COSINE = 0.99
 """Other precisions and engines stay above it, other weights or another text do not."""
-
-
-class Agreement(NamedTuple):
-    """Of pairs of vectors."""
-
-    pairs: int
-    min_cosine: float
-    median_cosine: float
-    max_norm_difference: float
-    """Of the norms, relative to the second of a pair."""
-    median_norm_difference: float
-    below: int
-    """Pairs whose cosine is below the threshold."""
 
 
 def agreement(known: NDArray[np.floating], encoded: NDArray[np.floating], min_cosine: float = MIN_COSINE) -> Agreement:
@@ -31,10 +18,10 @@ def agreement(known: NDArray[np.floating], encoded: NDArray[np.floating], min_co
     cosines[(norms_a == 0) & (norms_b == 0)] = 1.0
     differences = np.abs(norms_a - norms_b) / np.maximum(norms_b, smallest)
     return Agreement(
-        len(cosines),
-        float(cosines.min()),
-        float(np.median(cosines)),
-        float(differences.max()),
-        float(np.median(differences)),
-        int((cosines < min_cosine).sum()),
+        pairs=len(cosines),
+        min_cosine=float(cosines.min()),
+        median_cosine=float(np.median(cosines)),
+        max_norm_difference=float(differences.max()),
+        median_norm_difference=float(np.median(differences)),
+        below=int((cosines < min_cosine).sum()),
     )

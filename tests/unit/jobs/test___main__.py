@@ -1,16 +1,21 @@
 """The command line: exit codes, one line per failure, results on stdout only."""
 
+import argparse
 import importlib
+import inspect
 import json
 import sys
 from pathlib import Path
 
 import pytest
 
+import jobs.__main__ as main_module
 from jobs import status
 from jobs.__main__ import JOBS, PLANNED, main
+from jobs.common.console import say
 from schemas.errors import InputError, UsageError, WeightsError
 from schemas.layout import Layout
+from schemas.report import Report
 from tests.support.stores import add_versions
 
 
@@ -29,10 +34,22 @@ def failure(capsys: pytest.CaptureFixture[str]) -> str:
     return err.removeprefix("pubray: ").strip()
 
 
+def test_the_files_of_the_room_are_the_commands() -> None:
+    assert {file.stem for file in Path(main_module.__file__).parent.glob("*.py")} == {"__main__", *JOBS}
+
+
 @pytest.mark.parametrize("name", JOBS)
-def test_every_job_is_a_module_with_its_three_functions(name: str) -> None:
-    job = importlib.import_module(f"jobs.{name}")
-    assert all(callable(getattr(job, function)) for function in ("arguments", "run", "show"))
+def test_every_job_declares_the_options_of_its_run_with_the_same_defaults(name: str) -> None:
+    job: main_module.Job = importlib.import_module(f"jobs.{name}")
+    assert callable(job.show)
+    parser = argparse.ArgumentParser(add_help=False)
+    job.arguments(parser)
+    declared = {a.dest: inspect.Parameter.empty if a.required else a.default for a in parser._actions}
+    config, *options = inspect.signature(job.run).parameters.values()
+    assert config.kind is not inspect.Parameter.KEYWORD_ONLY
+    assert {p.kind for p in options} <= {inspect.Parameter.KEYWORD_ONLY}
+    of_all_jobs = {"overrides"}
+    assert {p.name: p.default for p in options if p.name not in of_all_jobs} == declared
 
 
 def test_a_result_goes_to_stdout(
@@ -136,11 +153,30 @@ def test_what_a_job_raises_decides_the_exit_code(
 def test_a_report_with_failures_is_printed_and_exits_1(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(status, "run", lambda *_: {"failures": ["query 1", "logit 3"]})
+    monkeypatch.setattr(status, "run", lambda *_: Report(failures=("query 1", "logit 3")))
     assert call(monkeypatch, tmp_path, "status", "--json") == 1
     out, err = capsys.readouterr()
-    assert json.loads(out)["failures"] == ["query 1", "logit 3"]
+    assert json.loads(out) == {"failures": ["query 1", "logit 3"]}
     assert err == "pubray: not as it should be: query 1, logit 3\n"
+
+
+@pytest.mark.parametrize(("options", "out", "err"), [([], "part\nwhole\n", ""), (["--json"], "{}\n", "part\n")])
+def test_what_a_job_says_on_its_way_is_no_part_of_the_json(
+    options: list[str],
+    out: str,
+    err: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def run(_: object) -> Report:
+        say("part")
+        return Report()
+
+    monkeypatch.setattr(status, "run", run)
+    monkeypatch.setattr(status, "show", lambda _: "whole")
+    assert call(monkeypatch, tmp_path, "status", *options) == 0
+    assert capsys.readouterr() == (out, err)
 
 
 def test_an_error_that_is_not_for_users_is_not_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

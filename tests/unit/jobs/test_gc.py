@@ -18,21 +18,22 @@ from retrieval.files.atomic import write_bytes
 from retrieval.files.locks import exclusive
 from retrieval.rows.tombstones import write_tombstones
 from schemas.errors import StoreError, UsageError
-from schemas.layout import Layout
+from schemas.layout import FileKind, Layout
 from schemas.manifest import Current, IndexVersion, QuantizerRecord
 from schemas.snapshot import Lineage
+from schemas.store_report import GcReport
 from tests.support.hand_made_version import write_version
-from tests.support.stores import add_part, add_snapshot, config, options, set_current
+from tests.support.stores import add_part, add_snapshot, config, set_current
 
 DAY = 86_400.0
 
 
-def cleaned(folder: Path, *, keep: int = 0, grace: float = 24, dry_run: bool = False) -> dict[str, Any]:
-    return gc.run(config(folder), options(keep=keep, grace=grace, dry_run=dry_run))
+def cleaned(folder: Path, *, keep: int = 0, grace: float = 24, dry_run: bool = False) -> GcReport:
+    return gc.run(config(folder), keep=keep, grace=grace, dry_run=dry_run)
 
 
-def names(report: dict[str, Any]) -> dict[str, list[str]]:
-    return {kind: found["names"] for kind, found in report["removed"].items()}
+def names(report: GcReport) -> dict[FileKind, tuple[str, ...]]:
+    return {kind: found.names for kind, found in report.removed.items()}
 
 
 def make_old(folder: Path, days: float = 9) -> None:
@@ -95,15 +96,15 @@ def test_every_kept_version_opens_and_verifies_and_a_second_run_removes_nothing(
     planned, before = cleaned(tmp_path, keep=keep, dry_run=True), files(tmp_path)
     assert files(tmp_path) == before
     report = cleaned(tmp_path, keep=keep)
-    assert report == {**planned, "dry_run": False}
-    kept = [v.id for v in versions(layout)]
-    assert kept == report["kept_versions"]
+    assert report == planned.model_copy(update={"dry_run": False})
+    kept = tuple(v.id for v in versions(layout))
+    assert kept == report.kept_versions
     assert {ids[-1], "made just now", *(Path(path).stem for path in young)} <= set(kept)
     for version in kept:
         searcher = IndexSearcher(layout, read_version(layout, version))
         assert len(searcher.segments[0].articles) == searcher.segments[0].manifest.rows
-    status.run(config(tmp_path), options(verify=True))
-    assert cleaned(tmp_path, keep=keep)["removed"] == {}
+    status.run(config(tmp_path), verify=True)
+    assert cleaned(tmp_path, keep=keep).removed == {}
 
 
 def _now() -> str:
@@ -138,17 +139,17 @@ def test_old_things_of_every_kind_go_and_what_current_needs_stays(tmp_path: Path
     set_current(layout, Current(version="new", history=("old",)))
     make_old(tmp_path)
     before = files(tmp_path)
-    assert cleaned(tmp_path, grace=24 * 10)["removed"] == {}  # nothing is as old as that
-    assert cleaned(tmp_path, keep=1)["kept_versions"] == ["new", "old"]
+    assert cleaned(tmp_path, grace=24 * 10).removed == {}  # nothing is as old as that
+    assert cleaned(tmp_path, keep=1).kept_versions == ("new", "old")
     lost = before - files(tmp_path)
     assert {Path(path).name for path in lost} >= {".half.1234.tmp", "lists.faiss"}
     assert not [path for path in lost if path.startswith(("versions", "segments/s", "articles", "snapshots"))]
 
     removed = names(report := cleaned(tmp_path))
-    assert report["kept_versions"] == ["new"]
-    assert (removed["versions"], removed["segments"], removed["snapshots"]) == (["old"], ["s0"], [old.id])
-    assert (removed["quantizers"], removed["quantizer records"]) == (["x"], ["inputs"])
-    assert removed["articles"] == ["pubmed25n0001", "pubmed25n0002"]
+    assert report.kept_versions == ("new",)
+    assert (removed["versions"], removed["segments"], removed["snapshots"]) == (("old",), ("s0",), (old.id,))
+    assert (removed["quantizers"], removed["quantizer records"]) == (("x",), ("inputs",))
+    assert removed["articles"] == ("pubmed25n0001", "pubmed25n0002")
     kept = {f"f1/all/{r.name}" for r in row_ranges(new_parts, 8)}
     there = {p.relative_to(tmp_path / "vectors").with_suffix("").as_posix() for p in tmp_path.glob("vectors/*/*/*")}
     assert there == kept
@@ -156,7 +157,7 @@ def test_old_things_of_every_kind_go_and_what_current_needs_stays(tmp_path: Path
     assert {"sources/pubmed26n0001.xml.gz", "sources/.half.1234.tmp", "runs/r/report.json", "CURRENT"} <= left
     assert not (tmp_path / "segments" / "s0").exists()
     assert "versions kept: new" in gc.show(report)
-    assert cleaned(tmp_path)["removed"] == {}
+    assert cleaned(tmp_path).removed == {}
 
 
 def test_a_rollback_never_goes_to_what_was_removed(tmp_path: Path) -> None:
@@ -166,20 +167,20 @@ def test_a_rollback_never_goes_to_what_was_removed(tmp_path: Path) -> None:
         add(layout, version, name)
     set_current(layout, Current(version="c", history=("a", "b")))
     make_old(tmp_path)
-    assert cleaned(tmp_path, keep=1)["kept_versions"] == ["b", "c"]
-    assert rollback.run(config(tmp_path), options())["version"] == "b"
+    assert cleaned(tmp_path, keep=1).kept_versions == ("b", "c")
+    assert rollback.run(config(tmp_path)).version == "b"
     with pytest.raises(StoreError, match="no version before CURRENT; nothing was changed"):
-        rollback.run(config(tmp_path), options())
+        rollback.run(config(tmp_path))
     current = read_current(layout)
     assert current is not None
     assert (current.version, current.withdrawn) == ("b", ("c",))
-    assert cleaned(tmp_path, keep=9)["kept_versions"] == ["b"]  # withdrawn ones are kept by grace alone
+    assert cleaned(tmp_path, keep=9).kept_versions == ("b",)  # withdrawn ones are kept by grace alone
 
 
 def test_two_runs_at_once_are_one_too_many(tmp_path: Path) -> None:
     with exclusive(f"{tmp_path}/.gc.lock", "gc"), pytest.raises(StoreError, match="another gc is at work"):
         cleaned(tmp_path)
-    assert cleaned(tmp_path)["removed"] == {}
+    assert cleaned(tmp_path).removed == {}
 
 
 def test_a_store_that_is_not_there_is_refused_and_not_made(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """The parts of the job that need no Ray: what is missing, what is refused, and the bodies of its tasks."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +8,11 @@ import pytest
 from jobs import ingest
 from jobs.common.store import newest_snapshot
 from retrieval.articles.article import Article
-from retrieval.articles.article_parts import read_article_part
 from retrieval.articles.snapshot_update import SnapshotPlan
-from schemas.errors import InputError, StoreError
+from schemas.errors import StoreError
 from schemas.layout import Layout
 from schemas.snapshot import Lineage
-from tests.support.stores import add_part, add_snapshot, config, options
-
-XML = (
-    "<PubmedArticleSet><PubmedArticle><MedlineCitation><PMID>1</PMID><Article><ArticleTitle>One</ArticleTitle></Article>"
-    "</MedlineCitation></PubmedArticle></PubmedArticleSet>"
-)
+from tests.support.stores import add_part, add_snapshot, config
 
 
 def body(task: Any) -> Any:
@@ -44,19 +37,19 @@ def source(tmp_path: Path, layout: Layout) -> Path:
 
 def test_what_was_ingested_is_neither_read_nor_replayed_again(source: Path, layout: Layout) -> None:
     snapshot = newest_snapshot(layout)
-    report = ingest.run(config(Path(layout.root)), options(source=str(source), baseline=False))
+    report = ingest.run(config(Path(layout.root)), source=str(source))
     assert snapshot is not None
-    assert report["snapshot"] == snapshot.id
-    assert (report["files"], report["ingested"], report["records"], report["alive"]) == (1, 0, 2, 2)
+    assert report.snapshot == snapshot.id
+    assert (report.files, report.ingested, report.records, report.alive) == (1, 0, 2, 2)
     assert newest_snapshot(layout) == snapshot
-    assert ingest.show(report).startswith(f"snapshot {report['snapshot']} of 1 files, 0 of them new\n")
+    assert ingest.show(report).startswith(f"snapshot {report.snapshot} of 1 files, 0 of them new\n")
 
 
 def test_a_file_that_changed_under_its_name_is_refused(source: Path, layout: Layout) -> None:
     file = source / "a.xml"
     file.write_text("other content")
     with pytest.raises(StoreError) as error:
-        ingest.run(config(Path(layout.root)), options(source=str(file), baseline=False))
+        ingest.run(config(Path(layout.root)), source=str(file))
     assert str(error.value).startswith("a.xml: 13 bytes, but a file of this name and 7 bytes was ingested before")
     assert "\n" not in str(error.value)
 
@@ -84,18 +77,3 @@ def test_a_night_may_delete_what_it_likes(layout: Layout) -> None:
     newest = newest_snapshot(layout)
     assert newest is not None
     assert newest.info.counts.alive == 0
-
-
-def test_a_source_becomes_a_part_if_its_md5_is_right(tmp_path: Path, layout: Layout) -> None:
-    file = tmp_path / "a.xml"
-    file.write_text(XML)
-    md5 = tmp_path / "a.xml.md5"
-    md5.write_text(f"MD5(a.xml)= {'0' * 32}\n")
-    parse_source = body(ingest.parse_source)
-    with pytest.raises(InputError, match=rf"^{file}: md5 [0-9a-f]{{32}}, published is 0{{32}}; download it again$"):
-        parse_source(layout, file)
-    assert not Path(layout.article_part("a")).exists()
-    md5.write_text(f"MD5(a.xml)= {hashlib.md5(XML.encode()).hexdigest()}\n")
-    part = parse_source(layout, file)
-    assert (part.ref.name, part.ref.rows, part.source_bytes) == ("a", 1, len(XML))
-    assert read_article_part(Path(layout.article_part("a"))) == part

@@ -1,28 +1,30 @@
 """What a night reports, and that a version that was withdrawn stays so."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from jobs import nightly
+from jobs import ingest, nightly
+from jobs.common.run_reports import json_values
 from jobs.common.store import read_current
 from jobs.steps.stages import Stages
+from retrieval.articles.article import Article
+from schemas.errors import InputError
 from schemas.layout import Layout
 from schemas.manifest import Current
-from tests.support.stores import add_versions, config, set_current
+from tests.support.reports import night_report
+from tests.support.stores import add_part, add_snapshot, add_versions, config, set_current
 
-INGEST = {"ingested": 1, "added": 1000, "revised_text": 2, "revised_metadata": 3, "deleted": 4}
-BUILT = {"version": "b", "articles": 2000, "segments": 3, "dead_rows": 9, "recall_at_10": 0.98765}
-REPORT: dict[str, Any] = {
-    "ingest": INGEST,
-    "embed": {"encoded": 1002, "copied": 3},
-    "index": BUILT,
-    "compact": {"reason": "not due", "advice": None},
-    "version": "b",
-    "withdrawn": False,
-    "seconds": {"ingest": 1.0, "embed": 2.0, "index": 3.0, "promote": 0.1, "compact": 0.2},
-}
+REPORT = night_report(
+    ingest={"ingested": 1, "added": 1000, "revised_text": 2, "revised_metadata": 3, "deleted": 4},
+    embed={"encoded": 1002, "copied": 3},
+    index={"version": "b", "articles": 2000, "segments": 3, "dead_rows": 9, "recall_at_10": 0.98765},
+    compact={"reason": "not due"},
+    version="b",
+    seconds={"ingest": 1.0, "embed": 2.0, "index": 3.0, "promote": 0.1, "compact": 0.2},
+)
 
 
 def test_the_report_says_what_each_stage_did() -> None:
@@ -34,28 +36,65 @@ def test_the_report_says_what_each_stage_did() -> None:
 
 
 def test_a_night_without_files_says_so() -> None:
-    assert "no new files" in nightly.show(REPORT | {"ingest": INGEST | {"ingested": 0}})
+    assert "no new files" in nightly.show(night_report(version="b"))
 
 
 def test_advice_comes_last() -> None:
-    report = REPORT | {"compact": {"reason": "not due", "advice": "train anew"}}
-    assert nightly.show(report).endswith("\ntrain anew")
+    assert nightly.show(night_report(compact={"advice": "train anew"})).endswith("\ntrain anew")
 
 
 def test_a_withdrawn_version_is_told() -> None:
-    report = {**REPORT, "version": "a", "withdrawn": True}
-    del report["compact"]
-    assert nightly.show(report).startswith("CURRENT is a; b was withdrawn before, and is promoted only by name\n")
+    shown = nightly.show(night_report(index={"version": "b"}, version="a", withdrawn=True))
+    assert shown.startswith("CURRENT is a; b was withdrawn before, and is promoted only by name\n")
+    assert shown.splitlines()[-1].split() == ["compact", "-", "not", "reached"]
 
 
-@pytest.mark.parametrize(("version", "withdrawn", "served"), [("b", False, "b"), ("c", True, "a")])
+def test_what_is_kept_of_a_night_has_the_keys_of_its_stages() -> None:
+    assert json_values(REPORT).keys() == {"ingest", "embed", "index", "compact", "version", "withdrawn", "seconds"}
+    assert json_values(night_report()).keys() == {"ingest", "embed", "index", "version", "withdrawn", "seconds"}
+
+
+def kept(folder: Path) -> dict[str, Any]:
+    [file] = folder.glob("runs/*-nightly/report.json")
+    found: dict[str, Any] = json.loads(file.read_text())
+    return found
+
+
+def test_a_night_whose_first_stage_fails_keeps_why(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as error:
+        nightly.run(config(tmp_path / "store"), source="/nowhere")
+    report = kept(tmp_path / "store")
+    assert (report["job"], report["failed"], report["error"]) == ("nightly", "ingest", str(error.value))
+    assert set(report) == {"job", "finished", "failed", "error", "seconds"}
+    assert list(report["seconds"]) == ["ingest"]
+
+
+def test_a_night_that_fails_later_keeps_what_was_done(tmp_path: Path) -> None:
+    layout = Layout(str(tmp_path / "store"))
+    add_snapshot(layout, [add_part(layout, "a", Article(1), source_bytes=7)])
+    (tmp_path / "a.xml").write_text("content")
+    with pytest.raises(InputError, match="model 'tiny': no such folder"):  # the encoder, of which embed wants digests
+        nightly.run(config(tmp_path / "store"), source=str(tmp_path / "a.xml"))
+    report = kept(tmp_path / "store")
+    assert (report["failed"], report["ingest"]["files"], "embed" in report) == ("embed", 1, False)
+    assert list(report["seconds"]) == ["ingest", "embed"]
+
+
+def test_an_error_that_is_not_for_users_is_kept_with_its_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest, "run", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        nightly.run(config(tmp_path), source="s")
+    assert kept(tmp_path)["error"] == "ZeroDivisionError: division by zero"
+
+
+@pytest.mark.parametrize(("version", "promoted", "served"), [("b", True, "b"), ("c", False, "a")])
 def test_a_version_is_promoted_unless_it_was_withdrawn(
-    version: str, withdrawn: bool, served: str, tmp_path: Path
+    version: str, promoted: bool, served: str, tmp_path: Path
 ) -> None:
     layout = Layout(str(tmp_path))
     add_versions(layout, "a", "b", "c")
     set_current(layout, Current(version="a", withdrawn=("c",)))
-    assert nightly._promote(config(tmp_path), Stages(), version) is withdrawn
+    assert nightly._promote(config(tmp_path), Stages(), "promote", version) is promoted
     current = read_current(layout)
     assert current
     assert current.version == served

@@ -7,11 +7,12 @@ from jobs.common.store import read_current
 from schemas.errors import StoreError
 from schemas.layout import Layout
 from schemas.manifest import Current
-from tests.support.stores import add_versions, config, options
+from schemas.report import PromoteReport
+from tests.support.stores import add_versions, config
 
 
 def promoted(folder: Path, version: str | None = None) -> str:
-    return str(promote.run(config(folder), options(version=version))["version"])
+    return promote.run(config(folder), version=version).version
 
 
 @pytest.fixture
@@ -30,8 +31,8 @@ def test_the_newest_version_is_promoted_unless_one_is_named(store: Path) -> None
 def test_promoting_what_is_current_changes_nothing(store: Path) -> None:
     promoted(store)
     before = (store / "CURRENT").read_bytes()
-    report = promote.run(config(store), options(version=None))
-    assert report == {"version": "a", "previous": "a", "promoted": False}
+    report = promote.run(config(store))
+    assert report == PromoteReport(version="a", previous="a", promoted=False)
     assert (store / "CURRENT").read_bytes() == before
     assert promote.show(report) == "CURRENT is a, as it was"
 
@@ -39,7 +40,7 @@ def test_promoting_what_is_current_changes_nothing(store: Path) -> None:
 def test_a_withdrawn_version_is_promoted_only_by_name(store: Path) -> None:
     promoted(store, "b")
     promoted(store, "a")
-    rollback.run(config(store), options())
+    rollback.run(config(store))
     assert promoted(store) == "c"  # newer than b, and a is withdrawn
     assert promoted(store, "a") == "a"
     current = read_current(Layout(str(store)))
@@ -59,5 +60,5 @@ def test_a_store_without_versions_has_nothing_to_promote(tmp_path: Path) -> None
 
 
 def test_the_report_says_what_was_before(store: Path) -> None:
-    assert promote.show(promote.run(config(store), options(version="b"))) == "CURRENT is b"
-    assert promote.show(promote.run(config(store), options(version="a"))) == "CURRENT is a, before it b"
+    assert promote.show(promote.run(config(store), version="b")) == "CURRENT is b"
+    assert promote.show(promote.run(config(store), version="a")) == "CURRENT is a, before it b"

@@ -7,7 +7,8 @@ from jobs.common.store import read_current
 from schemas.errors import StoreError
 from schemas.layout import Layout
 from schemas.manifest import Current
-from tests.support.stores import add_versions, config, options
+from schemas.report import RollbackReport
+from tests.support.stores import add_versions, config
 
 
 def store(folder: Path, *promotions: str) -> Layout:
@@ -15,39 +16,39 @@ def store(folder: Path, *promotions: str) -> Layout:
     layout = Layout(str(folder))
     add_versions(layout, *sorted(set(promotions)))
     for version in promotions:
-        promote.run(config(folder), options(version=version))
+        promote.run(config(folder), version=version)
     return layout
 
 
 def test_rolling_back_twice_goes_back_by_two(tmp_path: Path) -> None:
     layout = store(tmp_path, "a", "b", "c")
-    assert rollback.run(config(tmp_path), options()) == {"version": "b", "withdrawn": "c"}
-    assert rollback.run(config(tmp_path), options()) == {"version": "a", "withdrawn": "b"}
+    assert rollback.run(config(tmp_path)) == RollbackReport(version="b", withdrawn="c")
+    assert rollback.run(config(tmp_path)) == RollbackReport(version="a", withdrawn="b")
     assert read_current(layout) == Current(version="a", epoch=5, history=(), withdrawn=("c", "b"))
 
 
 def test_before_the_first_version_there_is_nothing(tmp_path: Path) -> None:
     layout = store(tmp_path, "a")
     with pytest.raises(StoreError) as error:
-        rollback.run(config(tmp_path), options())
+        rollback.run(config(tmp_path))
     assert str(error.value) == f"the store {tmp_path} has no version before CURRENT; nothing was changed"
     assert read_current(layout) == Current(version="a")
 
 
 def test_an_empty_store_has_nothing_to_roll_back(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no version before CURRENT"):
-        rollback.run(config(tmp_path), options())
+        rollback.run(config(tmp_path))
 
 
 def test_a_rollback_never_ends_at_a_withdrawn_version(tmp_path: Path) -> None:
     layout = store(tmp_path, "a", "b", "a")
-    assert rollback.run(config(tmp_path), options())["version"] == "b"
+    assert rollback.run(config(tmp_path)).version == "b"
     with pytest.raises(StoreError, match="no version before CURRENT"):
-        rollback.run(config(tmp_path), options())
+        rollback.run(config(tmp_path))
     assert read_current(layout) == Current(version="b", epoch=4, history=(), withdrawn=("a",))
 
 
 def test_the_report_names_both(tmp_path: Path) -> None:
     store(tmp_path, "a", "b")
-    shown = rollback.show(rollback.run(config(tmp_path), options()))
+    shown = rollback.show(rollback.run(config(tmp_path)))
     assert shown == "CURRENT is a; b is withdrawn, and promoted again only by name"

@@ -1,12 +1,12 @@
 """Asking a service over HTTP on loopback, and showing the answer."""
 
-import argparse
 import re
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
@@ -86,42 +86,36 @@ def test_a_service_that_cannot_be_reached_is_told(url: str) -> None:
     assert refusal(url).endswith("; start it with pubray serve")
 
 
-def parsed(*arguments: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    search.arguments(parser)
-    return parser.parse_args(arguments)
-
-
 def test_the_options_become_the_request(stranger: str, tmp_path: Path) -> None:
     filters = 'year>=2020 and type in ("Review")'
-    options = parsed("statins", "--filter", filters, "--include-retracted", "--no-rerank", "--url", f"{stranger}/echo")
+    options: dict[str, Any] = {"filter": filters, "include_retracted": True, "no_rerank": True}
     with pytest.raises(RequestError) as error:
-        search.run(config(tmp_path), options)
+        search.run(config(tmp_path), query="statins", url=f"{stranger}/echo", **options)
     asked = SearchRequest.model_validate_json(str(error.value).partition(" answers 500: ")[2])
     assert asked == SearchRequest(query="statins", rerank=False, filters=parse_filter(filters), include_retracted=True)
 
 
 def test_without_options_nothing_is_filtered_but_what_is_retracted(stranger: str, tmp_path: Path) -> None:
     with pytest.raises(RequestError) as error:
-        search.run(config(tmp_path), parsed("statins", "--url", f"{stranger}/echo"))
+        search.run(config(tmp_path), query="statins", url=f"{stranger}/echo")
     asked = SearchRequest.model_validate_json(str(error.value).partition(" answers 500: ")[2])
     assert asked == SearchRequest(query="statins")
     assert asked.wanted == Wanted()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("options", "message"),
     [
-        (["x", "--filter", "yaer>2020"], "filter, character 1, 'yaer>2020': expected a field (year, "),
-        (["x", "--filter", " and ".join(["year>2020"] * 17)], "filters: tuple should have at most 16 items"),
-        (["x", "-k", "0"], "k: input should be greater than or equal to 1"),
+        ({"filter": "yaer>2020"}, "filter, character 1, 'yaer>2020': expected a field (year, "),
+        ({"filter": " and ".join(["year>2020"] * 17)}, "filters: tuple should have at most 16 items"),
+        ({"k": 0}, "k: input should be greater than or equal to 1"),
     ],
 )
 def test_what_cannot_be_asked_is_a_usage_error_before_anything_is_loaded(
-    arguments: list[str], message: str, tmp_path: Path
+    options: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(UsageError, match=rf"^{re.escape(message)}"):
-        search.run(config(tmp_path / "no store"), parsed(*arguments))
+        search.run(config(tmp_path / "no store"), query="x", **options)
 
 
 RESPONSE = SearchResponse(query="q", version="v1", hits=(), reranked=True, degraded=None, milliseconds={"encode": 1.2})
@@ -145,16 +139,16 @@ def test_hits_are_shown_as_a_table() -> None:
         doi=None,
     )
     response = RESPONSE.model_copy(update={"hits": (hit,)})
-    query, headers, _, row, end = search.show(response.model_dump()).splitlines()
+    query, headers, _, row, end = search.show(response).splitlines()
     assert (query, end) == ("q", "encode 1 ms, version v1")
     assert headers.split() == ["rank", "fused", "retrieval", "rerank", "PMID", "year", "title"]
     assert row.split() == ["1", "1.500", "0.500", "-", "123", "1975", "T" * 79 + "…"]
 
 
 def test_no_hits_are_a_table_without_rows() -> None:
-    assert len(search.show(RESPONSE.model_dump()).splitlines()) == 4
+    assert len(search.show(RESPONSE).splitlines()) == 4
 
 
 def test_hits_that_were_not_reranked_say_why() -> None:
     response = RESPONSE.model_copy(update={"degraded": "the re-ranker does not answer"})
-    assert "not re-ranked: the re-ranker does not answer" in search.show(response.model_dump()).splitlines()
+    assert "not re-ranked: the re-ranker does not answer" in search.show(response).splitlines()

@@ -1,6 +1,5 @@
 """What is refused before anything is started."""
 
-import argparse
 import socket
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from tests.support.stores import config
 )
 def test_an_option_has_the_range_of_its_setting(tmp_path: Path, host: str | None, port: int, wrong: str) -> None:
     with pytest.raises(UsageError) as caught:
-        serve.run(config(tmp_path), argparse.Namespace(host=host, port=port))
+        serve.run(config(tmp_path), host=host, port=port)
     assert str(caught.value) == f"command line: {wrong}"
 
 

@@ -13,15 +13,16 @@ from schemas.errors import IntegrityError, StoreError
 from schemas.layout import ROWS, SEGMENT_MANIFEST, Layout
 from schemas.manifest import Current, FileDigest, Segment, Tombstones
 from schemas.snapshot import Lineage
+from schemas.store_report import SegmentStatus
 from tests.support.hand_made_version import write_version
 from tests.support.seams import VERSION
-from tests.support.stores import add_part, add_snapshot, add_versions, config, options, set_current
+from tests.support.stores import add_part, add_snapshot, add_versions, config, set_current
 
 
 def test_an_empty_store_says_what_to_do(tmp_path: Path) -> None:
-    report = status.run(config(tmp_path / "none"), options(verify=False))
-    assert (report["current"], report["versions"], report["records"]) == (None, [], 0)
-    assert report["bytes"] == {"articles": 0, "vectors": 0, "segments": 0}
+    report = status.run(config(tmp_path / "none"))
+    assert (report.current, report.versions, report.records) == (None, (), 0)
+    assert report.bytes == {"articles": 0, "vectors": 0, "segments": 0}
     assert "no versions yet: pubray embed, then pubray index" in status.show(report)
 
 
@@ -30,10 +31,10 @@ def test_parts_of_the_newest_snapshot_are_counted_and_the_newest_named(tmp_path:
     first = add_part(layout, "pubmed26n0001", Article(1), Article(2), Article(3))
     second = add_part(layout, "pubmed26n0002", Article(3, title="new"), Article(1, deleted=True), Article(9))
     snapshot = add_snapshot(layout, [first, second], add_snapshot(layout, [first]))
-    report = status.run(config(tmp_path), options(verify=False))
-    assert (report["snapshot"], report["articles"], report["pending_parts"]) == (snapshot.id, 3, [])
-    assert (report["article_parts"], report["records"], report["newest_source"]) == (2, 5, "pubmed26n0002")
-    assert report["bytes"]["articles"] == sum(f.stat().st_size for f in (tmp_path / "articles").iterdir())
+    report = status.run(config(tmp_path))
+    assert (report.snapshot, report.articles, report.pending_parts) == (snapshot.id, 3, ())
+    assert (report.article_parts, report.records, report.newest_source) == (2, 5, "pubmed26n0002")
+    assert report.bytes["articles"] == sum(f.stat().st_size for f in (tmp_path / "articles").iterdir())
     assert "2 article parts, 5 records, newest pubmed26n0002; 3 articles" in status.show(report)
 
 
@@ -42,19 +43,19 @@ def test_parts_of_no_snapshot_are_pending(tmp_path: Path) -> None:
     old = add_snapshot(layout, [add_part(layout, "pubmed26n0001", Article(1))])
     names = ["pubmed27n0010", "pubmed27n0009"]
     parts = [add_part(layout, name, Article(2)) for name in names]
-    report = status.run(config(tmp_path), options(verify=False))
-    assert (report["article_parts"], report["pending_parts"]) == (1, names[::-1])
+    report = status.run(config(tmp_path))
+    assert (report.article_parts, report.pending_parts) == (1, tuple(names[::-1]))
     assert "2 article parts, from pubmed27n0009, are in no snapshot yet: run pubray ingest again" in status.show(report)
     add_snapshot(layout, parts[::-1], old, Lineage(number=1, baseline=("pubmed27n0009", "pubmed27n0010")))
-    assert status.run(config(tmp_path), options(verify=False))["pending_parts"] == []  # nor are last year's
+    assert status.run(config(tmp_path)).pending_parts == ()  # nor are last year's
 
 
 def test_current_and_withdrawn_versions_are_marked(tmp_path: Path) -> None:
     layout = Layout(str(tmp_path))
     add_versions(layout, "a", "b", "c")
     set_current(layout, Current(version="b", withdrawn=("c",)))
-    report = status.run(config(tmp_path), options(verify=False))
-    assert [v["version"] for v in report["versions"]] == ["a", "b", "c"]
+    report = status.run(config(tmp_path))
+    assert [v.version for v in report.versions] == ["a", "b", "c"]
     a, b, c = (line.split() for line in status.show(report).splitlines()[-3:])
     assert a[:2] == ["a", "2026-01-01T00:00"]
     assert b[:2] == ["b", "CURRENT"]
@@ -70,17 +71,17 @@ def test_a_version_tells_its_segments_its_dead_rows_and_how_fresh_it_is(tmp_path
     version = built.model_copy(update=update)
     write_bytes(layout.version(version.id), version.model_dump_json().encode())
     os.utime(layout.article_part("pubmed26n0002"), (time.time() - 5 * 3600,) * 2)
-    report = status.run(config(tmp_path), options(verify=True))
-    [told] = report["versions"]
+    report = status.run(config(tmp_path), verify=True)
+    [told] = report.versions
     sizes = [sum(f.stat().st_size for f in (tmp_path / "segments" / s).iterdir()) for s in ("s0", "s1")]
     manifests = [(tmp_path / "segments" / s / SEGMENT_MANIFEST).stat().st_size for s in ("s0", "s1")]
     data = [size - manifest for size, manifest in zip(sizes, manifests, strict=True)]
-    assert told["segments"] == [
-        {"segment": "s0", "shard": 0, "kind": "base", "live_rows": 200, "dead_rows": 0, "bytes": data[0]},
-        {"segment": "s1", "shard": 0, "kind": "delta", "live_rows": 198, "dead_rows": 2, "bytes": data[1]},
-    ]
-    assert (told["parent"], told["dead_rows"], told["bytes"]) == ("v0", 2, sum(data))
-    assert (told["newest_source"], round(told["hours_since_ingest"])) == ("pubmed26n0002", 5)
+    assert told.segments == (
+        SegmentStatus(segment="s0", shard=0, kind="base", live_rows=200, dead_rows=0, bytes=data[0]),
+        SegmentStatus(segment="s1", shard=0, kind="delta", live_rows=198, dead_rows=2, bytes=data[1]),
+    )
+    assert (told.parent, told.dead_rows, told.bytes) == ("v0", 2, sum(data))
+    assert (told.newest_source, round(told.hours_since_ingest or 0)) == ("pubmed26n0002", 5)
     line = status.show(report).splitlines()[-1]
     assert "  400     2  1 + 1         0.970" in line
     assert line.endswith("pubmed26n0002  5 h")
@@ -96,7 +97,7 @@ def test_the_table_of_all_of_pubmed_fits_a_terminal(tmp_path: Path) -> None:
     version = VERSION.model_copy(update={**update, **dead, "snapshot": add_snapshot(layout, [part]).id})
     write_bytes(layout.version(version.id), version.model_dump_json().encode())
     set_current(layout, Current(version="other", withdrawn=(version.id,)))
-    lines = status.show(status.run(config(tmp_path), options(verify=False))).splitlines()[-3:]
+    lines = status.show(status.run(config(tmp_path))).splitlines()[-3:]
     assert max(len(line) for line in lines) <= 120
 
 
@@ -106,11 +107,11 @@ def test_verify_misses_what_a_search_needs(lost: str, tmp_path: Path) -> None:
     dead = write_tombstones(layout.tombstones, np.array([3], np.int64))
     version = write_version(layout).model_copy(update={"tombstones": {"s0": dead}})
     write_bytes(layout.version(version.id), version.model_dump_json().encode())
-    status.run(config(tmp_path), options(verify=True))
+    status.run(config(tmp_path), verify=True)
     [file] = (tmp_path / lost).iterdir()
     file.unlink()
     with pytest.raises(StoreError, match=str(file)):
-        status.run(config(tmp_path), options(verify=True))
+        status.run(config(tmp_path), verify=True)
 
 
 def test_verify_reads_every_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,13 +119,11 @@ def test_verify_reads_every_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     layout = Layout(str(tmp_path))
     version = write_version(layout)
     write_bytes(layout.version(version.id), version.model_dump_json().encode())
-    assert "every file of every version has its digest" in status.show(
-        status.run(config(tmp_path), options(verify=True))
-    )
+    assert "every file of every version has its digest" in status.show(status.run(config(tmp_path), verify=True))
     path = Path(layout.segment("s0")) / ROWS
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
     with pytest.raises(IntegrityError, match=str(path)):
-        status.run(config(tmp_path), options(verify=True))
-    assert "every file" not in status.show(status.run(config(tmp_path), options(verify=False)))
+        status.run(config(tmp_path), verify=True)
+    assert "every file" not in status.show(status.run(config(tmp_path)))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from schemas.config import Config, DeploymentConfig, parse_config
+from schemas.config import Config, DeploymentConfig, RerankConfig, parse_config
 from schemas.errors import UsageError
 
 VALUES: dict[str, Any] = {
@@ -111,3 +111,31 @@ def test_an_empty_range_of_replicas_is_refused() -> None:
 
 def test_calls_under_way_are_enough_for_all_replicas_to_be_asked_for() -> None:
     assert DeploymentConfig(max_replicas=2, target_ongoing_requests=1.6).calls == 4
+
+
+def test_other_values_are_put_beside_those_that_stay() -> None:
+    config = parse_config({**VALUES, "index": {"nlist": 4, "seed": 1}}, "my.toml")
+    changed = config.with_values(store="t", index={"nlist": 8}, encoder={"query": {"max_length": 9}})
+    assert (changed.store, changed.index.nlist, changed.index.seed) == ("t", 8, 1)
+    assert (changed.encoder.query.max_length, changed.encoder.query.model) == (9, "q")
+    assert (config.store, config.index.nlist, config.encoder.query.max_length) == ("s", 4, 64)
+    assert config.with_values() == config
+
+
+def test_a_whole_table_takes_the_place_of_another() -> None:
+    config = parse_config({**VALUES, "rerank": {"kind": "none", "candidates": 3}}, "my.toml")
+    assert config.with_values(rerank=RerankConfig(candidates=4)).rerank == RerankConfig(candidates=4)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"index": {"nlist": -1}}, "command line: index.nlist = -1: input should be greater than or equal to 0"),
+        ({"indx": 1}, "command line: unknown key 'indx'; the nearest known key is 'index"),
+        ({"serve": {"api": {"max_replicas": 0}}}, "command line: serve.api.max_replicas = 0: "),
+    ],
+)
+def test_other_values_are_checked_as_those_of_a_file_are(values: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_config(VALUES, "my.toml").with_values(**values)
+    assert str(caught.value).startswith(words)

@@ -7,9 +7,9 @@ import torch
 import transformers
 
 from jobs.common.config import DEFAULT, load_config
-from schemas.figures import CORE_HOUR, ENCODERS, FIGURES, GPUS, Figure
+from schemas.figures import ENCODERS, FIGURES, GPUS, Figure
 
-ALL = [*FIGURES, CORE_HOUR, *(f for gpu in GPUS.values() for f in gpu), *(e.tokens for e in ENCODERS.values())]
+ALL = [*FIGURES, *(f for gpu in GPUS.values() for f in gpu), *(e.tokens for e in ENCODERS.values())]
 
 
 @pytest.mark.parametrize("figure", [f for f in ALL if f.label == "measured here"], ids=lambda figure: figure.unit)

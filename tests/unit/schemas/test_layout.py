@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from schemas.layout import PLACES, SEGMENT_FILES, SEGMENT_MANIFEST, FileKind, Layout
+from schemas.layout import PLACES, SEGMENT_FILES, SEGMENT_MANIFEST, UNFINISHED, FileKind, Layout
 
 LAYOUT = Layout("/store")
 PATHS = {
@@ -69,3 +69,10 @@ def test_the_root_cannot_be_changed_and_may_lie_anywhere() -> None:
 
 def test_the_files_of_a_segment_have_names_of_their_own() -> None:
     assert len({*SEGMENT_FILES, SEGMENT_MANIFEST}) == 13
+
+
+@pytest.mark.parametrize("path", [*PATHS, LAYOUT.run_report("r"), LAYOUT.tombstones("t"), LAYOUT.truth("t")])
+def test_what_is_left_of_writing_any_file_is_found(path: str) -> None:
+    left = PurePosixPath(path).with_name(f".{PurePosixPath(path).name}.123.tmp")
+    found = {pattern for pattern in UNFINISHED if left.match(str(PurePosixPath("/store", pattern)))}
+    assert bool(found) is not path.startswith(LAYOUT.sources)  # those are gone on with

@@ -1,7 +1,23 @@
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
 import pytest
 
-from retrieval.evaluate.judgments import MIN_RELEVANT, Heading, mesh_topics, read_qrels, read_queries
+from retrieval.evaluate import judgments
+from retrieval.evaluate.judgments import (
+    MIN_RELEVANT,
+    Heading,
+    Judgments,
+    headings,
+    mesh_topics,
+    read_judgments,
+    read_qrels,
+    read_queries,
+)
+from retrieval.index.segment import OpenSegment
 from schemas.errors import InputError
+from tests.support import corpus
 
 
 def heading(descriptor: str, *qualifiers: tuple[str, bool]) -> dict[str, object]:
@@ -84,3 +100,44 @@ def test_topics_are_drawn_alike_whatever_the_order_of_the_articles() -> None:
     assert first == again
     assert mesh_topics(corpus, 7, 2).queries != first.queries
     assert len(mesh_topics(corpus, 50, 1).queries) == 30
+
+
+@pytest.fixture
+def beir(tmp_path: Path) -> Path:
+    (tmp_path / "qrels").mkdir()
+    lines = '{"_id": "q1", "text": "one"}\n{"_id": "q2", "text": "é"}\n{"_id": "q3", "text": "unjudged"}\n'
+    (tmp_path / "queries.jsonl").write_text(lines, encoding="utf-8")
+    (tmp_path / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq1\t1\t1\nq2\t2\t2\n")
+    return tmp_path
+
+
+def test_of_two_files_the_judged_queries_are_taken(beir: Path) -> None:
+    found = read_judgments(beir / "queries.jsonl", beir / "qrels" / "test.tsv")
+    assert found == Judgments({"q1": "one", "q2": "é"}, {"q1": {"1": 1}, "q2": {"2": 2}}, None)
+
+
+@pytest.mark.parametrize("file", ["queries.jsonl", "qrels/test.tsv"])
+@pytest.mark.parametrize(("content", "reason"), [(None, "No such file"), (b"\xff\xfe\n", "not UTF-8 text")])
+def test_a_file_that_cannot_be_read_is_named(file: str, content: bytes | None, reason: str, beir: Path) -> None:
+    path = beir / file
+    path.unlink()
+    if content:
+        path.write_bytes(content)
+    with pytest.raises(InputError) as error:
+        read_judgments(beir / "queries.jsonl", beir / "qrels" / "test.tsv")
+    assert str(error.value).startswith(f"{path}: {reason}")
+
+
+def test_the_headings_are_those_of_live_articles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judgments, "BATCH", 7)
+    rows, pmids = corpus.vectors(0, 20), np.arange(1, 21)
+    mesh: list[dict[str, object]] = [{"ui": None, "descriptor": "Rats", "major": True, "qualifiers": []}]
+    records = corpus.articles(pmids)
+    column = records.schema.get_field_index("mesh")
+    records = records.set_column(column, records.schema.field("mesh"), pa.array([mesh] * 20, records["mesh"].type))
+    quantizer = corpus.quantizer("IVF2,Flat", rows)
+    whole = corpus.build(tmp_path / "s", quantizer, rows, pmids, records)
+    segment = OpenSegment(str(tmp_path / "s"), whole.manifest, quantizer, np.flatnonzero(whole.pmids > 14))
+    found = list(headings([segment]))
+    assert {heading.id for heading in found} == {str(pmid) for pmid in range(1, 15)}
+    assert all(heading.mesh == mesh for heading in found)

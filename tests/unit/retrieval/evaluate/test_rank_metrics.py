@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from retrieval.evaluate.judgments import Judgments
 from retrieval.evaluate.rank_metrics import measure, paired_difference
+from schemas.quality_report import PairedDifference
 
 RELEVANCE = {"q": {"a": 2, "b": 1, "c": 0, "d": 1}}
 
@@ -50,19 +51,24 @@ def test_a_query_that_finds_nothing_counts_with_zero(ranking: list[str]) -> None
     assert values["nDCG@10"] == {"q": 0, "p": 1}
 
 
+def interval(found: PairedDifference) -> tuple[float, float, float]:
+    return found.mean, found.low, found.high
+
+
 @settings(max_examples=10)
 @given(st.floats(-1, 1))
 def test_a_constant_difference_is_certain(difference: float) -> None:
     before = {str(i): i / 7 for i in range(9)}
     after = {query: value + difference for query, value in before.items()}
-    assert paired_difference(before, after) == pytest.approx((difference,) * 3, abs=1e-9)
+    assert interval(paired_difference(before, after)) == pytest.approx((difference,) * 3, abs=1e-9)
 
 
 def test_a_difference_is_paired_by_query_and_its_interval_is_the_means() -> None:
     before = {"a": 0.0, "b": 1.0}
-    mean, low, high = paired_difference(before, {"b": 1.0, "a": 1.0})
+    mean, low, high = interval(paired_difference(before, {"b": 1.0, "a": 1.0}))
     assert (mean, low, high) == (0.5, 0, 1)
-    mean, low, high = paired_difference({str(i): 0.0 for i in range(400)}, {str(i): float(i % 2) for i in range(400)})
+    before, after = {str(i): 0.0 for i in range(400)}, {str(i): float(i % 2) for i in range(400)}
+    mean, low, high = interval(paired_difference(before, after))
     assert mean == 0.5
     assert low == pytest.approx(0.5 - 1.96 * 0.5 / 20, abs=0.004)
     assert high == pytest.approx(0.5 + 1.96 * 0.5 / 20, abs=0.004)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.evaluate import truth as module
-from retrieval.evaluate.truth import Truth, carry_truth, find_truth, read_truth, write_truth
+from retrieval.evaluate.truth import Truth, carry_truth, find_truth, read_truth, sample_titles, write_truth
 from retrieval.index.quantizer import Quantizer
 from retrieval.index.segment import OpenSegment
 from retrieval.search.segment_search import search_exactly
@@ -105,3 +105,16 @@ def test_what_is_written_is_read_and_a_damaged_file_refused(quantizer: Quantizer
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(IntegrityError, match=f"{path}: sha256 "):
         read_truth(layout.truth, name)
+
+
+def test_titles_are_drawn_from_live_rows_of_all_segments_the_same_each_time(
+    quantizer: Quantizer, tmp_path: Path
+) -> None:
+    large = segment(tmp_path / "l", quantizer, {*range(40)})
+    small = segment(tmp_path / "s", quantizer, {*range(40, 60)})
+    half = without(large, tmp_path / "l", quantizer, {*range(20)})
+    titles = sample_titles([half, small], 10, seed=3)
+    assert sorted(int(title.split()[1]) >= 40 for title in titles) == [False] * 5 + [True] * 5
+    assert min(int(title.split()[1]) for title in titles) >= 20
+    assert titles == sample_titles([half, small], 10, seed=3) != sample_titles([half, small], 10, seed=4)
+    assert len(set(sample_titles([half, small], 1000, seed=3))) == 40

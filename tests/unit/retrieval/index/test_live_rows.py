@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from retrieval.articles.article import Article
 from retrieval.index import live_rows as module
-from retrieval.index.live_rows import check_live, count_removed
+from retrieval.index.live_rows import check_live, count_removed, dead_rows, imbalance
 from retrieval.index.quantizer import Quantizer
 from retrieval.index.segment import OpenSegment
 from schemas.errors import StoreError
@@ -94,3 +94,16 @@ def test_removed_articles_are_counted_as_sets(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "CLASS_ROWS", class_rows)
         assert count_removed(before, after) == len(((shared - dead[0]) | old) - ((shared - dead[1]) | new))
+
+
+def test_what_is_outdated_dies_with_what_is_dead(quantizer: Quantizer, tmp_path: Path) -> None:
+    of = segment(tmp_path / "s", quantizer, [5, 6, 7, 8], {6})
+    dead = dead_rows(of, np.array([6, 8, 99], np.int64))
+    assert set(of.pmids[dead].tolist()) == {6, 8}
+    assert len(dead_rows(segment(tmp_path / "t", quantizer, [5]), np.array([99], np.int64))) == 0
+
+
+def test_the_imbalance_is_that_of_all_segments_together(quantizer: Quantizer, tmp_path: Path) -> None:
+    segments = [segment(tmp_path / str(i), quantizer, list(range(10 * i, 10 * i + 9))) for i in range(2)]
+    sizes = np.sum([s.sizes for s in segments], axis=0)
+    assert imbalance(segments) == pytest.approx(2 * sum(n * n for n in sizes.tolist()) / 18**2)

@@ -1,0 +1,74 @@
+"""The Ray Data pipeline of embed: read and tokenise, encode, write; a range of rows at a time."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import ray
+from ray.exceptions import RayActorError
+
+from actors.embed.embed_stages import EncodeRange, TokenizeRange, WriteRange
+from schemas.config import Config
+from schemas.errors import StoreError
+from schemas.vector import EmbedPlan, RowRange
+
+TRIES = 3
+"""Of a range whose worker process dies. Ray Data's own rule is to try for ever."""
+MAX_RESTARTS = 6
+"""Of a worker; those that die while they start have no range to count for."""
+
+
+def written(config: Config, plan: EmbedPlan, missing: list[RowRange]) -> Iterator[dict[str, Any]]:
+    """Yield the ranges as they are written.
+
+    Raises:
+        StoreError: a worker process cannot start, or dies again and again.
+    """
+    try:
+        yield from pipeline(config, plan, missing).iter_rows()
+    except RayActorError as error:
+        if error.actor_init_failed:
+            # Ray keeps only the text of what was raised, and that comes last.
+            raise StoreError(f"a worker of embed cannot start: {str(error).strip().splitlines()[-1]}") from None
+        raise StoreError(
+            f"a worker of embed died {TRIES} times at one range, or while it started; if memory is short, lower "
+            "engine.batch_tokens or embed.actors; what is written is kept, run pubray embed again"
+        ) from None
+
+
+def pipeline(
+    config: Config, plan: EmbedPlan, missing: list[RowRange], encoder: type[EncodeRange] = EncodeRange
+) -> ray.data.Dataset:
+    """Return the dataset of the ranges as they are written: columns `name`, `counts` in JSON, `error`."""
+    actors = actors_of(config, missing)
+    threads = threads_of(config, actors)
+    common: dict[str, Any] = {
+        "batch_size": 1,
+        "batch_format": "pyarrow",
+        "max_task_retries": TRIES - 1,
+        "max_restarts": MAX_RESTARTS,
+    }
+    helpers = {"compute": ray.data.ActorPoolStrategy(min_size=1, max_size=actors), "num_cpus": 0.25, **common}
+    ranges = ray.data.from_items([{"range": r.model_dump_json()} for r in missing], override_num_blocks=len(missing))
+    # Not map_batches(), which takes no limits of retries without a warning.
+    tokens = ranges.map_batches_internal(TokenizeRange, fn_constructor_args=(config, plan), **helpers)
+    # No CPU is reserved: actors that hold every CPU keep the other stages from running, for ever.
+    vectors = tokens.map_batches_internal(
+        encoder,
+        fn_constructor_args=(config, threads),
+        compute=ray.data.ActorPoolStrategy(size=actors),
+        num_cpus=0,
+        num_gpus=config.embed.num_gpus,
+        **common,
+    )
+    return vectors.map_batches_internal(WriteRange, fn_constructor_args=(config, plan), **helpers)
+
+
+def threads_of(config: Config, actors: int) -> int:
+    """Return how many threads each of the actors that encode has."""
+    return config.embed.threads or max(1, (os.cpu_count() or 1) // actors)
+
+
+def actors_of(config: Config, missing: list[RowRange]) -> int:
+    """Return how many actors encode."""
+    return min(config.embed.actors, len(missing))

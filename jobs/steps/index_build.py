@@ -1,0 +1,172 @@
+"""One build of an index version: what it is made of, and the steps that make it."""
+
+from pathlib import Path
+
+import ray
+
+from actors.fetch.model_folders import tower_digests
+from jobs.common.cluster import finished, gpus
+from jobs.common.console import Progress
+from jobs.common.store import ingested, load_selection, read_current, read_version
+from jobs.steps.build_tasks import build_worker_shards, bury, find_changes, merge_worker_shards, train
+from jobs.steps.commit import merged, now
+from retrieval.articles.snapshot_difference import SnapshotDifference
+from retrieval.embed.vector_parts import count_vectors, row_ranges
+from retrieval.files.atomic import write_bytes
+from retrieval.files.checked import read_document
+from retrieval.index.segment import CONTENTS, read_manifest
+from retrieval.index.size_rules import metric_for, nlist_for, nprobe_for, sample_for
+from retrieval.index.worker_rows import VectorSource, Work, group_work
+from schemas.base import digest
+from schemas.config import Config
+from schemas.encoder import article_fingerprint
+from schemas.errors import StoreError
+from schemas.layout import Layout
+from schemas.manifest import UNCHECKED, IndexVersion, QuantizerRecord, Segment, Tombstones
+
+
+class Build:
+    """One build: its inputs, all of which are in its id, and its steps."""
+
+    def __init__(self, config: Config, *, full: bool) -> None:
+        self.config, self.layout = config, Layout(config.store)
+        self.snapshot = ingested(self.layout)
+        self.selection, self.pmids = load_selection(config.selection)
+        self.query_tower = tower_digests(config.encoder.query, Path(config.cache))
+        article_tower = tower_digests(config.encoder.article, Path(config.cache))
+        self.fingerprint = article_fingerprint(config.encoder, article_tower)
+        self.recipe = digest(
+            {
+                "selection": self.selection,
+                "fingerprint": self.fingerprint,
+                "index": config.index.model_dump(include={"type", "nlist", "num_shards", "sample", "seed"}),
+                "segment": CONTENTS,
+            }
+        )
+        self.current = read_current(self.layout)
+        self.parent = None if full else self._parent()
+        parent = self.parent.id if self.parent else None
+        self.rows_digest = digest({"recipe": self.recipe, "snapshot": self.snapshot.id, "parent": parent})
+        self.rules = digest(
+            {
+                "index": config.index.model_dump(
+                    include={"nprobe", "candidates"} | ({"target_recall"} if config.index.target_recall else set())
+                ),
+                "encoder": config.encoder.identity(),
+                "query_tower": self.query_tower.model_dump(),
+            }
+        )
+        self.id = digest({"rows": self.rows_digest, "rules": self.rules})
+        self.temporary: list[Path] = []
+
+    def existing(self) -> IndexVersion | None:
+        """Return the version that this build would make, or CURRENT if it is as fresh."""
+        parent = self.parent
+        if parent and (parent.snapshot, parent.rules) == (self.snapshot.id, self.rules):
+            return parent
+        return read_version(self.layout, self.id) if Path(self.layout.version(self.id)).exists() else None
+
+    def run(self) -> IndexVersion:
+        """Return the version, which is not committed yet."""
+        if (parent := self.parent) is None:
+            return self._full()
+        progress = Progress("compare", self.snapshot.info.counts.alive, "articles")
+        changes: SnapshotDifference = ray.get(find_changes.remote(self.layout, parent.snapshot, self.snapshot.id))
+        progress.add(self.snapshot.info.counts.alive)
+        progress.finish()
+        tombstones: dict[str, Tombstones] = ray.get(bury.remote(self.layout, parent, changes.outdated))
+        deltas = self._segments(self._work_of(changes), parent.quantizer)
+        return self._version(parent.quantizer, (*parent.segments, *deltas), tombstones)
+
+    def _full(self) -> IndexVersion:
+        ranges = row_ranges(self.snapshot.info.parts, self.config.embed.rows_per_part)
+        work = [Work(r, None, count_vectors(self._vector_part(r.name))) for r in ranges]
+        if not any(part.vectors for part in work):
+            raise StoreError("no vector parts for this selection and encoder; run pubray embed first")
+        record = self._quantizer(work)
+        return self._version(record.sha256, self._segments(work, record.sha256), {})
+
+    def _work_of(self, changes: SnapshotDifference) -> list[Work]:
+        """Return the changed rows by ranges."""
+        parts = self.snapshot.info.parts
+        numbers = {part.name: number for number, part in enumerate(parts)}
+        ranges = row_ranges(parts, self.config.embed.rows_per_part)
+        changed = ((one, changes.within(numbers[one.source], one.start, one.stop)) for one in ranges)
+        return [Work(one, rows, len(rows)) for one, rows in changed if len(rows)]
+
+    def _quantizer(self, work: list[Work]) -> QuantizerRecord:
+        """Train the quantizer, or find the one that was trained from the same inputs."""
+        config, dimension = self.config.index, self.config.encoder.dimension
+        path = self.layout.quantizer_record(self.rows_digest)
+        if not Path(path).exists():
+            counts = {self._vector_part(part.range.name): part.vectors for part in work if part.vectors}
+            nlist = config.nlist or nlist_for(sum(counts.values()))
+            size = min(config.sample or sample_for(nlist), sum(counts.values()))
+            progress = Progress("train", size, "vectors")
+            factory = config.type.format(dimension=dimension, nlist=nlist)
+            share = min(1.0, self.config.embed.num_gpus, gpus())
+            task = train.options(num_gpus=share).remote(self.config, counts, factory, size, "cuda" if share else "cpu")
+            record: QuantizerRecord = ray.get(task)
+            write_bytes(path, record.model_dump_json(indent=1).encode())
+            progress.add(record.trained_on)
+            progress.finish()
+        return read_document(path, QuantizerRecord, "quantizer record")
+
+    def _segments(self, work: list[Work], quantizer: str) -> tuple[Segment, ...]:
+        """Build worker shards from groups of ranges, then merge them to one segment per shard that has rows."""
+        config = self.config.index
+        if not work:
+            return ()
+        groups = group_work(work, config.rows_per_worker, config.min_workers)
+        names = [digest({"of": self.rows_digest, "quantizer": quantizer, "group": i}) for i in range(len(groups))]
+        # A run that was killed between merge and commit left them.
+        self.temporary = [Path(self.layout.worker_shards(name)) for name in names]
+        made = [f"{self.rows_digest}-{shard}" for shard in range(config.num_shards)]
+        if all(Path(self.layout.segment(segment)).is_dir() for segment in made):
+            return tuple(s for s in (read_manifest(self.layout.segment(segment)) for segment in made) if s.rows)
+        source = VectorSource(self.snapshot.id, self.fingerprint, self.selection, self.pmids)
+        progress = Progress("build", sum(part.vectors for part in work), "vectors")
+        tasks = [
+            build_worker_shards.remote(self.config, source, group, quantizer, name)
+            for group, name in zip(groups, names, strict=True)
+        ]
+        for shards in finished(tasks):
+            progress.add(sum(s.rows for s in shards))
+        progress.finish()
+        merges = [
+            merge_worker_shards.remote(self.layout, quantizer, segment, shard, names)
+            for shard, segment in enumerate(made)
+        ]
+        return merged("merge", progress.done, merges)
+
+    def _version(
+        self, quantizer: str, segments: tuple[Segment, ...], tombstones: dict[str, Tombstones]
+    ) -> IndexVersion:
+        return IndexVersion(
+            id=self.id,
+            created=now(),
+            parent=self.current.version if self.current else None,
+            recipe=self.recipe,
+            rules=self.rules,
+            snapshot=self.snapshot.id,
+            selection=self.selection,
+            encoder=self.config.encoder,
+            fingerprint=self.fingerprint,
+            query_tower=self.query_tower,
+            quantizer=quantizer,
+            metric=metric_for(normalize=self.config.encoder.normalize),
+            nprobe=self.config.index.nprobe or nprobe_for(segments[0].nlist),
+            candidates=self.config.index.candidates,
+            segments=segments,
+            tombstones=tombstones,
+            articles=sum(s.rows for s in segments) - sum(t.rows for t in tombstones.values()),
+            checks=UNCHECKED,
+        )
+
+    def _parent(self) -> IndexVersion | None:
+        """Return CURRENT, if what is built now can build on it."""
+        version = read_version(self.layout, self.current.version) if self.current else None
+        return version if version and version.recipe == self.recipe else None
+
+    def _vector_part(self, name: str) -> str:
+        return self.layout.vector_part(self.fingerprint, self.selection, name)

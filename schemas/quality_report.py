@@ -1,0 +1,108 @@
+"""What is reported of quality, and of a service: by `evaluate`, `verify`, `demo` and `serve`; and what is planned."""
+
+from schemas.base import Frozen
+from schemas.figures import Figure, Stage
+from schemas.golden import Check
+from schemas.report import NightReport, Report, Seconds
+from schemas.search import SearchResponse
+from schemas.store_report import Bytes
+
+Measures = dict[str, float]
+"""Name of a measure → its value."""
+
+
+class PlanReport(Report):
+    """Of `plan`."""
+
+    articles: int
+    nightly: int
+    encoder: str
+    dimension: int
+    cores: int
+    gpus: int
+    gpu: str | None
+    stages: tuple[Stage, ...]
+    figures: dict[str, Figure]
+
+
+class PairedDifference(Frozen):
+    """Mean of paired differences, and the interval that holds it with 95 % confidence."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class QueryScores(Frozen):
+    """Of one query."""
+
+    query: str
+    retrieval: Measures
+    reranked: Measures | None = None
+
+
+class Scores(Frozen):
+    """Of all queries: means, and what re-ranking is worth, where there is any."""
+
+    retrieval: Measures
+    reranked: Measures | None = None
+    difference: dict[str, PairedDifference] | None = None
+    per_query: dict[str, QueryScores]
+
+
+class EvaluateReport(Report, Scores):
+    """Of `evaluate`."""
+
+    version: str
+    articles: int
+    queries: int
+    candidates: int
+    exact: bool
+
+
+class ServeReport(Report):
+    """Of `serve`, once it was stopped."""
+
+    url: str
+    seconds: int
+
+
+class DemoAnswer(Frozen):
+    """What one of the demo's queries found."""
+
+    query: str
+    hits: tuple[str, ...]
+    relevant: int
+    """Of the hits, those that were judged relevant beforehand."""
+
+
+class DemoReport(Report):
+    """Of `demo`."""
+
+    seconds: float
+    nights: dict[str, NightReport]
+    changes: tuple[tuple[str, ...], ...]
+    """Of each changed article what changed, its PMID, and where each night's version finds it."""
+    stages: Seconds
+    queries: tuple[DemoAnswer, ...]
+    quality: EvaluateReport | None
+    bytes: Bytes
+
+
+class VerifyReport(Report):
+    """Of `verify`: an encoder's values beside those that were published."""
+
+    encoder: str
+    source: str
+    tolerance: float
+    checks: tuple[Check, ...]
+
+
+class VerifiedReport(VerifyReport):
+    """Of `verify`, where all values are as published: what the encoder then found among real articles."""
+
+    store: str
+    articles: int
+    recall_at_10: float
+    seconds: Seconds
+    answers: tuple[SearchResponse, ...]

@@ -1,0 +1,150 @@
+"""What jobs report: shown to a person by each job, and to a program as JSON.
+
+A field with a default is left out of the JSON where nothing is told of it.
+"""
+
+from schemas.base import Frozen
+from schemas.snapshot import SnapshotCounts
+from schemas.vector import EmbedCounts
+
+Seconds = dict[str, float]
+"""Name of a stage → how long it took."""
+
+
+class Report(Frozen):
+    """What one run of a job did."""
+
+    failures: tuple[str, ...] = ()
+    """What is not as it should be: where there is any, the command prints its report and exits with 1."""
+
+
+class IngestReport(Report, SnapshotCounts):
+    """Of `ingest`: the snapshot, and what became of PMIDs since the one before it."""
+
+    snapshot: str
+    lineage: int
+    files: int
+    ingested: int
+    """Of the files, those that were new."""
+    seconds: float
+    records: int
+    rejected: dict[str, int]
+    """By reason."""
+    rejected_samples: dict[str, list[str]]
+
+
+class Agreement(Frozen):
+    """How alike two sets of vectors of the same articles are, pair by pair."""
+
+    pairs: int
+    min_cosine: float
+    median_cosine: float
+    max_norm_difference: float
+    """Of the norms, relative to the second of a pair."""
+    median_norm_difference: float
+    below: int
+    """Pairs whose cosine is below the threshold."""
+
+
+class EmbedRates(Frozen):
+    """How fast encoders were while they were up: they worked, or waited for input."""
+
+    articles_per_second: float
+    tokens_per_second: float
+    padding_waste: float
+    """Share of what was computed that fills batches up."""
+    mfu: float
+    """Share of the peak of matrix products."""
+    waiting: float
+    """Share of the time."""
+    seconds: float
+    start_up_seconds: float
+    """Of these, those before the first range."""
+
+
+class EmbedReport(Report, EmbedCounts, EmbedRates):
+    """Of `embed`."""
+
+    snapshot: str
+    fingerprint: str
+    selection: str
+    parts: int
+    embedded_parts: int
+    """Of the parts, those that were missing."""
+    check: Agreement | None = None
+    """Of published vectors with the encoder's own."""
+
+
+class VersionReport(Report):
+    """What is told of a version."""
+
+    version: str
+    articles: int
+    segments: int
+    dead_rows: int
+    lists: int
+    nprobe: int
+    bytes: int
+    recall_at_10: float
+    recall_at_100: float
+    imbalance: float
+    advice: str | None
+    """To train anew, where the lists fit worse than when they were trained."""
+
+
+class IndexReport(VersionReport):
+    """Of `index`."""
+
+    built: bool
+    """False: it was there."""
+
+
+class CompactReport(VersionReport):
+    """Of `compact`: the version that it made, or found, or CURRENT."""
+
+    compacted: bool
+    reason: str
+
+
+class PromoteReport(Report):
+    """Of `promote`."""
+
+    version: str
+    previous: str | None
+    promoted: bool
+    """False: it was CURRENT."""
+
+
+class RollbackReport(Report):
+    """Of `rollback`."""
+
+    version: str
+    withdrawn: str
+
+
+class NightReport(Report):
+    """Of `nightly`: the reports of its stages."""
+
+    ingest: IngestReport
+    embed: EmbedReport
+    index: IndexReport
+    compact: CompactReport | None = None
+    """Nothing is compacted where the version is withdrawn."""
+    version: str | None
+    """CURRENT at the end."""
+    withdrawn: bool
+    """What was built is what somebody rolled back from, so it is not promoted."""
+    seconds: Seconds
+
+
+class FailedNightReport(Report):
+    """What is kept of a night that failed: the reports of the stages that were done."""
+
+    ingest: IngestReport | None = None
+    embed: EmbedReport | None = None
+    index: IndexReport | None = None
+    compact: CompactReport | None = None
+    failed: str
+    """The stage that did not end."""
+    error: str
+    seconds: Seconds

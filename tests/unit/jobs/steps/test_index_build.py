@@ -1,0 +1,97 @@
+"""What a build takes up, and by what it is named; a store without vectors is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from jobs.steps.index_build import Build
+from retrieval.articles.article import Article
+from retrieval.articles.snapshot_difference import compare_snapshots
+from retrieval.files.atomic import write_bytes
+from schemas.config import Config
+from schemas.errors import StoreError
+from schemas.manifest import Current
+from tests.support.made_store import MadeStore
+from tests.support.seams import VERSION
+from tests.support.stores import set_current
+
+
+@pytest.fixture
+def store(tiny_encoder: Path, tmp_path: Path) -> MadeStore:
+    """A store of made articles, with vectors and without a version."""
+    made = MadeStore(tmp_path, tiny_encoder)
+    made.publish([Article(pmid, title=f"title {pmid}") for pmid in range(1, 11)])
+    return made
+
+
+def served(store: MadeStore, config: Config, name: str = "v1") -> None:
+    """Let CURRENT be a version that a build of this configuration can build on."""
+    build = Build(config, full=False)
+    of_build = {"id": name, "recipe": build.recipe, "rules": build.rules, "snapshot": build.snapshot.id}
+    write_bytes(store.layout.version(name), VERSION.model_copy(update=of_build).model_dump_json().encode())
+    set_current(store.layout, Current(version=name))
+
+
+def test_a_build_is_named_by_all_that_it_is_made_of(store: MadeStore) -> None:
+    config = store.config
+    named = {
+        Build(one, full=False).id
+        for one in (
+            config,
+            config.with_values(index={"nlist": 3}),
+            config.with_values(index={"nprobe": 3}),
+            config.with_values(index={"target_recall": 0.9}),
+            config.with_values(selection={"rule": "abstract"}),
+        )
+    }
+    assert len(named) == 5
+    unlike = config.with_values(index={"recall_floor": 0.5, "min_workers": 7}, engine={"batch_tokens": 8})
+    assert Build(unlike, full=False).id == Build(config, full=False).id
+    store.publish([Article(11)])
+    assert Build(config, full=False).id not in named
+
+
+def test_how_an_index_is_searched_changes_no_row_of_it(store: MadeStore) -> None:
+    plain, wide = (Build(c, full=False) for c in (store.config, store.config.with_values(index={"nprobe": 9})))
+    assert (plain.rows_digest, plain.recipe) == (wide.rows_digest, wide.recipe)
+    assert plain.rules != wide.rules
+
+
+def test_a_build_goes_on_from_a_current_version_of_its_recipe(store: MadeStore) -> None:
+    served(store, store.config)
+    parent = Build(store.config, full=False).parent
+    assert parent
+    assert parent.id == "v1"
+    assert Build(store.config, full=True).parent is None
+    assert Build(store.config.with_values(index={"nlist": 3}), full=False).parent is None
+
+
+def test_what_is_as_fresh_as_the_build_is_there(store: MadeStore) -> None:
+    assert Build(store.config, full=False).existing() is None
+    served(store, store.config)
+    found = Build(store.config, full=False).existing()
+    assert found
+    assert found.id == "v1"
+    store.publish([Article(11)])
+    later = Build(store.config, full=False)
+    assert later.existing() is None
+    made = VERSION.model_copy(update={"id": later.id})
+    write_bytes(store.layout.version(later.id), made.model_dump_json().encode())
+    assert later.existing() == made
+
+
+def test_of_a_night_the_changed_rows_are_the_work(store: MadeStore) -> None:
+    before = Build(store.config, full=False).snapshot
+    new = [Article(pmid) for pmid in (40, 41, 42, 43)]
+    store.publish([Article(3, title="new"), *new, Article(5, deleted=True)])
+    build = Build(store.config, full=False)
+    work = build._work_of(compare_snapshots(before, build.snapshot))
+    found = [(one.start, rows.tolist(), count) for one, rows, count in work if rows is not None]
+    assert found == [(0, [0, 1, 2, 3], 4), (4, [4], 1)]
+
+
+def test_without_vectors_there_is_nothing_to_build(store: MadeStore) -> None:
+    for part in Path(store.layout.vectors).rglob("*.parquet"):
+        part.unlink()
+    with pytest.raises(StoreError):
+        Build(store.config, full=False).run()

@@ -1,0 +1,50 @@
+"""What is refused, and what is there already, before anything is built."""
+
+from pathlib import Path
+
+import pytest
+
+from jobs import index
+from jobs.steps.index_build import Build
+from retrieval.articles.article import Article
+from schemas.errors import StoreError, UsageError
+from schemas.layout import Layout
+from schemas.manifest import Current
+from schemas.report import IndexReport
+from tests.support.hand_made_version import write_version
+from tests.support.made_store import MadeStore
+from tests.support.reports import filled
+from tests.support.stores import config, set_current
+
+
+@pytest.mark.parametrize("share", [0, -0.5, 1.5, float("nan")])
+def test_a_recall_that_cannot_be_is_refused(share: float, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=rf"--target-recall {share:g}: give a share above 0, at most 1"):
+        index.run(config(tmp_path), target_recall=share)
+
+
+def test_a_store_without_articles_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="run pubray ingest"):
+        index.run(config(tmp_path), target_recall=1)
+
+
+def test_a_version_that_is_there_is_told_and_not_built(tiny_encoder: Path, tmp_path: Path) -> None:
+    store = MadeStore(tmp_path, tiny_encoder)
+    store.publish([Article(1)])
+    build = Build(store.config, full=False)
+    layout: Layout = store.layout
+    of_build = {"id": "v9", "recipe": build.recipe, "rules": build.rules, "snapshot": build.snapshot.id}
+    version = write_version(layout).model_copy(update=of_build)
+    Path(layout.versions).mkdir()
+    Path(layout.version("v9")).write_text(version.model_dump_json())
+    set_current(layout, Current(version="v9"))
+    report = index.run(store.config)
+    assert (report.version, report.built, report.articles) == ("v9", False, 400)
+    assert index.show(report).startswith("version v9: exists\n")
+
+
+def test_a_version_that_was_built_is_not_served_yet() -> None:
+    report = filled(IndexReport, version="v", built=True, advice="train anew")
+    head, *rows = index.show(report).splitlines()
+    assert head == "version v: built, not served yet: pubray promote"
+    assert rows[-1].split() == ["advice", "train", "anew"]
