@@ -9,11 +9,11 @@ from actors.fetch.embedded_wheels import WHEELS, is_cached
 from jobs import evaluate, ingest, nightly, rollback, search
 from jobs import serve as service
 from jobs.common.console import megabytes, say, table
+from jobs.common.stages import Stages
 from jobs.common.store import folder_sizes, read_version, served_version
 from jobs.common.toml_files import read_toml
-from jobs.steps import demo_nights
-from jobs.steps.demo_articles import CHOSEN, CHOSEN_COUNT, DEMO, choose, write_pmids
-from jobs.steps.stages import Stages
+from jobs.steps.demo import demo_nights
+from jobs.steps.demo.demo_articles import CHOSEN, CHOSEN_COUNT, DEMO, choose, write_pmids
 from schemas.config import Config
 from schemas.errors import UsageError
 from schemas.layout import Layout

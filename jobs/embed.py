@@ -12,8 +12,8 @@ from jobs.common.console import Progress, table
 from jobs.common.ray_metrics import EmbedMetrics
 from jobs.common.run_reports import write_report
 from jobs.common.store import ingested, load_selection, snapshots
-from jobs.steps.embed_pipeline import actors_of, threads_of, written
-from jobs.steps.published_vectors import check_sample, prepare_chunks, published_folder
+from jobs.steps.embed.embed_pipeline import actors_of, threads_of, written
+from jobs.steps.embed.published_vectors import check_sample, prepare_chunks, published_folder
 from retrieval.articles.snapshot import Snapshot
 from retrieval.embed.rates import embed_rates
 from retrieval.embed.vector_parts import row_ranges

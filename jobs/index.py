@@ -10,8 +10,8 @@ import argparse
 import shutil
 
 from jobs.common.cluster import connect
-from jobs.steps.commit import commit, report_of, show_version
-from jobs.steps.index_build import Build
+from jobs.steps.index.commit import commit, report_of, show_version
+from jobs.steps.index.version_build import Build
 from schemas.config import Config
 from schemas.errors import UsageError
 from schemas.report import IndexReport

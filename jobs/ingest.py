@@ -9,8 +9,8 @@ import ray
 from jobs.common.cluster import connect
 from jobs.common.console import Progress, table
 from jobs.common.store import newest_snapshot
-from jobs.steps.parse_sources import parse_all
-from jobs.steps.source_origins import Origin, open_origin
+from jobs.steps.ingest.parse_sources import parse_all
+from jobs.steps.ingest.source_origins import Origin, open_origin
 from retrieval.articles.article import Rejects
 from retrieval.articles.article_parts import read_article_part
 from retrieval.articles.snapshot import read_snapshot

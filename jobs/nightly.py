@@ -11,8 +11,8 @@ from jobs import compact, embed, index, ingest, promote
 from jobs.common.console import table
 from jobs.common.root_cause import root_cause
 from jobs.common.run_reports import write_report
+from jobs.common.stages import Stages
 from jobs.common.store import read_current
-from jobs.steps.stages import Stages
 from schemas.config import Config
 from schemas.errors import PubrayError
 from schemas.layout import Layout

@@ -17,8 +17,8 @@ from jobs.common.cluster import connect, is_private
 from jobs.common.console import log
 from jobs.common.root_cause import root_cause
 from jobs.common.store import served_version
-from jobs.steps.api_key_digests import load_key_digests
-from jobs.steps.deployments import application
+from jobs.steps.serve.api_key_digests import load_key_digests
+from jobs.steps.serve.deployments import application
 from schemas.config import Config
 from schemas.errors import StoreError, UsageError
 from schemas.layout import Layout

@@ -16,10 +16,10 @@ from jobs import embed, index, ingest, promote, search
 from jobs.common.cluster import connect, gpus
 from jobs.common.console import say, table
 from jobs.common.cpu_threads import available_threads
+from jobs.common.stages import Stages
 from jobs.common.store import read_version
-from jobs.steps.demo_articles import shipped, write_pmids
-from jobs.steps.golden_files import find_golden, read_golden, show_checks
-from jobs.steps.stages import Stages
+from jobs.steps.demo.demo_articles import shipped, write_pmids
+from jobs.steps.evaluate.golden_files import find_golden, read_golden, show_checks
 from schemas.config import Config
 from schemas.golden import Check, Golden
 from schemas.layout import Layout

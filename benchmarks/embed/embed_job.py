@@ -24,7 +24,7 @@ from jobs import ingest
 from jobs.common.cluster import connect
 from jobs.common.config import load_config
 from jobs.common.store import ingested, load_selection, newest_snapshot
-from jobs.steps.embed_pipeline import pipeline
+from jobs.steps.embed.embed_pipeline import pipeline
 from retrieval.articles.snapshot import alive_rows
 from retrieval.embed.tokenizer import Tokens, TowerTokenizer
 from retrieval.embed.vector_parts import row_ranges

@@ -19,7 +19,7 @@ from jobs import embed, index, ingest, promote
 from jobs.common.cluster import connect
 from jobs.common.config import load_config
 from jobs.common.store import read_current, served_version
-from jobs.steps.demo_articles import DEMO
+from jobs.steps.demo.demo_articles import DEMO
 from retrieval.ingest.made_files import write_reissue
 from schemas.config import Config
 from schemas.layout import Layout

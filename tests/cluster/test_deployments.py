@@ -1,6 +1,6 @@
 """Each deployment takes its replicas, its scaling and its share of a GPU from the configuration."""
 
-from jobs.steps.deployments import Part, _deployment
+from jobs.steps.serve.deployments import Part, _deployment
 from schemas.config import DeploymentConfig
 
 

@@ -13,7 +13,7 @@ import ray
 
 from actors.fetch.embedded_wheels import embedded_folder
 from jobs.common.store import article_parts, ingested, newest_snapshot
-from jobs.steps.parse_sources import parse_source
+from jobs.steps.ingest.parse_sources import parse_source
 from retrieval.articles.article_parts import ArticlePart
 from retrieval.ingest.made_files import write_reissue
 from schemas.config import Config

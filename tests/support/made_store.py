@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from actors.fetch.model_folders import tower_digests
 from jobs import index, promote
 from jobs.common.store import load_selection, newest_snapshot, read_version, served_version
-from jobs.steps.index_build import Build
+from jobs.steps.index.version_build import Build
 from retrieval.articles.article import Article, Rejects, article_batch
 from retrieval.articles.article_parts import write_article_part
 from retrieval.articles.snapshot import alive_rows, read_snapshot

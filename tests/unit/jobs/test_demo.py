@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from jobs import demo
-from jobs.steps import demo_nights
-from jobs.steps.demo_articles import CHOSEN, CHOSEN_COUNT
+from jobs.steps.demo import demo_nights
+from jobs.steps.demo.demo_articles import CHOSEN, CHOSEN_COUNT
 from retrieval.articles.article import Article
 from retrieval.articles.selection import parse_pmids
 from schemas.errors import UsageError

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from jobs import index
-from jobs.steps.index_build import Build
+from jobs.steps.index.version_build import Build
 from retrieval.articles.article import Article
 from schemas.errors import StoreError, UsageError
 from schemas.layout import Layout

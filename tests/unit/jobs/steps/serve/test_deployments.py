@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.steps.deployments import answers
+from jobs.steps.serve.deployments import answers
 from schemas.errors import FailedError, InputError
 from schemas.filters import Condition, Wanted
 from schemas.protocols import Lookup, Match

@@ -9,7 +9,7 @@ import ray
 from jobs.common.cluster import finished
 from jobs.common.console import Progress, table
 from jobs.common.store import read_version, versions
-from jobs.steps.build_tasks import check_rows, measure_recall, tune, write_answers
+from jobs.steps.index.build_tasks import check_rows, measure_recall, tune, write_answers
 from retrieval.files.atomic import write_bytes
 from retrieval.index.live_rows import RowChecks
 from retrieval.index.tuning import SearchRules

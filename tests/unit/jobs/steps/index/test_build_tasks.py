@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from actors.search.index_searcher import load_quantizer, open_segments
-from jobs.steps import build_tasks
+from jobs.steps.index import build_tasks
 from retrieval.articles.article import Article
 from retrieval.embed.vector_parts import write_vector_part
 from retrieval.evaluate.truth import find_truth, write_truth

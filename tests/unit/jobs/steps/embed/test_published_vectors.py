@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.steps.published_vectors import published_folder
+from jobs.steps.embed.published_vectors import published_folder
 from schemas.errors import UsageError
 from tests.support.stores import config
 

@@ -1,6 +1,6 @@
 import pytest
 
-from jobs.steps.stages import Stages
+from jobs.common.stages import Stages
 
 
 def test_a_stage_gives_what_its_function_returns_and_its_seconds_are_kept_in_order() -> None:

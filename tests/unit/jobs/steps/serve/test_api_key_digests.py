@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.steps.api_key_digests import load_key_digests
+from jobs.steps.serve.api_key_digests import load_key_digests
 from schemas.config import ServeConfig
 from schemas.errors import UsageError
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.steps import demo_nights
-from jobs.steps.demo_articles import CHOSEN_COUNT, choose, shipped, write_pmids
+from jobs.steps.demo import demo_nights
+from jobs.steps.demo.demo_articles import CHOSEN_COUNT, choose, shipped, write_pmids
 from retrieval.articles.article import Article
 from retrieval.articles.selection import parse_pmids
 from schemas.layout import Layout

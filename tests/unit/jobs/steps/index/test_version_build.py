@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.steps.index_build import Build
+from jobs.steps.index.version_build import Build
 from retrieval.articles.article import Article
 from retrieval.articles.snapshot_difference import compare_snapshots
 from retrieval.files.atomic import write_bytes

@@ -8,8 +8,8 @@ from actors.fetch.model_folders import tower_digests
 from jobs.common.cluster import finished, gpus
 from jobs.common.console import Progress
 from jobs.common.store import ingested, load_selection, read_current, read_version
-from jobs.steps.build_tasks import build_worker_shards, bury, find_changes, merge_worker_shards, train
-from jobs.steps.commit import merged, now
+from jobs.steps.index.build_tasks import build_worker_shards, bury, find_changes, merge_worker_shards, train
+from jobs.steps.index.commit import merged, now
 from retrieval.articles.snapshot_difference import SnapshotDifference
 from retrieval.embed.vector_parts import count_vectors, row_ranges
 from retrieval.files.atomic import write_bytes

@@ -1,6 +1,6 @@
 """The deployments of the search service, and what joins them: api → encoder → searcher → re-ranker.
 
-The classes of `actors/` know nothing of Ray. `Part` holds one of them in a replica; jobs/steps/remotes.py gives a
+The classes of `actors/` know nothing of Ray. `Part` holds one of them in a replica; jobs/steps/serve/remotes.py gives a
 handle the face of the protocol that the service wants.
 """
 
@@ -27,7 +27,7 @@ from actors.web.middleware.problems import RETRY_SECONDS
 from jobs.common.cpu_threads import available_threads
 from jobs.common.ray_metrics import ServiceMetrics, node_metrics
 from jobs.common.store import served_version
-from jobs.steps.remotes import RemoteEncoder, RemoteReranker, RemoteSearcher
+from jobs.steps.serve.remotes import RemoteEncoder, RemoteReranker, RemoteSearcher
 from schemas.config import Config, DeploymentConfig
 from schemas.errors import FailedError, PubrayError
 from schemas.layout import Layout

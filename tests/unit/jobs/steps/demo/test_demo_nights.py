@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from jobs.steps.demo_nights import DELETED, NIGHTS, Search, _found, ancestors, show
+from jobs.steps.demo.demo_nights import DELETED, NIGHTS, Search, _found, ancestors, show
 from retrieval.files.atomic import write_bytes
 from schemas.layout import Layout
 from tests.support.seams import VERSION, Shelf, joined

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from jobs.steps.commit import report_of, show_version
+from jobs.steps.index.commit import report_of, show_version
 from schemas.layout import Layout
 from schemas.manifest import Tombstones
 from schemas.report import IndexReport

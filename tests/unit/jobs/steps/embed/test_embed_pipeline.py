@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.steps.embed_pipeline import actors_of, threads_of
+from jobs.steps.embed.embed_pipeline import actors_of, threads_of
 from schemas.vector import RowRange
 from tests.support.stores import config
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from jobs.common.config import ROOT, load_config
-from jobs.steps.golden_files import find_golden, read_golden, show_checks
+from jobs.steps.evaluate.golden_files import find_golden, read_golden, show_checks
 from schemas.errors import UsageError
 from schemas.golden import Check
 

@@ -9,7 +9,7 @@ from ray.exceptions import RayActorError
 from ray.serve.exceptions import BackPressureError
 
 from actors.service.meter import SilentMeter
-from jobs.steps.remotes import RemoteEncoder
+from jobs.steps.serve.remotes import RemoteEncoder
 from schemas.config import DeploymentConfig
 from schemas.errors import OverloadedError, UnavailableError
 from schemas.protocols import Query

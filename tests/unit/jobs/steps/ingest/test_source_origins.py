@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.steps.source_origins import find_sources, open_origin
+from jobs.steps.ingest.source_origins import find_sources, open_origin
 from schemas.errors import InputError
 from tests.support.stores import config
 

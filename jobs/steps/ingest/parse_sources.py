@@ -13,7 +13,7 @@ from actors.fetch.downloader import CONNECTIONS
 from jobs.common.cluster import connect
 from jobs.common.console import Progress
 from jobs.common.root_cause import root_cause
-from jobs.steps.source_origins import Origin
+from jobs.steps.ingest.source_origins import Origin
 from retrieval.articles.article import Rejects
 from retrieval.articles.article_parts import ArticlePart, write_article_part
 from retrieval.ingest.ncbi import check_md5
