@@ -1,7 +1,7 @@
 """The bodies of the tasks, without Ray, over hand-made segments."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -105,29 +105,35 @@ def test_a_quantizer_is_trained_on_vector_parts_and_stored(layout: Layout) -> No
     assert load_quantizer(layout, record.sha256).nlist == 4
 
 
-@pytest.fixture
-def flat(layout: Layout) -> tuple[IndexVersion, str]:
-    """A version of 3,000 rows in 16 lists that keep all of a vector, and the truth for some queries."""
+class Flat(NamedTuple):
+    """A store with a version of 3,000 rows in 16 lists that keep all of a vector, and the truth for some queries."""
+
+    layout: Layout
+    version: IndexVersion
+    truth: str
+
+
+@pytest.fixture(scope="module")
+def flat(tmp_path_factory: pytest.TempPathFactory) -> Flat:
+    layout = Layout(str(tmp_path_factory.mktemp("flat")))
     rows, pmids = corpus.vectors(5, 3000), np.arange(1, 3001)
     content, _ = train_quantizer(rows, "IVF16,Flat", metric="l2", seed=0)
     piece = Piece(rows, pmids, np.zeros(3000, bool), corpus.articles(pmids))
     version = write_pieces(layout, content, [piece], nprobe=16, candidates=200)
     segments = open_segments(layout, version, Quantizer(content))
-    return version, write_truth(layout.truth, find_truth(corpus.queries(6, 20), segments))
+    return Flat(layout, version, write_truth(layout.truth, find_truth(corpus.queries(6, 20), segments)))
 
 
-def test_recall_is_all_where_all_lists_are_searched_and_less_where_few_are(
-    layout: Layout, flat: tuple[IndexVersion, str]
-) -> None:
-    version, truth = flat
+def test_recall_is_all_where_all_lists_are_searched_and_less_where_few_are(flat: Flat) -> None:
+    layout, version, truth = flat
     whole = run(build_tasks.measure_recall, layout, version, truth)
     assert (whole.queries, whole.at_10, whole.at_100) == (20, 1, 1)
     few = run(build_tasks.measure_recall, layout, version.model_copy(update={"nprobe": 1}), truth)
     assert few.at_100 < 1
 
 
-def test_the_fewest_lists_that_reach_the_target_are_found(layout: Layout, flat: tuple[IndexVersion, str]) -> None:
-    version, truth = flat
+def test_the_fewest_lists_that_reach_the_target_are_found(flat: Flat) -> None:
+    layout, version, truth = flat
     rules = [
         run(build_tasks.tune, config(Path(layout.root), index={"target_recall": target}), layout, version, truth)
         for target in (0.1, 1)
@@ -156,8 +162,8 @@ def test_two_snapshots_are_compared(layout: Layout) -> None:
     assert (changes.parts.tolist(), changes.rows.tolist(), changes.outdated.tolist()) == ([1, 1], [0, 1], [2])
 
 
-def test_the_truth_of_the_parent_goes_on_with_its_segments(layout: Layout, flat: tuple[IndexVersion, str]) -> None:
-    version, truth = flat
+def test_the_truth_of_the_parent_goes_on_with_its_segments(flat: Flat) -> None:
+    layout, version, truth = flat
     parent = version.model_copy(update={"checks": version.checks.model_copy(update={"truth": truth})})
     # the encoder of the configuration is nowhere to be had: nothing is encoded
     assert run(build_tasks.write_answers, config(Path(layout.root)), layout, version, parent) == truth
