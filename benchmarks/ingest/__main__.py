@@ -20,6 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+import pandas  # noqa: F401, ICN001  # pyarrow imports it for its first list: a second, once per process
 import pyarrow as pa
 from isal.igzip import IGzipFile
 from lxml import etree
