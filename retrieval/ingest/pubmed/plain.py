@@ -85,12 +85,10 @@ _CITATION = (
     f"{_S}{_one('PMID', _NUMBER, Version=_NUMBER)}{_all(_DATES)}"
     f"{_one('Article', _all(_ARTICLE), PubModel=_ANY)}{_all(_ABOUT)}"
 )
+_UNUSED = dict.fromkeys(("VersionID", "VersionDate", "IndexingMethod", "Owner"), _ANY)
 _RECORD = re.compile(
-    f"<PubmedArticle>{_S}"
-    + _one(
-        "MedlineCitation", _CITATION, Status=_WORD, VersionID=_ANY, VersionDate=_ANY, IndexingMethod=_ANY, Owner=_ANY
-    )
-    + f"{_one('PubmedData', _all(_DATA))}</PubmedArticle>"
+    f"<PubmedArticle>{_S}{_one('MedlineCitation', _CITATION, Status=_WORD, **_UNUSED)}"
+    f"{_one('PubmedData', _all(_DATA))}</PubmedArticle>"
 )
 _CAUGHT = re.findall(r"(\w+)([?*!])", " ".join((_DATES, _ARTICLE, _ABOUT, _DATA)))
 _PARTS = ("Status", "Version", "PMID", *[tag for tag, _ in _CAUGHT])
@@ -129,6 +127,7 @@ _AUTHOR = re.compile(_one("Author", _PERSON + _ORCID + _all("AffiliationInfo*"),
 _GRANT = re.compile(_one("Grant", f"{_all('GrantID? Acronym? Agency? Country?', _TEXT)}(?:<Country/>{_S})?+"))
 _ID = re.compile(_one("ArticleId", IdType=_WORD))
 _PLACE = re.compile(_one("ELocationID", EIdType=_WORD, ValidYN=_YN))
+_VALID_DOI = (["doi", "Y"], ["doi", None])
 _OTHER = f"{_all('RefSource?', _TEXT)}(?:{_one('PMID', _NUMBER, Version='[0-9]{1,9}+')})?+{_all('Note?', _TEXT)}"
 _CORRECTION = re.compile(_one("CommentsCorrections", _OTHER, RefType=_WORD))
 
@@ -183,7 +182,7 @@ def _citation(parts: dict[str, str]) -> Citation:
         _authors(parts["AuthorList"]),
         [text for _, _, _, xml, _ in _items(_GRANT, parts["GrantList"]) if xml and (text := _text(xml))],
         {kind: text for _, kind, xml in _items(_ID, parts["ArticleIdList"]) if (text := _text(xml))},
-        _located_doi(parts["ELocationID"]),
+        first([_text(xml) for _, *about, xml in _items(_PLACE, parts["ELocationID"]) if about in _VALID_DOI]),
         [
             rows.Correction(kind, int(pmid) if pmid else None)
             for _, kind, _, pmid, _ in _items(_CORRECTION, parts["CommentsCorrectionsList"])
@@ -256,10 +255,6 @@ def _authors(authors: str) -> list[rows.Author]:
         if valid != "N":
             found.append(rows.Author(last, fore, initials, suffix, group, orcid and orcid_of(orcid), places[where]))
     return found
-
-
-def _located_doi(places: str) -> str | None:
-    return first([_text(xml) for _, kind, valid, xml in _items(_PLACE, places) if kind == "doi" and valid != "N"])
 
 
 def _groups(pattern: re.Pattern[str], xml: str) -> tuple[str, ...]:
