@@ -37,8 +37,8 @@ _NAME = "([^<&]++)"
 
 
 def _within(tag: str) -> str:
-    """Match what is before an end tag."""
-    return f"[^<]*+(?:<(?!/{tag}>)[^<]*+)*+"
+    """Match what is before an end tag. In an instruction that might be text: it is not plain."""
+    return f"[^<]*+(?:<(?!/{tag}>)[^?<][^<]*+)*+"
 
 
 def _one(tag: str, inner: str = "", **attributes: str) -> str:
@@ -85,17 +85,18 @@ _CITATION = (
     f"{_S}{_one('PMID', _NUMBER, Version=_NUMBER)}{_all(_DATES)}"
     f"{_one('Article', _all(_ARTICLE), PubModel=_ANY)}{_all(_ABOUT)}"
 )
+_INSTRUCTIONS = rf"(?:<\?(?:pmcsd|nihms) ?\?>{_S})*+"
 _UNUSED = dict.fromkeys(("VersionID", "VersionDate", "IndexingMethod", "Owner"), _ANY)
 _RECORD = re.compile(
     f"<PubmedArticle>{_S}{_one('MedlineCitation', _CITATION, Status=_WORD, **_UNUSED)}"
-    f"{_one('PubmedData', _all(_DATA))}</PubmedArticle>"
+    f"{_one('PubmedData', _all(_DATA) + _INSTRUCTIONS)}</PubmedArticle>"
 )
 _CAUGHT = re.findall(r"(\w+)([?*!])", " ".join((_DATES, _ARTICLE, _ABOUT, _DATA)))
 _PARTS = ("Status", "Version", "PMID", *[tag for tag, _ in _CAUGHT])
 _UNREAD = [tag for tag, mark in _CAUGHT if mark == "!"]
 _NESTED = re.compile(_nested(6))
 _INNERMOST = re.compile(r"<(i|b|u|sub|sup)>([^<]*+)</\1>")
-_ODD = {"!": "<!", "?": "<?", "]": "]]>", "\r": "\r", "\ufffe": "\ufffe", "\uffff": "\uffff"}
+_ODD = {"!": "<!", "]": "]]>", "\r": "\r", "\ufffe": "\ufffe", "\uffff": "\uffff"}
 """What no plain record has, by a character of it: one is found many times as fast as two."""
 _REFERENCE = re.compile("&[^;]*;?")
 _QUOTES = {"&quot;": '"', "&apos;": "'"}
@@ -120,10 +121,12 @@ _MESH_NAME = re.compile(f'(?: UI="{_WORD}")?+(?: MajorTopicYN="{_YN}")?+(?: Type
 _KEYWORDS = re.compile(_one("KeywordList"))
 _KEYWORD = re.compile(_one("Keyword"))
 _SUBSTANCE = re.compile(f"{_S}<Chemical>{_all('RegistryNumber?', _TEXT)}{_one('NameOfSubstance', UI=_WORD)}")
-_AFFILIATION = re.compile(_one("AffiliationInfo", _S + _one("Affiliation")))
+_AFFILIATION = re.compile(_one("Affiliation"))
+_OTHER_IDS = f'(?:<Identifier Source="[A-Z]*+">[^<]*+</Identifier>{_S})*+'
+_PLACES = f"((?:{_one('AffiliationInfo', _S + _one('Affiliation', _within('Affiliation')) + _OTHER_IDS)})*+)"
 _PERSON = _all("LastName? ForeName? Initials?", _NAME) + _all("Suffix? CollectiveName?", _TEXT)
 _ORCID = f'(?:<Identifier Source="ORCID">{_NAME}</Identifier>{_S})?+'
-_AUTHOR = re.compile(_one("Author", _PERSON + _ORCID + _all("AffiliationInfo*"), ValidYN=_YN, EqualContrib="[YN]"))
+_AUTHOR = re.compile(_one("Author", _PERSON + _ORCID + _PLACES, ValidYN=_YN, EqualContrib="[YN]"))
 _GRANT = re.compile(_one("Grant", f"{_all('GrantID? Acronym? Agency? Country?', _TEXT)}(?:<Country/>{_S})?+"))
 _ID = re.compile(_one("ArticleId", IdType=_WORD))
 _PLACE = re.compile(_one("ELocationID", EIdType=_WORD, ValidYN=_YN))
@@ -250,7 +253,7 @@ def _authors(authors: str) -> list[rows.Author]:
     places: dict[str, list[str]] = {}  # those of one paper are often the same
     for _, valid, last, fore, initials, suffix, group, orcid, where in _items(_AUTHOR, authors):
         if where not in places:
-            places[where] = _texts(_AFFILIATION, where)
+            places[where] = [place for xml in _AFFILIATION.findall(where) if (place := _text(xml))]
         suffix, group = suffix and _text(suffix), (group and _text(group)) or None
         if valid != "N":
             found.append(rows.Author(last, fore, initials, suffix, group, orcid and orcid_of(orcid), places[where]))

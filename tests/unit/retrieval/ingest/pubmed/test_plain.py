@@ -45,6 +45,7 @@ FORMS = {
     "equal authors": ('<Author ValidYN="Y">', '<Author ValidYN="Y" EqualContrib="Y">'),
     "a group with markup": ("<Suffix>Jr", "<Suffix>Jr &amp; Co"),
     "markup in an affiliation": ("<Affiliation>C", "<Affiliation><sup>1</sup>C"),
+    "identifiers of a place": ("C</Affiliation>", 'C</Affiliation><Identifier Source="GRID">g.1</Identifier>'),
     "no country": ("</Agency>", "</Agency><Country/>"),
     "a whole grant": ("<Agency>", "<GrantID>R01 &lt;1</GrantID><Acronym>GM</Acronym><Agency>"),
     "two languages": ("<Language>eng</Language>", "<Language>eng</Language><Language>fre</Language>"),
@@ -58,6 +59,11 @@ FORMS = {
     "a comment without a PMID": ('<PMID Version="1">9</PMID>', "<RefSource>J</RefSource><Note>n</Note>"),
     "an old DOI": ("10.1/x", "10.1002/(SICI)1097(1998)17:15&lt;1661::AID&gt;3.0"),
     "a place that is not valid": ('EIdType="doi" ValidYN="Y"', 'EIdType="doi" ValidYN="N"'),
+    "instructions": ("</PubmedData>", "<?pmcsd ?>\n<?nihms?></PubmedData>"),
+    "instructions before references": (
+        "</PubmedData>",
+        "<?pmcsd ?><ReferenceList></ReferenceList><?nihms ?></PubmedData>",
+    ),
     "history": (
         "<PublicationStatus>",
         '<History><PubMedPubDate PubStatus="pubmed"><Year>2000</Year></PubMedPubDate></History><PublicationStatus>',
