@@ -32,8 +32,7 @@ _WORD = "([A-Za-z0-9-]++)"
 _YN = "([YN])"
 _ANY = '[^"<]*+'
 _TEXT = "([^<]*+)"
-_NAME = "([^<&]++)"
-"""Of a person or a month: as it is."""
+_NAME = "([^<&]++)"  # of a person or a month: kept as it is
 
 
 def _within(tag: str) -> str:
@@ -153,9 +152,7 @@ def _parts(record: bytes) -> dict[str, str]:
     _, ended, end = rest.rpartition(b"</ReferenceList>")
     xml = (head + end).decode()
     odd = [mark for character, mark in _ODD.items() if character in xml and mark in xml]
-    if odd or len(record) > LARGEST or bool(began) != bool(ended):
-        raise NotPlainError
-    if "&" in xml and not _REFERENCES.issuperset(_REFERENCE.findall(xml)):
+    if odd or len(record) > LARGEST or bool(began) != bool(ended) or set(_REFERENCE.findall(xml)) - _REFERENCES:
         raise NotPlainError
     parts = dict(zip(_PARTS, _groups(_RECORD, xml), strict=True))
     if (unread := "".join([parts[tag] for tag in _UNREAD])) and not _NESTED.fullmatch(unread):
@@ -178,7 +175,7 @@ def _citation(parts: dict[str, str]) -> Citation:
         pages_of(*map(_text, _groups(_PAGES, parts["Pagination"]))),
         first([_date(date) for _, date in _items(_ELECTRONIC_DATE, parts["ArticleDate"])]),
         _texts(_LANGUAGE, parts["Language"]),
-        _types(parts["PublicationTypeList"]),
+        [rows.Term(ui, _text(name)) for _, ui, name in _items(_TYPE, parts["PublicationTypeList"])],
         _each(_heading, parts["MeshHeadingList"], "</MeshHeading>"),
         [word for _, words in _items(_KEYWORDS, parts["KeywordList"]) for word in _texts(_KEYWORD, words)],
         _each(_substance, parts["ChemicalList"], "</Chemical>"),
@@ -223,11 +220,6 @@ def _journal_info(inner: str) -> tuple[str | None, str | None, str | None]:
 def _date(inner: str) -> str | None:
     year, month, day, _, medline = _groups(_DATE, inner)
     return iso_date(year, month, day, medline)
-
-
-@lru_cache(REMEMBERED)
-def _types(xml: str) -> list[rows.Term]:
-    return [rows.Term(ui, _text(name)) for _, ui, name in _items(_TYPE, xml)]
 
 
 @lru_cache(REMEMBERED)
