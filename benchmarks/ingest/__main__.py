@@ -101,6 +101,7 @@ def measure(cache: Path, rounds: int) -> list[dict[str, Any]]:
 
 def read(way: Callable[[Path], int], path: Path) -> Reading:
     """Read a file in one way."""
+    pa.array([0])  # for its first list pyarrow imports pandas, which takes a second
     start = time.process_time()
     records = way(path)
     seconds = time.process_time() - start

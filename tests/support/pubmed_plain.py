@@ -1,12 +1,10 @@
 """A record as NLM writes it, and what may be wrong or odd in one."""
 
-from collections.abc import Callable
-from typing import Any
-
 from hypothesis import strategies as st
 from lxml import etree
 
-from retrieval.ingest.pubmed.pubmed_text import NotPlainError, element_of
+from retrieval.ingest.pubmed.plain import plain_article
+from retrieval.ingest.pubmed.tree import tree_article
 
 PLAIN = """<PubmedArticle>
   <MedlineCitation Status="MEDLINE" Owner="NLM">
@@ -92,11 +90,11 @@ XML = st.lists(
 """Text with and without inline markup, some of it no XML."""
 
 
-def agrees(plain: Callable[[bytes], Any], tree: Callable[[etree._Element], Any], inner: bytes) -> bool:
-    """Whether the bytes are plain, and then say what their tree says."""
-    try:
-        found = plain(inner)
-    except (NotPlainError, UnicodeDecodeError, etree.XMLSyntaxError):
+def agrees(record: bytes) -> bool:
+    """Whether a record is plain, and then says what its tree says; etree.XMLSyntaxError if the tree refuses it."""
+    found = plain_article(record)
+    if found is None:
         return False
-    assert found == tree(element_of(inner))
+    parser = etree.XMLParser(resolve_entities=False, remove_pis=True)
+    assert found == tree_article(etree.fromstring(record, parser))
     return True

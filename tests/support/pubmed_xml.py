@@ -48,9 +48,9 @@ def rows(data: bytes, rejects: Rejects | None = None) -> list[Row]:
 
 
 def row(record: object) -> Row:
-    """What one record gives, whether its parts are lifted out of it or a comment keeps it whole."""
+    """What one record gives, as it is and with a comment, which leaves it to the tree."""
     start, tag, rest = str(record).partition(">")
-    [lifted] = rows(document(record))
-    [whole] = rows(document(start, tag, "<!-- whole -->", rest))
-    assert lifted == whole
-    return lifted
+    [found] = rows(document(record))
+    [by_tree] = rows(document(start, tag, "<!-- not plain -->", rest))
+    assert found == by_tree
+    return found

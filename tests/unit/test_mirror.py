@@ -23,7 +23,7 @@ WITHOUT_SOURCE = {
     "infra/test_demo_data.py": "infra/demo",
     "infra/test_environment.py": "constraints.txt, and what is installed",
     "infra/test_ray_cluster.py": "ray_cluster.yaml",
-    "retrieval/ingest/pubmed/test_pubmed_fuzz.py": "damaged files, through all of pubmed/",
+    "retrieval/ingest/pubmed/test_stream_damaged.py": "damaged files, through all of pubmed/",
     "test_mirror.py": "the tests themselves",
     "test_docs.py": "README.md, CONTRIBUTING.md, docs/",
     "test_house.py": "the rooms and their names",

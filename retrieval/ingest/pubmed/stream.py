@@ -1,8 +1,8 @@
 """PubMed XML as a stream of articles: memory is bounded by a group of records, whatever the size of the file.
 
-A file is a flat list of records, so it is cut at their end tags, and each is read by itself. Nothing is
-fetched and nothing expanded: the parser never sees the DOCTYPE, so there are no entities but XML's own five, and
-libxml2's limits (10 MB a text, 256 levels) stay on.
+A file is a flat list of records, so it is cut at their end tags, and each is read by itself: by patterns if it is
+plain, else from its tree. Nothing is fetched and nothing expanded: the parser never sees the DOCTYPE, so there are no
+entities but XML's own five, and libxml2's limits (10 MB a text, 256 levels) stay on.
 """
 
 import re
@@ -16,10 +16,8 @@ from lxml import etree
 
 from retrieval.articles.article import Article, Rejects, article_batches
 from retrieval.files.broken_gzip import BROKEN_GZIP
-from retrieval.ingest.pubmed.pubmed_book import parse_book
-from retrieval.ingest.pubmed.pubmed_parts import outline, parts_of
-from retrieval.ingest.pubmed.pubmed_record import key_of, parse_article
-from retrieval.ingest.pubmed.pubmed_text import NotPlainError
+from retrieval.ingest.pubmed.plain import plain_article
+from retrieval.ingest.pubmed.tree import key_in, tree_article
 from schemas.errors import InputError
 
 ROOTS = (b"PubmedArticleSet", b"PubmedBookArticleSet")
@@ -143,33 +141,19 @@ def _cut(text: _Text, root: bytes) -> Iterator[bytes]:
 def _articles_of(record: bytes, root: bytes, place: str, rejects: Rejects) -> list[Article]:
     if record.startswith(b"<DeleteCitation>"):
         return _deletions(_element(record, root), place, rejects)
-    if (article := _article(record, root)) is None:
+    article = plain_article(record) or tree_article(_element(record, root))
+    if article is None:
         rejects.add("no PMID", place)
         return []
-    if article.title or article.abstract:
-        return [article]
-    rejects.add("neither title nor abstract", f"{place}, PMID {article.pmid}")
-    return [article._replace(unusable=True)]
-
-
-def _article(record: bytes, root: bytes) -> Article | None:
-    if record.startswith(b"<PubmedBookArticle>"):
-        return parse_book(_element(record, root))
-    try:
-        return parse_article(outline(record))
-    except (NotPlainError, etree.XMLSyntaxError):
-        return parse_article(parts_of(_element(record, root)))
+    if article.unusable:
+        rejects.add("neither title nor abstract", f"{place}, PMID {article.pmid}")
+    return [article]
 
 
 def _element(record: bytes, root: bytes) -> etree._Element:
     """Parse a record of any form. The root's start tag may declare namespaces."""
     parser = etree.XMLParser(
-        resolve_entities=False,
-        load_dtd=False,
-        no_network=True,
-        remove_comments=True,
-        remove_pis=True,
-        collect_ids=False,
+        resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True, collect_ids=False
     )
     end_of_root = b"</%b>" % root.strip(b"<>").split()[0]
     elements = etree.fromstring(b"%b%b%b" % (root, record, end_of_root), parser)
@@ -181,7 +165,7 @@ def _element(record: bytes, root: bytes) -> etree._Element:
 def _deletions(element: etree._Element, place: str, rejects: Rejects) -> list[Article]:
     found = []
     for pmid in element:
-        if key := key_of(pmid):
+        if key := key_in(pmid):
             found.append(Article(pmid=key[0], version=key[1], deleted=True))
         else:
             rejects.add("deletion without a PMID", f"{place}, {(pmid.text or '')[:40]!r}")

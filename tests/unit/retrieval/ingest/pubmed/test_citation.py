@@ -1,28 +1,11 @@
 """Every column of a PubmedArticle, and the traps of the format: records by hand, and the rows that they give."""
 
-from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from lxml import etree
 
 from retrieval.articles.article import Rejects
-from retrieval.ingest.pubmed.pubmed_authors import authors_in, plain_authors
-from retrieval.ingest.pubmed.pubmed_parts import outline
-from retrieval.ingest.pubmed.pubmed_record import (
-    ids_in,
-    pages_in,
-    plain_ids,
-    plain_keywords,
-    plain_pages,
-    plain_sections,
-    sections_in,
-)
-from retrieval.ingest.pubmed.pubmed_text import NotPlainError, plain_text, text_in, texts_of
 from schemas.article import ARTICLE_SCHEMA
-from tests.support.pubmed_plain import DAMAGED, PLAIN, agrees
 from tests.support.pubmed_xml import TITLE, Record, document, row, rows
 
 MATHS = '<mml:math xmlns:mml="urn:m"><mml:msup><mml:mi>x</mml:mi><mml:mn>2</mml:mn></mml:msup></mml:math>'
@@ -535,31 +518,3 @@ def test_corrections_keep_their_kind_and_the_other_article_if_pubmed_has_it() ->
 )
 def test_an_article_is_retracted_by_its_notice_or_the_number_of_its_type(record: Record, retracted: bool) -> None:
     assert value("retracted", record) is retracted
-
-
-# Both readings
-
-
-READINGS: dict[str, tuple[Callable[[bytes], Any], Callable[[etree._Element], Any]]] = {
-    "title": (plain_text, text_in),
-    "vernacular": (plain_text, text_in),
-    "abstract": (plain_sections, sections_in),
-    "authors": (plain_authors, authors_in),
-    "pagination": (plain_pages, pages_in),
-    "ids": (plain_ids, ids_in),
-    "keywords": (plain_keywords, texts_of),
-}
-
-
-def test_all_parts_of_a_plain_record_are_plain() -> None:
-    parts = outline(PLAIN)._asdict()
-    assert [part for part, readings in READINGS.items() if not agrees(*readings, parts[part])] == []
-
-
-@settings(max_examples=1000)
-@given(DAMAGED)
-def test_what_is_plain_says_what_its_tree_says(record: bytes) -> None:
-    with suppress(NotPlainError, etree.XMLSyntaxError):
-        parts = outline(record)._asdict()
-        for part, readings in READINGS.items():
-            agrees(*readings, parts[part])
