@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from retrieval.files.parquet import refusing
+from retrieval.files.parquet import footer, opened, refusing
 from schemas.arrays import Mask
 from schemas.errors import IntegrityError
 from schemas.snapshot import INFO_KEY, SnapshotInfo
@@ -32,8 +32,7 @@ def read_snapshot(path: Path) -> Snapshot:
     Raises:
         IntegrityError: the file is not a snapshot, or not a whole one.
     """
-    with refusing(path):
-        metadata = pq.read_schema(path).metadata or {}
+    metadata = footer(path).metadata or {}
     if INFO_KEY not in metadata:
         raise IntegrityError(f"{path}: not a snapshot of this pubray; remove it and run pubray ingest again")
     with refusing(path):
@@ -62,6 +61,6 @@ def key_groups(snapshot: Snapshot | None, columns: Sequence[str]) -> Iterator[pa
     """Yield columns of a snapshot's row groups, one after the other; none of no snapshot."""
     if snapshot is None:
         return
-    with refusing(snapshot.path), pq.ParquetFile(snapshot.path, page_checksum_verification=True) as file:
+    with opened(snapshot.path) as file:
         for index in range(file.num_row_groups):
             yield file.read_row_group(index, columns=list(columns)).select(columns)

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from retrieval.files.atomic import atomic_path
-from retrieval.files.parquet import footer, refusing
+from retrieval.files.parquet import footer, opened
 from schemas.base import digest
 from schemas.errors import InputError, IntegrityError
 from schemas.snapshot import PartRef
@@ -71,7 +71,7 @@ def read_vectors(path: str) -> tuple[NDArray[np.int64], NDArray[np.float16], NDA
         IntegrityError: the file is truncated, or a page of it flipped.
     """
     columns = ["pmid", "vector"]
-    with refusing(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+    with opened(path) as file:
         # One group after the other, by one thread: what it takes to decode a group is used again for the next.
         groups = [file.read_row_group(i, columns, use_threads=False) for i in range(file.num_row_groups)]
         table = pa.concat_tables(groups).select(columns)
@@ -87,7 +87,7 @@ def read_vector_rows(path: str, rows: NDArray[np.integer]) -> tuple[NDArray[np.f
         IntegrityError: the file is truncated, or a page of it flipped.
     """
     groups, where = np.unique(rows // VECTOR_ROW_GROUP, return_inverse=True)
-    with refusing(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+    with opened(path) as file:
         # All groups but a file's last are full, and the last of those read is the only one that may be it.
         places = pa.array(where * VECTOR_ROW_GROUP + rows % VECTOR_ROW_GROUP)
         table = file.read_row_groups(groups.tolist(), columns=["vector"]).take(places)

@@ -34,7 +34,7 @@ def read_range(path: str, start: int, stop: int, columns: Sequence[str]) -> pa.T
     Raises:
         IntegrityError: the file is truncated, or a page of it flipped, or it lacks a column.
     """
-    with refusing(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+    with opened(path) as file:
         sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
         ends = np.cumsum([0, *sizes])
         first = int(np.searchsorted(ends, start, "right")) - 1
@@ -51,7 +51,27 @@ def footer(path: Path) -> pq.FileMetaData:
         IntegrityError: the file is not Parquet, or not whole.
     """
     with refusing(path):
-        return pq.read_metadata(path)
+        return _agreeing(pq.read_metadata(path))
+
+
+@contextmanager
+def opened(path: str | Path) -> Iterator[pq.ParquetFile]:
+    """Open a file whose pages are checked when they are read.
+
+    Raises:
+        IntegrityError: the file is truncated, or what is read of it flipped.
+    """
+    with refusing(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+        _agreeing(file.metadata)
+        yield file
+
+
+def _agreeing(metadata: pq.FileMetaData) -> pq.FileMetaData:
+    """Refuse a footer that does not add up: nothing else tells that a number of rows in it is flipped."""
+    rows = sum(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
+    if rows != metadata.num_rows:
+        raise ValueError(f"{metadata.num_rows} rows, but {rows} in its row groups")
+    return metadata
 
 
 @contextmanager

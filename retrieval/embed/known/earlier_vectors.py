@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from retrieval.articles.snapshot import read_snapshot
 from retrieval.embed.known.known_vectors import Known, KnownCounts
 from retrieval.embed.vector_parts import read_vector_rows, row_ranges
-from retrieval.files.parquet import refusing
+from retrieval.files.parquet import opened
 from schemas.vector import RowRange
 
 
@@ -54,7 +54,7 @@ class EarlierVectors:
         order = np.argsort(pmids)
         wanted = pmids[order]
         found: list[tuple[NDArray[np.intp], NDArray[np.int32], NDArray[np.int32]]] = []
-        with refusing(self._snapshot), pq.ParquetFile(self._snapshot, page_checksum_verification=True) as file:
+        with opened(self._snapshot) as file:
             for group in self._groups_within(file, wanted):
                 keys = file.read_row_group(group, columns=["pmid", "text_hash"])
                 slots = np.searchsorted(wanted, keys["pmid"].to_numpy()).clip(max=len(wanted) - 1)

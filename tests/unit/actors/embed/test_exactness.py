@@ -20,9 +20,8 @@ from tests.support.authors_procedures import Floats
 from tests.support.backbones import ARTICLES, CAUSAL, DIMENSION, QUERIES, bert, causal
 
 TORCH, OPENVINO = (EngineConfig.model_validate({"kind": k, "precision": "float32"}) for k in ("torch", "openvino"))
-ENGINES = pytest.mark.parametrize(("engine", "tolerance"), [(TORCH, 1e-5), (OPENVINO, 1e-4)], ids=["torch", "openvino"])
-# OpenVINO takes a second to trace a model.
-TORCH_FIRST = pytest.mark.parametrize(
+# OpenVINO takes seconds to trace a model, and tests/unit/actors/engine/ has it equal torch.
+ENGINES = pytest.mark.parametrize(
     ("engine", "tolerance"),
     [(TORCH, 1e-5), pytest.param(OPENVINO, 1e-4, marks=pytest.mark.whole)],
     ids=["torch", "openvino"],
@@ -83,7 +82,7 @@ def test_medcpts_articles_are_those_of_its_readme(engine: EngineConfig, toleranc
     assert_same(vectors, authors_procedures.medcpt_articles(models / "article", ARTICLES), tolerance)
 
 
-@TORCH_FIRST
+@ENGINES
 def test_medcpts_queries_are_those_of_its_readme(engine: EngineConfig, tolerance: float, models: Path) -> None:
     vectors = query_vectors(medcpt(models), engine, models)
     assert_same(vectors, authors_procedures.medcpt_queries(models / "query", QUERIES), tolerance)
@@ -100,7 +99,7 @@ def test_medcpts_cross_encoder_scores_as_in_its_readme(engine: EngineConfig, tol
         np.testing.assert_allclose([score.final for score in scores], expected, rtol=0, atol=tolerance)
 
 
-@TORCH_FIRST
+@ENGINES
 @KINDS
 def test_bmretrievers_articles_are_those_of_its_eval(
     kind: str, engine: EngineConfig, tolerance: float, models: Path
@@ -109,7 +108,7 @@ def test_bmretrievers_articles_are_those_of_its_eval(
     assert_same(vectors, authors_procedures.bmretriever_articles(models / kind, ARTICLES), tolerance)
 
 
-@TORCH_FIRST
+@ENGINES
 @KINDS
 @pytest.mark.parametrize(
     "task", [None, "Given a scientific claim, retrieve documents that support or refute the claim"]

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from retrieval.embed import vector_parts
@@ -59,6 +59,7 @@ def test_a_vector_beyond_float16_is_refused_with_its_pmid(value: float, tmp_path
 
 @examples(60, whole=150)
 @given(where=st.floats(0, 1, exclude_max=True), mask=st.integers(1, 255), cut=st.booleans())
+@example(where=0.8125, mask=4, cut=False)  # the number of rows in the footer
 def test_a_broken_vector_part_is_refused_by_name_or_reads_the_same(
     where: float, mask: int, cut: bool, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

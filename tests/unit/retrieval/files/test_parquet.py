@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from retrieval.articles.article_parts import read_article_part
 from retrieval.embed.vector_parts import count_vectors
-from retrieval.files.parquet import read_range
+from retrieval.files.parquet import opened, read_range
 from schemas.errors import IntegrityError, StoreError
 from tests.support.made_parts import ROWS
 
@@ -32,6 +32,28 @@ def test_truncated_parts_are_refused_by_name_whatever_is_read(part: str, vector_
     ):
         with pytest.raises(IntegrityError, match=rf"^{broken}: not whole Parquet \(.*\); remove it and run the job"):
             read()
+
+
+def test_a_footer_whose_numbers_of_rows_do_not_agree_is_refused_by_name(
+    vector_part: Path, whole: bool, tmp_path: Path
+) -> None:
+    """A bit of the footer is flipped, of all or of those that may be the number: rows are all read, or none."""
+    good, broken, refused = vector_part.read_bytes(), tmp_path / "broken.parquet", set()
+    begin = len(good) - 8 - int.from_bytes(good[-8:-4], "little")
+    number = 2 * ROWS  # as Thrift writes it
+    places = range(8 * begin, 8 * (len(good) - 8))
+    for place in places if whole else [place for place in places if good[place // 8] == number]:
+        flipped = bytearray(good)
+        flipped[place // 8] ^= 1 << place % 8
+        broken.write_bytes(flipped)
+        try:
+            with opened(broken) as file:
+                rows = len(file.read(["pmid"]))
+        except IntegrityError as error:
+            refused.add(str(error).partition(";")[0])
+        else:
+            assert rows == ROWS
+    assert f"{broken}: not whole Parquet (50 rows, but 48 in its row groups)" in refused
 
 
 def test_other_parquet_is_not_taken_for_a_part(part: str, vector_part: Path) -> None:
