@@ -72,7 +72,7 @@ def _logits(config: Config, rerank: GoldenRerank, threads: int) -> list[float]:
 
 
 def _match(passage: GoldenPassage) -> Match:
-    return Match(0.0, DisplayArticle(0, None, passage.title, passage.abstract, "", None, None, None))
+    return Match(0.0, DisplayArticle(0, None, passage.title, passage.abstract))
 
 
 def _compare(

@@ -1,12 +1,13 @@
 """Matches and scores to the hits of an answer."""
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from retrieval.search.highlight import highlights
-from schemas.article import DisplayArticle
+from schemas.article import ARTICLE_FIELDS, DisplayArticle
 from schemas.encoder import EncoderSpec
 from schemas.protocols import Match, RerankScore
-from schemas.search import ArticleField, ArticleResponse, Highlights, Hit, HitsRequest, ScoreKind, Shown
+from schemas.search import ArticleField, ArticleResponse, Highlights, Hit, HitsRequest, ScoreKind
 
 
 class Ranked(NamedTuple):
@@ -32,7 +33,7 @@ def hits(
 
 def article_response(article: DisplayArticle, version: str) -> ArticleResponse:
     """Return all that is shown of an article."""
-    return ArticleResponse(id=article.id, version=version, **_shown(article, Shown.model_fields))
+    return ArticleResponse(id=article.id, version=version, **_shown(article, ARTICLE_FIELDS))
 
 
 def _best_first(pair: tuple[Match, RerankScore]) -> tuple[bool, float, int]:
@@ -69,5 +70,5 @@ def _hit(
     )
 
 
-def _shown(article: DisplayArticle, fields: Any) -> dict[ArticleField, Any]:
+def _shown(article: DisplayArticle, fields: Iterable[ArticleField]) -> dict[str, Any]:
     return {name: getattr(article, name) for name in fields}

@@ -144,7 +144,7 @@ def _slices(items: Sequence[T], most: int) -> list[list[T]]:
 
 def _match(index: int, text: str) -> Match:
     title, abstract = article_text(text)
-    return Match(0.0, DisplayArticle(index, None, title, abstract, "", None, None, None))
+    return Match(0.0, DisplayArticle(index, None, title, abstract))
 
 
 def _floats(vector: Vector) -> tuple[float, ...]:

@@ -89,7 +89,9 @@ class Shelf:
         return Stored(np.array([pmid], np.float32), self._article(pmid))
 
     def _article(self, pmid: int) -> DisplayArticle:
-        return DisplayArticle(pmid, self.doc_ids.get(pmid), f"Title {pmid}", "", "J", "2020", 2020, None)
+        return DisplayArticle(
+            pmid, self.doc_ids.get(pmid), f"Title {pmid}", journal="J", publication_date="2020", year=2020
+        )
 
     def _matches(self, lookup: Lookup) -> list[Match]:
         first = float(lookup.vector[0])

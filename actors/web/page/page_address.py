@@ -20,8 +20,9 @@ from urllib.parse import urlencode
 from pydantic import ValidationError
 from starlette.datastructures import QueryParams
 
+from schemas.article import ARTICLE_FIELDS
 from schemas.filters import Condition
-from schemas.search import MAX_K, SHOWN, ArticleField, SearchRequest
+from schemas.search import MAX_K, SearchRequest
 
 HITS = 10
 """Hits on a page."""
@@ -30,7 +31,6 @@ LAST_PAGE = (MAX_K - 1) // HITS
 YEARS = {"from": ">=", "to": "<="}
 _YEAR_NAMES = {op: name for name, op in YEARS.items()}
 TERMS = ("type", "language", "journal", "mesh")
-FIELDS: tuple[ArticleField, ...] = (*SHOWN, "publication_types", "languages")
 
 
 class Asked(NamedTuple):
@@ -109,7 +109,7 @@ def read_address(parameters: QueryParams) -> Read:
 
 
 def _request(**settings: object) -> SearchRequest:
-    return SearchRequest.model_validate({"k": HITS + 1, "highlight": True, "fields": FIELDS, **settings})
+    return SearchRequest.model_validate({"k": HITS + 1, "highlight": True, "fields": ARTICLE_FIELDS, **settings})
 
 
 def _filters(parameters: QueryParams, wrong: dict[str, str]) -> tuple[Condition, ...]:

@@ -168,15 +168,15 @@ def answered(asked: Asked, form: Form, info: VersionInfo, response: SearchRespon
 
 def shown(hit: Hit) -> ShownHit:
     """Return a hit as the page shows it."""
-    marks = hit.highlights or NO_MARKS
-    lead, rest = abstract(hit.abstract or "", marks.abstract)
+    marks, article = hit.highlights or NO_MARKS, hit.article
+    lead, rest = abstract(article.abstract, marks.abstract)
     return ShownHit(
         hit=hit,
-        title=pieces(hit.title, marks.title, 0, len(hit.title)) if hit.title else [],
-        authors=few_authors(hit.authors or ()),
-        date=long_date(hit.publication_date or str(hit.year or "")),
+        title=pieces(article.title, marks.title, 0, len(article.title)),
+        authors=few_authors(article.authors),
+        date=long_date(article.publication_date or str(article.year or "")),
         pubmed=pubmed(hit.id),
-        doi=f"https://doi.org/{quote(hit.doi)}" if hit.doi else "",
+        doi=f"https://doi.org/{quote(article.doi)}" if article.doi else "",
         similar=similar_to(hit.id).address,
         lead=lead,
         rest=rest,

@@ -128,23 +128,23 @@ RESPONSE = SearchResponse(query="q", version="v1", hits=(), reranked=True, degra
 
 
 def test_hits_are_shown_as_a_table() -> None:
-    hit = Hit(
-        rank=1,
-        id="123",
-        score=1.5,
-        score_kind="fused",
-        comparable=False,
-        named=False,
-        retrieval_score=0.5,
-        rerank_score=None,
-        title="T" * 100,
-        abstract="",
-        journal="",
-        year=1975,
-        publication_date=None,
-        doi=None,
-    )
-    response = RESPONSE.model_copy(update={"hits": (hit,)})
+    values = {
+        "rank": 1,
+        "id": "123",
+        "score": 1.5,
+        "score_kind": "fused",
+        "comparable": False,
+        "named": False,
+        "retrieval_score": 0.5,
+        "rerank_score": None,
+        "title": "T" * 100,
+        "abstract": "",
+        "journal": "",
+        "year": 1975,
+        "publication_date": None,
+        "doi": None,
+    }
+    response = RESPONSE.model_copy(update={"hits": (Hit.model_validate(values),)})
     query, headers, _, row, end = search.show(response.model_dump()).splitlines()
     assert (query, end) == ("q", "encode 1 ms, version v1")
     assert headers.split() == ["rank", "fused", "retrieval", "rerank", "PMID", "year", "title"]

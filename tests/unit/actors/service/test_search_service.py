@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from actors.search.served_versions import Versions
 from actors.service.search_service import SearchService
 from actors.service.second_stage import Reranking
+from schemas.article import ARTICLE_FIELDS
 from schemas.errors import InputError, UnknownError
 from schemas.filters import Condition, Wanted
 from schemas.protocols import Lookup, Match, Reranker
@@ -195,8 +196,10 @@ def test_a_reranker_that_does_not_answer_leaves_the_hits_as_retrieved_and_says_s
 
 
 def test_an_article_is_told_with_all_that_is_shown() -> None:
-    article = asyncio.run(joined(Shelf([7])).article("7"))
-    assert (article.id, article.version, article.title, article.year, article.mesh) == ("7", "v1", "Title 7", 2020, ())
+    answer = asyncio.run(joined(Shelf([7])).article("7"))
+    assert answer.model_fields_set == {"id", "version", *ARTICLE_FIELDS}
+    shown = answer.article
+    assert (shown.id, answer.version, shown.title, shown.year, shown.mesh) == ("7", "v1", "Title 7", 2020, ())
     with pytest.raises(UnknownError, match="article '8': version v1 has none of this id"):
         asyncio.run(joined(Shelf([7])).article("8"))
 

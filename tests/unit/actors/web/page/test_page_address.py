@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import QueryParams
 
-from actors.web.page.page_address import FIELDS, HITS, LAST_PAGE, TERMS, Asked, read_address, similar_to
+from actors.web.page.page_address import HITS, LAST_PAGE, TERMS, Asked, read_address, similar_to
+from schemas.article import ARTICLE_FIELDS
 from schemas.base import is_visible
 from schemas.filters import MAX_TERM_CHARS, MAX_YEAR, Condition
 from schemas.search import MAX_K, MAX_QUERY_CHARS, SearchRequest
@@ -57,7 +58,7 @@ def questions(draw: st.DrawFn) -> Asked:
         include_retracted=draw(st.booleans()),
         rerank=draw(st.booleans()) and not similar,
         highlight=True,
-        fields=FIELDS,
+        fields=ARTICLE_FIELDS,
     )
     return Asked(request, similar)
 
