@@ -1,19 +1,6 @@
-"""The errors that a user can meet, as a tree. Each message is one line: the fact, the value, what to do.
+"""The errors that a user can meet. Each message is one line: the fact, the value, what to do.
 
-PubrayError            exit 1: the job failed
-├── UsageError         exit 2: bad arguments or configuration
-├── InputError         a source file, query file or record that cannot be used; names it
-│   ├── WeightsError   exit 3: the weights of a model are in no folder, and no model hub gives them
-│   ├── UnknownError   an id that no article of the version has, or a part that the service does not have
-│   └── ProtocolError  a request that another service's protocol does not allow
-├── StoreError         what is asked for is not in the store, or does not belong there
-│   └── IntegrityError a file of the store is truncated, flipped or of another format
-├── RequestError       a service that cannot be reached, or refuses a search
-└── ServiceError       a part of the service cannot answer now
-    ├── NotReadyError      it does not have the index version asked for
-    ├── OverloadedError    more wait for it than may
-    ├── DeadlineError      it took longer than a request may
-    └── UnavailableError   it died, and died again when asked once more
+A class says what it is a kind of, and by `exit_code` how the command line ends: 1, the job failed, unless it says more.
 """
 
 

@@ -14,8 +14,6 @@ from actors.fetch.model_folders import weight_files
 from schemas.config import EngineConfig
 from schemas.errors import UsageError
 
-__all__ = ["Engine", "Task", "chosen", "load_engine"]
-
 EngineKind = Literal["torch", "openvino"]
 
 

@@ -1,13 +1,15 @@
 """The searcher: an index version, mapped and ready."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from actors.engine.alike import alike_together
 from retrieval.articles.article import key_of_id
 from retrieval.files.checked import read_named
 from retrieval.index.exact import inner_products
@@ -109,7 +111,16 @@ class IndexSearcher:
         lists = self.quantizer.nlist if everywhere else self._lists_to_probe(wanted, count, candidates)
         if lists is None:
             return [Found(k, best) for best in search_exactly(queries, self.segments, k, rows)]
-        return [Found(candidates, best) for best in self._search(queries, lists, candidates, rows)]
+        found = search(
+            queries,
+            self.segments,
+            self.quantizer,
+            nprobe=lists,
+            candidates=candidates,
+            wanted=rows,
+            stack=self._stack,
+        )
+        return [Found(candidates, best) for best in found]
 
     def matches(self, lookups: Sequence[Lookup]) -> list[list[Match]]:
         """Return the k best articles of each lookup, independent of the other lookups, first the one that it names.
@@ -117,14 +128,17 @@ class IndexSearcher:
         Raises:
             InputError: a filter names a term that no article has.
         """
-        results: list[list[Match]] = [[] for _ in lookups]
-        for k, wanted in {(lookup.k, lookup.wanted) for lookup in lookups}:
-            alike = [i for i, lookup in enumerate(lookups) if (lookup.k, lookup.wanted) == (k, wanted)]
-            found = self.candidates(np.stack([lookups[i].vector for i in alike]), k, wanted)
-            for i, rows in zip(alike, found, strict=True):
-                named = self.named(lookups[i].name, lookups[i].vector, wanted)
-                results[i] = with_first(named, self._articles(rows, k), k)
-        return results
+
+        def of_kind(kind: tuple[int, Wanted], alike: list[Lookup]) -> Iterator[list[Match]]:
+            k, wanted = kind
+            found = self.candidates(np.stack([lookup.vector for lookup in alike]), k, wanted)
+            for lookup, best in zip(alike, found, strict=True):
+                articles = self.display(best.segments[:k], best.rows[:k])
+                yield with_first(
+                    self.named(lookup.name, lookup.vector, wanted), [*map(Match, best.scores[:k].tolist(), articles)], k
+                )
+
+        return alike_together(lookups, lambda lookup: (lookup.k, lookup.wanted), of_kind)
 
     def _lists_to_probe(self, wanted: Wanted, count: int, candidates: int) -> int | None:
         """Return how many lists are searched, of which `count` rows may be found; None: each of these is read."""
@@ -134,17 +148,6 @@ class IndexSearcher:
         if not wanted.filters:
             return nprobe
         return lists_to_probe(count, self.version.articles, nprobe=nprobe, nlist=nlist, candidates=candidates)
-
-    def _search(self, queries: Floats, nprobe: int, candidates: int, rows: Sequence[RowSet]) -> list[Candidates]:
-        return search(
-            queries,
-            self.segments,
-            self.quantizer,
-            nprobe=nprobe,
-            candidates=candidates,
-            wanted=rows,
-            stack=self._stack,
-        )
 
     def _find_rows(self, wanted: Wanted) -> list[RowSet]:
         """Return the wanted live rows of each segment."""
@@ -197,17 +200,13 @@ class IndexSearcher:
                 return Named(order, pmid, Match(float(score), article, named=True))
         return None
 
-    def _articles(self, found: Candidates, k: int) -> list[Match]:
-        articles = self.display(found.segments[:k], found.rows[:k])
-        return [Match(score, article) for score, article in zip(found.scores[:k].tolist(), articles, strict=True)]
-
     def display(self, segments: NDArray[np.int64], rows: NDArray[np.int64]) -> list[DisplayArticle]:
         """Return the articles of rows (n,) of segments (n,), in their order."""
-        articles: dict[int, DisplayArticle] = {}
-        for number in set(segments.tolist()):
-            [places] = np.nonzero(segments == number)
-            articles |= zip(places.tolist(), self.segments[number].display.read(rows[places]), strict=True)
-        return [articles[place] for place in range(len(rows))]
+        return alike_together(
+            [*zip(segments.tolist(), rows.tolist(), strict=True)],
+            itemgetter(0),
+            lambda segment, alike: self.segments[segment].display.read(np.array([row for _, row in alike])),
+        )
 
 
 def with_first(named: Named | None, matches: list[Match], k: int) -> list[Match]:

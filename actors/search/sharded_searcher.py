@@ -51,23 +51,18 @@ class Shard(Protocol):
 
     async def count(self, asked: list[Counting]) -> list[Count]:
         """Return how many rows each search may find here."""
-        ...
 
     async def scan(self, scans: list[Scan]) -> list[Found]:
         """Return what is found here."""
-        ...
 
     async def named(self, lookups: list[Lookup]) -> list[Named | None]:
         """Return the article here that each lookup names."""
-        ...
 
     async def display(self, asked: list[Display]) -> list[list[DisplayArticle]]:
         """Return what is shown of rows."""
-        ...
 
     async def stored(self, keys: list[Key]) -> list[Stored | None]:
         """Return each article that is here."""
-        ...
 
 
 class ShardedSearcher:

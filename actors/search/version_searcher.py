@@ -6,11 +6,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from actors.engine.alike import alike_together
 from actors.search.index_searcher import Count, Found, IndexSearcher, Named
 from actors.search.served_versions import Follower
 from actors.search.sharded_searcher import Counting, Display, Scan
 from schemas.article import DisplayArticle
 from schemas.errors import NotReadyError
+from schemas.filters import Wanted
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 from schemas.protocols import Key, Lookup, Match, Stored
@@ -84,24 +86,20 @@ class VersionSearcher:
         )
 
     async def _by_version(self, items: Sequence[T], method: Callable[[IndexSearcher, list[T]], list[Any]]) -> list[Any]:
-        answers: list[Any] = [None] * len(items)
-        for version in {item.version for item in items}:
+        def of_version(version: str, asked: list[T]) -> list[Any]:
             searcher = self._opened.get(version)
             if searcher is None:
                 raise NotReadyError(f"version {version} is not loaded: {self._follower.problem or 'not yet'}")
-            places = [i for i, item in enumerate(items) if item.version == version]
-            found = await asyncio.to_thread(method, searcher, [items[i] for i in places])
-            for place, answer in zip(places, found, strict=True):
-                answers[place] = answer
-        return answers
+            return method(searcher, asked)
+
+        return await asyncio.to_thread(alike_together, items, lambda item: item.version, of_version)
 
 
 def _scanned(searcher: IndexSearcher, scans: list[Scan]) -> list[Found]:
-    """Scan once for all that are alike."""
-    found: dict[int, Found] = {}
-    for settings in {one._replace(vector=None) for one in scans}:  # type: ignore[arg-type]
-        alike = [i for i, one in enumerate(scans) if one._replace(vector=None) == settings]  # type: ignore[arg-type]
-        vectors = np.stack([scans[i].vector for i in alike])
-        _, _, k, wanted, count, everywhere = settings
-        found |= zip(alike, searcher.scan(vectors, k, wanted, count, everywhere=everywhere), strict=True)
-    return [found[i] for i in range(len(scans))]
+    """Scan once for all that differ in nothing but their vector."""
+
+    def of_kind(kind: tuple[int, Wanted, int, bool], alike: list[Scan]) -> list[Found]:
+        k, wanted, live, everywhere = kind
+        return searcher.scan(np.stack([one.vector for one in alike]), k, wanted, live, everywhere=everywhere)
+
+    return alike_together(scans, lambda scan: (scan.k, scan.wanted, scan.live, scan.everywhere), of_kind)

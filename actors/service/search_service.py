@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from actors.search.served_versions import Versions
 from actors.service.answer_cache import AnswerCache
 from actors.service.hits import Ranked, article_response, hits
-from actors.service.meter import Meter, SilentMeter
+from actors.service.meter import Meter
 from actors.service.model_service import ModelService
 from actors.service.second_stage import Reranking, SecondStage
 from schemas.errors import InputError, UnknownError
@@ -22,7 +22,7 @@ from schemas.search import (
     VersionInfo,
 )
 
-SILENT = SilentMeter()
+SILENT = Meter()
 
 
 class SearchService:

@@ -64,15 +64,6 @@ class Asked(NamedTuple):
         return self._replace(request=self.request.model_copy(update=changes))
 
 
-class Read(NamedTuple):
-    """An address as it was read."""
-
-    asked: Asked | None
-    """None: it asks for nothing, or something is wrong."""
-    wrong: dict[str, str]
-    """By name of the parameter what it takes instead."""
-
-
 def similar_to(id_: str) -> Asked:
     """Ask for the articles that are similar to one."""
     return Asked(_request(query=id_, rerank=False), similar=True)
@@ -89,8 +80,11 @@ def first(parameters: QueryParams, name: str, default: str = "") -> str:
     return next(iter(given(parameters, name)), default)
 
 
-def read_address(parameters: QueryParams) -> Read:
-    """Read an address; a query comes before an article's id."""
+def read_address(parameters: QueryParams) -> tuple[Asked | None, dict[str, str]]:
+    """Return what an address asks for, and by name of the parameter what it takes instead of something wrong.
+
+    None: it asks for nothing, or something is wrong. A query comes before an article's id.
+    """
     wrong: dict[str, str] = {}
     query, id_ = first(parameters, "q"), first(parameters, "similar")
     settings = {
@@ -101,11 +95,11 @@ def read_address(parameters: QueryParams) -> Read:
         "offset": (_page(parameters, wrong) - 1) * HITS,
     }
     if wrong or not (query or id_):
-        return Read(None, wrong)
+        return None, wrong
     try:
-        return Read(Asked(_request(**settings), similar=not query), {})
+        return Asked(_request(**settings), similar=not query), {}
     except ValidationError as error:
-        return Read(None, {"q" if query else "similar": _reason(error)})
+        return None, {"q" if query else "similar": _reason(error)}
 
 
 def _request(**settings: object) -> SearchRequest:

@@ -17,16 +17,16 @@ WORDS = TEXTS.map(str.strip).filter(is_visible)
 
 
 def read(**parameters: str | list[str]) -> Asked:
-    read = read_address(QueryParams(urlencode(parameters, doseq=True)))
-    assert read.wrong == {}
-    assert read.asked is not None
-    return read.asked
+    asked, wrong = read_address(QueryParams(urlencode(parameters, doseq=True)))
+    assert wrong == {}
+    assert asked is not None
+    return asked
 
 
 def wrong(**parameters: str | list[str]) -> dict[str, str]:
-    read = read_address(QueryParams(urlencode(parameters, doseq=True)))
-    assert read.asked is None
-    return read.wrong
+    asked, wrong = read_address(QueryParams(urlencode(parameters, doseq=True)))
+    assert asked is None
+    return wrong
 
 
 @st.composite

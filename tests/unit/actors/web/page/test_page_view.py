@@ -26,7 +26,7 @@ def hit(id_: str = "7", **fields: Any) -> Hit:
 
 def asked_for(address: str) -> tuple[Asked, QueryParams]:
     parameters = QueryParams(address)
-    asked = read_address(parameters).asked
+    asked, _ = read_address(parameters)
     assert asked is not None
     return asked, parameters
 
