@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, create_model, model
 from pydantic_core import PydanticCustomError
 
 from schemas.article import ARTICLE_FIELDS, DisplayArticle
-from schemas.base import Frozen, is_visible, is_whole
+from schemas.base import Frozen, checked_text
 from schemas.filters import MAX_CONDITIONS, Condition, Wanted
 
 MAX_K = 1000
@@ -41,14 +41,7 @@ def _queries(value: object) -> object:
 
 
 def _query(value: object) -> str:
-    text = value.strip() if isinstance(value, str) else ""
-    if not 1 <= len(text) <= MAX_QUERY_CHARS:
-        raise PydanticCustomError("query", f"give text of 1 to {MAX_QUERY_CHARS} characters, or a list of such texts")
-    if not is_whole(text):
-        raise PydanticCustomError("half", "half a character (a lone surrogate) in it; send whole ones")
-    if not is_visible(text):
-        raise PydanticCustomError("invisible", "no printable character in it; send text")
-    return text
+    return checked_text(value, MAX_QUERY_CHARS, behind=", or a list of such texts")
 
 
 _TEXT = {"type": "string", "minLength": 1, "maxLength": MAX_QUERY_CHARS}

@@ -90,8 +90,7 @@ class ShardedSearcher:
             best, shards = await self._scanned(scan._replace(everywhere=True))
         k = lookup.k
         articles = self._articles(lookup.version, best.segments[:k], best.rows[:k], shards[:k])
-        named = self._named(lookup) if lookup.name else _nothing()
-        shown, first = await asyncio.gather(articles, named)
+        shown, first = await asyncio.gather(articles, self._named(lookup))
         return with_first(first, [*map(Match, best.scores[:k].tolist(), shown)], k)
 
     async def _scanned(self, scan: Scan) -> tuple[Candidates, NDArray[np.int64]]:
@@ -121,6 +120,8 @@ class ShardedSearcher:
         return [articles[place] for place in range(len(rows))]
 
     async def _named(self, lookup: Lookup) -> Named | None:
+        if not lookup.name:
+            return None
         found = await self._each(lambda shard: shard.named([lookup]))
         return min((one for one in found if one), key=lambda one: one[:2], default=None)
 
@@ -130,7 +131,3 @@ class ShardedSearcher:
 
     async def _all(self, ask: Callable[[Shard], Awaitable[Sequence[T]]]) -> list[Sequence[T]]:
         return list(await asyncio.gather(*(ask(shard) for shard in self._shards)))
-
-
-async def _nothing() -> None:
-    """Answer a lookup that names nothing."""

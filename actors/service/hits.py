@@ -1,7 +1,7 @@
 """Matches and scores to the hits of an answer."""
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from retrieval.search.highlight import highlights
 from schemas.article import ARTICLE_FIELDS, DisplayArticle
@@ -10,20 +10,21 @@ from schemas.protocols import Match, RerankScore
 from schemas.search import ArticleField, ArticleResponse, Highlights, Hit, HitsRequest, ScoreKind
 
 
-class Ranked(NamedTuple):
-    """What was found for a query, as retrieved, and the re-ranker's scores of the first of it."""
-
-    matches: list[Match]
-    scores: list[RerankScore] | None = None
-
-
 def hits(
-    ranked: Ranked, query: str, request: HitsRequest, score_kind: ScoreKind | None, encoder: EncoderSpec
+    matches: Sequence[Match],
+    scores: Sequence[RerankScore] | None,
+    query: str,
+    request: HitsRequest,
+    score_kind: ScoreKind | None,
+    encoder: EncoderSpec,
 ) -> tuple[Hit, ...]:
-    """Return the hits that a request asks for. `score_kind` is the re-ranker's."""
-    scored = [*zip(ranked.matches, ranked.scores or [], strict=False)]
+    """Return the hits that a request asks for, of matches as retrieved and the re-ranker's scores of the first of them.
+
+    `score_kind` is the re-ranker's.
+    """
+    scored = [*zip(matches, scores or [], strict=False)]
     order: list[tuple[Match, RerankScore | None]] = [*sorted(scored, key=_best_first)]
-    order += [(match, None) for match in ranked.matches[len(scored) :]]
+    order += [(match, None) for match in matches[len(scored) :]]
     return tuple(
         _hit(rank, match, score, score_kind, query, request, encoder)
         for rank, (match, score) in enumerate(order[: request.depth], 1)

@@ -2,7 +2,9 @@
 
 import re
 import uuid
-from contextvars import ContextVar, Token
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,17 +24,17 @@ class Facts:
 _current: ContextVar[Facts | None] = ContextVar("request", default=None)
 
 
-def begin(asked: str | None, path: str) -> tuple[Facts, Token[Facts | None]]:
-    """Begin a request, by the id that its client asks for, if that can be had; `end` takes the token."""
+@contextmanager
+def request_under_way(asked: str | None, path: str) -> Iterator[Facts]:
+    """Tell of a request while the block lasts; its id is the one that its client asks for, if that can be had."""
     facts = Facts(path=path)
     if asked and ACCEPTED.fullmatch(asked):
         facts.id = asked
-    return facts, _current.set(facts)
-
-
-def end(token: Token[Facts | None]) -> None:
-    """End the request."""
-    _current.reset(token)
+    token = _current.set(facts)
+    try:
+        yield facts
+    finally:
+        _current.reset(token)
 
 
 def note(**facts: Any) -> None:
