@@ -10,7 +10,7 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from actors.search.index_searcher import IndexSearcher
-from actors.search.served_versions import Versions
+from actors.search.served_versions import ServedVersions
 from actors.service.assembly import load_encoder, load_ranking
 from actors.service.search_service import SearchService
 from jobs.common.console import Progress, table
@@ -55,7 +55,7 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, Any]:
     searcher = IndexSearcher(open_layout(config), version, exact=options.exact)
     judgments = load_judgments(options, searcher)
     second = None if options.no_rerank else load_ranking(config, threads)
-    service = SearchService(Versions(version), load_encoder(config, version, threads), searcher, second)
+    service = SearchService(ServedVersions(version), load_encoder(config, version, threads), searcher, second)
     responses = asyncio.run(_ask_all(service, judgments, options))
     if options.run:
         write_bytes(options.run, "".join(_trec_run(responses)).encode())

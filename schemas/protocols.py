@@ -46,14 +46,14 @@ class Match(NamedTuple):
     """It is first because the query names it."""
 
 
-class Key(NamedTuple):
+class ArticleKey(NamedTuple):
     """An article of an index version, by its PMID or the corpus's own id."""
 
     id: str
     version: str = ""
 
 
-class Stored(NamedTuple):
+class StoredArticle(NamedTuple):
     """An article of the index, with its vector as it was when it was embedded."""
 
     vector: Vector  # (dimension,), of float16 precision
@@ -95,7 +95,7 @@ class Searcher(Protocol):
             NotReadyError: the version is not there.
         """
 
-    async def stored(self, keys: list[Key]) -> list[Stored | None]:
+    async def stored(self, keys: list[ArticleKey]) -> list[StoredArticle | None]:
         """Return each article; None for one that the version does not have.
 
         Raises:

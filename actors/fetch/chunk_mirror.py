@@ -80,22 +80,15 @@ class ChunkMirror(MirroredFolder):
                 f"{plan.folder}: {_gb(plan.free_bytes)} free, {_gb(plan.missing_bytes)} are to be fetched; "
                 "make room, or name a folder on another disk"
             )
-        with fetching(self.fetch, plan.files, self.stop) as finished:
+        with fetching(self._fetch, plan.files, self.stop) as finished:
             for file, future in finished:
                 future.result()
                 yield file
 
-    def fetch(self, file: RemoteFile) -> Path:
-        """Return a file of the plan; it is fetched, or continued, unless the folder has it.
+    def _fetch(self, file: RemoteFile) -> Path:
+        return self._bring(file.name, partial(self._fill, file))
 
-        Raises:
-            InputError: the server does not give it, or not as long as it said.
-            StoreError: the folder cannot be written; what was fetched is kept.
-            CancelledError: after `stop`.
-        """
-        return self._bring(file.name, partial(self._fetch, file))
-
-    def _fetch(self, file: RemoteFile, part: BinaryIO, path: Path) -> None:
+    def _fill(self, file: RemoteFile, part: BinaryIO, path: Path) -> None:
         self._downloader.download(self._url(file.name), part)
         if (size := path.stat().st_size) != file.bytes:
             raise InputError(

@@ -28,7 +28,7 @@ from schemas.article import DisplayArticle
 from schemas.filters import EVERYTHING, Wanted
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
-from schemas.protocols import Key, Lookup, Match, Stored
+from schemas.protocols import ArticleKey, Lookup, Match, StoredArticle
 
 CANDIDATES_PER_HIT = 5
 """Rows that are scored exactly for each article wanted; recall@100 is .974 with 5, .936 with 2 (docs/decisions.md)."""
@@ -38,7 +38,7 @@ KEPT_FILTERS = 16
 """Filters whose rows are kept: a bit for each row of the version, and 4 bytes for each that is read exactly."""
 
 
-class Named(NamedTuple):
+class NamedArticle(NamedTuple):
     """An article that a text names; of several the first in order of these fields is taken."""
 
     order: int
@@ -47,14 +47,14 @@ class Named(NamedTuple):
     match: Match
 
 
-class Count(NamedTuple):
+class WantedCount(NamedTuple):
     """How many rows of a shard a search may find, and which terms of its filter no article there has."""
 
     rows: int
     unknown: Unknown
 
 
-class Found(NamedTuple):
+class ShardCandidates(NamedTuple):
     """What one shard, or all, found for a query."""
 
     limit: int
@@ -101,16 +101,18 @@ class IndexSearcher:
                 found[q] = one
         return [one.candidates for one in found]
 
-    def count(self, wanted: Wanted) -> Count:
+    def count(self, wanted: Wanted) -> WantedCount:
         """Return how many rows a search may find here."""
-        return Count(sum(rows.count for rows in self._rows(wanted)), unknown_terms(wanted.filters, self.segments))
+        return WantedCount(sum(rows.count for rows in self._rows(wanted)), unknown_terms(wanted.filters, self.segments))
 
-    def scan(self, queries: Floats, k: int, wanted: Wanted, count: int, *, everywhere: bool = False) -> list[Found]:
+    def scan(
+        self, queries: Floats, k: int, wanted: Wanted, count: int, *, everywhere: bool = False
+    ) -> list[ShardCandidates]:
         """Return what is found here for each of (q, d) queries, where in all shards `count` rows are wanted."""
         candidates, rows = max(CANDIDATES_PER_HIT * k, self.version.candidates), self._rows(wanted)
         lists = self.quantizer.nlist if everywhere else self._lists_to_probe(wanted, count, candidates)
         if lists is None:
-            return [Found(k, best) for best in search_exactly(queries, self.segments, k, rows)]
+            return [ShardCandidates(k, best) for best in search_exactly(queries, self.segments, k, rows)]
         found = search(
             queries,
             self.segments,
@@ -120,7 +122,7 @@ class IndexSearcher:
             wanted=rows,
             stack=self._stack,
         )
-        return [Found(candidates, best) for best in found]
+        return [ShardCandidates(candidates, best) for best in found]
 
     def matches(self, lookups: Sequence[Lookup]) -> list[list[Match]]:
         """Return the k best articles of each lookup, independent of the other lookups, first the one that it names.
@@ -159,7 +161,7 @@ class IndexSearcher:
         """See `Searcher`."""
         return await asyncio.to_thread(self.matches, lookups)
 
-    async def stored(self, keys: list[Key]) -> list[Stored | None]:
+    async def stored(self, keys: list[ArticleKey]) -> list[StoredArticle | None]:
         """See `Searcher`."""
         return await asyncio.to_thread(self.articles, [key.id for key in keys])
 
@@ -169,10 +171,10 @@ class IndexSearcher:
             segment.read_lists()
         self.candidates(np.zeros((1, self.quantizer.dimension), np.float32), 1, Wanted())
 
-    def articles(self, ids: Sequence[str]) -> list[Stored | None]:
+    def articles(self, ids: Sequence[str]) -> list[StoredArticle | None]:
         """Return the live article of each id (a PMID, or the corpus's own), retracted or not; None: there is none."""
         keys = np.array([key_of_id(name) for name in ids], np.int64)
-        found: list[Stored | None] = [None] * len(ids)
+        found: list[StoredArticle | None] = [None] * len(ids)
         for segment in self.segments:
             rows = rows_of(segment.pmids, segment.pmid_order, keys)
             [here] = np.nonzero(rows >= 0)
@@ -180,10 +182,10 @@ class IndexSearcher:
             articles = segment.display.read(rows[here])
             for i, row, article in zip(here.tolist(), rows[here].tolist(), articles, strict=True):
                 if article.id == ids[i]:  # a hashed key may be another's
-                    found[i] = Stored(segment.rows[row].astype(np.float32), article)
+                    found[i] = StoredArticle(segment.rows[row].astype(np.float32), article)
         return found
 
-    def named(self, text: str, vector: Vector, wanted: Wanted) -> Named | None:
+    def named(self, text: str, vector: Vector, wanted: Wanted) -> NamedArticle | None:
         """Return the wanted live article whose id, DOI or title a text is, of several the one with the lowest PMID."""
         names = parse_names(text)
         wanted_here = self._rows(wanted) if names else []
@@ -197,7 +199,7 @@ class IndexSearcher:
                 pmid, segment, row = min(found, key=lambda one: one[0])
                 [score] = inner_products(vector, segment.rows[[row]])
                 [article] = segment.display.read(np.array([row]))
-                return Named(order, pmid, Match(float(score), article, named=True))
+                return NamedArticle(order, pmid, Match(float(score), article, named=True))
         return None
 
     def display(self, segments: NDArray[np.int64], rows: NDArray[np.int64]) -> list[DisplayArticle]:
@@ -209,7 +211,7 @@ class IndexSearcher:
         )
 
 
-def with_first(named: Named | None, matches: list[Match], k: int) -> list[Match]:
+def with_first(named: NamedArticle | None, matches: list[Match], k: int) -> list[Match]:
     """Return k matches, the named one before the others."""
     if named is None:
         return matches

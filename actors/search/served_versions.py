@@ -20,7 +20,7 @@ REST_SECONDS = 0.25
 """How long a version that a searcher did not have is not asked for."""
 
 
-class Versions:
+class ServedVersions:
     """The version that answers, the one that is to follow it, and the one before.
 
     A request is answered from one version alone: where a searcher does not have the newer one yet, all of the request

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple, TypeVar
 
-from actors.search.served_versions import Versions
+from actors.search.served_versions import ServedVersions
 from actors.service.second_stage import Reranking
 from schemas.arrays import Vector
 from schemas.article import DisplayArticle
@@ -39,7 +39,7 @@ class Score(NamedTuple):
 class ModelService:
     """Answers what needs no index, over the seams of `schemas.protocols`."""
 
-    def __init__(self, versions: Versions, encoder: Encoder, ranking: Reranking | None) -> None:
+    def __init__(self, versions: ServedVersions, encoder: Encoder, ranking: Reranking | None) -> None:
         """Take the parts of a search service."""
         self._versions, self._encoder, self._ranking = versions, encoder, ranking
 

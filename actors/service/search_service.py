@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from actors.search.served_versions import Versions
+from actors.search.served_versions import ServedVersions
 from actors.service.answer_cache import AnswerCache
 from actors.service.hits import article_response, hits
 from actors.service.meter import Meter
@@ -12,7 +12,7 @@ from actors.service.model_service import ModelService
 from actors.service.second_stage import Reranking, SecondStage
 from schemas.errors import InputError, UnknownError
 from schemas.manifest import IndexVersion
-from schemas.protocols import Encoder, Key, Lookup, Query, RerankScore, Scoring, Searcher, Stored
+from schemas.protocols import ArticleKey, Encoder, Lookup, Query, RerankScore, Scoring, Searcher, StoredArticle
 from schemas.search import (
     ArticleResponse,
     HitsRequest,
@@ -30,7 +30,7 @@ class SearchService:
 
     def __init__(
         self,
-        versions: Versions,
+        versions: ServedVersions,
         encoder: Encoder,
         searcher: Searcher,
         ranking: Reranking | None,
@@ -63,7 +63,7 @@ class SearchService:
         Raises:
             ServiceError: it does not answer.
         """
-        await self._versions.answer(lambda version: self._searcher.stored([Key("0", version.id)]))
+        await self._versions.answer(lambda version: self._searcher.stored([ArticleKey("0", version.id)]))
         return self._versions.readiness()
 
     async def search(self, request: SearchRequest) -> list[SearchResponse]:
@@ -167,8 +167,8 @@ class SearchService:
             milliseconds=clock.milliseconds,
         )
 
-    async def _stored(self, id_: str, version: IndexVersion) -> Stored:
-        [stored] = await self._searcher.stored([Key(id_, version.id)])
+    async def _stored(self, id_: str, version: IndexVersion) -> StoredArticle:
+        [stored] = await self._searcher.stored([ArticleKey(id_, version.id)])
         if stored is None:
             raise UnknownError(f"article {id_[:50]!r}: version {version.id} has none of this id")
         return stored

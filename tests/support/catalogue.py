@@ -10,7 +10,7 @@ from schemas.arrays import Vector
 from schemas.article import DisplayArticle
 from schemas.errors import InputError
 from schemas.filters import Condition
-from schemas.protocols import ArticleText, Key, Lookup, Match, Query, Stored
+from schemas.protocols import ArticleKey, ArticleText, Lookup, Match, Query, StoredArticle
 
 COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "=": operator.eq}
 DIMENSION = 256
@@ -166,8 +166,8 @@ class Catalogue:
     async def search(self, lookups: list[Lookup]) -> list[list[Match]]:
         return [self._matches(lookup) for lookup in lookups]
 
-    async def stored(self, keys: list[Key]) -> list[Stored | None]:
-        known = {a.id: Stored(v, a) for a, v in zip(self._articles, self._vectors, strict=True)}
+    async def stored(self, keys: list[ArticleKey]) -> list[StoredArticle | None]:
+        known = {a.id: StoredArticle(v, a) for a, v in zip(self._articles, self._vectors, strict=True)}
         return [known.get(key.id) for key in keys]
 
     def _matches(self, lookup: Lookup) -> list[Match]:

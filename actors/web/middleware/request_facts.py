@@ -13,7 +13,7 @@ ACCEPTED = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
 @dataclass
-class Facts:
+class RequestFacts:
     """One request."""
 
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -21,13 +21,13 @@ class Facts:
     noted: dict[str, Any] = field(default_factory=dict)
 
 
-_current: ContextVar[Facts | None] = ContextVar("request", default=None)
+_current: ContextVar[RequestFacts | None] = ContextVar("request", default=None)
 
 
 @contextmanager
-def request_under_way(asked: str | None, path: str) -> Iterator[Facts]:
+def request_under_way(asked: str | None, path: str) -> Iterator[RequestFacts]:
     """Tell of a request while the block lasts; its id is the one that its client asks for, if that can be had."""
-    facts = Facts(path=path)
+    facts = RequestFacts(path=path)
     if asked and ACCEPTED.fullmatch(asked):
         facts.id = asked
     token = _current.set(facts)
@@ -45,9 +45,9 @@ def note(**facts: Any) -> None:
 
 def request_id() -> str:
     """Return the id of the request under way; outside of one a new one."""
-    return (_current.get() or Facts()).id
+    return (_current.get() or RequestFacts()).id
 
 
 def request_path() -> str:
     """Return the path of the request under way; outside of one none."""
-    return (_current.get() or Facts()).path
+    return (_current.get() or RequestFacts()).path

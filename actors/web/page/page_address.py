@@ -33,7 +33,7 @@ _YEAR_NAMES = {op: name for name, op in YEARS.items()}
 TERMS = ("type", "language", "journal", "mesh")
 
 
-class Asked(NamedTuple):
+class AskedSearch(NamedTuple):
     """What an address asks for."""
 
     request: SearchRequest
@@ -64,9 +64,9 @@ class Asked(NamedTuple):
         return self._replace(request=self.request.model_copy(update=changes))
 
 
-def similar_to(id_: str) -> Asked:
+def similar_to(id_: str) -> AskedSearch:
     """Ask for the articles that are similar to one."""
-    return Asked(_request(query=id_, rerank=False), similar=True)
+    return AskedSearch(_request(query=id_, rerank=False), similar=True)
 
 
 def given(parameters: QueryParams, name: str) -> list[str]:
@@ -80,7 +80,7 @@ def first(parameters: QueryParams, name: str, default: str = "") -> str:
     return next(iter(given(parameters, name)), default)
 
 
-def read_address(parameters: QueryParams) -> tuple[Asked | None, dict[str, str]]:
+def read_address(parameters: QueryParams) -> tuple[AskedSearch | None, dict[str, str]]:
     """Return what an address asks for, and by name of the parameter what it takes instead of something wrong.
 
     None: it asks for nothing, or something is wrong. A query comes before an article's id.
@@ -97,7 +97,7 @@ def read_address(parameters: QueryParams) -> tuple[Asked | None, dict[str, str]]
     if wrong or not (query or id_):
         return None, wrong
     try:
-        return Asked(_request(**settings), similar=not query), {}
+        return AskedSearch(_request(**settings), similar=not query), {}
     except ValidationError as error:
         return None, {"q" if query else "similar": _reason(error)}
 
@@ -150,7 +150,7 @@ def _reason(error: ValidationError) -> str:
     return error.errors()[0]["msg"]
 
 
-def _pairs(asked: Asked) -> Iterator[tuple[str, str]]:
+def _pairs(asked: AskedSearch) -> Iterator[tuple[str, str]]:
     request = asked.request
     yield "similar" if asked.similar else "q", request.queries[0]
     for condition in request.filters:

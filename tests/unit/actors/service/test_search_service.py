@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.search.served_versions import Versions
+from actors.search.served_versions import ServedVersions
 from actors.service.search_service import SearchService
 from actors.service.second_stage import Reranking
 from schemas.article import ARTICLE_FIELDS
@@ -127,7 +127,7 @@ TASKED = VERSION.model_copy(
 
 
 def test_a_task_reaches_the_query_tower() -> None:
-    tasked = SearchService(Versions(TASKED), Lengths(), Shelf([1]), None)
+    tasked = SearchService(ServedVersions(TASKED), Lengths(), Shelf([1]), None)
     [response] = asyncio.run(tasked.search(SearchRequest(query="12345", task="cite")))
     assert response.hits[0].retrieval_score == 5 + 4
 
@@ -189,7 +189,7 @@ def test_a_reranker_that_does_not_answer_leaves_the_hits_as_retrieved_and_says_s
     reranker: Reranker, reason: str
 ) -> None:
     ranking = Reranking(reranker, "favours", "logit", 3, seconds=0.01)
-    service = SearchService(Versions(VERSION), Lengths(), Shelf([3, 1, 2]), ranking)
+    service = SearchService(ServedVersions(VERSION), Lengths(), Shelf([3, 1, 2]), ranking)
     [response] = asyncio.run(service.search(SearchRequest(query="q", k=2)))
     assert (ids(response), response.reranked, response.degraded) == (["3", "1"], False, reason)
     assert {hit.score_kind for hit in response.hits} == {"inner_product"}
@@ -219,7 +219,7 @@ def test_readiness_asks_the_searcher() -> None:
 
 def test_a_repeated_request_is_answered_from_what_is_kept_and_only_by_its_own_version() -> None:
     shelf = Shelf([1, 2, 3])
-    versions = Versions(VERSION)
+    versions = ServedVersions(VERSION)
     service = SearchService(versions, Lengths(), shelf, None, cached=2)
 
     async def ids_of(query: str) -> list[str]:

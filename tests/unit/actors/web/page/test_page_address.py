@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import QueryParams
 
-from actors.web.page.page_address import HITS, LAST_PAGE, TERMS, Asked, read_address, similar_to
+from actors.web.page.page_address import HITS, LAST_PAGE, TERMS, AskedSearch, read_address, similar_to
 from schemas.article import ARTICLE_FIELDS
 from schemas.base import is_visible
 from schemas.filters import MAX_TERM_CHARS, MAX_YEAR, Condition
@@ -16,7 +16,7 @@ TEXTS = st.text(st.one_of(st.characters(codec="utf-8"), st.sampled_from("&=?#+%;
 WORDS = TEXTS.map(str.strip).filter(is_visible)
 
 
-def read(**parameters: str | list[str]) -> Asked:
+def read(**parameters: str | list[str]) -> AskedSearch:
     asked, wrong = read_address(QueryParams(urlencode(parameters, doseq=True)))
     assert wrong == {}
     assert asked is not None
@@ -48,7 +48,7 @@ def conditions(draw: st.DrawFn) -> tuple[Condition, ...]:
 
 
 @st.composite
-def questions(draw: st.DrawFn) -> Asked:
+def questions(draw: st.DrawFn) -> AskedSearch:
     similar = draw(st.booleans())
     request = SearchRequest(
         query=draw(WORDS),
@@ -60,11 +60,11 @@ def questions(draw: st.DrawFn) -> Asked:
         highlight=True,
         fields=ARTICLE_FIELDS,
     )
-    return Asked(request, similar)
+    return AskedSearch(request, similar)
 
 
 @given(questions())
-def test_what_is_asked_for_survives_its_address(asked: Asked) -> None:
+def test_what_is_asked_for_survives_its_address(asked: AskedSearch) -> None:
     assert read_address(QueryParams(urlsplit(asked.address).query)) == (asked, {})
 
 
