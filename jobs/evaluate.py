@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from actors.search.index_searcher import IndexSearcher
-from actors.search.served_versions import Versions
+from actors.search.served_versions import ServedVersions
 from actors.service.assembly import load_encoder, load_ranking
 from actors.service.search_service import SearchService
 from jobs.common.console import Progress, table
@@ -71,7 +71,7 @@ def run(
     judgments = _judgments(searcher, beir, queries, qrels, mesh_topics)
     requests = {query: _request(query, text, task, candidates) for query, text in judgments.queries.items()}
     second = None if no_rerank else load_ranking(config, threads)
-    service = SearchService(Versions(version), load_encoder(config, version, threads), searcher, second)
+    service = SearchService(ServedVersions(version), load_encoder(config, version, threads), searcher, second)
     responses = asyncio.run(_ask_all(service, requests))
     if run:
         write_bytes(run, "".join(trec_run(responses)).encode())

@@ -68,7 +68,15 @@ def run(
 def show(response: SearchResponse) -> str:
     """Return the hits as a table."""
     rows = [
-        [hit.rank, hit.score, hit.retrieval_score, hit.rerank_score, hit.id, hit.year, cut(hit.title or "", 80)]
+        [
+            hit.rank,
+            hit.score,
+            hit.retrieval_score,
+            hit.rerank_score,
+            hit.id,
+            hit.article.year,
+            cut(hit.article.title, 80),
+        ]
         for hit in response.hits
     ]
     times = ", ".join(f"{stage} {ms:.0f} ms" for stage, ms in response.milliseconds.items())

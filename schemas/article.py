@@ -5,7 +5,7 @@ all that its source file says about a PMID, in its order. What NLM does not say 
 The elements named are those of the PubMed DTD, https://dtd.nlm.nih.gov/ncbi/pubmed/out/pubmed_250101.dtd.
 """
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import pyarrow as pa
 
@@ -110,26 +110,32 @@ ARTICLE_SCHEMA = pa.schema(
 
 
 class DisplayArticle(NamedTuple):
-    """What an answer shows of an article, and what a re-ranker reads."""
+    """What an answer shows of an article, and what a re-ranker reads.
+
+    To show one more column of an article, give it a line here, at the end. The API's field, what a segment stores and
+    what is read of that follow; where an item of a list is a struct, `Annotated` says which of its fields is shown.
+    """
 
     pmid: int
-    doc_id: str | None
-    title: str
-    abstract: str
-    journal: str
-    publication_date: str | None
-    year: int | None
-    doi: str | None
+    doc_id: str | None = None
+    title: str = ""
+    abstract: str = ""
     authors: tuple[str, ...] = ()
     """In their order, as NLM cites them: Lovelace AK; a group by its name."""
+    journal: str = ""
+    publication_date: str | None = None
+    year: int | None = None
+    doi: str | None = None
     retracted: bool = False
-    publication_types: tuple[str, ...] = ()
-    """By name."""
-    mesh: tuple[str, ...] = ()
-    """The descriptors of its headings."""
+    publication_types: Annotated[tuple[str, ...], "name"] = ()
+    mesh: Annotated[tuple[str, ...], "descriptor"] = ()
     languages: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
         """The PMID, or the corpus's own id."""
         return self.doc_id or str(self.pmid)
+
+
+ARTICLE_FIELDS = DisplayArticle._fields[2:]
+"""What is shown of an article beside its id."""

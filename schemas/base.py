@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, TypeGuard, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import PydanticCustomError
 
 
 class Frozen(BaseModel):
@@ -48,6 +49,22 @@ def digest(value: Any) -> str:
     """Return 16 hex digits of a sha256 over `value` as canonical JSON: the id of whatever was made from it."""
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def checked_text(value: object, most: int, *, place: str = "", behind: str = "") -> str:
+    """Return a text without the white space at its ends. place, behind: of the message, before and after the limits.
+
+    Raises:
+        PydanticCustomError: it is no text of 1 to `most` characters, or none that can be written and seen.
+    """
+    text = value.strip() if isinstance(value, str) else ""
+    if not 1 <= len(text) <= most:
+        raise PydanticCustomError("text", f"{place}give text of 1 to {most} characters{behind}")
+    if not is_whole(text):
+        raise PydanticCustomError("half", f"{place}half a character (a lone surrogate) in it; send whole ones")
+    if not is_visible(text):
+        raise PydanticCustomError("invisible", f"{place}no printable character in it; send text")
+    return text
 
 
 def is_visible(text: str) -> bool:

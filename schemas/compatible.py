@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from schemas.base import Frozen, is_visible, is_whole
+from schemas.base import Frozen, checked_text
 from schemas.search import MAX_QUERY_CHARS
 
 MAX_INPUTS = 2048
@@ -20,24 +20,13 @@ MAX_TEXT_CHARS = 100_000
 
 
 def _text(value: object, most: int, place: str = "") -> str:
-    text = value.strip() if isinstance(value, str) else ""
-    if not 1 <= len(text) <= most:
-        raise PydanticCustomError("text", f"{place}give text of 1 to {most} characters that is not blank")
-    if not is_whole(text):
-        raise PydanticCustomError("half", f"{place}half a character (a lone surrogate) in it; send whole ones")
-    if not is_visible(text):
-        raise PydanticCustomError("invisible", f"{place}no printable character in it; send text")
-    return text
+    return checked_text(value, most, place=place, behind=" that is not blank")
 
 
 def _texts(value: object, most: int) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not 1 <= len(value) <= most:
         raise PydanticCustomError("texts", f"give a list of 1 to {most} texts")
     return tuple(_text(one, MAX_TEXT_CHARS, f"at {i}: ") for i, one in enumerate(value))
-
-
-def _query(value: object) -> object:
-    return _text(value, MAX_QUERY_CHARS)
 
 
 def _inputs(value: object) -> object:
@@ -74,7 +63,9 @@ _TEXT = _schema(MAX_TEXT_CHARS)
 _DOCUMENT = {"anyOf": [_TEXT, {"type": "object", "properties": {"text": _TEXT}, "required": ["text"]}]}
 _INPUT = {"anyOf": [_TEXT, _list(_TEXT, MAX_INPUTS)]}
 
-QueryText = Annotated[str, BeforeValidator(_query), WithJsonSchema(_schema(MAX_QUERY_CHARS))]
+QueryText = Annotated[
+    str, BeforeValidator(lambda value: _text(value, MAX_QUERY_CHARS)), WithJsonSchema(_schema(MAX_QUERY_CHARS))
+]
 Inputs = Annotated[tuple[str, ...], BeforeValidator(_inputs), WithJsonSchema(_INPUT)]
 Documents = Annotated[tuple[str, ...], BeforeValidator(_documents), WithJsonSchema(_list(_DOCUMENT, MAX_DOCUMENTS))]
 Texts = Annotated[

@@ -7,6 +7,8 @@ from typing import Any, Literal, NamedTuple
 Label = Literal["measured here", "published", "assumed", "given"]
 
 MEASURE = "python -m benchmarks.operate.plan_figures"
+INGEST = "python -m benchmarks.ingest"
+SNAPSHOT = "python -m benchmarks.ingest.snapshot_night"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +29,12 @@ class Figures(NamedTuple):
         1.2, "records", "published", "NCBI: 261 update files after 1,334 of the baseline"
     )
     download: Figure = Figure(10e6, "B/s", "assumed", "two connections to NCBI")
-    ingest: Figure = Figure(4_150, "records/core-s", "measured here", "python -m benchmarks.ingest")
-    ingest_memory: Figure = Figure(358e6, "B/worker", "measured here", "python -m benchmarks.ingest")
+    ingest: Figure = Figure(4_150, "records/core-s", "measured here", INGEST)
+    ingest_memory: Figure = Figure(358e6, "B/worker", "measured here", INGEST)
     part_bytes: Figure = Figure(668, "B/record", "measured here", MEASURE)
-    first_snapshot: Figure = Figure(
-        500_000, "articles/core-s", "measured here", "python -m benchmarks.ingest.snapshot_night"
-    )
-    next_snapshot: Figure = Figure(
-        5_000_000, "articles/core-s", "measured here", "python -m benchmarks.ingest.snapshot_night"
-    )
-    snapshot_memory: Figure = Figure(
-        200, "B/row of a class", "measured here", "python -m benchmarks.ingest.snapshot_night"
-    )
+    first_snapshot: Figure = Figure(500_000, "articles/core-s", "measured here", SNAPSHOT)
+    next_snapshot: Figure = Figure(5_000_000, "articles/core-s", "measured here", SNAPSHOT)
+    snapshot_memory: Figure = Figure(200, "B/row of a class", "measured here", SNAPSHOT)
     snapshot_bytes: Figure = Figure(17, "B/article", "measured here", MEASURE)
     compare: Figure = Figure(1_900_000, "articles/core-s", "measured here", MEASURE)
     gpu_use: Figure = Figure(0.4, "of the peak", "assumed", "bfloat16, texts of like length in a batch")

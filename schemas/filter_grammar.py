@@ -15,6 +15,7 @@ from typing import get_args
 
 from pydantic import ValidationError
 
+from schemas.base import first_wrong
 from schemas.errors import UsageError
 from schemas.filters import Condition, FilterField
 
@@ -74,7 +75,7 @@ def _condition(reader: _Reader) -> Condition:
     try:
         return Condition.model_validate({"field": field, "op": op, "value": value})
     except ValidationError as error:
-        raise UsageError(f"filter, {reader.since(start)[:100]!r}: {error.errors()[0]['msg']}") from None
+        raise UsageError(f"filter, {reader.since(start)[:100]!r}: {first_wrong(error)}") from None
 
 
 def _list(reader: _Reader, field: str) -> tuple[str | int, ...]:

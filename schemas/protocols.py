@@ -46,14 +46,14 @@ class Match(NamedTuple):
     """It is first because the query names it."""
 
 
-class Key(NamedTuple):
+class ArticleKey(NamedTuple):
     """An article of an index version, by its PMID or the corpus's own id."""
 
     id: str
     version: str = ""
 
 
-class Stored(NamedTuple):
+class StoredArticle(NamedTuple):
     """An article of the index, with its vector as it was when it was embedded."""
 
     vector: Vector  # (dimension,), of float16 precision
@@ -79,11 +79,9 @@ class Encoder(Protocol):
 
     async def encode(self, texts: list[Query | ArticleText]) -> list[Vector]:
         """Return one vector (dimension,) per text."""
-        ...
 
     async def count_tokens(self, texts: list[Query | ArticleText]) -> list[int]:
         """Return how many tokens the tower reads of each text, after cutting, with those that it adds."""
-        ...
 
 
 class Searcher(Protocol):
@@ -96,15 +94,13 @@ class Searcher(Protocol):
             InputError: a filter names a term that no article has.
             NotReadyError: the version is not there.
         """
-        ...
 
-    async def stored(self, keys: list[Key]) -> list[Stored | None]:
+    async def stored(self, keys: list[ArticleKey]) -> list[StoredArticle | None]:
         """Return each article; None for one that the version does not have.
 
         Raises:
             NotReadyError: the version is not there.
         """
-        ...
 
 
 class Reranker(Protocol):
@@ -112,4 +108,3 @@ class Reranker(Protocol):
 
     async def score(self, scorings: list[Scoring]) -> list[list[RerankScore]]:
         """Return one score per passage; an empty list for a query without passages."""
-        ...

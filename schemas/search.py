@@ -1,11 +1,12 @@
 """What a client of the search service sends and gets: the JSON of `/v1/search` and of what belongs to it."""
 
-from typing import Annotated, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, Self, get_type_hints
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.base import Frozen, is_visible, is_whole
+from schemas.article import ARTICLE_FIELDS, DisplayArticle
+from schemas.base import Frozen, checked_text
 from schemas.filters import MAX_CONDITIONS, Condition, Wanted
 
 MAX_K = 1000
@@ -13,21 +14,21 @@ MAX_QUERY_CHARS = 10_000
 MAX_QUERIES = 64
 
 ScoreKind = Literal["inner_product", "logit", "fused"]
-ArticleField = Literal[
-    "title",
-    "abstract",
-    "authors",
-    "journal",
-    "publication_date",
-    "year",
-    "doi",
-    "retracted",
-    "publication_types",
-    "mesh",
-    "languages",
-]
-SHOWN: tuple[ArticleField, ...] = get_args(ArticleField)[:8]
+SHOWN = ARTICLE_FIELDS[: ARTICLE_FIELDS.index("retracted") + 1]
 """What is shown of an article unless a request says otherwise."""
+
+if TYPE_CHECKING:
+    ArticleField = str
+
+    class _ArticleFields(Frozen):
+        id: str
+
+else:
+    ArticleField = Literal[ARTICLE_FIELDS]
+    _KINDS = get_type_hints(DisplayArticle)
+    _ArticleFields = create_model(
+        "_ArticleFields", __base__=Frozen, **{name: (_KINDS[name] | None, None) for name in ARTICLE_FIELDS}
+    )
 
 
 def _queries(value: object) -> object:
@@ -40,14 +41,7 @@ def _queries(value: object) -> object:
 
 
 def _query(value: object) -> str:
-    text = value.strip() if isinstance(value, str) else ""
-    if not 1 <= len(text) <= MAX_QUERY_CHARS:
-        raise PydanticCustomError("query", f"give text of 1 to {MAX_QUERY_CHARS} characters, or a list of such texts")
-    if not is_whole(text):
-        raise PydanticCustomError("half", "half a character (a lone surrogate) in it; send whole ones")
-    if not is_visible(text):
-        raise PydanticCustomError("invisible", "no printable character in it; send text")
-    return text
+    return checked_text(value, MAX_QUERY_CHARS, behind=", or a list of such texts")
 
 
 _TEXT = {"type": "string", "minLength": 1, "maxLength": MAX_QUERY_CHARS}
@@ -121,20 +115,13 @@ class SearchRequest(HitsRequest):
         return (self.query,) if isinstance(self.query, str) else self.query
 
 
-class Shown(Frozen):
-    """What is shown of an article; what a request does not ask for is left out."""
+class Shown(_ArticleFields):
+    """What is shown of an article: `ARTICLE_FIELDS`; what a request does not ask for is None, and left out of JSON."""
 
-    title: str | None = None
-    abstract: str | None = None
-    authors: tuple[str, ...] | None = None
-    journal: str | None = None
-    publication_date: str | None = None
-    year: int | None = None
-    doi: str | None = None
-    retracted: bool | None = None
-    publication_types: tuple[str, ...] | None = None
-    mesh: tuple[str, ...] | None = None
-    languages: tuple[str, ...] | None = None
+    @property
+    def article(self) -> DisplayArticle:
+        """The same, with the types that its fields have; what is left out is empty."""
+        return DisplayArticle(0, self.id, **self.model_dump(include={*ARTICLE_FIELDS}, exclude_none=True))
 
 
 class Highlights(Frozen):

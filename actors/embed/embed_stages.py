@@ -62,18 +62,18 @@ class TokenizeRange:
             return _one_row(range=json, error=str(error), counts=EmbedCounts().model_dump_json(), **NOTHING)
 
     def _tokenize(self, json: str) -> pa.Table:
-        with _Stopwatch() as watch:
-            rows = RowRange.model_validate_json(json)
-            articles = read_range(self._layout.article_part(rows.source), rows.start, rows.stop, COLUMNS)
-            alive = alive_rows(self._layout.snapshot(self._plan.snapshot), rows.source, rows.start, rows.stop)
-            [wanted] = np.nonzero(alive & selected(self._config.selection, self._plan.pmids, articles))
-            texts = articles.take(pa.array(wanted))
-            known, found = self._sources.find(texts)
-            rest = np.delete(np.arange(len(wanted)), known.rows)
-            columns = texts.select(["title", "abstract"]).take(pa.array(rest)).to_pydict()
-            tokens = self._tokenizer.articles(
-                [ArticleText(*text) for text in zip(columns["title"], columns["abstract"], strict=True)]
-            )
+        start = time.perf_counter()
+        rows = RowRange.model_validate_json(json)
+        articles = read_range(self._layout.article_part(rows.source), rows.start, rows.stop, COLUMNS)
+        alive = alive_rows(self._layout.snapshot(self._plan.snapshot), rows.source, rows.start, rows.stop)
+        [wanted] = np.nonzero(alive & selected(self._config.selection, self._plan.pmids, articles))
+        texts = articles.take(pa.array(wanted))
+        known, found = self._sources.find(texts)
+        rest = np.delete(np.arange(len(wanted)), known.rows)
+        columns = texts.select(["title", "abstract"]).take(pa.array(rest)).to_pydict()
+        tokens = self._tokenizer.articles(
+            [ArticleText(*text) for text in zip(columns["title"], columns["abstract"], strict=True)]
+        )
         counts = found + EmbedCounts(
             rows=len(articles),
             encoded=len(rest),
@@ -81,7 +81,7 @@ class TokenizeRange:
             without_abstract=_empty(texts["abstract"]),
             cut=sum(t.cut for t in tokens),
             tokens=sum(len(t.ids) for t in tokens),
-            read_seconds=watch.seconds,
+            read_seconds=time.perf_counter() - start,
         )
         return _one_row(
             range=json,
@@ -116,21 +116,22 @@ class EncodeRange:
         return pa.concat_tables(self._encode(row) for row in _rows(ranges))
 
     def _encode(self, row: dict[str, Any]) -> pa.Table:
-        waited = time.perf_counter() - self._idle_since if self._idle_since else 0.0
-        with _Stopwatch() as watch:
-            lengths, ids, segments = row.pop("length"), row.pop("ids"), row.pop("segments")
-            ends = np.cumsum(lengths)[:-1]
-            texts = [Tokens(*text) for text in zip(np.split(ids, ends), np.split(segments, ends), strict=True)]
-            texts = texts if len(lengths) else []
-            vectors = self._tower.vectors(texts)
+        start = time.perf_counter()
+        waited = start - self._idle_since if self._idle_since else 0.0
+        lengths, ids, segments = row.pop("length"), row.pop("ids"), row.pop("segments")
+        ends = np.cumsum(lengths)[:-1]
+        texts = [Tokens(*text) for text in zip(np.split(ids, ends), np.split(segments, ends), strict=True)]
+        texts = texts if len(lengths) else []
+        vectors = self._tower.vectors(texts)
+        seconds = time.perf_counter() - start
         # Not at the start, when all the other workers start too.
         self._peak = self._peak or self._tower.peak()
         done = EmbedCounts(
             padded_tokens=self._tower.padded_tokens(texts),
             flops=self._tower.flops(texts),
-            peak_flops=self._peak * watch.seconds,
+            peak_flops=self._peak * seconds,
             wait_seconds=waited,
-            encode_seconds=watch.seconds,
+            encode_seconds=seconds,
         )
         self._idle_since = time.perf_counter()
         return _one_row(**_counted(row, done), encoded_vectors=vectors.astype(np.float16).reshape(-1))
@@ -157,29 +158,16 @@ class WriteRange:
         return _one_row(name=name, error=error, counts=counts)
 
     def _write(self, name: str, row: dict[str, Any]) -> str:
-        with _Stopwatch() as watch:
-            vectors = np.zeros((len(row["pmid"]), self._dimension), np.float16)
-            present = np.zeros(len(vectors), bool)
-            for kind in ("known", "encoded"):
-                vectors[row[kind]] = row[f"{kind}_vectors"].reshape(-1, self._dimension)
-                present[row[kind]] = True
-            path = self._layout.vector_part(self._plan.fingerprint, self._plan.selection, name)
-            write_vector_part(path, row["pmid"], row["text_hash"], vectors, present)
-        counts: str = _counted(row, EmbedCounts(write_seconds=watch.seconds))["counts"]
+        start = time.perf_counter()
+        vectors = np.zeros((len(row["pmid"]), self._dimension), np.float16)
+        present = np.zeros(len(vectors), bool)
+        for kind in ("known", "encoded"):
+            vectors[row[kind]] = row[f"{kind}_vectors"].reshape(-1, self._dimension)
+            present[row[kind]] = True
+        path = self._layout.vector_part(self._plan.fingerprint, self._plan.selection, name)
+        write_vector_part(path, row["pmid"], row["text_hash"], vectors, present)
+        counts: str = _counted(row, EmbedCounts(write_seconds=time.perf_counter() - start))["counts"]
         return counts
-
-
-class _Stopwatch:
-    """Measures the seconds of a block."""
-
-    seconds = 0.0
-
-    def __enter__(self) -> "_Stopwatch":
-        self._start = time.perf_counter()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.seconds = time.perf_counter() - self._start
 
 
 def _counted(row: dict[str, Any], done: EmbedCounts) -> dict[str, Any]:

@@ -27,8 +27,13 @@ class KnownSources:
 
     def __init__(self, config: Config, plan: EmbedPlan) -> None:
         """Open them."""
-        self._dimension = config.encoder.dimension
-        self._earlier = _earlier_vectors(config, plan)
+        self._dimension, layout = config.encoder.dimension, Layout(config.store)
+        self._earlier = plan.earlier and EarlierVectors(
+            layout.snapshot(plan.earlier),
+            lambda rows: layout.vector_part(plan.fingerprint, plan.selection, rows.name),
+            config.embed.rows_per_part,
+            self._dimension,
+        )
         self._published = published_vectors(config, plan.published) if plan.published else None
 
     def find(self, texts: pa.Table) -> tuple[Known, EmbedCounts]:
@@ -49,19 +54,6 @@ class KnownSources:
         rows, vectors = np.append(copied.rows, rest[imported.rows]), np.append(copied.vectors, imported.vectors, axis=0)
         order = np.argsort(rows)
         return Known(rows[order], vectors[order]), counts
-
-
-def _earlier_vectors(config: Config, plan: EmbedPlan) -> EarlierVectors | None:
-    """Open the vectors of the plan's earlier snapshot, where it names one."""
-    if plan.earlier is None:
-        return None
-    layout = Layout(config.store)
-    return EarlierVectors(
-        layout.snapshot(plan.earlier),
-        lambda rows: layout.vector_part(plan.fingerprint, plan.selection, rows.name),
-        config.embed.rows_per_part,
-        config.encoder.dimension,
-    )
 
 
 def published_vectors(config: Config, folder: str) -> PublishedChunks:

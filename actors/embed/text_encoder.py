@@ -1,15 +1,19 @@
 """Both towers of an encoder behind one seam."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from functools import cached_property
+from typing import Any, TypeVar
 
 from actors.embed.towers import ArticleTower, QueryTower
 from actors.engine.abandonable import in_thread
+from actors.engine.alike import alike_together
 from retrieval.embed.tokenizer import Tokens
 from schemas.arrays import Vector
 from schemas.errors import InputError, UnavailableError
 from schemas.protocols import ArticleText, Query
+
+T = TypeVar("T")
 
 LOG = logging.getLogger("pubray.towers")
 
@@ -23,11 +27,11 @@ class TextEncoder:
 
     async def encode(self, texts: list[Query | ArticleText]) -> list[Vector]:
         """See `Encoder`."""
-        return await in_thread(self._vectors, texts)
+        return await in_thread(self._read, texts, lambda tower, tokens: tower.vectors(tokens))
 
     async def count_tokens(self, texts: list[Query | ArticleText]) -> list[int]:
         """See `Encoder`."""
-        return await in_thread(self._counts, texts)
+        return await in_thread(self._read, texts, lambda _, tokens: [len(one.ids) for one in tokens])
 
     @cached_property
     def _article_tower(self) -> ArticleTower:
@@ -38,25 +42,13 @@ class TextEncoder:
             LOG.error("the article tower cannot be loaded: %s", error)
             raise UnavailableError("the article tower cannot be loaded; the service's log says why") from None
 
-    def _vectors(self, texts: list[Query | ArticleText]) -> list[Vector]:
-        found: dict[int, Vector] = {}
-        for tower, places, tokens in self._tokens(texts):
-            found |= zip(places, tower.vectors(tokens), strict=True)
-        return [found[i] for i in range(len(texts))]
+    def _read(
+        self, texts: list[Query | ArticleText], read: Callable[[QueryTower | ArticleTower, list[Tokens]], Iterable[T]]
+    ) -> list[T]:
+        """Return what is made of each text's tokens, by the tower that the text is for."""
 
-    def _counts(self, texts: list[Query | ArticleText]) -> list[int]:
-        found: dict[int, int] = {}
-        for _, places, tokens in self._tokens(texts):
-            found |= zip(places, (len(one.ids) for one in tokens), strict=True)
-        return [found[i] for i in range(len(texts))]
+        def of_kind(kind: type[Query | ArticleText], alike: list[Any]) -> Iterable[T]:
+            tower = self.query_tower if kind is Query else self._article_tower
+            return read(tower, tower.tokens(alike))
 
-    def _tokens(
-        self, texts: list[Query | ArticleText]
-    ) -> Iterator[tuple[QueryTower | ArticleTower, list[int], list[Tokens]]]:
-        """Yield each tower that is needed, the places of its texts, and their tokens."""
-        queries = {i: text for i, text in enumerate(texts) if isinstance(text, Query)}
-        articles = {i: text for i, text in enumerate(texts) if isinstance(text, ArticleText)}
-        if queries:
-            yield self.query_tower, [*queries], self.query_tower.tokens([*queries.values()])
-        if articles:
-            yield self._article_tower, [*articles], self._article_tower.tokens([*articles.values()])
+        return alike_together(texts, type, of_kind)

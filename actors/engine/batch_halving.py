@@ -9,7 +9,7 @@ from retrieval.embed.token_batches import TokenBatch
 from schemas.errors import UsageError
 
 
-class Halving:
+class BatchHalving:
     """A forward pass that splits what does not fit, by rows, until it does."""
 
     def __init__(self, forward: Forward) -> None:

@@ -8,13 +8,11 @@ from typing import Literal
 
 import torch
 
-from actors.engine.batch_halving import Halving
+from actors.engine.batch_halving import BatchHalving
 from actors.engine.forward_pass import Device, Engine, Forward, Task
 from actors.fetch.model_folders import weight_files
 from schemas.config import EngineConfig
 from schemas.errors import UsageError
-
-__all__ = ["Engine", "Task", "chosen", "load_engine"]
 
 EngineKind = Literal["torch", "openvino"]
 
@@ -38,7 +36,7 @@ def load_engine(folder: Path, task: Task, config: EngineConfig, *, threads: int,
 
     dtype = torch_dtype(config, device)
     forward: Forward = torch_forward(folder, task, dtype, device, threads, compiled=config.compile)
-    return Engine(Halving(forward) if device == "cuda" else forward, device, dtype)
+    return Engine(BatchHalving(forward) if device == "cuda" else forward, device, dtype)
 
 
 def chosen(config: EngineConfig, *, cuda: bool) -> tuple[EngineKind, Device]:

@@ -12,7 +12,7 @@ from schemas.arrays import Floats
 from schemas.article import DisplayArticle
 from schemas.config import Config
 from schemas.encoder import TowerSpec
-from schemas.golden import Check, Golden, GoldenPassage, GoldenRerank, GoldenText
+from schemas.golden import Check, Golden, GoldenRerank, GoldenText
 from schemas.protocols import ArticleText, Match, Query, Scoring
 
 
@@ -67,12 +67,9 @@ def _article_vectors(config: Config, golden: Golden, threads: int) -> Floats:
 def _logits(config: Config, rerank: GoldenRerank, threads: int) -> list[float]:
     reranker = load_reranker(config, threads)
     assert reranker is not None  # its kind is cross-encoder
-    [scores] = reranker.scores([Scoring(Query(rerank.query), [_match(passage) for passage in rerank.article])])
+    matches = [Match(0.0, DisplayArticle(0, title=one.title, abstract=one.abstract)) for one in rerank.article]
+    [scores] = reranker.scores([Scoring(Query(rerank.query), matches)])
     return [score.raw for score in scores]
-
-
-def _match(passage: GoldenPassage) -> Match:
-    return Match(0.0, DisplayArticle(0, None, passage.title, passage.abstract, "", None, None, None))
 
 
 def _compare(

@@ -6,13 +6,11 @@ March 2024); what does not fit together is found when it is read, by headers and
 
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
 from typing import BinaryIO, NamedTuple
 
-from actors.fetch.downloader import CONNECTIONS
+from actors.fetch.fetching import fetching
 from actors.fetch.mirrored_folder import MirroredFolder
 from retrieval.embed.known.chunk_names import chunk_names, chunk_numbers, listed_chunk_files
 from schemas.errors import InputError, StoreError
@@ -82,37 +80,15 @@ class ChunkMirror(MirroredFolder):
                 f"{plan.folder}: {_gb(plan.free_bytes)} free, {_gb(plan.missing_bytes)} are to be fetched; "
                 "make room, or name a folder on another disk"
             )
-        pool = ThreadPoolExecutor(CONNECTIONS)
-        # Not concurrent.futures.wait(): Ctrl-C inside may leave its locks held, and then no thread ever ends.
-        done = SimpleQueue[tuple[RemoteFile, Future[Path]]]()
-
-        def submit(file: RemoteFile) -> None:
-            pool.submit(self.fetch, file).add_done_callback(lambda future: done.put((file, future)))
-
-        try:
-            for file in plan.files:
-                submit(file)
-            for _ in plan.files:
-                file, future = done.get()
+        with fetching(self._fetch, plan.files, self.stop) as finished:
+            for file, future in finished:
                 future.result()
                 yield file
-        except BaseException:
-            self.stop()
-            raise
-        finally:
-            pool.shutdown(cancel_futures=True)
 
-    def fetch(self, file: RemoteFile) -> Path:
-        """Return a file of the plan; it is fetched, or continued, unless the folder has it.
+    def _fetch(self, file: RemoteFile) -> Path:
+        return self._bring(file.name, partial(self._fill, file))
 
-        Raises:
-            InputError: the server does not give it, or not as long as it said.
-            StoreError: the folder cannot be written; what was fetched is kept.
-            CancelledError: after `stop`.
-        """
-        return self._bring(file.name, partial(self._fetch, file))
-
-    def _fetch(self, file: RemoteFile, part: BinaryIO, path: Path) -> None:
+    def _fill(self, file: RemoteFile, part: BinaryIO, path: Path) -> None:
         self._downloader.download(self._url(file.name), part)
         if (size := path.stat().st_size) != file.bytes:
             raise InputError(

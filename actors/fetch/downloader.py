@@ -122,14 +122,7 @@ class Downloader:
             OSError: the part cannot be written.
             CancelledError: after `stop`.
         """
-        longest, failures = _size(part), 0
-        while True:
-            try:
-                return self._continue(url, part)
-            except _TransientError as error:
-                size = _size(part)
-                longest, failures = (size, 1) if size > longest else (longest, failures + 1)
-                self._back_off(url, failures, error)
+        self._repeated(url, lambda: self._continue(url, part), reached=lambda: _size(part))
 
     def _continue(self, url: str, part: BinaryIO) -> None:
         """Append what one answer gives."""
@@ -179,24 +172,23 @@ class Downloader:
         finally:
             self._reading.discard(response)
 
-    def _repeated(self, url: str, ask: Callable[[], T]) -> T:
-        failures = 0
+    def _repeated(self, url: str, ask: Callable[[], T], reached: Callable[[], int] = lambda: 0) -> T:
+        """Ask until it succeeds. A failure before which more was `reached` than ever is the first in a row."""
+        longest, failures = reached(), 0
         while True:
             try:
                 return ask()
             except _TransientError as error:
-                failures += 1
-                self._back_off(url, failures, error)
-
-    def _back_off(self, url: str, failures: int, error: _TransientError) -> None:
-        if failures == FAILURES:
-            raise InputError(
-                f"{url}: given up after {FAILURES} failures in a row, the last one: {error}; run again to continue"
-            ) from error
-        seconds = backoff(failures, error.retry_after)
-        if self._on_retry:
-            self._on_retry(f"{url}: {error}; again in {seconds:.0f} s")
-        self.pause(seconds)
+                longest, failures = (size, 1) if (size := reached()) > longest else (longest, failures + 1)
+                if failures == FAILURES:
+                    raise InputError(
+                        f"{url}: given up after {FAILURES} failures in a row, the last one: {error}; run again to "
+                        "continue"
+                    ) from error
+                seconds = backoff(failures, error.retry_after)
+                if self._on_retry:
+                    self._on_retry(f"{url}: {error}; again in {seconds:.0f} s")
+                self.pause(seconds)
 
     def _check_stopped(self) -> None:
         if self._stopping.is_set():

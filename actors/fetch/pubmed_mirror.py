@@ -20,7 +20,7 @@ class Listing(NamedTuple):
     """Those of the baseline's year."""
 
 
-class Mirror(MirroredFolder):
+class PubmedMirror(MirroredFolder):
     """Fetches PubMed's files; the base URL holds `baseline/` and `updatefiles/`."""
 
     def listing(self) -> Listing:

@@ -1,13 +1,15 @@
 """The searcher: an index version, mapped and ready."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from actors.engine.alike import alike_together
 from retrieval.articles.article import key_of_id
 from retrieval.files.checked import read_named
 from retrieval.index.exact import inner_products
@@ -26,7 +28,7 @@ from schemas.article import DisplayArticle
 from schemas.filters import EVERYTHING, Wanted
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
-from schemas.protocols import Key, Lookup, Match, Stored
+from schemas.protocols import ArticleKey, Lookup, Match, StoredArticle
 
 CANDIDATES_PER_HIT = 5
 """Rows that are scored exactly for each article wanted: recall@100 is .974 with 5, .936 with 2.
@@ -38,7 +40,7 @@ KEPT_FILTERS = 16
 """Filters whose rows are kept: a bit for each row of the version, and 4 bytes for each that is read exactly."""
 
 
-class Named(NamedTuple):
+class NamedArticle(NamedTuple):
     """An article that a text names; of several the first in order of these fields is taken."""
 
     order: int
@@ -47,14 +49,14 @@ class Named(NamedTuple):
     match: Match
 
 
-class Count(NamedTuple):
+class WantedCount(NamedTuple):
     """How many rows of a shard a search may find, and which terms of its filter no article there has."""
 
     rows: int
     unknown: Unknown
 
 
-class Found(NamedTuple):
+class ShardCandidates(NamedTuple):
     """What one shard, or all, found for a query."""
 
     limit: int
@@ -101,17 +103,28 @@ class IndexSearcher:
                 found[q] = one
         return [one.candidates for one in found]
 
-    def count(self, wanted: Wanted) -> Count:
+    def count(self, wanted: Wanted) -> WantedCount:
         """Return how many rows a search may find here."""
-        return Count(sum(rows.count for rows in self._rows(wanted)), unknown_terms(wanted.filters, self.segments))
+        return WantedCount(sum(rows.count for rows in self._rows(wanted)), unknown_terms(wanted.filters, self.segments))
 
-    def scan(self, queries: Floats, k: int, wanted: Wanted, count: int, *, everywhere: bool = False) -> list[Found]:
+    def scan(
+        self, queries: Floats, k: int, wanted: Wanted, count: int, *, everywhere: bool = False
+    ) -> list[ShardCandidates]:
         """Return what is found here for each of (q, d) queries, where in all shards `count` rows are wanted."""
         candidates, rows = max(CANDIDATES_PER_HIT * k, self.version.candidates), self._rows(wanted)
         lists = self.quantizer.nlist if everywhere else self._lists_to_probe(wanted, count, candidates)
         if lists is None:
-            return [Found(k, best) for best in search_exactly(queries, self.segments, k, rows)]
-        return [Found(candidates, best) for best in self._search(queries, lists, candidates, rows)]
+            return [ShardCandidates(k, best) for best in search_exactly(queries, self.segments, k, rows)]
+        found = search(
+            queries,
+            self.segments,
+            self.quantizer,
+            nprobe=lists,
+            candidates=candidates,
+            wanted=rows,
+            stack=self._stack,
+        )
+        return [ShardCandidates(candidates, best) for best in found]
 
     def matches(self, lookups: Sequence[Lookup]) -> list[list[Match]]:
         """Return the k best articles of each lookup, independent of the other lookups, first the one that it names.
@@ -119,14 +132,17 @@ class IndexSearcher:
         Raises:
             InputError: a filter names a term that no article has.
         """
-        results: list[list[Match]] = [[] for _ in lookups]
-        for k, wanted in {(lookup.k, lookup.wanted) for lookup in lookups}:
-            alike = [i for i, lookup in enumerate(lookups) if (lookup.k, lookup.wanted) == (k, wanted)]
-            found = self.candidates(np.stack([lookups[i].vector for i in alike]), k, wanted)
-            for i, rows in zip(alike, found, strict=True):
-                named = self.named(lookups[i].name, lookups[i].vector, wanted)
-                results[i] = with_first(named, self._articles(rows, k), k)
-        return results
+
+        def of_kind(kind: tuple[int, Wanted], alike: list[Lookup]) -> Iterator[list[Match]]:
+            k, wanted = kind
+            found = self.candidates(np.stack([lookup.vector for lookup in alike]), k, wanted)
+            for lookup, best in zip(alike, found, strict=True):
+                articles = self.display(best.segments[:k], best.rows[:k])
+                yield with_first(
+                    self.named(lookup.name, lookup.vector, wanted), [*map(Match, best.scores[:k].tolist(), articles)], k
+                )
+
+        return alike_together(lookups, lambda lookup: (lookup.k, lookup.wanted), of_kind)
 
     def _lists_to_probe(self, wanted: Wanted, count: int, candidates: int) -> int | None:
         """Return how many lists are searched, of which `count` rows may be found; None: each of these is read."""
@@ -136,17 +152,6 @@ class IndexSearcher:
         if not wanted.filters:
             return nprobe
         return lists_to_probe(count, self.version.articles, nprobe=nprobe, nlist=nlist, candidates=candidates)
-
-    def _search(self, queries: Floats, nprobe: int, candidates: int, rows: Sequence[RowSet]) -> list[Candidates]:
-        return search(
-            queries,
-            self.segments,
-            self.quantizer,
-            nprobe=nprobe,
-            candidates=candidates,
-            wanted=rows,
-            stack=self._stack,
-        )
 
     def _find_rows(self, wanted: Wanted) -> list[RowSet]:
         """Return the wanted live rows of each segment."""
@@ -158,7 +163,7 @@ class IndexSearcher:
         """See `Searcher`."""
         return await asyncio.to_thread(self.matches, lookups)
 
-    async def stored(self, keys: list[Key]) -> list[Stored | None]:
+    async def stored(self, keys: list[ArticleKey]) -> list[StoredArticle | None]:
         """See `Searcher`."""
         return await asyncio.to_thread(self.articles, [key.id for key in keys])
 
@@ -168,10 +173,10 @@ class IndexSearcher:
             segment.read_lists()
         self.candidates(np.zeros((1, self.quantizer.dimension), np.float32), 1, Wanted())
 
-    def articles(self, ids: Sequence[str]) -> list[Stored | None]:
+    def articles(self, ids: Sequence[str]) -> list[StoredArticle | None]:
         """Return the live article of each id (a PMID, or the corpus's own), retracted or not; None: there is none."""
         keys = np.array([key_of_id(name) for name in ids], np.int64)
-        found: list[Stored | None] = [None] * len(ids)
+        found: list[StoredArticle | None] = [None] * len(ids)
         for segment in self.segments:
             rows = rows_of(segment.pmids, segment.pmid_order, keys)
             [here] = np.nonzero(rows >= 0)
@@ -179,10 +184,10 @@ class IndexSearcher:
             articles = segment.display.read(rows[here])
             for i, row, article in zip(here.tolist(), rows[here].tolist(), articles, strict=True):
                 if article.id == ids[i]:  # a hashed key may be another's
-                    found[i] = Stored(segment.rows[row].astype(np.float32), article)
+                    found[i] = StoredArticle(segment.rows[row].astype(np.float32), article)
         return found
 
-    def named(self, text: str, vector: Vector, wanted: Wanted) -> Named | None:
+    def named(self, text: str, vector: Vector, wanted: Wanted) -> NamedArticle | None:
         """Return the wanted live article whose id, DOI or title a text is, of several the one with the lowest PMID."""
         names = parse_names(text)
         wanted_here = self._rows(wanted) if names else []
@@ -196,23 +201,19 @@ class IndexSearcher:
                 pmid, segment, row = min(found, key=lambda one: one[0])
                 [score] = inner_products(vector, segment.rows[[row]])
                 [article] = segment.display.read(np.array([row]))
-                return Named(order, pmid, Match(float(score), article, named=True))
+                return NamedArticle(order, pmid, Match(float(score), article, named=True))
         return None
-
-    def _articles(self, found: Candidates, k: int) -> list[Match]:
-        articles = self.display(found.segments[:k], found.rows[:k])
-        return [Match(score, article) for score, article in zip(found.scores[:k].tolist(), articles, strict=True)]
 
     def display(self, segments: NDArray[np.int64], rows: NDArray[np.int64]) -> list[DisplayArticle]:
         """Return the articles of rows (n,) of segments (n,), in their order."""
-        articles: dict[int, DisplayArticle] = {}
-        for number in set(segments.tolist()):
-            [places] = np.nonzero(segments == number)
-            articles |= zip(places.tolist(), self.segments[number].display.read(rows[places]), strict=True)
-        return [articles[place] for place in range(len(rows))]
+        return alike_together(
+            [*zip(segments.tolist(), rows.tolist(), strict=True)],
+            itemgetter(0),
+            lambda segment, alike: self.segments[segment].display.read(np.array([row for _, row in alike])),
+        )
 
 
-def with_first(named: Named | None, matches: list[Match], k: int) -> list[Match]:
+def with_first(named: NamedArticle | None, matches: list[Match], k: int) -> list[Match]:
     """Return k matches, the named one before the others."""
     if named is None:
         return matches

@@ -20,7 +20,7 @@ REST_SECONDS = 0.25
 """How long a version that a searcher did not have is not asked for."""
 
 
-class Versions:
+class ServedVersions:
     """The version that answers, the one that is to follow it, and the one before.
 
     A request is answered from one version alone: where a searcher does not have the newer one yet, all of the request
@@ -65,7 +65,8 @@ class Versions:
             except NotReadyError as error:
                 self._rested, self._problem = self._clock() + REST_SECONDS, str(error)
             else:
-                self._answer_from(following)
+                if self._next is following:  # and not one that came meanwhile
+                    self._before, self._answering, self._next, self._problem = self._answering, following, None, None
                 return answer
         try:
             return await call(self._answering)
@@ -85,10 +86,6 @@ class Versions:
             pending=pending and pending.id,
             problem=unusable or (self._problem if pending else None),
         )
-
-    def _answer_from(self, version: IndexVersion) -> None:
-        if self._next is version:
-            self._before, self._answering, self._next, self._problem = self._answering, version, None, None
 
 
 class Follower:

@@ -7,18 +7,18 @@ from typing import NamedTuple, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from actors.search.index_searcher import Count, Found, Named, with_first
+from actors.search.index_searcher import NamedArticle, ShardCandidates, WantedCount, with_first
 from retrieval.search.filter_rows import check_terms
 from retrieval.search.segment_search import NOTHING, Candidates, best_of_all
 from schemas.arrays import Vector
 from schemas.article import DisplayArticle
 from schemas.filters import Wanted
-from schemas.protocols import Key, Lookup, Match, Stored
+from schemas.protocols import ArticleKey, Lookup, Match, StoredArticle
 
 T = TypeVar("T")
 
 
-class Scan(NamedTuple):
+class ScanRequest(NamedTuple):
     """A lookup, as it is made in every shard."""
 
     version: str
@@ -31,14 +31,14 @@ class Scan(NamedTuple):
     """In all lists."""
 
 
-class Counting(NamedTuple):
+class CountRequest(NamedTuple):
     """A question for how many rows a search may find."""
 
     version: str
     wanted: Wanted
 
 
-class Display(NamedTuple):
+class DisplayRequest(NamedTuple):
     """Rows (n,) of segments (n,) to be shown."""
 
     version: str
@@ -46,34 +46,29 @@ class Display(NamedTuple):
     rows: NDArray[np.int64]
 
 
-class Shard(Protocol):
+class ShardSearcher(Protocol):
     """A shard of every version: async, lists in, lists out."""
 
-    async def count(self, asked: list[Counting]) -> list[Count]:
+    async def count(self, asked: list[CountRequest]) -> list[WantedCount]:
         """Return how many rows each search may find here."""
-        ...
 
-    async def scan(self, scans: list[Scan]) -> list[Found]:
+    async def scan(self, scans: list[ScanRequest]) -> list[ShardCandidates]:
         """Return what is found here."""
-        ...
 
-    async def named(self, lookups: list[Lookup]) -> list[Named | None]:
+    async def named(self, lookups: list[Lookup]) -> list[NamedArticle | None]:
         """Return the article here that each lookup names."""
-        ...
 
-    async def display(self, asked: list[Display]) -> list[list[DisplayArticle]]:
+    async def display(self, asked: list[DisplayRequest]) -> list[list[DisplayArticle]]:
         """Return what is shown of rows."""
-        ...
 
-    async def stored(self, keys: list[Key]) -> list[Stored | None]:
+    async def stored(self, keys: list[ArticleKey]) -> list[StoredArticle | None]:
         """Return each article that is here."""
-        ...
 
 
 class ShardedSearcher:
     """A `Searcher` over shards, which are asked at the same time."""
 
-    def __init__(self, shards: Sequence[Shard]) -> None:
+    def __init__(self, shards: Sequence[ShardSearcher]) -> None:
         """Take all shards, in their order."""
         self._shards = shards
 
@@ -81,25 +76,24 @@ class ShardedSearcher:
         """See `Searcher`."""
         return list(await asyncio.gather(*map(self._matches, lookups)))
 
-    async def stored(self, keys: list[Key]) -> list[Stored | None]:
+    async def stored(self, keys: list[ArticleKey]) -> list[StoredArticle | None]:
         """See `Searcher`."""
         found = await self._all(lambda shard: shard.stored(keys))
         return [next((one for one in of_key if one), None) for of_key in zip(*found, strict=True)]
 
     async def _matches(self, lookup: Lookup) -> list[Match]:
-        counts = await self._each(lambda shard: shard.count([Counting(lookup.version, lookup.wanted)]))
+        counts = await self._each(lambda shard: shard.count([CountRequest(lookup.version, lookup.wanted)]))
         check_terms([count.unknown for count in counts])
-        scan = Scan(lookup.version, lookup.vector, lookup.k, lookup.wanted, sum(count.rows for count in counts))
+        scan = ScanRequest(lookup.version, lookup.vector, lookup.k, lookup.wanted, sum(count.rows for count in counts))
         best, shards = await self._scanned(scan)
         if len(best.rows) < min(lookup.k, scan.live):
             best, shards = await self._scanned(scan._replace(everywhere=True))
         k = lookup.k
         articles = self._articles(lookup.version, best.segments[:k], best.rows[:k], shards[:k])
-        named = self._named(lookup) if lookup.name else _nothing()
-        shown, first = await asyncio.gather(articles, named)
+        shown, first = await asyncio.gather(articles, self._named(lookup))
         return with_first(first, [*map(Match, best.scores[:k].tolist(), shown)], k)
 
-    async def _scanned(self, scan: Scan) -> tuple[Candidates, NDArray[np.int64]]:
+    async def _scanned(self, scan: ScanRequest) -> tuple[Candidates, NDArray[np.int64]]:
         """Return the best of all shards, best first, and the shard of each."""
         found = await self._each(lambda shard: shard.scan([scan]))
         # Rows are told apart by their place in the concatenation, which the cut carries through as a row number.
@@ -118,24 +112,22 @@ class ShardedSearcher:
         places = [np.flatnonzero(shards == number) for number in range(len(self._shards))]
         asked = [(n, place) for n, place in enumerate(places) if len(place)]
         found = await asyncio.gather(
-            *(self._shards[n].display([Display(version, segments[place], rows[place])]) for n, place in asked)
+            *(self._shards[n].display([DisplayRequest(version, segments[place], rows[place])]) for n, place in asked)
         )
         articles: dict[int, DisplayArticle] = {}
         for (_, place), [of_shard] in zip(asked, found, strict=True):
             articles |= zip(place.tolist(), of_shard, strict=True)
         return [articles[place] for place in range(len(rows))]
 
-    async def _named(self, lookup: Lookup) -> Named | None:
+    async def _named(self, lookup: Lookup) -> NamedArticle | None:
+        if not lookup.name:
+            return None
         found = await self._each(lambda shard: shard.named([lookup]))
         return min((one for one in found if one), key=lambda one: one[:2], default=None)
 
-    async def _each(self, ask: Callable[[Shard], Awaitable[Sequence[T]]]) -> list[T]:
+    async def _each(self, ask: Callable[[ShardSearcher], Awaitable[Sequence[T]]]) -> list[T]:
         """Return the one answer of each shard."""
         return [answer for [answer] in await self._all(ask)]
 
-    async def _all(self, ask: Callable[[Shard], Awaitable[Sequence[T]]]) -> list[Sequence[T]]:
+    async def _all(self, ask: Callable[[ShardSearcher], Awaitable[Sequence[T]]]) -> list[Sequence[T]]:
         return list(await asyncio.gather(*(ask(shard) for shard in self._shards)))
-
-
-async def _nothing() -> None:
-    """Answer a lookup that names nothing."""

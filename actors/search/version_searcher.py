@@ -6,16 +6,18 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from actors.search.index_searcher import Count, Found, IndexSearcher, Named
+from actors.engine.alike import alike_together
+from actors.search.index_searcher import IndexSearcher, NamedArticle, ShardCandidates, WantedCount
 from actors.search.served_versions import Follower
-from actors.search.sharded_searcher import Counting, Display, Scan
+from actors.search.sharded_searcher import CountRequest, DisplayRequest, ScanRequest
 from schemas.article import DisplayArticle
 from schemas.errors import NotReadyError
+from schemas.filters import Wanted
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
-from schemas.protocols import Key, Lookup, Match, Stored
+from schemas.protocols import ArticleKey, Lookup, Match, StoredArticle
 
-T = TypeVar("T", Lookup, Key, Counting, Scan, Display)
+T = TypeVar("T", Lookup, ArticleKey, CountRequest, ScanRequest, DisplayRequest)
 
 KEPT = 2
 """Versions: what CURRENT named before is still asked for by requests that began with it."""
@@ -59,49 +61,45 @@ class VersionSearcher:
         """See `Searcher`."""
         return await self._by_version(lookups, IndexSearcher.matches)
 
-    async def stored(self, keys: list[Key]) -> list[Stored | None]:
+    async def stored(self, keys: list[ArticleKey]) -> list[StoredArticle | None]:
         """See `Searcher`."""
         return await self._by_version(keys, lambda searcher, asked: searcher.articles([key.id for key in asked]))
 
-    async def count(self, asked: list[Counting]) -> list[Count]:
-        """See `Shard`."""
+    async def count(self, asked: list[CountRequest]) -> list[WantedCount]:
+        """See `ShardSearcher`."""
         return await self._by_version(asked, lambda searcher, alike: [searcher.count(one.wanted) for one in alike])
 
-    async def scan(self, scans: list[Scan]) -> list[Found]:
-        """See `Shard`."""
+    async def scan(self, scans: list[ScanRequest]) -> list[ShardCandidates]:
+        """See `ShardSearcher`."""
         return await self._by_version(scans, _scanned)
 
-    async def named(self, lookups: list[Lookup]) -> list[Named | None]:
-        """See `Shard`."""
+    async def named(self, lookups: list[Lookup]) -> list[NamedArticle | None]:
+        """See `ShardSearcher`."""
         return await self._by_version(
             lookups, lambda searcher, asked: [searcher.named(one.name, one.vector, one.wanted) for one in asked]
         )
 
-    async def display(self, asked: list[Display]) -> list[list[DisplayArticle]]:
-        """See `Shard`."""
+    async def display(self, asked: list[DisplayRequest]) -> list[list[DisplayArticle]]:
+        """See `ShardSearcher`."""
         return await self._by_version(
             asked, lambda searcher, alike: [searcher.display(one.segments, one.rows) for one in alike]
         )
 
     async def _by_version(self, items: Sequence[T], method: Callable[[IndexSearcher, list[T]], list[Any]]) -> list[Any]:
-        answers: list[Any] = [None] * len(items)
-        for version in {item.version for item in items}:
+        def of_version(version: str, asked: list[T]) -> list[Any]:
             searcher = self._opened.get(version)
             if searcher is None:
                 raise NotReadyError(f"version {version} is not loaded: {self._follower.problem or 'not yet'}")
-            places = [i for i, item in enumerate(items) if item.version == version]
-            found = await asyncio.to_thread(method, searcher, [items[i] for i in places])
-            for place, answer in zip(places, found, strict=True):
-                answers[place] = answer
-        return answers
+            return method(searcher, asked)
+
+        return await asyncio.to_thread(alike_together, items, lambda item: item.version, of_version)
 
 
-def _scanned(searcher: IndexSearcher, scans: list[Scan]) -> list[Found]:
-    """Scan once for all that are alike."""
-    found: dict[int, Found] = {}
-    for settings in {one._replace(vector=None) for one in scans}:  # type: ignore[arg-type]
-        alike = [i for i, one in enumerate(scans) if one._replace(vector=None) == settings]  # type: ignore[arg-type]
-        vectors = np.stack([scans[i].vector for i in alike])
-        _, _, k, wanted, count, everywhere = settings
-        found |= zip(alike, searcher.scan(vectors, k, wanted, count, everywhere=everywhere), strict=True)
-    return [found[i] for i in range(len(scans))]
+def _scanned(searcher: IndexSearcher, scans: list[ScanRequest]) -> list[ShardCandidates]:
+    """Scan once for all that differ in nothing but their vector."""
+
+    def of_kind(kind: tuple[int, Wanted, int, bool], alike: list[ScanRequest]) -> list[ShardCandidates]:
+        k, wanted, live, everywhere = kind
+        return searcher.scan(np.stack([one.vector for one in alike]), k, wanted, live, everywhere=everywhere)
+
+    return alike_together(scans, lambda scan: (scan.k, scan.wanted, scan.live, scan.everywhere), of_kind)

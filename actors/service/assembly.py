@@ -8,7 +8,7 @@ from actors.fetch.model_folders import model_folder
 from actors.fetch.pickled_weights import with_safetensors
 from actors.search.index_searcher import IndexSearcher
 from actors.search.rerankers import CrossEncoderReranker, MaxSimReranker
-from actors.search.served_versions import Versions
+from actors.search.served_versions import ServedVersions
 from actors.service.search_service import SearchService
 from actors.service.second_stage import Reranking
 from schemas.config import Config
@@ -123,4 +123,6 @@ def ranking(config: Config, reranker: Reranker, seconds: float | None) -> Rerank
 def load_service(config: Config, version: IndexVersion, threads: int) -> SearchService:
     """Load all parts into this process, for one version."""
     encoder = load_encoder(config, version, threads)
-    return SearchService(Versions(version), encoder, load_searcher(config, version), load_ranking(config, threads))
+    return SearchService(
+        ServedVersions(version), encoder, load_searcher(config, version), load_ranking(config, threads)
+    )

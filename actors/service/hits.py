@@ -1,28 +1,30 @@
 """Matches and scores to the hits of an answer."""
 
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from retrieval.search.highlight import highlights
-from schemas.article import DisplayArticle
+from schemas.article import ARTICLE_FIELDS, DisplayArticle
 from schemas.encoder import EncoderSpec
 from schemas.protocols import Match, RerankScore
-from schemas.search import ArticleField, ArticleResponse, Highlights, Hit, HitsRequest, ScoreKind, Shown
-
-
-class Ranked(NamedTuple):
-    """What was found for a query, as retrieved, and the re-ranker's scores of the first of it."""
-
-    matches: list[Match]
-    scores: list[RerankScore] | None = None
+from schemas.search import ArticleField, ArticleResponse, Highlights, Hit, HitsRequest, ScoreKind
 
 
 def hits(
-    ranked: Ranked, query: str, request: HitsRequest, score_kind: ScoreKind | None, encoder: EncoderSpec
+    matches: Sequence[Match],
+    scores: Sequence[RerankScore] | None,
+    query: str,
+    request: HitsRequest,
+    score_kind: ScoreKind | None,
+    encoder: EncoderSpec,
 ) -> tuple[Hit, ...]:
-    """Return the hits that a request asks for. `score_kind` is the re-ranker's."""
-    scored = [*zip(ranked.matches, ranked.scores or [], strict=False)]
+    """Return the hits that a request asks for, of matches as retrieved and the re-ranker's scores of the first of them.
+
+    `score_kind` is the re-ranker's.
+    """
+    scored = [*zip(matches, scores or [], strict=False)]
     order: list[tuple[Match, RerankScore | None]] = [*sorted(scored, key=_best_first)]
-    order += [(match, None) for match in ranked.matches[len(scored) :]]
+    order += [(match, None) for match in matches[len(scored) :]]
     return tuple(
         _hit(rank, match, score, score_kind, query, request, encoder)
         for rank, (match, score) in enumerate(order[: request.depth], 1)
@@ -32,7 +34,7 @@ def hits(
 
 def article_response(article: DisplayArticle, version: str) -> ArticleResponse:
     """Return all that is shown of an article."""
-    return ArticleResponse(id=article.id, version=version, **_shown(article, Shown.model_fields))
+    return ArticleResponse(id=article.id, version=version, **_shown(article, ARTICLE_FIELDS))
 
 
 def _best_first(pair: tuple[Match, RerankScore]) -> tuple[bool, float, int]:
@@ -69,5 +71,5 @@ def _hit(
     )
 
 
-def _shown(article: DisplayArticle, fields: Any) -> dict[ArticleField, Any]:
+def _shown(article: DisplayArticle, fields: Iterable[ArticleField]) -> dict[str, Any]:
     return {name: getattr(article, name) for name in fields}

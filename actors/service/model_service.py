@@ -4,9 +4,9 @@ import base64
 import math
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
-from actors.search.served_versions import Versions
+from actors.search.served_versions import ServedVersions
 from actors.service.second_stage import Reranking
 from schemas.arrays import Vector
 from schemas.article import DisplayArticle
@@ -39,7 +39,7 @@ class Score(NamedTuple):
 class ModelService:
     """Answers what needs no index, over the seams of `schemas.protocols`."""
 
-    def __init__(self, versions: Versions, encoder: Encoder, ranking: Reranking | None) -> None:
+    def __init__(self, versions: ServedVersions, encoder: Encoder, ranking: Reranking | None) -> None:
         """Take the parts of a search service."""
         self._versions, self._encoder, self._ranking = versions, encoder, ranking
 
@@ -55,10 +55,10 @@ class ModelService:
         Raises:
             UnknownError: there is no such model.
         """
-        found = [model for model in self.models().data if model.id == name]
-        if not found:
-            raise UnknownError(self._known_instead(name))
-        return found[0]
+        for model in self.models().data:
+            if model.id == name:
+                return model
+        raise UnknownError(self._known_instead(name))
 
     async def embed(self, request: EmbeddingsRequest) -> EmbeddingsResponse:
         """Return a vector per text.
@@ -78,9 +78,11 @@ class ModelService:
         for texts in _slices([TOWERS[tower](text) for text in request.input], MAX_QUERIES):
             vectors += await self._encoder.encode(texts)
             tokens += sum(await self._encoder.count_tokens(texts))
-        write = _base64 if request.encoding_format == "base64" else _floats
         return EmbeddingsResponse(
-            data=tuple(Embedding(index=i, embedding=write(vector)) for i, vector in enumerate(vectors)),
+            data=tuple(
+                Embedding(index=i, embedding=_written(vector, request.encoding_format))
+                for i, vector in enumerate(vectors)
+            ),
             model=request.model,
             usage=Usage(prompt_tokens=tokens, total_tokens=tokens),
         )
@@ -93,7 +95,7 @@ class ModelService:
             ServiceError: it does not answer.
         """
         ranking = self._second_stage()
-        matches = [_match(i, text) for i, text in enumerate(documents)]
+        matches = [Match(0.0, DisplayArticle(i, None, *article_text(text))) for i, text in enumerate(documents)]
         scorings = [Scoring(Query(query), some) for some in _slices(matches, PASSAGES)]
         found = [score.raw for scores in await ranking.reranker.score(scorings) for score in scores]
         scores = [Score(i, raw, relevance(raw, ranking.score_kind)) for i, raw in enumerate(found)]
@@ -142,14 +144,5 @@ def _slices(items: Sequence[T], most: int) -> list[list[T]]:
     return [[*items[start : start + most]] for start in range(0, len(items), most)]
 
 
-def _match(index: int, text: str) -> Match:
-    title, abstract = article_text(text)
-    return Match(0.0, DisplayArticle(index, None, title, abstract, "", None, None, None))
-
-
-def _floats(vector: Vector) -> tuple[float, ...]:
-    return tuple(vector.tolist())
-
-
-def _base64(vector: Vector) -> str:
-    return base64.b64encode(vector.astype("<f4").tobytes()).decode()
+def _written(vector: Vector, encoding: Literal["float", "base64"]) -> tuple[float, ...] | str:
+    return tuple(vector.tolist()) if encoding == "float" else base64.b64encode(vector.astype("<f4").tobytes()).decode()

@@ -4,15 +4,15 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from actors.search.served_versions import Versions
+from actors.search.served_versions import ServedVersions
 from actors.service.answer_cache import AnswerCache
-from actors.service.hits import Ranked, article_response, hits
-from actors.service.meter import Meter, SilentMeter
+from actors.service.hits import article_response, hits
+from actors.service.meter import Meter
 from actors.service.model_service import ModelService
 from actors.service.second_stage import Reranking, SecondStage
 from schemas.errors import InputError, UnknownError
 from schemas.manifest import IndexVersion
-from schemas.protocols import Encoder, Key, Lookup, Query, Scoring, Searcher, Stored
+from schemas.protocols import ArticleKey, Encoder, Lookup, Query, RerankScore, Scoring, Searcher, StoredArticle
 from schemas.search import (
     ArticleResponse,
     HitsRequest,
@@ -22,7 +22,7 @@ from schemas.search import (
     VersionInfo,
 )
 
-SILENT = SilentMeter()
+SILENT = Meter()
 
 
 class SearchService:
@@ -30,7 +30,7 @@ class SearchService:
 
     def __init__(
         self,
-        versions: Versions,
+        versions: ServedVersions,
         encoder: Encoder,
         searcher: Searcher,
         ranking: Reranking | None,
@@ -63,7 +63,7 @@ class SearchService:
         Raises:
             ServiceError: it does not answer.
         """
-        await self._versions.answer(lambda version: self._searcher.stored([Key("0", version.id)]))
+        await self._versions.answer(lambda version: self._searcher.stored([ArticleKey("0", version.id)]))
         return self._versions.readiness()
 
     async def search(self, request: SearchRequest) -> list[SearchResponse]:
@@ -127,22 +127,23 @@ class SearchService:
         ]
         with clock("search"):
             found = await self._searcher.search(lookups)
-        ranked, degraded = [Ranked(matches) for matches in found], None
+        scores: list[list[RerankScore] | None] = [None] * len(queries)
+        degraded = None
         if stage:
             scorings = [Scoring(query, matches[:candidates]) for query, matches in zip(queries, found, strict=True)]
             with clock("rerank"):
                 scores, degraded = await stage.scores(scorings)
-            ranked = [Ranked(*pair) for pair in zip(found, scores, strict=True)]
+        kind = stage.ranking.score_kind if stage else None
         return [
             SearchResponse(
                 query=query.text,
                 version=version.id,
-                hits=hits(one, query.text, request, stage.ranking.score_kind if stage else None, version.encoder),
+                hits=hits(matches, of_query, query.text, request, kind, version.encoder),
                 reranked=bool(stage and not degraded),
                 degraded=degraded,
                 milliseconds=clock.milliseconds,
             )
-            for query, one in zip(queries, ranked, strict=True)
+            for query, matches, of_query in zip(queries, found, scores, strict=True)
         ]
 
     async def _article(self, id_: str, version: IndexVersion) -> ArticleResponse:
@@ -160,14 +161,14 @@ class SearchService:
         return SearchResponse(
             query=stored.article.title,
             version=version.id,
-            hits=hits(Ranked(others), stored.article.title, request, None, version.encoder),
+            hits=hits(others, None, stored.article.title, request, None, version.encoder),
             reranked=False,
             degraded=None,
             milliseconds=clock.milliseconds,
         )
 
-    async def _stored(self, id_: str, version: IndexVersion) -> Stored:
-        [stored] = await self._searcher.stored([Key(id_, version.id)])
+    async def _stored(self, id_: str, version: IndexVersion) -> StoredArticle:
+        [stored] = await self._searcher.stored([ArticleKey(id_, version.id)])
         if stored is None:
             raise UnknownError(f"article {id_[:50]!r}: version {version.id} has none of this id")
         return stored

@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any
 
 from actors.search.index_searcher import IndexSearcher
-from actors.search.served_versions import Versions
+from actors.search.served_versions import ServedVersions
 from actors.service.assembly import load_encoder, load_ranking
 from actors.service.search_service import SearchService
 from jobs.common.config import load_config
@@ -42,7 +42,7 @@ def main() -> None:
     searcher = IndexSearcher(layout, version)
     judgments = mesh_topics(headings(searcher.segments), options.topics, seed=0)
     encoder, second = load_encoder(config, version, threads), load_ranking(config, threads)
-    service = SearchService(Versions(version), encoder, searcher, second)
+    service = SearchService(ServedVersions(version), encoder, searcher, second)
     plain = measured(judgments, asyncio.run(ask(service, judgments, None)))
     rows: list[list[Any]] = [["none", mean(plain), None, None, 0.0]]
     for candidates in CANDIDATES:

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from actors.search.served_versions import Versions
+from actors.search.served_versions import ServedVersions
 from actors.service.assembly import load_encoder, load_ranking, load_searcher
 from actors.service.coalescer import Coalescer
 from actors.service.search_service import SearchService
@@ -130,7 +130,9 @@ def in_process(config: Config, queries: list[str], seconds: int, *, rerank: bool
     together: Any = Together(
         load_encoder(config, version, threads), load_searcher(config, version), ranking and ranking.reranker
     )
-    service = SearchService(Versions(version), together, together, ranking and ranking._replace(reranker=together))
+    service = SearchService(
+        ServedVersions(version), together, together, ranking and ranking._replace(reranker=together)
+    )
     stages = asyncio.run(by_stage(service, queries[:200] if not rerank else queries[:20]))
     rows = [[name, float(np.percentile(times, 50)), float(np.percentile(times, 99))] for name, times in stages.items()]
     say(f"stages in one process, one query at a time\n{table(['stage', 'p50 ms', 'p99 ms'], rows)}\n")

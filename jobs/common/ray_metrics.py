@@ -4,6 +4,7 @@ import httpx
 import ray
 from ray.util.metrics import Counter, Gauge, Histogram
 
+from actors.service.meter import Meter
 from schemas.errors import UnavailableError
 from schemas.vector import EmbedCounts
 
@@ -29,7 +30,7 @@ ITEMS: list[float] = [1, 2, 4, 8, 16, 32, 64]
 CANDIDATES: list[float] = [1, 10, 20, 50, 100, 200, 500, 1000]
 
 
-class ServiceMetrics:
+class ServiceMetrics(Meter):
     """The `Meter` of an api replica, exported by its process; names in infra/monitoring are tested against it."""
 
     def __init__(self) -> None:

@@ -5,7 +5,7 @@ batches that their rows are in.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any, get_origin, get_type_hints
 
 import numpy as np
 import pyarrow as pa
@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 
 from schemas.article import DisplayArticle
 
-NAMED_BY = {"publication_types": "name", "mesh": "descriptor"}
-"""What is shown of each item of lists of structs."""
+KINDS = get_type_hints(DisplayArticle, include_extras=True)
+SHOWN_OF_ITEMS: dict[str, str] = {
+    field: kind.__metadata__[0] for field, kind in KINDS.items() if get_origin(kind) is Annotated
+}
+"""By list of structs, which field of each is shown."""
 
 ReadValue = Callable[[int], Any]
 
@@ -47,7 +50,7 @@ class DisplayReader:
 def _reader(column: pa.Array, field: str) -> ReadValue:
     if not pa.types.is_list(column.type):
         return lambda row: column[row].as_py()
-    items = pc.struct_field(column.values, NAMED_BY[field]) if field in NAMED_BY else column.values
+    items = pc.struct_field(column.values, SHOWN_OF_ITEMS[field]) if field in SHOWN_OF_ITEMS else column.values
     ends = memoryview(column.offsets.to_numpy())
 
     def read(row: int) -> tuple[str, ...]:

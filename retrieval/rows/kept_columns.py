@@ -4,9 +4,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from retrieval.files.parquet import read_range
-from schemas.article import ARTICLE_SCHEMA
+from schemas.article import ARTICLE_SCHEMA, DisplayArticle
 
-KEPT_COLUMNS = (
+_FIRST_COLUMNS = (
     "pmid",
     "doc_id",
     "version",
@@ -25,6 +25,9 @@ KEPT_COLUMNS = (
     "text_hash",
     "record_hash",
 )
+"""In the order in which segments have always had them."""
+KEPT_COLUMNS = (*_FIRST_COLUMNS, *(f for f in DisplayArticle._fields if f not in (*_FIRST_COLUMNS, "authors")))
+"""What is kept as the article part has it; what is shown by now and was not at first comes last."""
 RECORD_SCHEMA = pa.schema(
     [
         *(ARTICLE_SCHEMA.field(name) for name in KEPT_COLUMNS),

@@ -9,7 +9,7 @@ import openai
 import pytest
 from rerankers.models.api_rankers import APIRanker
 
-from actors.search.served_versions import Versions
+from actors.search.served_versions import ServedVersions
 from actors.service.model_service import ModelService
 from actors.web.api import create_app
 from actors.web.middleware.front import Front
@@ -63,7 +63,7 @@ def test_openai_gets_every_bit_either_way() -> None:
             return [vector for _ in texts]
 
     service = joined(Shelf([1]))
-    service.models = ModelService(Versions(VERSION), Odd(), None)
+    service.models = ModelService(ServedVersions(VERSION), Odd(), None)
     with served(create_app(service, SECONDS)) as url, openai.OpenAI(base_url=f"{url}/v1", api_key="none") as client:
         [as_base64] = client.embeddings.create(model="tiny:query", input="x").data
         [as_floats] = client.embeddings.create(model="tiny:query", input="x", encoding_format="float").data
@@ -97,7 +97,7 @@ def test_openai_raises_a_rate_limit_error_and_tries_again_before() -> None:
             raise OverloadedError("every encoder is busy; try again")
 
     busy, service = Busy(), joined(Shelf([1]))
-    service.models = ModelService(Versions(VERSION), busy, None)
+    service.models = ModelService(ServedVersions(VERSION), busy, None)
     with served(create_app(service, SECONDS)) as url:
         client = openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=1)
         with client, pytest.raises(openai.RateLimitError, match="429 - every encoder is busy; try again"):

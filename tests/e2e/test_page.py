@@ -12,7 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 
-from actors.search.served_versions import Versions
+from actors.search.served_versions import ServedVersions
 from actors.service.search_service import SearchService
 from actors.service.second_stage import Reranking
 from actors.web.api import create_app
@@ -64,7 +64,9 @@ class Busy(Catalogue):
 def address() -> Iterator[str]:
     """Where the page is served."""
     version = VERSION.model_copy(update={"articles": len(ARTICLES)})
-    service = SearchService(Versions(version), Words(), Busy(), Reranking(Overlap(), "overlap", "logit", 20, SECONDS))
+    service = SearchService(
+        ServedVersions(version), Words(), Busy(), Reranking(Overlap(), "overlap", "logit", 20, SECONDS)
+    )
     with served(create_app(service, SECONDS)) as url:
         yield f"{url}/"
 

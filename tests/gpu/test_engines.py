@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from actors.engine.engine_choice import Engine, load_engine
+from actors.engine.engine_choice import load_engine
+from actors.engine.forward_pass import Engine
 from retrieval.embed.pooling import pool
 from retrieval.embed.token_batches import BatchRule, TokenBatch, token_batches
 from retrieval.embed.tokenizer import load_tokenizer, tokenize_pairs

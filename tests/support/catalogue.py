@@ -10,7 +10,7 @@ from schemas.arrays import Vector
 from schemas.article import DisplayArticle
 from schemas.errors import InputError
 from schemas.filters import Condition
-from schemas.protocols import ArticleText, Key, Lookup, Match, Query, Stored
+from schemas.protocols import ArticleKey, ArticleText, Lookup, Match, Query, StoredArticle
 
 COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "=": operator.eq}
 DIMENSION = 256
@@ -41,11 +41,11 @@ BY_HAND = [
         None,
         "Statin treatment and muscle symptoms: series of randomised, placebo controlled n-of-1 trials.",
         STRUCTURED,
+        ("Lovelace AK", "Hopper G", "Noether E", "Curie M", "Franklin RE"),
         "BMJ (Clinical research ed.)",
         "2021-02-24",
         2021,
         "10.1136/made.n135",
-        ("Lovelace AK", "Hopper G", "Noether E", "Curie M", "Franklin RE"),
         publication_types=("Journal Article", "Randomized Controlled Trial"),
         mesh=("Hydroxymethylglutaryl-CoA Reductase Inhibitors", "Myalgia"),
         languages=("eng",),
@@ -55,11 +55,11 @@ BY_HAND = [
         None,
         "Statin-associated muscle symptoms: impact on statin therapy.",
         PLAIN,
+        ("Meitner L", "Hodgkin DC"),
         "European heart journal",
         "2015-05",
         2015,
         "10.1093/made/ehv043",
-        ("Meitner L", "Hodgkin DC"),
         publication_types=("Review",),
         mesh=("Myalgia",),
         languages=("eng",),
@@ -69,11 +69,11 @@ BY_HAND = [
         None,
         "Coenzyme Q10 abolishes muscle pain under statins.",
         "Every patient was cured within a day.",
+        ("Nobody N",),
         "Journal of made results",
         "2009",
         2009,
         None,
-        ("Nobody N",),
         retracted=True,
         publication_types=("Journal Article", "Retracted Publication"),
         languages=("eng",),
@@ -83,11 +83,11 @@ BY_HAND = [
         None,
         "[Muskelschmerzen unter Statinen: was tun?]",
         "",
+        ("Arbeitsgruppe Lipide und Muskel der Gesellschaft für Innere Medizin",),
         "Deutsche medizinische Wochenschrift (1946)",
         "1998",
         1998,
         None,
-        ("Arbeitsgruppe Lipide und Muskel der Gesellschaft für Innere Medizin",),
         publication_types=("Journal Article",),
         languages=("ger",),
     ),
@@ -96,11 +96,11 @@ BY_HAND = [
         None,
         'SLCO1B1 variants, <i>"muscle pain"</i> & statins: a genomewide study.',
         MEN,
+        ("SEARCH Collaborative Group",),
         "The New England journal of medicine",
         "2008-08-21",
         2008,
         "10.1056/made(sici)<0801>;2-#",
-        ("SEARCH Collaborative Group",),
         publication_types=("Journal Article",),
         languages=("eng",),
     ),
@@ -122,11 +122,11 @@ def generated() -> list[DisplayArticle]:
             f"{1.1 + i / 50:.2f}). Confounding by indication cannot be excluded; trials that randomize are needed "
             "before anything is advised. What was taken was read from the records of pharmacies, which may overstate "
             "it.",
+            ("Garcia M", "Tanaka K", "Okafor C")[: 1 + i % 3],
             ("Age and ageing", "Drugs & aging", "The Lancet")[i % 3],
             f"{1999 + i}-{1 + i % 12:02}",
             1999 + i,
             f"10.1000/made.{i}",
-            ("Garcia M", "Tanaka K", "Okafor C")[: 1 + i % 3],
             publication_types=("Journal Article", "Observational Study"),
             mesh=("Aged", drug),
             languages=("eng",),
@@ -166,8 +166,8 @@ class Catalogue:
     async def search(self, lookups: list[Lookup]) -> list[list[Match]]:
         return [self._matches(lookup) for lookup in lookups]
 
-    async def stored(self, keys: list[Key]) -> list[Stored | None]:
-        known = {a.id: Stored(v, a) for a, v in zip(self._articles, self._vectors, strict=True)}
+    async def stored(self, keys: list[ArticleKey]) -> list[StoredArticle | None]:
+        known = {a.id: StoredArticle(v, a) for a, v in zip(self._articles, self._vectors, strict=True)}
         return [known.get(key.id) for key in keys]
 
     def _matches(self, lookup: Lookup) -> list[Match]:

@@ -8,7 +8,7 @@ import httpx
 from fastapi import FastAPI
 from lxml import etree, html
 
-from actors.search.served_versions import Versions
+from actors.search.served_versions import ServedVersions
 from actors.service.search_service import SearchService
 from actors.service.second_stage import Reranking
 from actors.web.api import create_app
@@ -19,7 +19,7 @@ from tests.support.serving import ask
 
 def service(catalogue: Catalogue | None = None, reranker: Any = None) -> SearchService:
     ranking = Reranking(reranker, "favours", "logit", 5, SECONDS) if reranker else None
-    return SearchService(Versions(VERSION), Words(), catalogue or Catalogue(), ranking)
+    return SearchService(ServedVersions(VERSION), Words(), catalogue or Catalogue(), ranking)
 
 
 SERVICE = service()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from actors.search.served_versions import Versions
+from actors.search.served_versions import ServedVersions
 from actors.service.search_service import SearchService
 from actors.service.second_stage import Reranking
 from schemas.arrays import Vector
@@ -14,7 +14,7 @@ from schemas.encoder import EncoderSpec, TowerDigests, TowerSpec
 from schemas.errors import UnavailableError
 from schemas.filters import Wanted
 from schemas.manifest import Checks, IndexVersion, Recall
-from schemas.protocols import ArticleText, Key, Lookup, Match, Query, RerankScore, Scoring, Stored
+from schemas.protocols import ArticleKey, ArticleText, Lookup, Match, Query, RerankScore, Scoring, StoredArticle
 
 TOWER = TowerSpec(model="tiny", max_length=8)
 ARTICLE_TOWER = TOWER.model_copy(update={"pair": True})
@@ -48,7 +48,7 @@ SECONDS = 5.0
 def joined(shelf: "Shelf", reranker: "Favours | None" = None, candidates: int = 3) -> SearchService:
     """Return the service over these."""
     ranking = Reranking(reranker, "favours", "logit", candidates, SECONDS) if reranker else None
-    return SearchService(Versions(VERSION), Lengths(), shelf, ranking)
+    return SearchService(ServedVersions(VERSION), Lengths(), shelf, ranking)
 
 
 class Lengths:
@@ -81,15 +81,17 @@ class Shelf:
         self.wanted += [lookup.wanted for lookup in lookups]
         return [self._matches(lookup) for lookup in lookups]
 
-    async def stored(self, keys: list[Key]) -> list[Stored | None]:
+    async def stored(self, keys: list[ArticleKey]) -> list[StoredArticle | None]:
         known = {self.doc_ids.get(pmid, str(pmid)): pmid for pmid in self.pmids}
         return [self._stored(known[key.id]) if key.id in known else None for key in keys]
 
-    def _stored(self, pmid: int) -> Stored:
-        return Stored(np.array([pmid], np.float32), self._article(pmid))
+    def _stored(self, pmid: int) -> StoredArticle:
+        return StoredArticle(np.array([pmid], np.float32), self._article(pmid))
 
     def _article(self, pmid: int) -> DisplayArticle:
-        return DisplayArticle(pmid, self.doc_ids.get(pmid), f"Title {pmid}", "", "J", "2020", 2020, None)
+        return DisplayArticle(
+            pmid, self.doc_ids.get(pmid), f"Title {pmid}", journal="J", publication_date="2020", year=2020
+        )
 
     def _matches(self, lookup: Lookup) -> list[Match]:
         first = float(lookup.vector[0])

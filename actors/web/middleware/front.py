@@ -6,9 +6,9 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from actors.web.middleware.api_keys import ApiKeys
-from actors.web.middleware.limits import BodyLimit
+from actors.web.middleware.limits import with_body_limit
 from actors.web.middleware.request_log import ID_HEADER, RequestLog
-from actors.web.middleware.security_headers import SecurityHeaders
+from actors.web.middleware.security_headers import with_security_headers
 
 
 class Front(NamedTuple):
@@ -25,7 +25,7 @@ class Front(NamedTuple):
 
 def put_before(app: FastAPI, front: Front) -> None:
     """Put it before an application's routes; what is added last sees a request first."""
-    app.add_middleware(BodyLimit)
+    app.add_middleware(with_body_limit)
     if front.key_digests:
         app.add_middleware(ApiKeys, digests=front.key_digests)
     app.add_middleware(RequestLog, queries=front.log_queries, tell_id=front.tell_id)
@@ -37,4 +37,4 @@ def put_before(app: FastAPI, front: Front) -> None:
             allow_headers=("authorization", "content-type", "x-api-key", ID_HEADER),
             expose_headers=(ID_HEADER, "retry-after"),
         )
-    app.add_middleware(SecurityHeaders)
+    app.add_middleware(with_security_headers)

@@ -19,20 +19,14 @@ MAX_TEXTS_BYTES = 10_000_000
 TEXTS_PATHS = {"/v1/embeddings", "/v1/rerank", "/v2/rerank", "/rerank"}
 
 
-class BodyLimit:
-    """ASGI middleware that reads no more of a request than it may bring, whatever its headers say.
+def with_body_limit(app: ASGIApp) -> ASGIApp:
+    """Wrap an application: it can read no more of a request than that may bring, whatever its headers say.
 
-    FastAPI's own max_body_size answers in plain text.
+    Beyond the limit its reading raises `HTTPException`; FastAPI's own max_body_size answers in plain text.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        """`app` is what reads the request."""
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Raise `HTTPException` in the application where it reads beyond the limit."""
-        read = 0
-        limit = MAX_TEXTS_BYTES if scope.get("path") in TEXTS_PATHS else MAX_BODY_BYTES
+    async def limited_app(scope: Scope, receive: Receive, send: Send) -> None:
+        read, limit = 0, MAX_TEXTS_BYTES if scope.get("path") in TEXTS_PATHS else MAX_BODY_BYTES
 
         async def limited() -> Message:
             nonlocal read
@@ -42,7 +36,9 @@ class BodyLimit:
                 raise HTTPException(413, f"body of more than {limit} bytes; send less at a time")
             return message
 
-        await self._app(scope, limited, send)
+        await app(scope, limited, send)
+
+    return limited_app
 
 
 async def within(seconds: float, answer: Awaitable[T]) -> T:

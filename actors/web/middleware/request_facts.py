@@ -2,7 +2,9 @@
 
 import re
 import uuid
-from contextvars import ContextVar, Token
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +13,7 @@ ACCEPTED = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
 @dataclass
-class Facts:
+class RequestFacts:
     """One request."""
 
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -19,20 +21,20 @@ class Facts:
     noted: dict[str, Any] = field(default_factory=dict)
 
 
-_current: ContextVar[Facts | None] = ContextVar("request", default=None)
+_current: ContextVar[RequestFacts | None] = ContextVar("request", default=None)
 
 
-def begin(asked: str | None, path: str) -> tuple[Facts, Token[Facts | None]]:
-    """Begin a request, by the id that its client asks for, if that can be had; `end` takes the token."""
-    facts = Facts(path=path)
+@contextmanager
+def request_under_way(asked: str | None, path: str) -> Iterator[RequestFacts]:
+    """Tell of a request while the block lasts; its id is the one that its client asks for, if that can be had."""
+    facts = RequestFacts(path=path)
     if asked and ACCEPTED.fullmatch(asked):
         facts.id = asked
-    return facts, _current.set(facts)
-
-
-def end(token: Token[Facts | None]) -> None:
-    """End the request."""
-    _current.reset(token)
+    token = _current.set(facts)
+    try:
+        yield facts
+    finally:
+        _current.reset(token)
 
 
 def note(**facts: Any) -> None:
@@ -43,9 +45,9 @@ def note(**facts: Any) -> None:
 
 def request_id() -> str:
     """Return the id of the request under way; outside of one a new one."""
-    return (_current.get() or Facts()).id
+    return (_current.get() or RequestFacts()).id
 
 
 def request_path() -> str:
     """Return the path of the request under way; outside of one none."""
-    return (_current.get() or Facts()).path
+    return (_current.get() or RequestFacts()).path

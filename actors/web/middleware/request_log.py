@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actors.web.middleware.problems import problem
-from actors.web.middleware.request_facts import Facts, begin, end
+from actors.web.middleware.request_facts import RequestFacts, request_under_way
 
 LOG = logging.getLogger("pubray.requests")
 ID_HEADER = "x-request-id"
@@ -33,8 +33,11 @@ class RequestLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        with request_under_way(Headers(scope=scope).get(ID_HEADER), scope["path"]) as facts:
+            await self._answer(facts, scope, receive, send)
+
+    async def _answer(self, facts: RequestFacts, scope: Scope, receive: Receive, send: Send) -> None:
         start, status = time.perf_counter(), 0
-        facts, token = begin(Headers(scope=scope).get(ID_HEADER), scope["path"])
 
         async def answered(message: Message) -> None:
             nonlocal status
@@ -54,9 +57,8 @@ class RequestLog:
             await crash(scope, receive, answered)
         finally:
             self._log(facts, scope, status or CLIENT_GONE, round((time.perf_counter() - start) * 1000, 2))
-            end(token)
 
-    def _log(self, facts: Facts, scope: Scope, status: int, milliseconds: float) -> None:
+    def _log(self, facts: RequestFacts, scope: Scope, status: int, milliseconds: float) -> None:
         level = logging.DEBUG if facts.path in PROBES else logging.INFO
         if not LOG.isEnabledFor(level):
             return

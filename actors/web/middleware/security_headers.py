@@ -12,16 +12,10 @@ HEADERS = {
 """For JSON: nothing of it is to be run, shown in a frame or guessed at. A page brings a policy of its own."""
 
 
-class SecurityHeaders:
-    """ASGI middleware that sets `HEADERS` where a response does not have them already."""
+def with_security_headers(app: ASGIApp) -> ASGIApp:
+    """Wrap an application: its responses have `HEADERS`, where they do not bring their own."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        """`app` is what answers."""
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
-
+    async def secured_app(scope: Scope, receive: Receive, send: Send) -> None:
         async def secured(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
@@ -29,4 +23,6 @@ class SecurityHeaders:
                     headers.setdefault(name, value)
             await send(message)
 
-        await self._app(scope, receive, secured)
+        await app(scope, receive, secured)
+
+    return secured_app

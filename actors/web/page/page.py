@@ -16,7 +16,7 @@ from actors.service.search_service import SearchService
 from actors.web.middleware.limits import within
 from actors.web.middleware.problems import retry_after, status_of
 from actors.web.middleware.request_facts import note
-from actors.web.page.page_address import Asked, read_address
+from actors.web.page.page_address import AskedSearch, read_address
 from actors.web.page.page_view import ABSTRACTS, View, answered, failed, read_form, refused, start
 from schemas.errors import PubrayError
 from schemas.search import MAX_QUERY_CHARS, SearchResponse
@@ -91,7 +91,7 @@ async def _view(request: Request, service: SearchService, seconds: float) -> Vie
     return answered(asked, form, info, response)
 
 
-async def _answer(service: SearchService, asked: Asked) -> SearchResponse:
+async def _answer(service: SearchService, asked: AskedSearch) -> SearchResponse:
     if asked.similar:
         response = await service.similar(asked.request.queries[0], asked.request)
     else:

@@ -20,8 +20,9 @@ from urllib.parse import urlencode
 from pydantic import ValidationError
 from starlette.datastructures import QueryParams
 
+from schemas.article import ARTICLE_FIELDS
 from schemas.filters import Condition
-from schemas.search import MAX_K, SHOWN, ArticleField, SearchRequest
+from schemas.search import MAX_K, SearchRequest
 
 HITS = 10
 """Hits on a page."""
@@ -30,10 +31,9 @@ LAST_PAGE = (MAX_K - 1) // HITS
 YEARS = {"from": ">=", "to": "<="}
 _YEAR_NAMES = {op: name for name, op in YEARS.items()}
 TERMS = ("type", "language", "journal", "mesh")
-FIELDS: tuple[ArticleField, ...] = (*SHOWN, "publication_types", "languages")
 
 
-class Asked(NamedTuple):
+class AskedSearch(NamedTuple):
     """What an address asks for."""
 
     request: SearchRequest
@@ -64,18 +64,9 @@ class Asked(NamedTuple):
         return self._replace(request=self.request.model_copy(update=changes))
 
 
-class Read(NamedTuple):
-    """An address as it was read."""
-
-    asked: Asked | None
-    """None: it asks for nothing, or something is wrong."""
-    wrong: dict[str, str]
-    """By name of the parameter what it takes instead."""
-
-
-def similar_to(id_: str) -> Asked:
+def similar_to(id_: str) -> AskedSearch:
     """Ask for the articles that are similar to one."""
-    return Asked(_request(query=id_, rerank=False), similar=True)
+    return AskedSearch(_request(query=id_, rerank=False), similar=True)
 
 
 def given(parameters: QueryParams, name: str) -> list[str]:
@@ -89,8 +80,11 @@ def first(parameters: QueryParams, name: str, default: str = "") -> str:
     return next(iter(given(parameters, name)), default)
 
 
-def read_address(parameters: QueryParams) -> Read:
-    """Read an address; a query comes before an article's id."""
+def read_address(parameters: QueryParams) -> tuple[AskedSearch | None, dict[str, str]]:
+    """Return what an address asks for, and by name of the parameter what it takes instead of something wrong.
+
+    None: it asks for nothing, or something is wrong. A query comes before an article's id.
+    """
     wrong: dict[str, str] = {}
     query, id_ = first(parameters, "q"), first(parameters, "similar")
     settings = {
@@ -101,15 +95,15 @@ def read_address(parameters: QueryParams) -> Read:
         "offset": (_page(parameters, wrong) - 1) * HITS,
     }
     if wrong or not (query or id_):
-        return Read(None, wrong)
+        return None, wrong
     try:
-        return Read(Asked(_request(**settings), similar=not query), {})
+        return AskedSearch(_request(**settings), similar=not query), {}
     except ValidationError as error:
-        return Read(None, {"q" if query else "similar": _reason(error)})
+        return None, {"q" if query else "similar": _reason(error)}
 
 
 def _request(**settings: object) -> SearchRequest:
-    return SearchRequest.model_validate({"k": HITS + 1, "highlight": True, "fields": FIELDS, **settings})
+    return SearchRequest.model_validate({"k": HITS + 1, "highlight": True, "fields": ARTICLE_FIELDS, **settings})
 
 
 def _filters(parameters: QueryParams, wrong: dict[str, str]) -> tuple[Condition, ...]:
@@ -156,7 +150,7 @@ def _reason(error: ValidationError) -> str:
     return error.errors()[0]["msg"]
 
 
-def _pairs(asked: Asked) -> Iterator[tuple[str, str]]:
+def _pairs(asked: AskedSearch) -> Iterator[tuple[str, str]]:
     request = asked.request
     yield "similar" if asked.similar else "q", request.queries[0]
     for condition in request.filters:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from starlette.datastructures import QueryParams
 
 from actors.web.middleware.problems import RETRIED
-from actors.web.page.page_address import HITS, LAST_PAGE, TERMS, YEARS, Asked, first, given, similar_to
+from actors.web.page.page_address import HITS, LAST_PAGE, TERMS, YEARS, AskedSearch, first, given, similar_to
 from actors.web.page.page_text import Line, abstract, few_authors, long_date, pieces
 from schemas.search import Highlights, Hit, ScoreKind, SearchResponse, VersionInfo
 
@@ -83,7 +83,7 @@ class View(NamedTuple):
     form: Form
     info: VersionInfo
     status: HTTPStatus = HTTPStatus.OK
-    asked: Asked | None = None
+    asked: AskedSearch | None = None
     wrong: Mapping[str, str] = {}
     """By name of the parameter what is wrong with it."""
     problem: str = ""
@@ -133,7 +133,7 @@ def refused(form: Form, info: VersionInfo, wrong: Mapping[str, str]) -> View:
     return View(f"Error: {HEADINGS[status]} – pubray", form, info, status, wrong=wrong)
 
 
-def failed(asked: Asked, form: Form, info: VersionInfo, status: HTTPStatus, problem: str) -> View:
+def failed(asked: AskedSearch, form: Form, info: VersionInfo, status: HTTPStatus, problem: str) -> View:
     """Show why there is no answer, and what helps."""
     advice = []
     if status in RETRIED:
@@ -146,7 +146,7 @@ def failed(asked: Asked, form: Form, info: VersionInfo, status: HTTPStatus, prob
     return View(title, form, info, status, asked, problem=problem, advice=(*advice, Link("Start anew", "./")))
 
 
-def answered(asked: Asked, form: Form, info: VersionInfo, response: SearchResponse) -> View:
+def answered(asked: AskedSearch, form: Form, info: VersionInfo, response: SearchResponse) -> View:
     """Show the hits of a page, or what helps where there are none."""
     hits = response.hits[:HITS]
     more = len(response.hits) > HITS and asked.page < LAST_PAGE
@@ -168,15 +168,15 @@ def answered(asked: Asked, form: Form, info: VersionInfo, response: SearchRespon
 
 def shown(hit: Hit) -> ShownHit:
     """Return a hit as the page shows it."""
-    marks = hit.highlights or NO_MARKS
-    lead, rest = abstract(hit.abstract or "", marks.abstract)
+    marks, article = hit.highlights or NO_MARKS, hit.article
+    lead, rest = abstract(article.abstract, marks.abstract)
     return ShownHit(
         hit=hit,
-        title=pieces(hit.title, marks.title, 0, len(hit.title)) if hit.title else [],
-        authors=few_authors(hit.authors or ()),
-        date=long_date(hit.publication_date or str(hit.year or "")),
+        title=pieces(article.title, marks.title, 0, len(article.title)),
+        authors=few_authors(article.authors),
+        date=long_date(article.publication_date or str(article.year or "")),
         pubmed=pubmed(hit.id),
-        doi=f"https://doi.org/{quote(hit.doi)}" if hit.doi else "",
+        doi=f"https://doi.org/{quote(article.doi)}" if article.doi else "",
         similar=similar_to(hit.id).address,
         lead=lead,
         rest=rest,
@@ -194,7 +194,7 @@ def pubmed(id_: str) -> str:
     return f"https://pubmed.ncbi.nlm.nih.gov/{id_}/" if re.fullmatch("[1-9][0-9]{0,8}", id_) else ""
 
 
-def _advice(asked: Asked) -> tuple[Link, ...]:
+def _advice(asked: AskedSearch) -> tuple[Link, ...]:
     if asked.page > 1:
         return (Link("Go to the first page", asked.on_page(1).address),)
     advice = [Link("Search without filters", asked.plain.address)] if asked.request.filters else []

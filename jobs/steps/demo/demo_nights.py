@@ -115,5 +115,5 @@ async def _found(service: SearchService, search: Search) -> str:
         return "refused: no reviews"
     for hit in response.hits:
         if hit.id == str(search.pmid):
-            return f"rank {hit.rank}: {cut(hit.title or '', 24)}"
+            return f"rank {hit.rank}: {cut(hit.article.title, 24)}"
     return "not found"

@@ -2,14 +2,13 @@
 
 import gc
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 import ray
 
-from actors.fetch.downloader import CONNECTIONS
+from actors.fetch.fetching import fetching
 from jobs.common.cluster import connect
 from jobs.common.console import Progress
 from jobs.common.root_cause import root_cause
@@ -48,28 +47,13 @@ def parse_all(layout: Layout, origin: Origin, files: list[str]) -> float:
 
 def _outcomes(layout: Layout, origin: Origin, files: list[str]) -> Iterator[tuple[str, ArticlePart | PubrayError]]:
     """Fetch files with few connections, parse each on the cluster as soon as it is here; yield as they are done."""
-    pool = ThreadPoolExecutor(CONNECTIONS)
-    # Not concurrent.futures.wait(): Ctrl-C inside may leave its locks held, and then no thread ever ends.
-    done = SimpleQueue[tuple[str, Future[Any]]]()
-
-    def watch(file: str, future: Future[Any]) -> None:
-        future.add_done_callback(lambda finished: done.put((file, finished)))
-
-    try:
-        for file in files:
-            watch(file, pool.submit(origin.fetch, file))
-        left = len(files)
-        while left:
-            file, future = done.get()
+    with fetching(origin.fetch, files, origin.stop) as finished:
+        for file, future in finished:
             outcome = _outcome(future)
             if isinstance(outcome, Path):
-                watch(file, parse_source.remote(layout, outcome).future())
+                finished.add(file, parse_source.remote(layout, outcome).future())
             else:
-                left -= 1
                 yield file, outcome
-    finally:
-        origin.stop()
-        pool.shutdown(cancel_futures=True)
 
 
 def _outcome(future: Future[Any]) -> Path | ArticlePart | PubrayError:

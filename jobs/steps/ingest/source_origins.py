@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from actors.fetch.embedded_wheels import embedded_folder
-from actors.fetch.pubmed_mirror import Mirror
+from actors.fetch.pubmed_mirror import PubmedMirror
 from jobs.common.console import log
 from retrieval.ingest.sources import source_kind, source_name, source_order
 from schemas.config import Config
@@ -47,7 +47,7 @@ def open_origin(config: Config, source: str, *, baseline: bool) -> Iterator[Orig
         yield _Folder(source, Path(config.cache), baseline=baseline)
         return
     folder = Path(Layout(config.store).sources)
-    with Mirror(config.ingest.ncbi_url, folder, on_retry=lambda line: log(f"download  {line}")) as mirror:
+    with PubmedMirror(config.ingest.ncbi_url, folder, on_retry=lambda line: log(f"download  {line}")) as mirror:
         yield _Ncbi(mirror)
 
 
@@ -72,7 +72,7 @@ class _Folder:
 class _Ncbi:
     """Files of NCBI's server."""
 
-    def __init__(self, mirror: Mirror) -> None:
+    def __init__(self, mirror: PubmedMirror) -> None:
         self._mirror = mirror
         listing = mirror.listing()
         self.baseline: list[str] | None = listing.baseline

@@ -15,7 +15,7 @@ from ray import serve
 from ray.serve.config import BackpressureConfig
 from ray.serve.handle import DeploymentHandle
 
-from actors.search.served_versions import Follower, Versions
+from actors.search.served_versions import Follower, ServedVersions
 from actors.search.sharded_searcher import ShardedSearcher
 from actors.search.version_searcher import VersionSearcher
 from actors.service.assembly import check_servable, load_encoder, load_reranker, ranking
@@ -148,7 +148,7 @@ class Api:
         if "reranker" in handles:
             reranker = RemoteReranker("reranker", handles["reranker"], settings.reranker, meter)
             second = ranking(config, reranker, config.rerank.seconds)
-        versions = Versions(version)
+        versions = ServedVersions(version)
 
         def arrived(found: IndexVersion) -> None:
             check_servable(config, found)

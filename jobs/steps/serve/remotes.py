@@ -10,15 +10,15 @@ from ray.exceptions import RayActorError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
-from actors.search.index_searcher import Count, Found, Named
-from actors.search.sharded_searcher import Counting, Display, Scan
+from actors.search.index_searcher import NamedArticle, ShardCandidates, WantedCount
+from actors.search.sharded_searcher import CountRequest, DisplayRequest, ScanRequest
 from actors.service.coalescer import Coalescer
 from actors.service.meter import Meter
 from schemas.arrays import Vector
 from schemas.article import DisplayArticle
 from schemas.config import DeploymentConfig
 from schemas.errors import OverloadedError, UnavailableError
-from schemas.protocols import ArticleText, Key, Lookup, Match, Query, RerankScore, Scoring, Stored
+from schemas.protocols import ArticleKey, ArticleText, Lookup, Match, Query, RerankScore, Scoring, StoredArticle
 
 LOG = logging.getLogger("pubray")
 
@@ -83,30 +83,30 @@ class RemoteEncoder(Remote):
 
 
 class RemoteSearcher(Remote):
-    """See `Searcher`, and `Shard`."""
+    """See `Searcher`, and `ShardSearcher`."""
 
     async def search(self, lookups: list[Lookup]) -> list[list[Match]]:
         """See `Searcher`."""
         return await self.ask("search", lookups)
 
-    async def stored(self, keys: list[Key]) -> list[Stored | None]:
+    async def stored(self, keys: list[ArticleKey]) -> list[StoredArticle | None]:
         """See `Searcher`."""
         return await self.ask("stored", keys)
 
-    async def count(self, asked: list[Counting]) -> list[Count]:
-        """See `Shard`."""
+    async def count(self, asked: list[CountRequest]) -> list[WantedCount]:
+        """See `ShardSearcher`."""
         return await self.ask("count", asked)
 
-    async def scan(self, scans: list[Scan]) -> list[Found]:
-        """See `Shard`."""
+    async def scan(self, scans: list[ScanRequest]) -> list[ShardCandidates]:
+        """See `ShardSearcher`."""
         return await self.ask("scan", scans)
 
-    async def named(self, lookups: list[Lookup]) -> list[Named | None]:
-        """See `Shard`."""
+    async def named(self, lookups: list[Lookup]) -> list[NamedArticle | None]:
+        """See `ShardSearcher`."""
         return await self.ask("named", lookups)
 
-    async def display(self, asked: list[Display]) -> list[list[DisplayArticle]]:
-        """See `Shard`."""
+    async def display(self, asked: list[DisplayRequest]) -> list[list[DisplayArticle]]:
+        """See `ShardSearcher`."""
         return await self.ask("display", asked)
 
 

@@ -122,22 +122,9 @@ RESPONSE = SearchResponse(query="q", version="v1", hits=(), reranked=True, degra
 
 
 def test_hits_are_shown_as_a_table() -> None:
-    hit = Hit(
-        rank=1,
-        id="123",
-        score=1.5,
-        score_kind="fused",
-        comparable=False,
-        named=False,
-        retrieval_score=0.5,
-        rerank_score=None,
-        title="T" * 100,
-        abstract="",
-        journal="",
-        year=1975,
-        publication_date=None,
-        doi=None,
-    )
+    values = {"title": "T" * 100, "abstract": "", "journal": "", "year": 1975}
+    scores = {"score": 1.5, "score_kind": "fused", "comparable": False, "retrieval_score": 0.5, "rerank_score": None}
+    hit = Hit.model_validate({"rank": 1, "id": "123", "named": False, **scores, **values})
     response = RESPONSE.model_copy(update={"hits": (hit,)})
     query, headers, _, row, end = search.show(response).splitlines()
     assert (query, end) == ("q", "encode 1 ms, version v1")

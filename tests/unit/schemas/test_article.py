@@ -4,7 +4,7 @@ from schemas.article import ARTICLE_SCHEMA, DisplayArticle
 
 
 def test_an_article_is_known_by_its_pmid_or_the_corpuss_own_id() -> None:
-    article = DisplayArticle(7, None, "T", "A", "J", None, None, None)
+    article = DisplayArticle(7, None, "T", "A")
     assert (article.id, article._replace(doc_id="doc-a").id) == ("7", "doc-a")
 
 

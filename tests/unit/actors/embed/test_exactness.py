@@ -91,7 +91,7 @@ def test_medcpts_queries_are_those_of_its_readme(engine: EngineConfig, tolerance
 @ENGINES
 def test_medcpts_cross_encoder_scores_as_in_its_readme(engine: EngineConfig, tolerance: float, models: Path) -> None:
     reranker = CrossEncoderReranker(models / "cross", 512, engine, threads=1, cache=models)
-    matches = [Match(0, DisplayArticle(i, None, *article, "", None, None, None)) for i, article in enumerate(ARTICLES)]
+    matches = [Match(0, DisplayArticle(i, None, *article)) for i, article in enumerate(ARTICLES)]
     for query in QUERIES:
         [scores] = reranker.scores([Scoring(Query(query), matches)])
         texts = [" ".join(article).strip() for article in ARTICLES]

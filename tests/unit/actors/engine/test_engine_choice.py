@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from actors.engine.engine_choice import Task, chosen, load_engine
+from actors.engine.engine_choice import chosen, load_engine
+from actors.engine.forward_pass import Task
 from schemas.config import EngineConfig
 from schemas.errors import InputError, UsageError
 from tests.support import tiny

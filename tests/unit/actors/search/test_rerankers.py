@@ -24,7 +24,7 @@ ENGINE = EngineConfig(kind="torch", precision="float32", batch_tokens=48)  # two
 
 def match(number: int, score: float = 0.0) -> Match:
     title, abstract = tiny.TEXTS[number % len(tiny.TEXTS)]
-    return Match(score, DisplayArticle(number, None, title, abstract, "", None, None, None))
+    return Match(score, DisplayArticle(number, None, title, abstract))
 
 
 SCORINGS = [

@@ -3,7 +3,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from actors.search.served_versions import REST_SECONDS, Follower, Versions
+from actors.search.served_versions import REST_SECONDS, Follower, ServedVersions
 from schemas.errors import NotReadyError, StoreError
 from schemas.manifest import IndexVersion
 from tests.support.seams import VERSION
@@ -33,13 +33,13 @@ class Clock:
         return self.now
 
 
-def ask(versions: Versions, searchers: Searchers) -> str:
+def ask(versions: ServedVersions, searchers: Searchers) -> str:
     return asyncio.run(versions.answer(searchers.call))
 
 
 def test_a_version_follows_when_the_searchers_have_it() -> None:
     clock = Clock()
-    versions, searchers = Versions(V1, clock), Searchers({"v1"})
+    versions, searchers = ServedVersions(V1, clock), Searchers({"v1"})
     assert ask(versions, searchers) == "v1"
     versions.propose(V2)
     assert ask(versions, searchers) == "v1"
@@ -59,7 +59,7 @@ def test_a_version_follows_when_the_searchers_have_it() -> None:
 
 def test_a_version_that_never_loads_leaves_the_old_one_answering() -> None:
     clock = Clock()
-    versions, searchers = Versions(V1, clock), Searchers({"v1"})
+    versions, searchers = ServedVersions(V1, clock), Searchers({"v1"})
     versions.propose(V2)
     for _ in range(20):
         assert ask(versions, searchers) == "v1"
@@ -69,7 +69,7 @@ def test_a_version_that_never_loads_leaves_the_old_one_answering() -> None:
 
 def test_searchers_that_let_the_old_version_go_answer_from_the_new_one() -> None:
     clock = Clock()
-    versions, searchers = Versions(V1, clock), Searchers(set())
+    versions, searchers = ServedVersions(V1, clock), Searchers(set())
     versions.propose(V2)
     with pytest.raises(NotReadyError):
         ask(versions, searchers)
@@ -79,11 +79,11 @@ def test_searchers_that_let_the_old_version_go_answer_from_the_new_one() -> None
 
 def test_without_any_version_that_they_have_it_is_said_which() -> None:
     with pytest.raises(NotReadyError, match="version v1 is not loaded"):
-        ask(Versions(V1), Searchers({"v2"}))
+        ask(ServedVersions(V1), Searchers({"v2"}))
 
 
 def test_a_rollback_is_a_version_like_any_other() -> None:
-    versions, searchers = Versions(V1), Searchers({"v1", "v2"})
+    versions, searchers = ServedVersions(V1), Searchers({"v1", "v2"})
     versions.propose(V2)
     assert ask(versions, searchers) == "v2"
     versions.propose(V1)
@@ -91,7 +91,7 @@ def test_a_rollback_is_a_version_like_any_other() -> None:
 
 
 def test_a_proposal_that_is_taken_back_is_not_asked_for() -> None:
-    versions, searchers = Versions(V1), Searchers({"v1"})
+    versions, searchers = ServedVersions(V1), Searchers({"v1"})
     versions.propose(V2)
     versions.propose(V1)
     assert ask(versions, searchers) == "v1"
@@ -100,7 +100,7 @@ def test_a_proposal_that_is_taken_back_is_not_asked_for() -> None:
 
 
 def test_a_version_proposed_while_another_answers_is_not_forgotten() -> None:
-    versions = Versions(V1)
+    versions = ServedVersions(V1)
 
     async def call(version: IndexVersion) -> str:
         if version == V2:
@@ -148,7 +148,7 @@ def test_a_current_that_cannot_be_read_is_told_and_no_more(error: Exception, pro
     def read() -> IndexVersion:
         raise error
 
-    versions = Versions(V1)
+    versions = ServedVersions(V1)
     versions.follow(Follower("/store", read, versions.propose))
     assert versions.readiness().model_dump() == {"version": "v1", "pending": None, "problem": problem}
     assert ask(versions, Searchers({"v1"})) == "v1"
@@ -156,7 +156,7 @@ def test_a_current_that_cannot_be_read_is_told_and_no_more(error: Exception, pro
 
 def test_a_searcher_that_is_later_than_another_is_asked_the_version_before() -> None:
     clock = Clock()
-    versions, early, late = Versions(V1, clock), Searchers({"v1", "v2"}), Searchers({"v1"})
+    versions, early, late = ServedVersions(V1, clock), Searchers({"v1", "v2"}), Searchers({"v1"})
     versions.propose(V2)
     assert ask(versions, late) == "v1"
     clock.now += REST_SECONDS

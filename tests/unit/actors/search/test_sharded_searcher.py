@@ -20,7 +20,7 @@ from schemas.filter_grammar import parse_filter
 from schemas.filters import Wanted
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
-from schemas.protocols import Key, Lookup
+from schemas.protocols import ArticleKey, Lookup
 from tests.support import corpus
 from tests.support.examples import examples
 from tests.support.hand_made_version import Piece, write_pieces
@@ -85,7 +85,7 @@ def test_shards_answer_as_one_index_does(kind: tuple[str, str], data: st.DataObj
             got = str(error)
         assert got == expected
         ids = [str(pmid) for pmid in range(0, 160, 7)]
-        found = asyncio.run(together.stored([Key(name, whole.id) for name in ids]))
+        found = asyncio.run(together.stored([ArticleKey(name, whole.id) for name in ids]))
         for one, other in zip(found, alone.articles(ids), strict=True):
             assert (one and one.article) == (other and other.article)
             assert (one and one.vector.tolist()) == (other and other.vector.tolist())

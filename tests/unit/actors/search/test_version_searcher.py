@@ -10,7 +10,7 @@ from schemas.errors import InputError, IntegrityError, NotReadyError, PubrayErro
 from schemas.filters import Condition, Wanted
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
-from schemas.protocols import Key, Lookup
+from schemas.protocols import ArticleKey, Lookup
 from tests.support import corpus
 from tests.support.hand_made_version import write_version
 
@@ -52,7 +52,7 @@ def test_each_lookup_is_answered_from_the_version_that_it_names(layout: Layout, 
     expected = [IndexSearcher(layout, first if one.version == "v1" else second).matches([one])[0] for one in asked]
     assert asyncio.run(searcher.search(asked)) == expected
     pmid = str(expected[0][0].article.pmid)
-    stored = asyncio.run(searcher.stored([Key(pmid, "v1"), Key("0", "v2"), Key(pmid, "v2")]))
+    stored = asyncio.run(searcher.stored([ArticleKey(pmid, "v1"), ArticleKey("0", "v2"), ArticleKey(pmid, "v2")]))
     assert [one and str(one.article.pmid) for one in stored] == [pmid, None, pmid]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from actors.fetch.model_folders import model_digests
 from actors.search.rerankers import CrossEncoderReranker, MaxSimReranker
-from actors.search.served_versions import Versions
+from actors.search.served_versions import ServedVersions
 from actors.service.assembly import (
     check_encoder,
     check_servable,
@@ -136,7 +136,7 @@ def test_an_answer_says_what_its_scores_are(
     rerank: dict[str, Any], name: str, kind: str, config: Config, version: IndexVersion
 ) -> None:
     second = ranking(reranking(config, **rerank), Favours({}), None)
-    service = SearchService(Versions(version), Lengths(), Shelf([1, 2]), second)
+    service = SearchService(ServedVersions(version), Lengths(), Shelf([1, 2]), second)
     assert service.version().reranker == name
     [response] = asyncio.run(service.search(SearchRequest(query="x")))
     assert {hit.score_kind for hit in response.hits} == {kind}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.service.hits import Ranked, article_response, hits
+from actors.service.hits import article_response, hits
 from schemas.article import DisplayArticle
 from schemas.protocols import Match, RerankScore
 from schemas.search import ArticleField, Hit, HitsRequest, ScoreKind, Shown
@@ -15,11 +15,11 @@ ARTICLE = DisplayArticle(
     None,
     "Statins and muscle pain",
     "Pain of muscles.",
+    ("Hopper G",),
     "J",
     "2020-05",
     2020,
     "10.1/7",
-    ("Hopper G",),
     True,
     ("Letter",),
     ("Pain",),
@@ -48,7 +48,7 @@ def answer(
     """The hits for final scores of the first matches; the raw ones are half as high."""
     scores = None if finals is None else [RerankScore(raw=final / 2, final=final) for final in finals]
     encoder = VERSION.encoder.model_copy(update={"normalize": normalize})
-    return hits(Ranked(matches, scores), query, HitsRequest(**request), None if finals is None else kind, encoder)
+    return hits(matches, scores, query, HitsRequest(**request), None if finals is None else kind, encoder)
 
 
 def ids(found: tuple[Hit, ...]) -> list[int]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.search.served_versions import Versions
+from actors.search.served_versions import ServedVersions
 from actors.service.model_service import ModelService, article_text, relevance
 from schemas.arrays import Vector
 from schemas.compatible import EmbeddingsRequest, EmbeddingsResponse
@@ -98,7 +98,7 @@ def test_the_encoder_gets_no_more_at_a_time_than_from_a_search() -> None:
             self.seen.append(len(texts))
             return await super().encode(texts)
 
-    models = ModelService(Versions(VERSION), Watched(), None)
+    models = ModelService(ServedVersions(VERSION), Watched(), None)
     request = EmbeddingsRequest(model="tiny:query", input=tuple("x" * i for i in range(1, 101)))
     answer = asyncio.run(models.embed(request))
     assert [one.embedding for one in answer.data] == [(float(i),) for i in range(1, 101)]

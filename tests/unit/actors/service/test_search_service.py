@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.search.served_versions import Versions
+from actors.search.served_versions import ServedVersions
 from actors.service.search_service import SearchService
 from actors.service.second_stage import Reranking
+from schemas.article import ARTICLE_FIELDS
 from schemas.errors import InputError, UnknownError
 from schemas.filters import Condition, Wanted
 from schemas.protocols import Lookup, Match, Reranker
@@ -117,7 +118,7 @@ TASKED = VERSION.model_copy(
 
 
 def test_a_task_reaches_the_query_tower() -> None:
-    tasked = SearchService(Versions(TASKED), Lengths(), Shelf([1]), None)
+    tasked = SearchService(ServedVersions(TASKED), Lengths(), Shelf([1]), None)
     [response] = asyncio.run(tasked.search(SearchRequest(query="12345", task="cite")))
     assert response.hits[0].retrieval_score == 5 + 4
 
@@ -165,15 +166,17 @@ def test_a_reranker_that_does_not_answer_leaves_the_hits_as_retrieved_and_says_s
     reranker: Reranker, reason: str
 ) -> None:
     ranking = Reranking(reranker, "favours", "logit", 3, seconds=0.01)
-    service = SearchService(Versions(VERSION), Lengths(), Shelf([3, 1, 2]), ranking)
+    service = SearchService(ServedVersions(VERSION), Lengths(), Shelf([3, 1, 2]), ranking)
     [response] = asyncio.run(service.search(SearchRequest(query="q", k=2)))
     assert (ids(response), response.reranked, response.degraded) == (["3", "1"], False, reason)
     assert {hit.score_kind for hit in response.hits} == {"inner_product"}
 
 
 def test_an_article_is_told_with_all_that_is_shown() -> None:
-    article = asyncio.run(joined(Shelf([7])).article("7"))
-    assert (article.id, article.version, article.title, article.year, article.mesh) == ("7", "v1", "Title 7", 2020, ())
+    answer = asyncio.run(joined(Shelf([7])).article("7"))
+    assert answer.model_fields_set == {"id", "version", *ARTICLE_FIELDS}
+    shown = answer.article
+    assert (shown.id, answer.version, shown.title, shown.year, shown.mesh) == ("7", "v1", "Title 7", 2020, ())
     with pytest.raises(UnknownError, match="article '8': version v1 has none of this id"):
         asyncio.run(joined(Shelf([7])).article("8"))
 
@@ -193,7 +196,7 @@ def test_readiness_asks_the_searcher() -> None:
 
 def test_a_repeated_request_is_answered_from_what_is_kept_and_only_by_its_own_version() -> None:
     shelf = Shelf([1, 2, 3])
-    versions = Versions(VERSION)
+    versions = ServedVersions(VERSION)
     service = SearchService(versions, Lengths(), shelf, None, cached=2)
 
     async def ids_of(query: str) -> list[str]:

@@ -43,7 +43,7 @@ def test_while_it_fails_one_request_at_a_time_tries_it_and_the_first_success_end
 
 
 def test_a_request_that_is_too_large_for_it_says_nothing_of_others() -> None:
-    match = Match(0.0, DisplayArticle(1, None, "", "", "", None, None, None))
+    match = Match(0.0, DisplayArticle(1, None, "", ""))
 
     async def run() -> None:
         moody = Moody()

@@ -76,4 +76,4 @@ def test_rows_are_read_in_their_order_whatever_batch_they_are_in(rows: list[int]
 
 def test_an_article_without_them_has_none_of_the_lists() -> None:
     [article] = DisplayReader(table()).read(np.array([0]))
-    assert article == DisplayArticle(0, None, "", "", "", None, None, None)
+    assert article == DisplayArticle(0, None, "", "")

@@ -3,9 +3,9 @@ from collections.abc import Awaitable
 
 import pytest
 from starlette.exceptions import HTTPException
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from actors.web.middleware.limits import MAX_BODY_BYTES, MAX_TEXTS_BYTES, TEXTS_PATHS, BodyLimit, within
+from actors.web.middleware.limits import MAX_BODY_BYTES, MAX_TEXTS_BYTES, TEXTS_PATHS, with_body_limit, within
 from schemas.errors import DeadlineError
 
 
@@ -23,6 +23,10 @@ class Reader:
             more = message.get("more_body", False)
 
 
+async def limited(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    await with_body_limit(app)(scope, receive, send)
+
+
 def read(path: str, *pieces: int) -> int:
     """Return how much of a body of such pieces the application gets."""
     messages: list[Message] = [{"type": "http.request", "body": bytes(size), "more_body": True} for size in pieces]
@@ -35,7 +39,7 @@ def read(path: str, *pieces: int) -> int:
         raise AssertionError(message)
 
     reader = Reader()
-    asyncio.run(BodyLimit(reader)({"type": "http", "path": path}, receive, send))
+    asyncio.run(limited(reader, {"type": "http", "path": path}, receive, send))
     return reader.read
 
 
@@ -56,7 +60,10 @@ def test_a_body_is_read_up_to_the_limit_of_its_path_however_it_is_cut(path: str,
 
 
 def test_each_request_has_a_limit_of_its_own() -> None:
-    app = BodyLimit(Reader())
+    app = with_body_limit(Reader())
+
+    async def request() -> None:
+        await app({"type": "http", "path": "/v1/search"}, receive, send)
 
     async def receive() -> Message:
         return {"type": "http.request", "body": bytes(MAX_BODY_BYTES)}
@@ -65,7 +72,7 @@ def test_each_request_has_a_limit_of_its_own() -> None:
         raise AssertionError(message)
 
     for _ in range(3):
-        asyncio.run(app({"type": "http", "path": "/v1/search"}, receive, send))
+        asyncio.run(request())
 
 
 def test_what_has_no_path_passes() -> None:
@@ -81,7 +88,7 @@ def test_what_has_no_path_passes() -> None:
     async def send(message: Message) -> None:
         raise AssertionError(message)
 
-    asyncio.run(BodyLimit(app)({"type": "lifespan"}, receive, send))
+    asyncio.run(limited(app, {"type": "lifespan"}, receive, send))
     assert scopes == [{"type": "lifespan"}]
 
 

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from actors.search.served_versions import Versions
+from actors.search.served_versions import ServedVersions
 from actors.service.search_service import SearchService
 from actors.service.second_stage import Reranking
 from actors.web.api import create_app
@@ -123,7 +123,7 @@ def test_a_search_that_may_not_do_without_its_reranker_fails_as_it_does(
     reranker: Reranker, status: int, detail: str
 ) -> None:
     ranking = Reranking(reranker, "favours", "logit", 3, seconds=0.01, degrade=False)
-    app = create_app(SearchService(Versions(VERSION), Lengths(), Shelf([1]), ranking), SECONDS)
+    app = create_app(SearchService(ServedVersions(VERSION), Lengths(), Shelf([1]), ranking), SECONDS)
     answer = ask(app, "POST", "/v1/search", json={"query": "x"})
     problem = answer.json()
     assert (answer.status_code, problem["status"], problem["detail"]) == (status, status, detail)

@@ -1,6 +1,6 @@
 import asyncio
 
-from actors.web.middleware.request_facts import begin, end, note, request_id, request_path
+from actors.web.middleware.request_facts import note, request_id, request_path, request_under_way
 
 
 def test_facts_are_noted_where_a_task_works_for_the_request() -> None:
@@ -8,10 +8,10 @@ def test_facts_are_noted_where_a_task_works_for_the_request() -> None:
         note(version="v1", query=None)
 
     async def request() -> dict[str, object]:
-        facts, token = begin("mine", "/v1/search")
-        await asyncio.wait_for(work(), 1)
-        assert (request_id(), request_path()) == ("mine", "/v1/search")
-        end(token)
+        with request_under_way("mine", "/v1/search") as facts:
+            await asyncio.wait_for(work(), 1)
+            assert (request_id(), request_path()) == ("mine", "/v1/search")
+        assert request_path() == ""
         return facts.noted
 
     assert asyncio.run(request()) == {"version": "v1"}
@@ -19,10 +19,10 @@ def test_facts_are_noted_where_a_task_works_for_the_request() -> None:
 
 def test_requests_at_a_time_are_kept_apart() -> None:
     async def request(name: str) -> str:
-        facts, _ = begin(name, "/")
-        await asyncio.sleep(0.01)
-        note(name=name)
-        return f"{facts.noted['name']} {request_id()}"
+        with request_under_way(name, "/") as facts:
+            await asyncio.sleep(0.01)
+            note(name=name)
+            return f"{facts.noted['name']} {request_id()}"
 
     async def both() -> list[str]:
         return await asyncio.gather(*(asyncio.create_task(request(name)) for name in "ab"))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from actors.search.served_versions import Versions
+from actors.search.served_versions import ServedVersions
 from actors.service.search_service import SearchService
 from actors.service.second_stage import Reranking
 from actors.web.api import create_app
@@ -162,7 +162,7 @@ def test_no_route_tells_what_crashed(log: StringIO, error: Exception, method: st
     async def metrics() -> str:
         raise error
 
-    part, versions = Crashes({}), Versions(VERSION)
+    part, versions = Crashes({}), ServedVersions(VERSION)
     service = SearchService(versions, part, Shelf([1]), Reranking(part, "favours", "logit", 3, SECONDS))
     answer = ask(create_app(service, SECONDS, metrics=metrics), method, path, json=body)
     assert (answer.status_code, answer.json()["detail"]) == (500, "the service failed; its log has the reason")

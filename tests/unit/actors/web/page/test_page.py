@@ -7,7 +7,7 @@ import pytest
 
 from actors.web.page.page import MEDIA_TYPES
 from schemas.errors import DeadlineError, NotReadyError, OverloadedError, ServiceError
-from schemas.protocols import Key, Lookup, Match, Stored
+from schemas.protocols import ArticleKey, Lookup, Match, StoredArticle
 from tests.support.catalogue import Catalogue
 from tests.support.page_reader import get, page, service
 
@@ -22,7 +22,7 @@ class Failing(Catalogue):
     async def search(self, lookups: list[Lookup]) -> list[list[Match]]:
         raise self._error
 
-    async def stored(self, keys: list[Key]) -> list[Stored | None]:
+    async def stored(self, keys: list[ArticleKey]) -> list[StoredArticle | None]:
         raise self._error
 
 

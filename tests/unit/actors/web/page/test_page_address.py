@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import QueryParams
 
-from actors.web.page.page_address import FIELDS, HITS, LAST_PAGE, TERMS, Asked, read_address, similar_to
+from actors.web.page.page_address import HITS, LAST_PAGE, TERMS, AskedSearch, read_address, similar_to
+from schemas.article import ARTICLE_FIELDS
 from schemas.base import is_visible
 from schemas.filters import MAX_TERM_CHARS, MAX_YEAR, Condition
 from schemas.search import MAX_K, MAX_QUERY_CHARS, SearchRequest
@@ -16,17 +17,17 @@ TEXTS = st.text(st.one_of(st.characters(codec="utf-8"), st.sampled_from("&=?#+%;
 WORDS = TEXTS.map(str.strip).filter(is_visible)
 
 
-def read(**parameters: str | list[str]) -> Asked:
-    read = read_address(QueryParams(urlencode(parameters, doseq=True)))
-    assert read.wrong == {}
-    assert read.asked is not None
-    return read.asked
+def read(**parameters: str | list[str]) -> AskedSearch:
+    asked, wrong = read_address(QueryParams(urlencode(parameters, doseq=True)))
+    assert wrong == {}
+    assert asked is not None
+    return asked
 
 
 def wrong(**parameters: str | list[str]) -> dict[str, str]:
-    read = read_address(QueryParams(urlencode(parameters, doseq=True)))
-    assert read.asked is None
-    return read.wrong
+    asked, wrong = read_address(QueryParams(urlencode(parameters, doseq=True)))
+    assert asked is None
+    return wrong
 
 
 @st.composite
@@ -48,7 +49,7 @@ def conditions(draw: st.DrawFn) -> tuple[Condition, ...]:
 
 
 @st.composite
-def questions(draw: st.DrawFn) -> Asked:
+def questions(draw: st.DrawFn) -> AskedSearch:
     similar = draw(st.booleans())
     request = SearchRequest(
         query=draw(WORDS),
@@ -58,14 +59,14 @@ def questions(draw: st.DrawFn) -> Asked:
         include_retracted=draw(st.booleans()),
         rerank=draw(st.booleans()) and not similar,
         highlight=True,
-        fields=FIELDS,
+        fields=ARTICLE_FIELDS,
     )
-    return Asked(request, similar)
+    return AskedSearch(request, similar)
 
 
 @examples(40, whole=100)
 @given(questions())
-def test_what_is_asked_for_survives_its_address(asked: Asked) -> None:
+def test_what_is_asked_for_survives_its_address(asked: AskedSearch) -> None:
     assert read_address(QueryParams(urlsplit(asked.address).query)) == (asked, {})
 
 

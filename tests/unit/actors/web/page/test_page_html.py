@@ -52,7 +52,7 @@ def test_an_article_is_shown_with_its_record() -> None:
 
 
 def test_what_an_article_lacks_is_left_out() -> None:
-    bare = DisplayArticle(7, "doc/a&b", "", "", "", None, None, None)
+    bare = DisplayArticle(7, "doc/a&b", "", "")
     shown = page(service(Catalogue([bare])), q="statins")
     assert shown.titles == ["No title"]
     assert shown.text("//p[@class='source']") == ""

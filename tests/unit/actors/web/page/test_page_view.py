@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from starlette.datastructures import QueryParams
 
-from actors.web.page.page_address import HITS, LAST_PAGE, Asked, read_address
+from actors.web.page.page_address import HITS, LAST_PAGE, AskedSearch, read_address
 from actors.web.page.page_view import TITLE_CHARS, View, answered, failed, pubmed, read_form, shortened, shown
 from schemas.search import Highlights, Hit, SearchResponse, VersionInfo
 
@@ -24,9 +24,9 @@ def hit(id_: str = "7", **fields: Any) -> Hit:
     return Hit(id=id_, rerank_score=None, named=False, **(known | fields))
 
 
-def asked_for(address: str) -> tuple[Asked, QueryParams]:
+def asked_for(address: str) -> tuple[AskedSearch, QueryParams]:
     parameters = QueryParams(address)
-    asked = read_address(parameters).asked
+    asked, _ = read_address(parameters)
     assert asked is not None
     return asked, parameters
 

@@ -8,7 +8,7 @@ import pytest
 from ray.exceptions import RayActorError
 from ray.serve.exceptions import BackPressureError
 
-from actors.service.meter import SilentMeter
+from actors.service.meter import Meter
 from jobs.steps.serve.remotes import RemoteEncoder
 from schemas.config import DeploymentConfig
 from schemas.errors import OverloadedError, UnavailableError
@@ -52,7 +52,7 @@ class Handle:
 
 def encoder(answer: Call, **settings: Any) -> tuple[RemoteEncoder, Handle]:
     handle: Any = Handle(answer)
-    return RemoteEncoder("encoder", handle, DeploymentConfig(**settings), SilentMeter()), handle
+    return RemoteEncoder("encoder", handle, DeploymentConfig(**settings), Meter()), handle
 
 
 async def lengths(method: str, items: list[Any]) -> list[Any]:
