@@ -4,12 +4,15 @@ VENV := .venv
 ARGS :=
 # Of BMRetriever: 410m, 1b, 2b or 7b
 SIZE := 410m
+# Of pytest: --whole, for all that takes minutes
+WHOLE :=
 
 # Without byte code every process, each Ray worker too, compiles its imports again: 17 s instead of 6 (measured).
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo verify-medcpt verify-bmretriever test fix constraints
+.PHONY: help install demo verify-medcpt verify-bmretriever test test-all types test-programs test-what-waits \
+    test-what-computes gpu-check fix constraints
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -26,15 +29,36 @@ verify-medcpt: install  ## MedCPT's weights beside its authors' values, then 1,0
 verify-bmretriever: install  ## the same for BMRetriever, SIZE=410m (default), 1b, 2b or 7b
 	@$(VENV)/bin/pubray --config infra/config/bmretriever-$(SIZE).toml verify $(ARGS)
 
-test: install  ## lint, format, types, import rules, tests
+# What is named together runs together: if one fails the other is still ended, and Ctrl-C ends both.
+test: install  ## lint, format, types, import rules, tests; see docs/tests.md
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
-	$(VENV)/bin/mypy
+	@$(MAKE) --no-print-directory --jobs=2 types test-programs
+	@$(MAKE) --no-print-directory --jobs=2 test-what-waits test-what-computes
+
+test-all:  ## the same, with all that takes minutes
+	@$(MAKE) --no-print-directory test WHOLE=--whole
+
+types:
+	$(VENV)/bin/mypy --num-workers=auto
 	$(VENV)/bin/lint-imports --no-logo
+
+test-programs:
 	@infra/install_test_programs.sh
-	# A process for each core, a file's tests in one of them, and first tests/e2e, whose files take longest
-	OMP_NUM_THREADS=1 $(VENV)/bin/pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder tests/e2e tests/unit
-	$(VENV)/bin/pytest tests/cluster tests/gpu  # on one Ray cluster
+
+# On one Ray cluster. What it starts waits for one another, and leaves a good part of the cores to what computes,
+# whose output comes at its end.
+test-what-waits:
+	$(VENV)/bin/pytest $(WHOLE) tests/cluster tests/gpu
+
+# A process for each core, a file's tests in one of them, and first tests/e2e, whose files take longest.
+test-what-computes:
+	@output=$$(OMP_NUM_THREADS=1 nice -n 19 $(VENV)/bin/pytest $(WHOLE) --numprocesses=auto --dist=loadfile \
+	    --no-loadscope-reorder tests/e2e tests/unit 2>&1); code=$$?; echo "$$output"; exit $$code
+
+gpu-check: install  ## the tests that need a GPU, on a machine that has one
+	$(VENV)/bin/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available() and "no CUDA device, or a torch without CUDA")'
+	$(VENV)/bin/pytest tests/gpu
 
 fix: install  ## let ruff put lint and format right
 	$(VENV)/bin/ruff check --fix

@@ -1,11 +1,13 @@
-"""One Ray cluster for all tests of this folder, and a small store built on it from real PubMed citations."""
+"""One Ray cluster for all tests of this folder; a small store built on it from real PubMed citations; two services."""
 
 import gzip
+import hashlib
 import re
 import socket
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow.parquet as pq
 import pytest
@@ -13,24 +15,40 @@ import ray
 import ray.serve
 from isal import igzip
 
-import jobs.serve
 from actors.fetch.embedded_wheels import embedded_folder
-from jobs import embed, index, ingest, promote
+from jobs import embed, index, ingest, promote, serve
 from jobs.common.cluster import connect
 from jobs.common.config import load_config
 from jobs.common.store import read_current, served_version
 from jobs.steps.demo.demo_articles import DEMO
+from retrieval.articles.article import Article
 from retrieval.ingest.made_files import write_reissue
-from schemas.config import Config
+from schemas.config import Config, DeploymentConfig, EngineConfig, RerankConfig
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
+from tests.support import tiny
 from tests.support.embedded_stores import PARTS, SETTINGS
+from tests.support.made_store import MadeStore
 from tests.support.pubmed_files import BASELINE, configured, cut, ingest_into, real_records
 
 RECORD = re.compile(rb"  <PubmedArticle>.*?</PubmedArticle>\n", re.DOTALL)
 PMID = re.compile(rb"<PMID Version=\"\d+\">(\d+)<")
 QUERIES = tomllib.loads((DEMO / "queries.toml").read_text())["query"]
 DISTRACTORS = 100
+KEY = "a key of the test"
+MAY_WAIT = 6
+"""Items for the encoder of the service of made articles."""
+SECONDS = 60
+"""How long a request to that may take: the first ones trace their models."""
+RERANK_LENGTH = 20
+SERVICES = ("made_service", "real_service")
+"""In this order, after all other tests: a service takes seconds to start, and holds half of the cluster's CPUs."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of a service beside one another, and those that disturb it last."""
+    order = dict(zip(SERVICES, (1, 2), strict=True))
+    items.sort(key=lambda item: max(order.get(name, 0) for name in ("", *getattr(item, "fixturenames", ()))))
 
 
 @pytest.fixture(scope="session")
@@ -108,13 +126,103 @@ def unselected(embedded: Path) -> list[int]:
     return [row["pmid"] for table in columns for row in table.to_pylist() if not row["abstract"]]
 
 
+class Serving:
+    """The service that was asked for last: tests that ask for the same one share it."""
+
+    def __init__(self) -> None:
+        self._config: Config | None = None
+        self._url = ""
+
+    def url(self, config: Config) -> str:
+        """Where the service of a configuration is, which is started unless it is the one that runs."""
+        if config != self._config:
+            self.end()
+            self._config, self._url = config, serve.deploy(config)
+        return self._url
+
+    def end(self) -> None:
+        """End Ray Serve too, so that the next one can serve at another port of the same cluster."""
+        if self._config:
+            serve.shutdown()
+            ray.serve.shutdown()  # type: ignore[no-untyped-call]
+        self._config = None
+
+
+@pytest.fixture(scope="session")
+def serving(cluster: None) -> Iterator[Serving]:
+    serving = Serving()
+    yield serving
+    serving.end()
+
+
+class Service(NamedTuple):
+    """Where it is, and its configuration."""
+
+    url: str
+    config: Config
+
+
+TWO = DeploymentConfig(min_replicas=2, max_replicas=2, num_cpus=0.1)
+QUICK = DeploymentConfig(
+    min_replicas=2,
+    max_replicas=3,
+    num_cpus=0.1,
+    target_ongoing_requests=1,
+    max_batch_size=4,
+    upscale_delay_s=2,
+    downscale_delay_s=3,
+)
+
+
+@pytest.fixture(scope="session")
+def real_service(serving: Serving, version: IndexVersion, config: Config) -> Service:
+    """The demo's service of that version: replicas can be killed, and those of the encoder grow to three."""
+    network = config.serve.model_copy(update={"port": free_port(), "encoder": QUICK, "searcher": TWO})
+    own = config.model_copy(update={"serve": network})
+    return Service(serving.url(own), own)
+
+
+def edition(night: int) -> list[Article]:
+    """All made articles of one night; each title says which, and each abstract is another."""
+    count = len(tiny.WORDS)
+    words = [" ".join(tiny.WORDS[word % count] for word in (pmid, pmid // count, 5 * pmid)) for pmid in range(1, 31)]
+    return [
+        Article(pmid, title=f"asthma in mice, night {night} of {pmid}", abstract=f"{text} {text} {text}")
+        for pmid, text in enumerate(words, 1)
+    ]
+
+
+@pytest.fixture(scope="session")
+def made_store(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> MadeStore:
+    """A store of made articles that a service with a cross-encoder and an API key is configured over."""
+    folder = tmp_path_factory.mktemp("made-service")
+    made = MadeStore(folder, tiny.encoder(folder / "model"), "index.nlist=4", "index.max_deltas=50")
+    keys = folder / "keys"
+    keys.write_text(f"{hashlib.sha256(KEY.encode()).hexdigest()}  # of the test\n")
+    narrow = DeploymentConfig(target_ongoing_requests=1, max_batch_size=1, max_waiting=MAY_WAIT)
+    network = {"port": free_port(), "api_keys": str(keys), "seconds": SECONDS, "encoder": narrow}
+    model = str(tiny.classifier(folder / "classifier"))
+    made.config = made.config.model_copy(
+        update={
+            "engine": EngineConfig(precision="float32"),
+            "rerank": RerankConfig(
+                kind="cross-encoder", model=model, max_length=RERANK_LENGTH, candidates=10, seconds=SECONDS
+            ),
+            "serve": made.config.serve.model_copy(update=network),
+        }
+    )
+    made.publish(edition(1))
+    made.promoted(made.index())
+    return made
+
+
+@pytest.fixture(scope="session")
+def made_service(serving: Serving, made_store: MadeStore) -> Service:
+    """The service of that store."""
+    return Service(serving.url(made_store.config), made_store.config)
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def stop_serving() -> None:
-    """End Ray Serve too, so that the next test can serve at another port of the same cluster."""
-    jobs.serve.shutdown()
-    ray.serve.shutdown()  # type: ignore[no-untyped-call]

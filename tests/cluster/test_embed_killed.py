@@ -1,13 +1,15 @@
-"""Embed as a process of its own: killed midway and run again, stopped by Ctrl-C, and with workers that die."""
+"""Embed that is disturbed: stopped by Ctrl-C and killed midway, as a process of its own, and with workers that die."""
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from jobs import embed
 from schemas.config import Config
+from schemas.errors import StoreError
 from tests.support.embedded_stores import (
     PARTS,
     SETTINGS,
@@ -18,11 +20,12 @@ from tests.support.embedded_stores import (
     vector_folder,
     vector_parts,
 )
-from tests.support.processes import kill, kill_all, processes, started, within
+from tests.support.processes import kill, kill_all, processes, started, within, workers
 from tests.support.pubmed_files import configured
 
 COMMAND = [*(word for setting in SETTINGS for word in ("--set", setting)), "embed"]
-WAIT = 120
+WAIT, STOP = 120, 60
+"""Seconds that something may take, and that a stop may take, on a machine however busy."""
 ENCODER = "EncodeRange"
 
 
@@ -52,62 +55,74 @@ def assert_finishes(config: Config, undisturbed: Vectors) -> None:
     assert_whole(config, undisturbed)
 
 
-def test_killed_twice_and_run_again_is_as_never_killed(embedded: Path, config: Config, undisturbed: Vectors) -> None:
-    with started(config.store, *COMMAND):
-        within(WAIT, lambda: vector_parts(config))
-        kill_all(config.store)
-    done = vector_parts(config)
-    assert 0 < len(done) < PARTS - 1
-    # What a kill leaves while a part is being written.
-    [missing, *_] = sorted(set(vector_parts(configured(embedded / "store"))) - set(done))
+def leave_half_a_part(embedded: Path, config: Config) -> None:
+    """Leave what a kill leaves while a part is being written."""
+    done = set(vector_parts(config))
+    [missing, *_] = sorted(set(vector_parts(configured(embedded / "store"))) - done)
     written = next(embedded.glob(f"store/vectors/*/abstract/{missing}.parquet")).read_bytes()
     (vector_folder(config) / f".{missing}.parquet.0123abcd.tmp").write_bytes(written[: len(written) // 2])
 
+
+def kill_midway(config: Config) -> None:
+    """Run it as a process, and kill all of it as soon as there is a part more."""
+    done = vector_parts(config)
     with started(config.store, *COMMAND):
         within(WAIT, lambda: len(vector_parts(config)) > len(done))
         kill_all(config.store)
     assert vector_parts(config) | done == vector_parts(config)
-    assert_finishes(config, undisturbed)
 
 
-def test_ctrl_c_ends_within_seconds_with_one_line_and_a_rerun_completes(config: Config, undisturbed: Vectors) -> None:
+def test_stopped_by_ctrl_c_then_killed_and_run_again_is_as_never_disturbed(
+    embedded: Path, config: Config, undisturbed: Vectors
+) -> None:
     with started(config.store, *COMMAND) as process:
         within(WAIT, lambda: vector_parts(config))
         os.killpg(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=30)
-        within(30, lambda: not processes(config.store))
+        out, err = process.communicate(timeout=STOP)
+        within(STOP, lambda: not processes(config.store))
     assert process.returncode == 130, err
     assert err.strip().splitlines()[-1] == "pubray: stopped; what is finished is kept, run it again to go on"
     assert "Traceback" not in err
     assert out == ""
+    leave_half_a_part(embedded, config)
+    kill_midway(config)
+    assert_finishes(config, undisturbed)
+
+
+@pytest.mark.whole
+def test_killed_twice_and_run_again_is_as_never_killed(embedded: Path, config: Config, undisturbed: Vectors) -> None:
+    kill_midway(config)
+    leave_half_a_part(embedded, config)
+    kill_midway(config)
     assert_finishes(config, undisturbed)
 
 
 def test_an_encoder_that_dies_is_replaced_and_nothing_is_lost(config: Config, undisturbed: Vectors) -> None:
-    with started(config.store, *COMMAND) as process:
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(embed.run, config)
         within(WAIT, lambda: vector_parts(config))
-        [encoder] = processes(config.store, ENCODER)
+        [encoder] = workers(ENCODER)
         assert len(vector_parts(config)) < PARTS
         kill(encoder)
-        _, err = process.communicate(timeout=WAIT)
-    assert process.returncode == 0, err
+        assert running.result(WAIT).embedded_parts == PARTS
     assert_whole(config, undisturbed)
 
 
 def test_encoders_that_die_again_and_again_end_in_one_line_and_what_is_written_is_kept(
-    config: Config, undisturbed: Vectors
+    config: Config, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with started(config.store, *COMMAND) as process:
+    def ended() -> bool:
+        for encoder in workers(ENCODER):
+            kill(encoder)
+        return running.done()
+
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(embed.run, config)
         within(WAIT, lambda: vector_parts(config))
-
-        def ended() -> bool:
-            for encoder in processes(config.store, ENCODER):
-                kill(encoder)
-            return process.poll() is not None
-
         within(WAIT, ended)
-        _, err = process.communicate()
-    assert process.returncode == 1, err
-    assert err.strip().splitlines()[-1].startswith("pubray: a worker of embed died 3 times at one range, or while")
-    assert "Traceback" not in err
+        with pytest.raises(StoreError) as caught:
+            running.result()
+    assert str(caught.value).startswith("a worker of embed died 3 times at one range, or while")
+    assert "\n" not in str(caught.value)
+    assert "Traceback" not in capfd.readouterr().err
     assert 0 < len(vector_parts(config)) < PARTS

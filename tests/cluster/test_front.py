@@ -1,4 +1,4 @@
-"""What clients meet of the real service before its routes, and the routes that need no index."""
+"""What clients meet of the service before its routes, and the routes that need its models and no index."""
 
 import hashlib
 import json
@@ -10,42 +10,25 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+import torch
+from transformers import BertForSequenceClassification
 
 from actors.embed.towers import ArticleTower, QueryTower
 from actors.web.middleware.security_headers import HEADERS
 from actors.web.page.page import OWN_FILES
-from jobs import serve
-from retrieval.articles.article import Article
 from schemas.config import Config
 from schemas.protocols import ArticleText, Query
-from tests.cluster.conftest import free_port, stop_serving
+from tests.cluster.conftest import KEY, Service
 from tests.support import tiny
-from tests.support.made_store import MadeStore
 from tests.support.processes import replicas
 
-KEY = "a key of the test"
 DOCUMENTS = ["randomised trial", "statin\nmuscle pain", "hay fever"]
-SECONDS = 60
-"""How long a request may take: the first ones trace their models."""
-LOG_SECONDS = 10
+LOG_SECONDS = 30
 
 
 @pytest.fixture(scope="module")
-def config(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Config:
-    folder = tmp_path_factory.mktemp("front")
-    made = MadeStore(folder, tiny.encoder(folder / "model"), "index.nlist=2")
-    made.publish([Article(pmid, title=f"asthma in mice {pmid}") for pmid in range(1, 9)])
-    made.promoted(made.index())
-    keys = folder / "keys"
-    keys.write_text(f"{hashlib.sha256(KEY.encode()).hexdigest()}  # of the test\n")
-    network = made.config.serve.model_copy(update={"port": free_port(), "api_keys": str(keys), "seconds": SECONDS})
-    return made.config.model_copy(update={"serve": network})
-
-
-@pytest.fixture(scope="module")
-def url(config: Config) -> Iterator[str]:
-    yield serve.deploy(config)
-    stop_serving()
+def url(made_service: Service) -> str:
+    return made_service.url
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +79,8 @@ def test_the_request_id_is_told_once_and_is_that_of_problem_and_log(
     assert [refused.json()["request_id"]] == refused.headers.get_list("x-request-id")
 
 
-def test_embeddings_are_the_towers(client: httpx.Client, config: Config) -> None:
+def test_embeddings_are_the_towers(client: httpx.Client, made_service: Service) -> None:
+    config = made_service.config
     [query, article] = [tower["id"] for tower in client.get("/v1/models").json()["data"]]
     spec, cache = config.encoder, Path(config.cache)
     query_tower = QueryTower(spec, config.engine, threads=1, cache=cache)
@@ -119,15 +103,39 @@ def test_a_text_that_is_refused_is_named_and_the_next_request_answered(client: h
 
 
 @pytest.mark.parametrize("path", ["/v1/rerank", "/v2/rerank", "/rerank"])
-def test_documents_are_reranked(client: httpx.Client, path: str) -> None:
+def test_documents_come_in_the_order_of_the_cross_encoders_logits(
+    client: httpx.Client, made_service: Service, path: str
+) -> None:
     name = "texts" if path == "/rerank" else "documents"
     answer = client.post(path, json={"query": "statin muscle pain", name: DOCUMENTS})
     assert answer.status_code == 200, answer.text
     ranked = answer.json() if path == "/rerank" else answer.json()["results"]
     scores = [result["score" if path == "/rerank" else "relevance_score"] for result in ranked]
-    assert ranked[0]["index"] == 1  # has the query's very words
-    assert sorted(result["index"] for result in ranked) == [0, 1, 2]
-    assert scores == sorted(scores, reverse=True)
+    expected = logits(made_service.config, "statin muscle pain", [text.replace("\n", " ") for text in DOCUMENTS])
+    assert [result["index"] for result in ranked] == expected.argsort(descending=True).tolist()
+    np.testing.assert_allclose(scores, expected.sort(descending=True).values.sigmoid(), atol=1e-3)
+
+
+def test_hits_come_in_the_order_of_the_cross_encoders_logits(client: httpx.Client, made_service: Service) -> None:
+    query = "asthma in mice"
+    answer = client.post("/v1/search", json={"query": query, "k": 10}).json()
+    assert {hit["score_kind"] for hit in answer["hits"]} == {"logit"}
+    expected = logits(made_service.config, query, [f"{hit['title']} {hit['abstract']}" for hit in answer["hits"]])
+    assert len(set(expected.tolist())) == 10
+    assert torch.equal(expected.argsort(descending=True), torch.arange(10))
+    assert torch.allclose(torch.tensor([hit["score"] for hit in answer["hits"]]), expected, atol=1e-3)
+
+
+def logits(config: Config, query: str, texts: list[str]) -> torch.Tensor:
+    """What plain transformers makes of the pairs, cut where the configuration says."""
+    assert config.rerank.model
+    folder, length = Path(config.rerank.model), config.rerank.max_length
+    tokenizer = tiny.transformers_tokenizer(folder)
+    pairs = tokenizer(
+        [query] * len(texts), texts, padding=True, truncation=True, max_length=length, return_tensors="pt"
+    )
+    with torch.inference_mode():
+        return BertForSequenceClassification.from_pretrained(folder)(**pairs).logits[:, 0]
 
 
 def test_the_page_is_html_with_its_own_policy(client: httpx.Client) -> None:

@@ -1,130 +1,126 @@
 """Versions are promoted and rolled back while the service answers: no request fails, none is of two versions."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
-from actors.search.served_versions import LOOK_SECONDS
-from jobs import rollback, serve
-from retrieval.articles.article import Article
-from schemas.config import RerankConfig
+from jobs import rollback
 from schemas.layout import ROWS
-from schemas.manifest import IndexVersion
-from tests.cluster.conftest import free_port, stop_serving
-from tests.support import tiny
+from tests.cluster.conftest import KEY, Service, edition
 from tests.support.made_store import MadeStore
+from tests.support.processes import within
 from tests.support.service_load import Load
 
-ASKED = {"query": "asthma", "k": 25}
+ASKED: dict[str, object] = {"query": "asthma", "k": 25, "rerank": False}
+HEADERS = {"x-api-key": KEY}
+SWAPS, ANSWERS = 3, 40
+"""How often two versions take turns, and how many answers come between one and the other at least."""
 SWAPS_SECONDS = 30
-PICKED_UP_SECONDS = LOOK_SECONDS + 5
+PICKED_UP_SECONDS = 60
 """Within these a promoted version of this size answers; most of it is for a busy machine."""
 
 
-def edition(night: int) -> list[Article]:
-    """All articles of one night; each title says which."""
-    return [Article(pmid, title=f"asthma night {night} of {pmid}") for pmid in range(1, 31)]
+@pytest.fixture
+def url(made_service: Service) -> str:
+    return made_service.url
 
 
-@pytest.fixture(scope="module")
-def store(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> MadeStore:
-    folder = tmp_path_factory.mktemp("swap")
-    made = MadeStore(folder, tiny.encoder(folder / "model"), "index.nlist=4", "index.max_deltas=50")
-    made.publish(edition(1))
-    made.promoted(made.index())
-    made.config = made.config.model_copy(
-        update={
-            "rerank": RerankConfig(kind="none"),
-            "serve": made.config.serve.model_copy(update={"port": free_port()}),
-        }
-    )
-    return made
+def ask(url: str) -> httpx.Response:
+    return httpx.post(f"{url}/v1/search", json=ASKED, headers=HEADERS)
 
 
-@pytest.fixture(scope="module")
-def url(store: MadeStore) -> Iterator[str]:
-    yield serve.deploy(store.config)
-    stop_serving()
+def readiness(url: str) -> dict[str, str | None]:
+    found: dict[str, str | None] = httpx.get(f"{url}/readyz").json()
+    return found
 
 
-def answering(url: str, version: str) -> float:
-    """Wait until a version answers; return the seconds that it took."""
-    start = time.monotonic()
-    while time.monotonic() < start + PICKED_UP_SECONDS:
-        if httpx.post(f"{url}/v1/search", json={"query": "asthma"}).json()["version"] == version:
-            return time.monotonic() - start
-        time.sleep(0.1)
-    raise AssertionError(f"{version} does not answer after {PICKED_UP_SECONDS} s")
+def answering(url: str, version: str) -> None:
+    """Wait until a version answers."""
+    within(PICKED_UP_SECONDS, lambda: ask(url).json()["version"] == version)
+
+
+def assert_swaps(store: MadeStore, url: str, nights: tuple[int, int], go_on: Callable[[int], bool]) -> None:
+    """Promote the versions of two nights, then let them take turns; `go_on` says after how many turns to stop."""
+    before = ask(url)
+    known = {before.json()["version"]: night_of(before)}
+    versions = []
+    with Load(url, ASKED, headers=HEADERS) as load:
+        for night in nights:
+            store.publish(edition(night))
+            versions.append(store.promoted(store.index()))
+            known[versions[-1].id] = night
+            answering(url, versions[-1].id)
+        turns = 0
+        while go_on(turns):
+            rollback.run(store.config)
+            answering(url, versions[0].id)
+            load.go_on(ANSWERS)
+            store.promoted(versions[1])
+            answering(url, versions[1].id)
+            load.go_on(ANSWERS)
+            turns += 1
+    assert (load.statuses(), load.errors) == ({200}, [])
+    for answer in load.answers:
+        assert night_of(answer) == known[answer.json()["version"]]
+        assert len({hit["id"] for hit in answer.json()["hits"]}) == 25
+    assert {answer.json()["version"] for answer in load.answers} == set(known)
+
+
+def night_of(answer: httpx.Response) -> int:
+    """The one night that all hits of an answer are of."""
+    [night] = {hit["title"].split(" of ")[0].rpartition(" ")[2] for hit in answer.json()["hits"]}
+    return int(night)
 
 
 def test_promoted_and_rolled_back_versions_are_picked_up_without_a_failed_or_mixed_answer(
-    store: MadeStore, url: str
+    made_store: MadeStore, url: str
 ) -> None:
-    nights: dict[str, int] = {httpx.get(f"{url}/version").json()["version"]: 1}
-    versions: list[IndexVersion] = []
-    with Load(url, ASKED) as load:
-        for night in (2, 3):
-            store.publish(edition(night))
-            versions.append(store.promoted(store.index()))
-            nights[versions[-1].id] = night
-            answering(url, versions[-1].id)
-        end = time.monotonic() + SWAPS_SECONDS
-        while time.monotonic() < end:
-            rollback.run(store.config)
-            answering(url, versions[0].id)
-            store.promoted(versions[1])
-            answering(url, versions[1].id)
-    assert (load.statuses(), load.errors) == ({200}, [])
-    seen = [answer.json() for answer in load.answers]
-    for answer in seen:
-        assert {hit["title"].split(" of ")[0] for hit in answer["hits"]} == {
-            f"asthma night {nights[answer['version']]}"
-        }
-        assert len({hit["id"] for hit in answer["hits"]}) == 25
-    assert {answer["version"] for answer in seen} == set(nights)
+    assert_swaps(made_store, url, (2, 3), lambda turns: turns < SWAPS)
+
+
+@pytest.mark.whole
+def test_versions_take_turns_for_half_a_minute_without_a_failed_or_mixed_answer(
+    made_store: MadeStore, url: str
+) -> None:
+    end = time.monotonic() + SWAPS_SECONDS
+    assert_swaps(made_store, url, (4, 5), lambda _: time.monotonic() < end)
 
 
 def test_a_version_that_cannot_be_loaded_leaves_the_old_one_answering_and_readiness_says_why(
-    store: MadeStore, url: str
+    made_store: MadeStore, url: str
 ) -> None:
-    before = httpx.get(f"{url}/readyz").json()["version"]
-    store.publish(edition(4))
-    broken = store.index()
-    path = Path(store.layout.segment(broken.segments[-1].id)) / ROWS
+    before = readiness(url)["version"]
+    made_store.publish(edition(6))
+    broken = made_store.index()
+    path = Path(made_store.layout.segment(broken.segments[-1].id)) / ROWS
     whole = path.read_bytes()
     path.write_bytes(whole[:-2])
-    with Load(url, ASKED) as load:
-        store.promoted(broken)
-        deadline = time.monotonic() + PICKED_UP_SECONDS
+    with Load(url, ASKED, headers=HEADERS) as load:
+        made_store.promoted(broken)
         # At first a searcher may not have looked yet, and says that.
-        while ROWS not in ((ready := httpx.get(f"{url}/readyz").json())["problem"] or ""):
-            assert time.monotonic() < deadline, ready
-            time.sleep(0.1)
+        within(PICKED_UP_SECONDS, lambda: ROWS in (readiness(url)["problem"] or ""))
+        load.go_on(ANSWERS)
+    ready = readiness(url)
     assert (ready["version"], ready["pending"]) == (before, broken.id)
-    assert store.layout.root not in ready["problem"]
+    assert made_store.layout.root not in (ready["problem"] or "")
     assert (load.statuses(), load.errors) == ({200}, [])
     assert {answer.json()["version"] for answer in load.answers} == {before}
     path.write_bytes(whole)
     answering(url, broken.id)
-    assert httpx.get(f"{url}/readyz").json() == {"version": broken.id, "pending": None, "problem": None}
+    assert readiness(url) == {"version": broken.id, "pending": None, "problem": None}
 
 
 def test_a_current_that_cannot_be_read_leaves_the_old_one_answering_and_readiness_says_why(
-    store: MadeStore, url: str
+    made_store: MadeStore, url: str
 ) -> None:
-    before = httpx.get(f"{url}/readyz").json()
-    current = Path(store.layout.current)
+    before = readiness(url)
+    current = Path(made_store.layout.current)
     whole = current.read_bytes()
     current.write_bytes(b"garbage")
-    deadline = time.monotonic() + PICKED_UP_SECONDS
-    while "CURRENT" not in ((ready := httpx.get(f"{url}/readyz").json())["problem"] or ""):
-        assert time.monotonic() < deadline, ready
-        time.sleep(0.1)
-    assert httpx.post(f"{url}/v1/search", json=ASKED).json()["version"] == before["version"]
+    within(PICKED_UP_SECONDS, lambda: "CURRENT" in (readiness(url)["problem"] or ""))
+    assert ask(url).json()["version"] == before["version"]
     current.write_bytes(whole)
-    while httpx.get(f"{url}/readyz").json() != before:
-        assert time.monotonic() < deadline + PICKED_UP_SECONDS
-        time.sleep(0.1)
+    within(PICKED_UP_SECONDS, lambda: readiness(url) == before)

@@ -69,31 +69,58 @@ def count(store: MadeStore, pattern: str) -> int:
     return len(list(Path(store.config.store).glob(pattern)))
 
 
-def test_a_build_that_was_killed_at_every_stage_is_as_never_killed(store: MadeStore, tmp_path: Path) -> None:
-    expected = undisturbed(store, index, tmp_path)
-    kill_when(store, "index", lambda: count(store, "quantizers/*.faiss"))
-    assert not versions(store.layout)
+def kill_with_some_shards(store: MadeStore) -> dict[Path, int]:
+    """Kill a build while its workers write; return what they have written."""
     kill_when(store, "index", lambda: count(store, "shards/*/[!.]*") > 4)
     done = {shard: shard.stat().st_mtime_ns for shard in Path(store.config.store).glob("shards/*/[!.]*")}
     assert 4 < len(done) < 2 * len(ARTICLES) / 8
+    assert not versions(store.layout)
+    return done
+
+
+def kill_with_a_segment(store: MadeStore, done: dict[Path, int]) -> None:
     kill_when(store, "index", lambda: count(store, "segments/[!.]*"))
     assert {shard: shard.stat().st_mtime_ns for shard in done} == done  # made once
     assert not versions(store.layout)
+
+
+def test_a_build_that_was_killed_twice_is_as_never_killed(store: MadeStore, tmp_path: Path) -> None:
+    expected = undisturbed(store, index, tmp_path)
+    kill_with_a_segment(store, kill_with_some_shards(store))
     assert_as(store.index(), expected)
     assert not count(store, "shards/*")
 
 
-def test_a_night_and_a_compaction_that_were_killed_leave_current_as_it_was(store: MadeStore, tmp_path: Path) -> None:
+@pytest.mark.whole
+def test_a_build_that_was_killed_at_every_stage_is_as_never_killed(store: MadeStore, tmp_path: Path) -> None:
+    expected = undisturbed(store, index, tmp_path)
+    kill_when(store, "index", lambda: count(store, "quantizers/*.faiss"))
+    assert not versions(store.layout)
+    kill_with_a_segment(store, kill_with_some_shards(store))
+    assert_as(store.index(), expected)
+    assert not count(store, "shards/*")
+
+
+@pytest.mark.parametrize(
+    "stages", ["segments", pytest.param("tombstones, then segments", marks=pytest.mark.whole)], ids=str
+)
+def test_a_night_that_was_killed_leaves_current_as_it_was(store: MadeStore, tmp_path: Path, stages: str) -> None:
     base = store.promoted(store.index())
     store.publish(NIGHT)
     expected = undisturbed(store, index, tmp_path)
-    kill_when(store, "index", lambda: count(store, "tombstones/*"))
+    if "tombstones" in stages:
+        kill_when(store, "index", lambda: count(store, "tombstones/*"))
     kill_when(store, "index", lambda: count(store, "segments/[!.]*") > len(base.segments))
     assert (served_version(store.layout), versions(store.layout)) == (base, [base])
-    night = store.promoted(store.index())
-    assert_as(night, expected)
+    assert_as(store.promoted(store.index()), expected)
 
-    expected = undisturbed(store, compact, tmp_path / "compacted")
+
+@pytest.mark.whole
+def test_a_compaction_that_was_killed_leaves_current_as_it_was(store: MadeStore, tmp_path: Path) -> None:
+    store.promoted(store.index())
+    store.publish(NIGHT)
+    night = store.promoted(store.index())
+    expected = undisturbed(store, compact, tmp_path)
     before = count(store, "segments/[!.]*")
     kill_when(store, "compact", lambda: count(store, "segments/[!.]*") > before)
     assert served_version(store.layout) == night

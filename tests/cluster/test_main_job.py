@@ -1,7 +1,6 @@
 """The main job on Ray, end to end: a few hundred real citations to re-ranked hits over HTTP."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 from schemas.protocols import ArticleText
 from schemas.search import SearchRequest
-from tests.cluster.conftest import QUERIES, stop_serving
+from tests.cluster.conftest import QUERIES, Service
 
 
 def test_the_version_holds_every_live_article_with_an_abstract_once(version: IndexVersion, config: Config) -> None:
@@ -94,9 +93,8 @@ def test_a_truncated_source_file_fails_by_name_and_the_others_complete(
 
 
 @pytest.fixture(scope="module")
-def url(version: IndexVersion, config: Config) -> Iterator[str]:
-    yield serve.deploy(config)
-    stop_serving()
+def url(real_service: Service) -> str:
+    return real_service.url
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query["text"])
@@ -118,6 +116,16 @@ def test_hits_are_in_order_of_the_score_that_the_request_asks_for(url: str) -> N
         assert [hit["rank"] for hit in answer["hits"]] == [1, 2, 3, 4, 5]
         assert {hit["score_kind"] for hit in answer["hits"]} == {kind}
     assert all(hit["rerank_score"] is None for hit in plain["hits"])
+
+
+def test_documents_are_re_ranked(url: str) -> None:
+    documents = ["A randomised trial.", "Statins\nMuscle pain under statins.", "Hay fever in children."]
+    answer = httpx.post(f"{url}/v1/rerank", json={"query": "muscle pain under statins", "documents": documents})
+    found = answer.json()["results"]
+    assert found[0]["index"] == 1  # has the query's very words
+    assert sorted(result["index"] for result in found) == [0, 1, 2]
+    scores = [result["relevance_score"] for result in found]
+    assert scores == sorted(scores, reverse=True)
 
 
 def test_the_service_says_what_it_serves_and_documents_itself(url: str, version: IndexVersion) -> None:
@@ -177,7 +185,8 @@ def test_a_bad_request_gets_a_problem(url: str, body: dict[str, object], code: i
     assert len(answer.text) < 500
 
 
-def test_the_port_is_refused_while_it_is_in_use(url: str, config: Config) -> None:
+def test_the_port_is_refused_while_it_is_in_use(real_service: Service) -> None:
+    config = real_service.config
     with pytest.raises(PubrayError, match=str(config.serve.port)):
         serve.deploy(config)
 

@@ -13,23 +13,18 @@ import httpx
 import pytest
 import yaml
 
-from jobs import serve
-from schemas.config import Config
-from schemas.manifest import IndexVersion
-from tests.cluster.conftest import free_port, stop_serving
+from tests.cluster.conftest import Service, free_port
 
 MONITORING = Path(__file__).parents[2] / "infra" / "monitoring"
 TARGETS = {
     panel["title"]: panel["targets"][0] for panel in json.loads((MONITORING / "grafana.json").read_text())["panels"]
 }
-WAIT_SECONDS = 90
+WAIT_SECONDS = 120
 
 
 @pytest.fixture(scope="module")
-def url(version: IndexVersion, config: Config) -> Iterator[str]:
-    network = config.serve.model_copy(update={"port": free_port()})
-    yield serve.deploy(config.model_copy(update={"serve": network}))
-    stop_serving()
+def url(real_service: Service) -> str:
+    return real_service.url
 
 
 @pytest.fixture(scope="module")

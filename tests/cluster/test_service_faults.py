@@ -2,127 +2,112 @@
 
 import os
 import signal
-import time
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 
 import httpx
-import pytest
 
-from jobs import serve
-from schemas.config import Config, DeploymentConfig
-from schemas.manifest import IndexVersion
-from tests.cluster.conftest import free_port, stop_serving
-from tests.support.processes import replicas
-from tests.support.service_load import CLIENTS, Load
+from tests.cluster.conftest import KEY, MAY_WAIT, Service
+from tests.support.processes import frozen, replicas, within
+from tests.support.service_load import CLIENTS, Body, Load
 
-WAIT_SECONDS = 60
-SLOW = "the re-ranker took more than 2 s; try again"
+WAIT_SECONDS = 120
+SLOW = "the re-ranker took more than {:g} s; try again"
 DEAD = "the reranker does not answer; try again"
-
-PLAIN = {"query": "insulin and glucose", "rerank": False}
 CANDIDATES = 5
-RERANKED = {"query": "insulin and glucose", "candidates": CANDIDATES}
-NARROW = DeploymentConfig(target_ongoing_requests=1, max_batch_size=1, max_waiting=2, max_ongoing_requests=1)
-TWO = DeploymentConfig(min_replicas=2, max_replicas=2, num_cpus=0.1)
-SERVICES: dict[str, dict[str, object]] = {
-    "sturdy": {"encoder": TWO, "searcher": TWO, "rerank_seconds": 2},
-    "narrow": {"encoder": NARROW, "rerank_seconds": 0.01},
-    "hasty": {"seconds": 0.3, "rerank_seconds": 30},
-}
-"""What each differs in; a service costs some 20 s, so that tests share them."""
 
 
-@pytest.fixture(scope="module")
-def url(request: pytest.FixtureRequest, version: IndexVersion, config: Config) -> Iterator[str]:
-    """A service of one of these names."""
-    settings = dict(SERVICES[request.param])
-    rerank = config.rerank.model_copy(update={"seconds": settings.pop("rerank_seconds")})
-    network = config.serve.model_copy(update={"port": free_port(), "cached": 0, **settings})
-    yield serve.deploy(config.model_copy(update={"rerank": rerank, "serve": network}))
-    stop_serving()
+def plain(number: int) -> Body:
+    """A request that is answered as any other of these, and not from what the service keeps."""
+    return {"query": "insulin and glucose", "rerank": False, "candidates": 1 + number % 1000}
 
 
-sturdy, narrow, hasty = (pytest.mark.parametrize("url", [name], indirect=True) for name in SERVICES)
+def reranked(number: int) -> Body:
+    """A request that the re-ranker is asked for, and that is like no other."""
+    return {"query": f"insulin and glucose {number}", "candidates": CANDIDATES}
 
 
-def ask(url: str, body: dict[str, object]) -> httpx.Response:
+def ask(url: str, body: Body) -> httpx.Response:
     return httpx.post(f"{url}/v1/search", json=body, timeout=60)
 
 
-def kill_one(name: str) -> None:
+def kill_oldest(name: str) -> None:
     os.kill(replicas(name)[0], signal.SIGKILL)
 
 
-@sturdy
-def test_a_killed_searcher_fails_no_request(url: str) -> None:
-    with Load(url, PLAIN) as load:
+def test_more_requests_than_may_wait_are_told_to_come_back_and_the_others_are_answered(made_service: Service) -> None:
+    def post(number: int) -> httpx.Response:
+        body = {"query": f"asthma {number}", "rerank": False}
+        return httpx.post(f"{made_service.url}/v1/search", json=body, headers={"x-api-key": KEY}, timeout=60)
+
+    at_once = 1 + MAY_WAIT + 5
+    with ThreadPoolExecutor(at_once) as pool:
+        with frozen(replicas("encoder")):
+            answers = [pool.submit(post, number) for number in range(at_once)]
+            within(WAIT_SECONDS, lambda: sum(answer.done() for answer in answers) == 5)
+            refused = [answer.result() for answer in answers if answer.done()]
+        answered = [answer.result() for answer in answers if answer.result() not in refused]
+    for answer in refused:
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+        assert answer.json()["detail"] == f"{MAY_WAIT} requests wait for the encoder; try again"
+    assert [(answer.status_code, len(answer.json()["hits"])) for answer in answered] == [(200, 10)] * (1 + MAY_WAIT)
+
+
+def test_a_slow_reranker_degrades_a_request(real_service: Service) -> None:
+    url, config = real_service
+    with frozen(replicas("reranker")):
+        answer = ask(url, reranked(1_000_000) | {"query": "insulin and glucose"}).json()
+    assert answer["degraded"] == SLOW.format(config.rerank.seconds)
+    assert [hit["id"] for hit in answer["hits"]] == [hit["id"] for hit in ask(url, plain(0)).json()["hits"]]
+
+
+def test_a_request_that_takes_too_long_is_ended_and_the_next_one_is_answered(real_service: Service) -> None:
+    url, config = real_service
+    with frozen(replicas("encoder")):
+        answer = ask(url, plain(1))
+    assert answer.status_code == 504
+    assert answer.json()["detail"].startswith(f"no answer within {config.serve.seconds:g} s")
+    assert ask(url, plain(2)).status_code == 200
+
+
+def test_a_killed_searcher_fails_no_request(real_service: Service) -> None:
+    with Load(real_service.url, plain) as load:
         for shard in ("searcher-0", "searcher-1"):
             assert len(replicas(shard)) == 2
-            time.sleep(1)
-            kill_one(shard)
-            time.sleep(3)
+            load.go_on(5 * CLIENTS)
+            kill_oldest(shard)
+            load.go_on(20 * CLIENTS)
     assert (load.statuses(), load.errors) == ({200}, [])
     assert len({tuple(hit["id"] for hit in answer.json()["hits"]) for answer in load.answers}) == 1
 
 
-@sturdy
-def test_what_a_killed_encoder_was_at_is_done_by_the_other(url: str, config: Config) -> None:
-    texts = ["insulin and glucose in the blood of rats " * 10] * 64
-    body: dict[str, object] = {"model": f"{config.encoder.name}:query", "input": texts}
+def test_what_a_killed_encoder_was_at_is_done_by_another(real_service: Service) -> None:
+    url, config = real_service
+    texts = ["insulin and glucose in the blood of rats " * 10] * 16
+    body: Body = {"model": f"{config.encoder.name}:query", "input": texts}
     with Load(url, body, path="/v1/embeddings") as load:  # so that each has a call under way at any time
-        time.sleep(3)
-        kill_one("encoder")
-        time.sleep(5)
+        load.go_on(CLIENTS)
+        kill_oldest("encoder")
+        load.go_on(2 * CLIENTS)
     assert (load.statuses(), load.errors) == ({200}, [])
 
 
-@sturdy
-def test_a_killed_reranker_degrades_requests_and_comes_back(url: str) -> None:
-    assert ask(url, RERANKED).json()["reranked"]
-    with Load(url, RERANKED) as load:
-        time.sleep(1)
-        kill_one("reranker")
-        deadline = time.monotonic() + WAIT_SECONDS
-        while all(answer.json()["reranked"] for answer in load.answers[-CLIENTS:]):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        while not ask(url, RERANKED).json()["reranked"]:
-            assert time.monotonic() < deadline
+def test_a_killed_reranker_degrades_requests_and_comes_back(real_service: Service) -> None:
+    url, config = real_service
+    numbers = count(2_000_000)
+
+    def is_reranked() -> bool:
+        return bool(ask(url, reranked(next(numbers))).json()["reranked"])
+
+    assert is_reranked()
+    with Load(url, reranked) as load:
+        load.go_on(CLIENTS)
+        kill_oldest("reranker")
+        within(WAIT_SECONDS, lambda: not all(answer.json()["reranked"] for answer in load.answers[-CLIENTS:]))
+        within(WAIT_SECONDS, is_reranked)
     assert (load.statuses(), load.errors) == ({200}, [])
     for answer in [answer.json() for answer in load.answers]:
         assert answer["reranked"] == (answer["degraded"] is None)
-        assert answer["degraded"] in (None, SLOW, DEAD)
+        assert answer["degraded"] in (None, SLOW.format(config.rerank.seconds), DEAD)
         first = {"fused"} if answer["reranked"] else {"inner_product"}
         assert {hit["score_kind"] for hit in answer["hits"][:CANDIDATES]} == first
-
-
-@narrow
-def test_a_slow_reranker_degrades_a_request(url: str) -> None:
-    answer = ask(url, RERANKED | {"candidates": 100}).json()
-    assert answer["degraded"] == "the re-ranker took more than 0.01 s; try again"
-    assert [hit["id"] for hit in answer["hits"]] == [hit["id"] for hit in ask(url, PLAIN).json()["hits"]]
-
-
-@narrow
-def test_more_requests_than_may_wait_are_told_to_come_back_and_the_others_are_answered(url: str) -> None:
-    with Load(url, PLAIN, clients=12) as load:
-        time.sleep(5)
-    assert (load.statuses(), load.errors) == ({200, 429}, [])
-    for answer in load.answers:
-        if answer.status_code == 429:
-            assert answer.headers["retry-after"] == "1"
-            assert answer.json()["detail"] == "2 requests wait for the encoder; try again"
-        else:
-            assert len(answer.json()["hits"]) == 10
-
-
-@hasty
-def test_a_request_that_takes_too_long_is_ended_and_the_next_one_is_answered(url: str) -> None:
-    for _ in range(3):
-        answer = ask(url, RERANKED | {"candidates": 100})
-        if answer.status_code == 504:
-            break
-    assert (answer.status_code, answer.json()["detail"][:19]) == (504, "no answer within 0.")
-    deadline = time.monotonic() + WAIT_SECONDS
-    while ask(url, PLAIN).status_code != 200:
-        assert time.monotonic() < deadline

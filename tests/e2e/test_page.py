@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -217,15 +218,23 @@ STATES = {
 }
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [DESKTOP, MOBILE], ids=["desktop", "mobile"])
-@pytest.mark.parametrize("state", STATES)
-def test_every_state_is_accessible_and_fits(
-    browser: Browser, address: str, state: str, size: tuple[int, int], scheme: Any
-) -> None:
-    with opened(browser, address, size, color_scheme=scheme) as page:
+SIZES = {"desktop": DESKTOP, "mobile": MOBILE}
+LOOKS = list(product(SIZES, ("light", "dark")))
+
+
+def looks() -> Iterator[Any]:
+    """Every state in every size and scheme; one of them in turn for each state is enough for `make test`."""
+    for place, state in enumerate(STATES):
+        for number, look in enumerate(LOOKS):
+            marks = () if number == place % len(LOOKS) else pytest.mark.whole
+            yield pytest.param(state, *look, marks=marks, id="-".join((state, *look)))
+
+
+@pytest.mark.parametrize(("state", "size", "scheme"), [*looks()])
+def test_every_state_is_accessible_and_fits(browser: Browser, address: str, state: str, size: str, scheme: Any) -> None:
+    with opened(browser, address, SIZES[size], color_scheme=scheme) as page:
         page.goto(STATES[state])
-        keep(page, f"{state}-{'mobile' if size == MOBILE else 'desktop'}-{scheme}")
+        keep(page, f"{state}-{size}-{scheme}")
         page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
         assert_fits(page)
         assert_accessible(page)

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -62,12 +62,35 @@ def _is_of(process: Path, store: str, title: str) -> bool:
         return False
 
 
+def workers(title: str) -> list[int]:
+    """Process ids of this test's own Ray workers of that title, the oldest first: another Ray may run here too."""
+    ours = psutil.Process().children(recursive=True)
+    found = [process for process in ours if process.is_running() and title in " ".join(_command(process))]
+    return [process.pid for process in sorted(found, key=lambda process: process.create_time())]
+
+
 def replicas(deployment: str) -> list[int]:
-    """Process ids of a deployment's replicas on this test's own Ray: another may serve on the same machine."""
-    ours = {child.pid for child in psutil.Process().children(recursive=True)}
-    title = f"ServeReplica:{APP}:{deployment}"
-    found = [p for p in psutil.process_iter(["cmdline"]) if title in " ".join(p.info["cmdline"] or [])]
-    return [process.pid for process in found if process.pid in ours]
+    """Process ids of a deployment's replicas on this test's own Ray, the oldest first."""
+    return workers(f"ServeReplica:{APP}:{deployment}")
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return []
+
+
+@contextmanager
+def frozen(processes: Sequence[int]) -> Iterator[None]:
+    """Stop processes in their tracks, as if they had too much to do, until the end of a `with` block."""
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
 
 
 def within(seconds: float, condition: Callable[[], object]) -> None:
