@@ -14,9 +14,6 @@ from schemas.arrays import Mask
 from schemas.errors import IntegrityError
 from schemas.snapshot import INFO_KEY, SnapshotInfo
 
-CLASS_ROWS = 8_000_000
-"""PMIDs that are looked at together where all of a snapshot is: what bounds the memory."""
-
 
 class Snapshot(NamedTuple):
     """A snapshot in the store."""
@@ -34,9 +31,8 @@ def read_snapshot(path: Path) -> Snapshot:
     """
     with refusing(path):
         metadata = pq.read_schema(path).metadata or {}
-    if INFO_KEY not in metadata:
-        raise IntegrityError(f"{path}: not a snapshot of this pubray; remove it and run pubray ingest again")
-    with refusing(path):
+        if INFO_KEY not in metadata:
+            raise IntegrityError(f"{path}: not a snapshot of this pubray; remove it and run pubray ingest again")
         return Snapshot(path.stem, str(path), SnapshotInfo.model_validate_json(metadata[INFO_KEY]))
 
 
