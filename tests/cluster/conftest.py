@@ -21,10 +21,10 @@ from jobs.common.config import load_config
 from jobs.common.store import open_layout, read_current, served_version
 from jobs.demo import DEMO
 from jobs.steps.stages import run_job
-from retrieval.ingest.made_files import write_reissue
 from schemas.config import Config
 from schemas.manifest import IndexVersion
 from tests.support.embedded_stores import PARTS, SETTINGS
+from tests.support.made_year import write_reissue
 from tests.support.pubmed_files import BASELINE, configured, cut, ingest_into, real_records
 
 RECORD = re.compile(rb"  <PubmedArticle>.*?</PubmedArticle>\n", re.DOTALL)
