@@ -195,7 +195,6 @@ def _find_states(snapshot: Snapshot | None, pmids: Pmids) -> tuple[Records, RowN
 
 
 def _mark_alive(new: Sequence[_NewPart], state: Records) -> None:
-    """Mark which rows of the new parts are alive."""
     alive = np.flatnonzero(state["alive"])
     alive = alive[np.argsort(state["part"][alive], kind="stable")]
     parts, rows = state["part"][alive], state["row"][alive]

@@ -11,7 +11,7 @@ import pytest
 from actors.search.index_searcher import IndexSearcher
 from jobs import evaluate
 from retrieval.evaluate.judgments import Judgments
-from retrieval.index.quantizer import train_quantizer
+from retrieval.index.quantizer_training import train_quantizer
 from schemas.errors import InputError, UsageError
 from schemas.filters import EVERYTHING
 from schemas.layout import Layout
