@@ -23,7 +23,8 @@ from jobs.common.store import ingested, load_selection, served_version
 from retrieval.embed.vector_parts import read_vectors, row_ranges
 from retrieval.files.checked import read_named
 from retrieval.index.exact import BLOCK
-from retrieval.index.quantizer import GRAPH_LISTS, Quantizer
+from retrieval.index.quantizer import Quantizer
+from retrieval.index.quantizer_training import GRAPH_LISTS
 from retrieval.rows.kept_columns import read_kept
 from schemas.errors import PubrayError
 from schemas.manifest import IndexVersion

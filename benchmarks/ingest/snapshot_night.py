@@ -26,7 +26,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from jobs.common.console import Progress, megabytes, say, table
-from retrieval.articles.snapshot import CLASS_ROWS, read_snapshot
+from retrieval.articles.pmids import CLASS_ROWS
+from retrieval.articles.snapshot import read_snapshot
 from retrieval.articles.snapshot_update import PART_COLUMNS, SnapshotPlan, write_snapshot
 from schemas.article import ARTICLE_SCHEMA
 from schemas.snapshot import Lineage, PartRef, SnapshotInfo

@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
+
+from schemas.arrays import Pmids, RowNumbers
 
 KEY_FIELDS: list[tuple[str, str]] = [
     ("pmid", "i8"),
@@ -29,11 +32,19 @@ Records = NDArray[np.void]
 """Structured arrays of `STATE` or `ROWS`."""
 
 
-def empty_state(pmids: NDArray[np.int64]) -> Records:
+def empty_state(pmids: Pmids) -> Records:
     """Return the state (n,) of PMIDs, sorted and each once, of which nothing is alive."""
     state = np.zeros(len(pmids), STATE)
     state["pmid"] = pmids
     return state
+
+
+def records_of(table: pa.Table, rows: RowNumbers, kinds: np.dtype[np.void]) -> Records:
+    """Return some rows of a table as records; fields that are no columns of it are 0."""
+    records = np.zeros(len(rows), kinds)
+    for name in table.column_names:
+        records[name] = table[name].to_numpy()[rows]
+    return records
 
 
 def replay(state: Records, rows: Records) -> int:

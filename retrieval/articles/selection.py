@@ -3,8 +3,8 @@
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from schemas.arrays import Mask, Pmids
 from schemas.base import digest
 from schemas.config import SelectionConfig
 from schemas.errors import InputError
@@ -13,7 +13,7 @@ MAX_DIGITS = 18
 """Of an int64."""
 
 
-def parse_pmids(text: str, name: str) -> NDArray[np.int64]:
+def parse_pmids(text: str, name: str) -> Pmids:
     """Read a list of PMIDs, one per line, `#` starts a comment; sorted, each once.
 
     Raises:
@@ -31,12 +31,12 @@ def parse_pmids(text: str, name: str) -> NDArray[np.int64]:
     return np.unique(np.array(pmids, np.int64))
 
 
-def selection_id(config: SelectionConfig, pmids: NDArray[np.int64] | None) -> str:
+def selection_id(config: SelectionConfig, pmids: Pmids | None) -> str:
     """Name a selection; two of the same name select alike."""
     return config.rule if pmids is None else f"pmids-{digest(pmids.tolist())}"
 
 
-def selected(config: SelectionConfig, pmids: NDArray[np.int64] | None, articles: pa.Table) -> NDArray[np.bool_]:
+def selected(config: SelectionConfig, pmids: Pmids | None, articles: pa.Table) -> Mask:
     """Return which of the articles (columns pmid, abstract) are selected."""
     if pmids is not None:
         return np.isin(articles["pmid"].to_numpy(), pmids)

@@ -14,9 +14,6 @@ from schemas.arrays import Mask
 from schemas.errors import IntegrityError
 from schemas.snapshot import INFO_KEY, SnapshotInfo
 
-CLASS_ROWS = 8_000_000
-"""PMIDs that are looked at together where all of a snapshot is: what bounds the memory."""
-
 
 class Snapshot(NamedTuple):
     """A snapshot in the store."""

@@ -9,10 +9,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.articles.snapshot import CLASS_ROWS, Snapshot, key_groups
+from retrieval.articles.pmids import PmidClass, find_among, pmid_classes
+from retrieval.articles.replay import KEY_FIELDS, Records, records_of
+from retrieval.articles.snapshot import Snapshot, key_groups
 from schemas.arrays import Pmids
 
-KeyRows = NDArray[np.void]
+COLUMNS = ["pmid", "part", "row", "record_hash"]
+KEYS = np.dtype([field for field in KEY_FIELDS if field[0] in COLUMNS])
 
 
 class SnapshotDifference(NamedTuple):
@@ -37,34 +40,25 @@ def compare_snapshots(old: Snapshot, new: Snapshot) -> SnapshotDifference:
     Raises:
         IntegrityError: a snapshot is truncated, or a page of it flipped.
     """
-    classes = max(1, -(-max(s.info.counts.alive for s in (old, new)) // CLASS_ROWS))
-    found = [_difference_of_class(old, new, class_, classes) for class_ in range(classes)]
+    classes = pmid_classes(max(s.info.counts.alive for s in (old, new)))
+    found = [_difference_of_class(old, new, class_) for class_ in classes]
     added = np.concatenate([rows for rows, _ in found])
     added.sort(order=["part", "row"])
     outdated = np.sort(np.concatenate([pmids for _, pmids in found]))
     return SnapshotDifference(added["part"].copy(), added["row"].copy(), outdated)
 
 
-def _difference_of_class(old: Snapshot, new: Snapshot, class_: int, classes: int) -> tuple[KeyRows, Pmids]:
-    before, after = (_keys(snapshot, class_, classes) for snapshot in (old, new))
-    slots = np.searchsorted(before["pmid"], after["pmid"])
-    known = slots < len(before)
-    known[known] = before[slots[known]][["pmid", "record_hash"]] == after[known][["pmid", "record_hash"]]
-    stays = np.zeros(len(before), bool)
-    stays[slots[known]] = True
-    return after[~known], before["pmid"][~stays]
+def _difference_of_class(old: Snapshot, new: Snapshot, class_: PmidClass) -> tuple[Records, Pmids]:
+    before, after = (_keys(snapshot, class_) for snapshot in (old, new))
+    found, slots = find_among(before["pmid"], after["pmid"])
+    same = before["record_hash"][slots] == after["record_hash"][found]
+    return np.delete(after, found[same]), np.delete(before["pmid"], slots[same])
 
 
-def _keys(snapshot: Snapshot, class_: int, classes: int) -> KeyRows:
+def _keys(snapshot: Snapshot, class_: PmidClass) -> Records:
     """Return the keys of a class, in order of PMID."""
-    columns = ["pmid", "part", "row", "record_hash"]
-    kinds = np.dtype([("pmid", "i8"), ("part", "i4"), ("row", "i4"), ("record_hash", "u8")])
-    parts = [np.empty(0, kinds)]
-    for group in key_groups(snapshot, columns):
-        chosen = np.flatnonzero(group["pmid"].to_numpy() % classes == class_)
-        keys = np.empty(len(chosen), kinds)
-        for name in columns:
-            keys[name] = group[name].to_numpy()[chosen]
-        parts.append(keys)
+    parts = [np.empty(0, KEYS)]
+    for group in key_groups(snapshot, COLUMNS):
+        parts.append(records_of(group, np.flatnonzero(class_.holds(group["pmid"].to_numpy())), KEYS))
     keys = np.concatenate(parts)
     return keys[np.argsort(keys["pmid"])]

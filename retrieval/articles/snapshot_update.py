@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from retrieval.articles.replay import KEY_FIELDS, ROWS, Records, changes, empty_state, replay
-from retrieval.articles.snapshot import CLASS_ROWS, Snapshot, key_groups
+from retrieval.articles.pmids import PmidClass, find_among, pmid_classes
+from retrieval.articles.replay import KEY_FIELDS, ROWS, Records, changes, empty_state, records_of, replay
+from retrieval.articles.snapshot import Snapshot, key_groups
 from retrieval.files.atomic import atomic_path
 from retrieval.files.parquet import read_range, regrouped
-from schemas.arrays import Mask, Pmids
+from schemas.arrays import Mask, Pmids, RowNumbers
 from schemas.snapshot import INFO_KEY, SNAPSHOT_SCHEMA, Lineage, PartRef, SnapshotCounts, SnapshotInfo
 
 ROW_GROUP = 65_536
@@ -94,14 +94,12 @@ class _NewPart(NamedTuple):
     alive: Mask
     """Which of its rows are alive."""
 
-    def rows(self, class_: int, classes: int) -> Records:
+    def rows(self, class_: PmidClass) -> Records:
         """Return those rows whose PMIDs are of a class."""
         table = read_range(self.path, 0, len(self.alive), PART_COLUMNS)
-        chosen = np.flatnonzero(table["pmid"].to_numpy() % classes == class_)
-        rows = np.zeros(len(chosen), ROWS)
+        chosen = np.flatnonzero(class_.holds(table["pmid"].to_numpy()))
+        rows = records_of(table, chosen, ROWS)
         rows["part"], rows["row"] = self.number, chosen
-        for name in PART_COLUMNS:
-            rows[name] = table[name].to_numpy()[chosen]
         return rows
 
     def table(self) -> pa.Table:
@@ -130,10 +128,9 @@ class _Update:
     def replay(self) -> SnapshotCounts:
         """Find out which rows of the base and of the new parts are alive."""
         new_rows = sum(len(part.alive) for part in self._new)
-        classes = max(1, -(-max(new_rows, 0 if self._base else self._old) // CLASS_ROWS))
         counted = Counter[str]()
-        for class_ in range(classes):
-            counted.update(self._replay_class(class_, classes))
+        for class_ in pmid_classes(max(new_rows, 0 if self._base else self._old)):
+            counted.update(self._replay_class(class_))
         return self._counts(counted)
 
     def tables(self) -> Iterator[pa.Table]:
@@ -145,11 +142,12 @@ class _Update:
         for part in self._new:
             yield part.table()
 
-    def _replay_class(self, class_: int, classes: int) -> dict[str, int]:
-        rows = np.concatenate([np.empty(0, ROWS), *(part.rows(class_, classes) for part in self._new)])
+    def _replay_class(self, class_: PmidClass) -> dict[str, int]:
+        rows = np.concatenate([np.empty(0, ROWS), *(part.rows(class_) for part in self._new)])
         pmids = [rows["pmid"]]
         if not self._base:
-            pmids += [found[found % classes == class_] for found in _pmids(self._previous)]
+            groups = (group["pmid"].to_numpy() for group in key_groups(self._previous, ["pmid"]))
+            pmids += [found[class_.holds(found)] for found in groups]
         before, places = _find_states(self._previous, _unique(np.concatenate(pmids)))
         after = before.copy() if self._base else empty_state(before["pmid"])
         unknown_deletions = replay(after, rows)
@@ -171,18 +169,13 @@ class _Update:
         return SnapshotCounts(**counts)
 
 
-def _pmids(snapshot: Snapshot | None) -> Iterator[Pmids]:
-    for group in key_groups(snapshot, ["pmid"]):
-        yield group["pmid"].to_numpy()
-
-
 def _unique(pmids: Pmids) -> Pmids:
     """Return PMIDs sorted and each once; numpy.unique() takes five times as long, and more memory."""
     pmids = np.sort(pmids)
     return pmids[np.append(True, pmids[1:] != pmids[:-1])[: len(pmids)]]
 
 
-def _find_states(snapshot: Snapshot | None, pmids: Pmids) -> tuple[Records, NDArray[np.int64]]:
+def _find_states(snapshot: Snapshot | None, pmids: Pmids) -> tuple[Records, RowNumbers]:
     """Return the states (n,) of some PMIDs, sorted, in a snapshot, and the places (n,) of their rows in it."""
     states, places, begin = empty_state(pmids), np.zeros(len(pmids), np.int64), 0
     # Few of a snapshot's PMIDs are those of one night: most fall through the sieve, which is faster than a search.
@@ -191,9 +184,8 @@ def _find_states(snapshot: Snapshot | None, pmids: Pmids) -> tuple[Records, NDAr
     for group in key_groups(snapshot, SNAPSHOT_SCHEMA.names):
         theirs = group["pmid"].to_numpy()
         rows = np.flatnonzero(sieve[theirs % _SIEVE])
-        slots = np.searchsorted(pmids, theirs[rows])
-        same = pmids.take(slots, mode="clip") == theirs[rows]
-        rows, slots = rows[same], slots[same]
+        found, slots = find_among(pmids, theirs[rows])
+        rows = rows[found]
         for name, _ in KEY_FIELDS:
             states[name][slots] = group[name].to_numpy()[rows]
         states["alive"][slots] = True
@@ -203,7 +195,6 @@ def _find_states(snapshot: Snapshot | None, pmids: Pmids) -> tuple[Records, NDAr
 
 
 def _mark_alive(new: Sequence[_NewPart], state: Records) -> None:
-    """Mark which rows of the new parts are alive."""
     alive = np.flatnonzero(state["alive"])
     alive = alive[np.argsort(state["part"][alive], kind="stable")]
     parts, rows = state["part"][alive], state["row"][alive]

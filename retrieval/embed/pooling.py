@@ -17,11 +17,11 @@ class TextVectors:
     normalize: bool
 
     def __call__(self, hidden_BTD: torch.Tensor, mask_BT: torch.Tensor) -> torch.Tensor:
-        """Go it."""
+        """Return text vectors (B, D) in float32, scaled if this normalises."""
         return self.scale(pool(hidden_BTD, mask_BT, self.pooling))
 
     def scale(self, pooled_BD: torch.Tensor) -> torch.Tensor:
-        """Go its last step."""
+        """Scale pooled vectors to length 1, or leave them: what is left to do where the model pools."""
         return unit(pooled_BD) if self.normalize else pooled_BD
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from retrieval.files.atomic import atomic_path
 from retrieval.files.parquet import footer, opened
+from schemas.arrays import Mask, Pmids, Rows
 from schemas.base import digest
 from schemas.errors import InputError, IntegrityError
 from schemas.snapshot import PartRef
@@ -21,13 +22,7 @@ COUNT_KEY = b"pubray.vectors"
 """Parquet metadata of a vector part: how many of its rows have a vector."""
 
 
-def write_vector_part(
-    path: str,
-    pmids: NDArray[np.int64],
-    text_hashes: NDArray[np.uint64],
-    vectors: NDArray[np.float16],
-    wanted: NDArray[np.bool_],
-) -> None:
+def write_vector_part(path: str, pmids: Pmids, text_hashes: NDArray[np.uint64], vectors: Rows, wanted: Mask) -> None:
     """Write the vectors (rows, d) of one range; those of rows not `wanted` become null.
 
     Raises:
@@ -64,7 +59,7 @@ def count_vectors(path: str) -> int:
     return int(facts[COUNT_KEY])
 
 
-def read_vectors(path: str) -> tuple[NDArray[np.int64], NDArray[np.float16], NDArray[np.bool_]]:
+def read_vectors(path: str) -> tuple[Pmids, Rows, Mask]:
     """Return PMIDs (n,), vectors (n, d) and which rows have one (n,).
 
     Raises:
@@ -78,7 +73,7 @@ def read_vectors(path: str) -> tuple[NDArray[np.int64], NDArray[np.float16], NDA
     return table["pmid"].to_numpy(), *_vectors(path, table)
 
 
-def read_vector_rows(path: str, rows: NDArray[np.integer]) -> tuple[NDArray[np.float16], NDArray[np.bool_]]:
+def read_vector_rows(path: str, rows: NDArray[np.integer]) -> tuple[Rows, Mask]:
     """Return the vectors (n, d) of some rows of a vector part, and which of them have one (n,).
 
     Only the row groups that hold them are read.
@@ -94,7 +89,7 @@ def read_vector_rows(path: str, rows: NDArray[np.integer]) -> tuple[NDArray[np.f
     return _vectors(path, table)
 
 
-def _vectors(path: str, table: pa.Table) -> tuple[NDArray[np.float16], NDArray[np.bool_]]:
+def _vectors(path: str, table: pa.Table) -> tuple[Rows, Mask]:
     """Return the column `vector` as an array (n, d), zeros for nulls, and which rows are not null (n,)."""
     column = table["vector"].combine_chunks()
     if not isinstance(column, pa.FixedSizeListArray):

@@ -21,6 +21,12 @@ def map_file(path: Path, kind: type[Number]) -> NDArray[Number]:
     return np.asarray(np.memmap(path, kind, "r"))  # a plain array, of which rows are taken in half the time
 
 
+def append(path: Path, values: NDArray[np.generic]) -> None:
+    """Append numbers to a file, which is made if there is none."""
+    with path.open("ab") as file:
+        file.write(values.tobytes())
+
+
 def advise_random(array: NDArray[Any]) -> None:
     """Tell the kernel that a mapped array is read here and there; of one that is not mapped nothing is told."""
     base: Any = array

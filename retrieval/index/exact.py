@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from schemas.arrays import Pmids, Rows, Vector
+from schemas.arrays import Floats, Pmids, RowNumbers, Rows, StoredRowNumbers, Vector
 
 BLOCK = 1024
 """Rows of a corpus per matrix product."""
@@ -26,7 +26,7 @@ class Weights(NamedTuple):
     columns: int
 
 
-def lay_out(w: NDArray[np.float32]) -> Weights:
+def lay_out(w: Floats) -> Weights:
     """Fill (d, m) up to a multiple of `COLUMN_BLOCK` columns.
 
     MKL multiplies 5 to 7 and 9 to 11 columns that are left over in another way for the last rows of a block than for
@@ -37,7 +37,7 @@ def lay_out(w: NDArray[np.float32]) -> Weights:
     return Weights(torch.from_numpy(padded), w.shape[1])
 
 
-def blocked_matmul(x: NDArray[np.float32], w: Weights, block_rows: int) -> NDArray[np.float32]:
+def blocked_matmul(x: Floats, w: Weights, block_rows: int) -> Floats:
     """Return x @ w for x (n, d), w (d, m), so that no row's result depends on its neighbours.
 
     Workers see other batches than a single process would, and a product's last bits depend on its shape: here every
@@ -53,7 +53,7 @@ def blocked_matmul(x: NDArray[np.float32], w: Weights, block_rows: int) -> NDArr
     return out[: len(x), : w.columns].numpy()
 
 
-def products(vector: Vector, matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+def products(vector: Vector, matrix: Floats) -> Floats:
     """Return the inner product (n,) of a vector (d,) with each row of a matrix (n, d), both in one piece in memory.
 
     FAISS's loop: for a single vector NumPy is as fast but wakes its threads, torch takes two to three times as long.
@@ -65,17 +65,17 @@ def products(vector: Vector, matrix: NDArray[np.float32]) -> NDArray[np.float32]
     return out
 
 
-def inner_products(query: Vector, rows: Rows) -> NDArray[np.float32]:
+def inner_products(query: Vector, rows: Rows) -> Floats:
     """Return the inner product (n,) of a query with each row, each the same bits in any company."""
     return np.einsum("rd,d->r", widened(rows), query)
 
 
-def widened(rows: Rows) -> NDArray[np.float32]:
+def widened(rows: Rows) -> Floats:
     """Return rows that are not mapped in float32; NumPy takes ten times as long for it."""
     return torch.from_numpy(np.ascontiguousarray(rows)).float().numpy()
 
 
-def best_first(scores: NDArray[np.float32], pmids: Pmids, k: int) -> NDArray[np.intp]:
+def best_first(scores: Floats, pmids: Pmids, k: int) -> NDArray[np.intp]:
     """Return the positions of the k highest scores, ties in order of PMID."""
     order = np.argsort(-scores)
     ordered = scores[order]
@@ -84,15 +84,15 @@ def best_first(scores: NDArray[np.float32], pmids: Pmids, k: int) -> NDArray[np.
     return order[:k]
 
 
-def lowest(values: NDArray[np.float32], count: int) -> NDArray[np.intp]:
+def lowest(values: Floats, count: int) -> NDArray[np.intp]:
     """Return the positions of the `count` lowest of (n,) values, n >= count, ascending, ties in order of position."""
     near = np.flatnonzero(~(values > np.partition(values, count - 1)[count - 1]))
     return near[np.argsort(values[near], kind="stable")][:count]
 
 
 def exact_search(
-    queries: NDArray[np.float32], rows: Rows, pmids: Pmids, k: int, wanted: NDArray[np.uint32] | None = None
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    queries: Floats, rows: Rows, pmids: Pmids, k: int, wanted: StoredRowNumbers | None = None
+) -> tuple[Floats, RowNumbers]:
     """Return the (q, k) best scores and row numbers of all rows, or of those `wanted` (ascending numbers).
 
     They are read once, in blocks. Where there are fewer than k the rest are -inf and -1.
@@ -114,9 +114,7 @@ def exact_search(
     return scores, best
 
 
-def _rough_products(
-    queries: NDArray[np.float32], rows: Rows, numbers: NDArray[np.int64]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _rough_products(queries: Floats, rows: Rows, numbers: RowNumbers) -> tuple[Floats, Floats]:
     """Return products (q, n) of queries and rows, and how far two products of a query (q,) may be in the wrong order.
 
     In a product of matrices a row's last bits depend on its neighbours: it says which rows may be the best, and

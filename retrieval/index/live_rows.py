@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.articles.snapshot import CLASS_ROWS, Snapshot, key_groups
+from retrieval.articles.pmids import find_among, pmid_classes
+from retrieval.articles.snapshot import Snapshot, key_groups
 from retrieval.index.segment import OpenSegment
 from retrieval.rows.row_order import find_rows
 from schemas.arrays import Pmids, RowNumbers
@@ -43,16 +44,15 @@ def check_live(version: IndexVersion, segments: Sequence[OpenSegment], snapshot:
     live = sum(segment.live_rows for segment in segments)
     if live != version.articles:
         raise StoreError(f"version {version.id} has {live} live rows, {version.articles} were expected; make it anew")
-    classes = _classes(live)
-    for class_ in range(classes):
-        pmids = np.sort(np.concatenate([_of_class(s.pmids[s.live], class_, classes) for s in segments]))
+    for class_ in pmid_classes(live):
+        pmids = np.sort(np.concatenate([p[class_.holds(p)] for p in (s.pmids[s.live] for s in segments)]))
         if len(twice := pmids[1:][pmids[1:] == pmids[:-1]]):
             raise StoreError(f"version {version.id} has PMID {twice[0]} twice; make it anew with pubray index --full")
         found = np.zeros(len(pmids), bool)
         for group in key_groups(snapshot, ["pmid"]):
-            theirs = _of_class(group["pmid"].to_numpy(), class_, classes)
-            slots = np.searchsorted(pmids, theirs)
-            found[slots[pmids.take(slots, mode="clip") == theirs] if len(pmids) else []] = True
+            theirs = group["pmid"].to_numpy()
+            _, slots = find_among(pmids, theirs[class_.holds(theirs)])
+            found[slots] = True
         if len(strange := pmids[~found]):
             raise StoreError(
                 f"version {version.id} has PMID {strange[0]}, which is not alive; make it anew with pubray index --full"
@@ -62,10 +62,9 @@ def check_live(version: IndexVersion, segments: Sequence[OpenSegment], snapshot:
 def count_removed(before: Sequence[OpenSegment], after: Sequence[OpenSegment]) -> int:
     """Return how many articles are live before and not after. Of a segment of both, only what changed is read."""
     gone, came = live_in_one(before, after), live_in_one(after, before)
-    classes = _classes(sum(map(len, gone)) + sum(map(len, came)))
     removed = 0
-    for class_ in range(classes):
-        was, is_ = (np.concatenate([_of_class(p, class_, classes) for p in each]) for each in (gone, came))
+    for class_ in pmid_classes(sum(map(len, gone)) + sum(map(len, came))):
+        was, is_ = (np.concatenate([p[class_.holds(p)] for p in each]) for each in (gone, came))
         removed += len(np.setdiff1d(was, is_))
     return removed
 
@@ -78,11 +77,3 @@ def live_in_one(segments: Sequence[OpenSegment], others: Sequence[OpenSegment]) 
         live = segment.live & ~elsewhere.get(segment.manifest.id, np.zeros(1, bool))
         found.append(segment.pmids[live])
     return found
-
-
-def _classes(rows: int) -> int:
-    return max(1, -(-rows // CLASS_ROWS))
-
-
-def _of_class(pmids: Pmids, class_: int, classes: int) -> Pmids:
-    return pmids[pmids % classes == class_]

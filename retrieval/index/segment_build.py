@@ -1,7 +1,6 @@
 """Building segments: from vectors (what a worker does) and from other segments (the merge)."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -58,7 +57,8 @@ def _ordered_groups(
 
 def merged_sizes(segments: Sequence[OpenSegment]) -> Lists:
     """Return the live rows per list (nlist,) of a merge."""
-    return np.sum([_live_sizes(s) for s in segments], axis=0)
+    lists = (np.repeat(np.arange(len(s.sizes)), s.sizes)[s.live] for s in segments)  # of one at a time
+    return np.sum([np.bincount(of_one, minlength=len(segments[0].sizes)) for of_one in lists], axis=0)
 
 
 def merged_groups(segments: Sequence[OpenSegment]) -> Iterator[RowGroup]:
@@ -73,35 +73,29 @@ def merged_groups(segments: Sequence[OpenSegment]) -> Iterator[RowGroup]:
             _live_part(segment, first, size[first:last], slice(start[first], start[last]))
             for segment, size, start in zip(segments, sizes, starts, strict=True)
         ]
-        lists, codes, pmids = (np.concatenate([part[i] for part in parts]) for i in range(3))
+        *columns, rows, articles = zip(*parts, strict=True)
+        lists, codes, pmids = (np.concatenate(column) for column in columns)
         order = np.lexsort((pmids, lists))
         yield RowGroup(
             codes[order],
-            [_in_order([part.rows for part in parts], order)],
+            [_in_order(rows, order)],
             pmids[order],
-            pa.concat_tables([part.articles for part in parts]).take(pa.array(order)),
+            pa.concat_tables(articles).take(pa.array(order)),
             np.bincount(lists - first, minlength=last - first),
         )
 
 
-class _Part(NamedTuple):
-    """The live rows of some lists of one segment."""
-
-    lists: Lists
-    codes: Codes
-    pmids: Pmids
-    rows: Rows
-    articles: pa.Table
-
-
-def _live_part(segment: OpenSegment, first: int, sizes: Lists, rows: slice) -> _Part:
+def _live_part(
+    segment: OpenSegment, first: int, sizes: Lists, rows: slice
+) -> tuple[Lists, Codes, Pmids, Rows, pa.Table]:
+    """Return the live rows of the lists from `first` on of one segment."""
     [live] = np.nonzero(segment.live[rows])
     lists = np.repeat(np.arange(first, first + len(sizes)), sizes)
     vectors, articles = segment.rows[rows], segment.articles.slice(rows.start, rows.stop - rows.start)
     if len(live) < len(lists):
         vectors, articles = vectors[live], articles.take(pa.array(live))
     codes, pmids = segment.codes(first, first + len(sizes)), segment.pmids[rows]
-    return _Part(lists[live], codes[live], pmids[live], vectors, articles)
+    return lists[live], codes[live], pmids[live], vectors, articles
 
 
 def _in_order(parts: Sequence[Rows], order: Lists) -> Rows:
@@ -112,12 +106,6 @@ def _in_order(parts: Sequence[Rows], order: Lists) -> Rows:
     for part, into in zip(parts, np.split(place, np.cumsum([len(part) for part in parts])[:-1]), strict=True):
         rows[into] = part
     return rows
-
-
-def _live_sizes(segment: OpenSegment) -> Lists:
-    sizes = segment.sizes
-    lists = np.repeat(np.arange(len(sizes)), sizes)
-    return np.bincount(lists[segment.live], minlength=len(sizes))
 
 
 def _runs(sizes: Lists) -> Iterator[tuple[int, int]]:

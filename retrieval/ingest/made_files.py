@@ -1,14 +1,13 @@
-"""Made PubMed files, for tests and the demo: nights and a yearly re-issue after real files, from their records.
+"""Made PubMed files, for tests and the demo: nights after real files, from their records.
 
 Every made file says in a comment that it is made.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
-from itertools import chain, islice
 from pathlib import Path
 
 from isal.igzip import IGzipFile
@@ -94,40 +93,6 @@ def write_night(source: Path, folder: Path, name: str, night: Night) -> Path:
         raise InputError(f"{source} holds no record of PMID {min(lacking)}; make the night from a file that does")
     records = (change(record, night.day) for pmid, record in raw_records(source) for change in changes.get(pmid, ()))
     return write_source_file(folder / name, made_file(records, night.deleted, source_name(source.name)))
-
-
-def write_reissue(
-    sources: Sequence[Path],
-    folder: Path,
-    year: int,
-    *,
-    without: Collection[int] = (),
-    revised: Collection[int] = (),
-    records_per_file: int = 30_000,
-) -> list[Path]:
-    """Write the baseline `pubmedYYn0001.xml.gz` … of a year (of two digits) from the records of `sources`.
-
-    Of several records of a PMID the last one is taken. Those of `without` are left out; the texts of `revised` change.
-    """
-    last = {pmid: place for place, (pmid, _) in enumerate(_read_all(sources))}
-    day = date(2000 + year, 1, 1)
-    records = (
-        revise_text(record, day) if pmid in revised else record
-        for place, (pmid, record) in enumerate(_read_all(sources))
-        if last[pmid] == place and pmid not in without
-    )
-    origin = ", ".join(source_name(source.name) for source in sources)
-    paths: list[Path] = []
-    for first in records:
-        group = chain([first], islice(records, records_per_file - 1))
-        paths.append(
-            write_source_file(folder / f"pubmed{year:02d}n{len(paths) + 1:04d}.xml.gz", made_file(group, (), origin))
-        )
-    return paths
-
-
-def _read_all(sources: Sequence[Path]) -> Iterator[tuple[int, bytes]]:
-    return (found for source in sources for found in raw_records(source))
 
 
 def made_file(records: Iterable[bytes], deleted: Collection[int], origin: str) -> Iterator[bytes]:

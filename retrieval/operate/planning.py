@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import faiss
 
-from retrieval.articles.snapshot import CLASS_ROWS
+from retrieval.articles.pmids import CLASS_ROWS
 from retrieval.embed.flops import forward_flops
 from retrieval.index.size_rules import nlist_for, sample_for
 from schemas.config import Config

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from retrieval.files.mapped import map_file
+from retrieval.files.mapped import append, map_file
 from schemas.arrays import StoredRowNumbers
 from schemas.layout import POSTINGS, TERMS, YEARS
 
@@ -90,8 +90,8 @@ class FacetWriter:
             counts[: len(self._counts)] += self._counts
             self._counts = counts
             self._rows += len(batch)
-            _append(self._folder / _PAIRS, pairs)
-            _append(self._folder / YEARS, batch["year"].fill_null(NO_YEAR).to_numpy().astype(np.int16))
+            append(self._folder / _PAIRS, pairs)
+            append(self._folder / YEARS, batch["year"].fill_null(NO_YEAR).to_numpy().astype(np.int16))
 
     def finish(self) -> None:
         """Write terms and postings. They depend on the rows alone, not on how they were split into tables."""
@@ -154,11 +154,6 @@ def _distinct(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     differs = np.ones(len(values), bool)
     np.not_equal(values[1:], values[:-1], out=differs[1:])
     return values[differs]
-
-
-def _append(path: Path, values: NDArray[np.generic]) -> None:
-    with path.open("ab") as file:
-        file.write(values.tobytes())
 
 
 def _write_terms(path: Path, lines: Sequence[tuple[str, str, int, int]]) -> None:

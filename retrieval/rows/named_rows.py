@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from retrieval.articles.normal_text import normal_form
-from retrieval.files.mapped import map_file
+from retrieval.files.mapped import append, map_file
 from retrieval.rows.article_names import NO_NAME, Name, doi_hashes, normal_doi, title_hashes
 from retrieval.rows.row_order import Keys, Order, equal_rows, write_order
 from retrieval.rows.row_set import RowSet
@@ -37,9 +37,8 @@ class NameWriter:
     def add(self, articles: pa.Table) -> None:
         """Add the next rows; of the table `title` and `doi` are read."""
         for batch in articles.select(["title", "doi"]).to_batches(max_chunksize=BATCH_ROWS):
-            for name, hashes in ((TITLES, title_hashes(batch["title"])), (DOIS, doi_hashes(batch["doi"]))):
-                with (self._folder / name).open("ab") as file:
-                    file.write(hashes.data)
+            append(self._folder / TITLES, title_hashes(batch["title"]))
+            append(self._folder / DOIS, doi_hashes(batch["doi"]))
 
     def finish(self) -> None:
         """Write the orders, when the PMIDs are written."""

@@ -5,7 +5,8 @@ from functools import cached_property
 
 import faiss
 import numpy as np
-from numpy.typing import NDArray
+
+from schemas.arrays import Mask, RowNumbers, StoredRowNumbers
 
 NEARLY_ALL = 0.9
 """Share of the rows: where fewer are wanted, FAISS asks which, else it is asked for more rows than needed."""
@@ -14,7 +15,7 @@ NEARLY_ALL = 0.9
 class RowSet:
     """Some rows of a segment, in a bit for each row of the segment."""
 
-    def __init__(self, mask: NDArray[np.bool_]) -> None:
+    def __init__(self, mask: Mask) -> None:
         """Take the rows (rows,) that are true."""
         self.size, self.count = len(mask), int(np.count_nonzero(mask))
         self.nearly_all = self.count >= NEARLY_ALL * self.size
@@ -28,15 +29,15 @@ class RowSet:
         return RowSet(np.concatenate([rows.mask for rows in sets]))
 
     @property
-    def mask(self) -> NDArray[np.bool_]:
+    def mask(self) -> Mask:
         """Which rows are in it (rows,)."""
         return np.unpackbits(self._bits, count=self.size, bitorder="little").astype(bool)
 
-    def holds(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def holds(self, rows: RowNumbers) -> Mask:
         """Return which of the rows, of any shape, are in a set that is not empty; -1 is in none."""
         return (rows >= 0) & (self._bits[rows >> 3] >> (rows & 7).astype(np.uint8) & 1).astype(bool)
 
     @cached_property
-    def numbers(self) -> NDArray[np.uint32]:
+    def numbers(self) -> StoredRowNumbers:
         """The rows, ascending: 4 bytes each, kept from the first use on."""
         return np.flatnonzero(self.mask).astype(np.uint32)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from retrieval.rows.facets import NO_YEAR, Facets, fold, near_terms
+from schemas.arrays import Mask
 from schemas.errors import InputError
 from schemas.filters import YES_OR_NO, Condition
 
@@ -17,7 +17,7 @@ class LiveFacets(Protocol):
     """What is known of a segment's rows."""
 
     facets: Facets
-    live: NDArray[np.bool_]
+    live: Mask
 
 
 Unknown = dict[tuple[str, str], tuple[str, ...]]
@@ -50,7 +50,7 @@ def check_terms(of_shards: Sequence[Unknown]) -> None:
             raise InputError(f"filter: no article has {field} {term!r}; {hint}")
 
 
-def wanted_rows(conditions: Sequence[Condition], facets: Facets) -> NDArray[np.bool_]:
+def wanted_rows(conditions: Sequence[Condition], facets: Facets) -> Mask:
     """Return which rows (rows,) of a segment all of the conditions hold for."""
     wanted = np.ones(facets.rows, bool)
     for condition in conditions:
@@ -58,7 +58,7 @@ def wanted_rows(conditions: Sequence[Condition], facets: Facets) -> NDArray[np.b
     return wanted
 
 
-def _holds(condition: Condition, facets: Facets) -> NDArray[np.bool_]:
+def _holds(condition: Condition, facets: Facets) -> Mask:
     if condition.field == "year" and condition.op in _COMPARE:
         return _COMPARE[condition.op](facets.years, condition.value) & (facets.years != NO_YEAR)
     if condition.field == "year":

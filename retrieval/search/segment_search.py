@@ -147,5 +147,4 @@ def _by_segment(segments: Sequence[OpenSegment], starts: Lists, places: Lists) -
 
 
 def _joined(parts: Sequence[NDArray[Number]]) -> NDArray[Number]:
-    """Return arrays as one."""
     return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -17,7 +17,7 @@ from retrieval.index.segment import OpenSegment
 from retrieval.rows.row_set import RowSet
 from schemas.arrays import Floats, Lists
 
-SMall_rows = 0.1
+SMALL = 0.1
 """Share of all rows below which a segment is stacked: its codes are copied whenever they are scanned."""
 KEPT = 16
 """Filters whose rows are kept."""
@@ -75,6 +75,6 @@ class Stack(ScannedLists):
 
 def stack_small(segments: Sequence[OpenSegment], quantizer: Quantizer) -> Stack | None:
     """Return a stack of the last of the segments that are small, None if there are not two of them."""
-    limit = SMall_rows * sum(segment.manifest.rows for segment in segments)
+    limit = SMALL * sum(segment.manifest.rows for segment in segments)
     height = sum(1 for _ in takewhile(lambda segment: segment.manifest.rows <= limit, reversed(segments)))
     return Stack(segments[-height:], quantizer) if height > 1 else None

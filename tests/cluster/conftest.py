@@ -22,13 +22,13 @@ from jobs.common.config import load_config
 from jobs.common.store import read_current, served_version
 from jobs.steps.demo.demo_articles import DEMO
 from retrieval.articles.article import Article
-from retrieval.ingest.made_files import write_reissue
 from schemas.config import Config, DeploymentConfig, EngineConfig, RerankConfig
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 from tests.support import tiny
 from tests.support.embedded_stores import PARTS, SETTINGS
 from tests.support.made_store import MadeStore
+from tests.support.made_year import write_reissue
 from tests.support.pubmed_files import BASELINE, configured, cut, ingest_into, real_records
 
 RECORD = re.compile(rb"  <PubmedArticle>.*?</PubmedArticle>\n", re.DOTALL)

@@ -11,7 +11,7 @@ import pytest
 
 from jobs import embed, index, promote, search
 from jobs.common.run_reports import json_values
-from retrieval.ingest.made_files import Night, write_night, write_reissue
+from retrieval.ingest.made_files import Night, write_night
 from schemas.config import Config
 from schemas.errors import StoreError
 from schemas.layout import Layout
@@ -26,6 +26,7 @@ from tests.support.embedded_stores import (
     vector_folder,
     vector_parts,
 )
+from tests.support.made_year import write_reissue
 from tests.support.pubmed_files import ingest_into
 
 FIRST, SECOND = date(2026, 11, 22), date(2026, 11, 23)

@@ -10,11 +10,12 @@ import pytest
 
 from jobs.common.root_cause import root_cause
 from jobs.common.store import article_parts, newest_snapshot
-from retrieval.ingest.made_files import Night, raw_records, write_night, write_reissue
+from retrieval.ingest.made_files import Night, raw_records, write_night
 from schemas.config import Config
 from schemas.errors import InputError, PubrayError, StoreError
 from schemas.layout import Layout
 from tests.support.file_server import Fault, FileServer
+from tests.support.made_year import write_reissue
 from tests.support.pubmed_files import (
     UPDATE,
     alive,

@@ -15,7 +15,8 @@ from retrieval.evaluate.recall import recall
 from retrieval.evaluate.truth import NEEDED, carry_truth, find_truth, read_truth, sample_titles, write_truth
 from retrieval.files.atomic import write_bytes
 from retrieval.index.live_rows import RowChecks, check_live, count_removed, dead_rows, imbalance
-from retrieval.index.quantizer import Quantizer, train_quantizer
+from retrieval.index.quantizer import Quantizer
+from retrieval.index.quantizer_training import train_quantizer
 from retrieval.index.segment import OpenSegment, read_manifest, write_segment
 from retrieval.index.segment_build import group_rows, merged_groups, merged_sizes, shard_of
 from retrieval.index.size_rules import metric_for

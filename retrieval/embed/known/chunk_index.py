@@ -15,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.articles.normal_text import text_digest
+from retrieval.articles.pmids import find_among
 from retrieval.embed.known.chunk_names import CHUNK_PMIDS, ChunkFiles
 from retrieval.files.atomic import atomic_path
 from retrieval.files.mapped import map_array
+from schemas.arrays import Pmids
 from schemas.base import digest
 from schemas.errors import InputError, IntegrityError
 
@@ -64,13 +66,12 @@ def _make_index(chunk: ChunkFiles) -> NDArray[np.int64]:
         raise InputError(f"{chunk.pmids}: PMID {twice[0]} is there twice, with two vectors; {_AGAIN}")
     if chunk.texts.exists():
         pmids, digests = read_digests(chunk.texts)
-        at = np.searchsorted(index[PMID], pmids).clip(max=len(rows) - 1)
-        there = index[PMID][at] == pmids
-        index[DIGEST][at[there]] = digests[there].view(np.int64)
+        found, at = find_among(index[PMID], pmids)
+        index[DIGEST][at] = digests[found].view(np.int64)
     return index
 
 
-def read_pmids(path: Path, number: int) -> NDArray[np.int64]:
+def read_pmids(path: Path, number: int) -> Pmids:
     """Return the PMIDs (n,) of a chunk's rows, n > 0: a JSON list of strings or numbers.
 
     Raises:
@@ -92,7 +93,7 @@ def read_pmids(path: Path, number: int) -> NDArray[np.int64]:
     return pmids
 
 
-def read_digests(path: Path) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+def read_digests(path: Path) -> tuple[Pmids, NDArray[np.uint64]]:
     """Return PMIDs (n,) and digests (n,) of the texts of a chunk, a JSON object {pmid: {"t": title, "a": abstract}}.
 
     Raises:

@@ -12,11 +12,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from retrieval.articles.pmids import find_among
 from retrieval.articles.snapshot import read_snapshot
 from retrieval.embed.known.known_vectors import Known, KnownCounts
 from retrieval.embed.vector_parts import read_vector_rows, row_ranges
 from retrieval.files.parquet import opened
+from schemas.arrays import Pmids
 from schemas.vector import RowRange
+
+Places = tuple[NDArray[np.intp], NDArray[np.int32], NDArray[np.int32]]
 
 
 class EarlierVectors:
@@ -47,31 +51,24 @@ class EarlierVectors:
         [known] = np.nonzero(found)
         return Known(known, vectors[known], KnownCounts(verified=len(known), missing=len(articles) - len(known)))
 
-    def _locate(
-        self, pmids: NDArray[np.int64], hashes: NDArray[np.uint64]
-    ) -> tuple[NDArray[np.intp], NDArray[np.int32], NDArray[np.int32]]:
+    def _locate(self, pmids: Pmids, hashes: NDArray[np.uint64]) -> Places:
         """Return positions of the articles that the snapshot has with the same text, and their part and row there."""
         order = np.argsort(pmids)
         wanted = pmids[order]
-        found: list[tuple[NDArray[np.intp], NDArray[np.int32], NDArray[np.int32]]] = []
+        found: list[Places] = [(np.empty(0, np.intp), np.empty(0, np.int32), np.empty(0, np.int32))]
         with opened(self._snapshot) as file:
             for group in self._groups_within(file, wanted):
                 keys = file.read_row_group(group, columns=["pmid", "text_hash"])
-                slots = np.searchsorted(wanted, keys["pmid"].to_numpy()).clip(max=len(wanted) - 1)
-                same = (wanted[slots] == keys["pmid"].to_numpy()) & (
-                    hashes[order[slots]] == keys["text_hash"].to_numpy()
-                )
-                [hits] = np.nonzero(same)
-                if len(hits):
-                    places = file.read_row_group(group, columns=["part", "row"]).take(pa.array(hits))
-                    found.append((order[slots[hits]], places["part"].to_numpy(), places["row"].to_numpy()))
-        if not found:
-            return np.empty(0, np.intp), np.empty(0, np.int32), np.empty(0, np.int32)
+                hits, slots = find_among(wanted, keys["pmid"].to_numpy())
+                same = hashes[order[slots]] == keys["text_hash"].to_numpy()[hits]
+                if same.any():
+                    places = file.read_row_group(group, columns=["part", "row"]).take(pa.array(hits[same]))
+                    found.append((order[slots[same]], places["part"].to_numpy(), places["row"].to_numpy()))
         positions, parts, rows = (np.concatenate(column) for column in zip(*found, strict=True))
         return positions, parts, rows
 
     @staticmethod
-    def _groups_within(file: pq.ParquetFile, wanted: NDArray[np.int64]) -> list[int]:
+    def _groups_within(file: pq.ParquetFile, wanted: Pmids) -> list[int]:
         """Return the row groups that may hold one of the PMIDs, sorted, by the smallest and the largest of each."""
         column = file.schema_arrow.get_field_index("pmid")
         bounds = [file.metadata.row_group(i).column(column).statistics for i in range(file.num_row_groups)]

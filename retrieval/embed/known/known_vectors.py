@@ -6,6 +6,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from schemas.arrays import Rows
+
 
 class KnownCounts(NamedTuple):
     """What became of the articles asked for; the four add up to their number."""
@@ -24,7 +26,7 @@ class Known(NamedTuple):
     """Vectors that need no encoding, of some articles of a range."""
 
     rows: NDArray[np.intp]  # positions among the articles asked for, ascending
-    vectors: NDArray[np.float16]  # (len(rows), dimension)
+    vectors: Rows  # (len(rows), dimension)
     counts: KnownCounts = KnownCounts()
 
 

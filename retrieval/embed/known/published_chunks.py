@@ -10,10 +10,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from retrieval.articles.normal_text import text_digest
+from retrieval.articles.pmids import find_among
 from retrieval.embed.known.chunk_index import DIGEST, PMID, ROW, open_index
 from retrieval.embed.known.chunk_names import CHUNK_PMIDS, ChunkFiles, chunk_numbers
 from retrieval.embed.known.known_vectors import Known, KnownCounts
 from retrieval.files.mapped import map_array
+from schemas.arrays import Floats, Pmids, RowNumbers, Rows
 from schemas.errors import InputError, IntegrityError
 
 
@@ -65,20 +67,16 @@ class PublishedChunks:
     def _find_in(self, number: int, asked: NDArray[np.intp], articles: pa.Table) -> Known:
         """Return what one chunk has of the articles at some positions."""
         chunk, index, vectors = self._open(number)
-        pmids = articles["pmid"].to_numpy()[asked]
-        at = np.searchsorted(index[PMID], pmids).clip(max=index.shape[1] - 1)
-        there = index[PMID][at] == pmids
-        rows, at = asked[there], at[there]
-        stale = 0
+        found, at = find_among(index[PMID], articles["pmid"].to_numpy()[asked])
+        rows = asked[found]
+        counts = KnownCounts(unverified=len(rows))
         if chunk.texts.exists():
             fresh = index[DIGEST][at] == _digests(articles.take(pa.array(rows)))
-            rows, at, stale = rows[fresh], at[fresh], int((~fresh).sum())
-            counts = KnownCounts(verified=len(rows), stale=stale)
-        else:
-            counts = KnownCounts(unverified=len(rows))
+            rows, at = rows[fresh], at[fresh]
+            counts = KnownCounts(verified=len(rows), stale=len(fresh) - len(rows))
         return Known(rows, _read(chunk.vectors, vectors, index[ROW][at], index[PMID][at]), counts)
 
-    def _open(self, number: int) -> tuple[ChunkFiles, NDArray[np.int64], NDArray[np.float32]]:
+    def _open(self, number: int) -> tuple[ChunkFiles, NDArray[np.int64], Floats]:
         chunk = ChunkFiles.of(self._folder, number)
         index = open_index(chunk, self._index_folder)
         vectors = open_vectors(chunk.vectors, self._dimension)
@@ -90,7 +88,7 @@ class PublishedChunks:
         return chunk, index, vectors
 
 
-def open_vectors(path: Path, dimension: int) -> NDArray[np.float32]:
+def open_vectors(path: Path, dimension: int) -> Floats:
     """Return the vectors (n, dimension) of a .npy file, mapped: float32, little-endian, row by row.
 
     Raises:
@@ -104,9 +102,7 @@ def open_vectors(path: Path, dimension: int) -> NDArray[np.float32]:
     return vectors
 
 
-def _read(
-    path: Path, vectors: NDArray[np.float32], rows: NDArray[np.int64], pmids: NDArray[np.int64]
-) -> NDArray[np.float16]:
+def _read(path: Path, vectors: Floats, rows: RowNumbers, pmids: Pmids) -> Rows:
     """Return some rows (len(rows), d) of a mapped file, which is read in its own order."""
     order = np.argsort(rows)
     read = np.empty((len(rows), vectors.shape[1]), np.float16)

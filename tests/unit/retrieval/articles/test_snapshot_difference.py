@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.articles import snapshot_difference as module
+from retrieval.articles import pmids
 from retrieval.articles.article import Article, Rejects, article_batch
 from retrieval.articles.article_parts import write_article_part
 from retrieval.articles.snapshot import Snapshot, read_snapshot
@@ -55,7 +55,7 @@ def test_rows_and_outdated_lead_from_one_to_the_other(
     after = before + after if same_lineage else after
     new = snapshot(layout, after, 0 if same_lineage else 1, old if same_lineage else None)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "CLASS_ROWS", class_rows)
+        patch.setattr(pmids, "CLASS_ROWS", class_rows)
         found = compare_snapshots(old, new)
     was, is_ = alive(before), alive(after)
     rows = [after[part][row] for part, row in zip(found.parts, found.rows, strict=True)]

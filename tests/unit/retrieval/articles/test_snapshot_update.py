@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.articles import snapshot_update
+from retrieval.articles import pmids, snapshot_update
 from retrieval.articles.article import Article
 from retrieval.articles.snapshot import Snapshot, read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
@@ -42,7 +42,7 @@ def store(tmp_path: Path) -> Store:
 def small() -> Iterator[None]:
     """Several classes and row groups in a snapshot of a few rows."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(snapshot_update, "CLASS_ROWS", 3)
+        patch.setattr(pmids, "CLASS_ROWS", 3)
         patch.setattr(snapshot_update, "ROW_GROUP", 2)
         patch.setattr(snapshot_update, "_SIEVE", 4)
         yield
@@ -205,7 +205,7 @@ def test_memory_is_bounded_by_the_class_not_by_the_articles(store: Store, monkey
     old = store.snapshot(parts)
     peaks = {}
     for rows in (250, 1_000_000):
-        monkeypatch.setattr(snapshot_update, "CLASS_ROWS", rows)
+        monkeypatch.setattr(pmids, "CLASS_ROWS", rows)
         tracemalloc.start()
         store.snapshot(parts)
         store.snapshot(parts[:1], old, NEXT_YEAR)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from retrieval.articles import pmids as pmids_module
 from retrieval.articles.article import Article
-from retrieval.index import live_rows as module
 from retrieval.index.live_rows import check_live, count_removed, dead_rows, imbalance
 from retrieval.index.quantizer import Quantizer
 from retrieval.index.segment import OpenSegment
@@ -62,7 +62,7 @@ def test_what_is_wrong_is_named(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "CLASS_ROWS", class_rows)
+    monkeypatch.setattr(pmids_module, "CLASS_ROWS", class_rows)
     base = segment(tmp_path / "base", quantizer, [1, 2], dead)
     delta = segment(tmp_path / "delta", quantizer, [2, 3])
     with pytest.raises(StoreError, match=words):
@@ -92,7 +92,7 @@ def test_removed_articles_are_counted_as_sets(
 
     before, after = version(old, dead[0], "old"), version(new, dead[1], "new")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "CLASS_ROWS", class_rows)
+        patch.setattr(pmids_module, "CLASS_ROWS", class_rows)
         assert count_removed(before, after) == len(((shared - dead[0]) | old) - ((shared - dead[1]) | new))
 
 

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from retrieval.index import quantizer as quantizer_module
-from retrieval.index.quantizer import Quantizer, train_quantizer
+from retrieval.index import quantizer_training
+from retrieval.index.quantizer import Quantizer
+from retrieval.index.quantizer_training import train_quantizer
 from schemas.arrays import Floats
 from schemas.errors import InputError, UsageError
 from tests.support import corpus
@@ -131,7 +132,7 @@ def test_loading_leaves_the_quantizers_own_centroids_in_place() -> None:
 
 def test_many_lists_are_found_by_a_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     few = content("IVF8,Flat", "l2")
-    monkeypatch.setattr(quantizer_module, "GRAPH_LISTS", 8)
+    monkeypatch.setattr(quantizer_training, "GRAPH_LISTS", 8)
     many = content("IVF8,Flat", "l2")
     assert [isinstance(coarse(data), faiss.IndexHNSW) for data in (few, many)] == [False, True]
     assert centroids(many).tolist() == centroids(few).tolist()

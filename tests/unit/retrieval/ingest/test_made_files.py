@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from retrieval.articles.article import Rejects
-from retrieval.ingest.made_files import Night, made_file, raw_records, write_night, write_reissue
+from retrieval.ingest.made_files import Night, made_file, raw_records, write_night
 from retrieval.ingest.ncbi import check_md5
 from retrieval.ingest.readers import open_source
 from schemas.errors import InputError
+from tests.support.made_year import write_reissue
 from tests.support.pubmed_xml import Row
 
 DAY = date(2026, 11, 22)
