@@ -68,9 +68,13 @@ def opened(path: str | Path) -> Iterator[pq.ParquetFile]:
 
 def _agreeing(metadata: pq.FileMetaData) -> pq.FileMetaData:
     """Refuse a footer that does not add up: nothing else tells that a number of rows in it is flipped."""
-    rows = sum(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
-    if rows != metadata.num_rows:
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    if metadata.num_rows != (rows := sum(group.num_rows for group in groups)):
         raise ValueError(f"{metadata.num_rows} rows, but {rows} in its row groups")
+    flat = [j for j in range(metadata.num_columns) if metadata.schema.column(j).max_repetition_level == 0]
+    for group in groups:
+        if others := {group.column(j).num_values for j in flat} - {group.num_rows}:
+            raise ValueError(f"{group.num_rows} rows in a row group, but {others.pop()} in a column of it")
     return metadata
 
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -15,7 +17,7 @@ def test_only_a_vector_may_be_missing_and_all_have_one_dimension() -> None:
 def test_the_name_of_a_range_says_all_that_it_depends_on() -> None:
     rows = RowRange(source="pubmed26n0001", start=0, stop=8192, history="1f0c")
     assert rows.name == "pubmed26n0001-0-8192-1f0c"
-    others: list[dict[str, object]] = [{"source": "pubmed26n0002"}, {"start": 1}, {"stop": 8191}, {"history": "1f0d"}]
+    others: list[dict[str, Any]] = [{"source": "pubmed26n0002"}, {"start": 1}, {"stop": 8191}, {"history": "1f0d"}]
     assert len({rows.name, *(rows.model_copy(update=other).name for other in others)}) == 5
 
 

@@ -10,7 +10,7 @@ def by_hand(dtype: torch.dtype) -> float:
     """FLOP/s of the fastest of some products."""
     a = torch.randn(1024, 1024).to(dtype)
     seconds = []
-    for _ in range(4):
+    for _ in range(8):
         start = time.perf_counter()
         torch.mm(a, a)
         seconds.append(time.perf_counter() - start)
@@ -19,14 +19,14 @@ def by_hand(dtype: torch.dtype) -> float:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_the_peak_is_what_a_product_timed_by_hand_gives(dtype: torch.dtype) -> None:
-    """Timed before and after: other processes share the cores, and may be there for one and not for the other."""
+    """Other processes share the cores, and may be there for one and not for the other."""
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    before = by_hand(dtype)
-    torch.set_num_threads(threads)
-    measured = gemm_peak("cpu", dtype, 1)
-    assert torch.get_num_threads() == threads
-    torch.set_num_threads(1)
-    after = by_hand(dtype)
-    torch.set_num_threads(threads)
-    assert min(before, after) / 3 < measured < max(before, after) * 3
+    for _ in range(9):
+        torch.set_num_threads(1)
+        expected = by_hand(dtype)
+        torch.set_num_threads(threads)
+        measured = gemm_peak("cpu", dtype, 1)
+        assert torch.get_num_threads() == threads
+        if expected / 3 < measured < expected * 3:
+            return
+    pytest.fail(f"{measured} is not near {expected}")
