@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from actors.engine.alike import alike_together
 from retrieval.articles.article import key_of_id
 from retrieval.files.checked import read_named
+from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.exact import inner_products
-from retrieval.index.quantizer import Quantizer
 from retrieval.index.segment import OpenSegment
 from retrieval.rows.article_names import parse_names
 from retrieval.rows.row_order import rows_of

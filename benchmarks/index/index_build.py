@@ -22,9 +22,9 @@ from jobs.common.console import log, say, table
 from jobs.common.store import ingested, load_selection, served_version
 from retrieval.embed.vector_parts import read_vectors, row_ranges
 from retrieval.files.checked import read_named
+from retrieval.index.centroids.quantizer import Quantizer
+from retrieval.index.centroids.quantizer_training import GRAPH_LISTS
 from retrieval.index.exact import BLOCK
-from retrieval.index.quantizer import Quantizer
-from retrieval.index.quantizer_training import GRAPH_LISTS
 from retrieval.rows.kept_columns import read_kept
 from schemas.errors import PubrayError
 from schemas.manifest import IndexVersion

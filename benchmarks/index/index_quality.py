@@ -21,7 +21,7 @@ from jobs.common.console import megabytes, say, table
 from jobs.common.cpu_threads import available_threads
 from jobs.common.store import read_current, served_version
 from retrieval.files.checked import read_named
-from retrieval.index.quantizer import Quantizer
+from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.segment import OpenSegment
 from schemas.config import Config
 from schemas.layout import Layout

@@ -25,10 +25,10 @@ from jobs.common.console import say, table
 from jobs.common.store import ingested
 from retrieval.articles.snapshot_difference import compare_snapshots
 from retrieval.embed.tokenizer import TowerTokenizer
+from retrieval.index.centroids.nearest_centroid import Centroids
+from retrieval.index.centroids.quantizer import Quantizer
+from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.index.exact import BLOCK, exact_search
-from retrieval.index.nearest_centroid import Centroids
-from retrieval.index.quantizer import Quantizer
-from retrieval.index.quantizer_training import train_quantizer
 from retrieval.index.segment import OpenSegment, RowGroup, write_segment
 from retrieval.index.segment_build import group_rows, merged_groups, merged_sizes
 from retrieval.rows.kept_columns import read_kept

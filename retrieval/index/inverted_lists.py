@@ -6,7 +6,7 @@ from pathlib import Path
 import faiss
 import numpy as np
 
-from retrieval.index.quantizer import Probes, Quantizer
+from retrieval.index.centroids.quantizer import Probes, Quantizer
 from retrieval.rows.row_set import RowSet
 from schemas.arrays import Floats, Lists
 

@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from retrieval.files.atomic import atomic_path
 from retrieval.files.checked import check_file, file_digest, read_document
 from retrieval.files.mapped import advise_random, map_file
+from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.inverted_lists import ScannedLists, open_lists
-from retrieval.index.quantizer import Quantizer
 from retrieval.rows.display import DisplayReader
 from retrieval.rows.facets import Facets, FacetWriter
 from retrieval.rows.kept_columns import RECORD_SCHEMA

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
+from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.exact import BLOCK, widened
-from retrieval.index.quantizer import Quantizer
 from retrieval.index.segment import OpenSegment, RowGroup
 from schemas.arrays import Codes, Lists, Pmids, Rows
 

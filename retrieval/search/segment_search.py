@@ -11,8 +11,8 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.exact import best_first, exact_search, inner_products
-from retrieval.index.quantizer import Quantizer
 from retrieval.index.segment import OpenSegment
 from retrieval.rows.row_set import RowSet
 from retrieval.search.small_segments import Stack

@@ -11,8 +11,8 @@ from itertools import takewhile
 import faiss
 import numpy as np
 
+from retrieval.index.centroids.quantizer import Probes, Quantizer
 from retrieval.index.inverted_lists import ScannedLists, all_rows
-from retrieval.index.quantizer import Probes, Quantizer
 from retrieval.index.segment import OpenSegment
 from retrieval.rows.row_set import RowSet
 from schemas.arrays import Floats, Lists

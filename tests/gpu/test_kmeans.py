@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from retrieval.index.kmeans import kmeans
+from retrieval.index.centroids.kmeans import kmeans
 from tests.support import corpus
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from retrieval.index.quantizer import Quantizer
-from retrieval.index.quantizer_training import train_quantizer
+from retrieval.index.centroids.quantizer import Quantizer
+from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.index.segment import OpenSegment, write_segment
 from retrieval.index.segment_build import group_rows, merged_groups, merged_sizes
 from retrieval.rows.kept_columns import RECORD_SCHEMA

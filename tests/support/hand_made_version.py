@@ -10,8 +10,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from retrieval.files.atomic import write_bytes, write_named
-from retrieval.index.quantizer import Quantizer
-from retrieval.index.quantizer_training import train_quantizer
+from retrieval.index.centroids.quantizer import Quantizer
+from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.rows.tombstones import write_tombstones
 from schemas.arrays import Pmids, Rows
 from schemas.layout import Layout

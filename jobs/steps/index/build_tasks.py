@@ -14,9 +14,9 @@ from retrieval.embed.sampling import sample_vectors
 from retrieval.evaluate.recall import recall
 from retrieval.evaluate.truth import NEEDED, carry_truth, find_truth, read_truth, sample_titles, write_truth
 from retrieval.files.atomic import write_bytes
+from retrieval.index.centroids.quantizer import Quantizer
+from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.index.live_rows import RowChecks, check_live, count_removed, dead_rows, imbalance
-from retrieval.index.quantizer import Quantizer
-from retrieval.index.quantizer_training import train_quantizer
 from retrieval.index.segment import OpenSegment, read_manifest, write_segment
 from retrieval.index.segment_build import group_rows, merged_groups, merged_sizes, shard_of
 from retrieval.index.size_rules import metric_for
@@ -41,7 +41,7 @@ def find_changes(layout: Layout, old: str, new: str) -> SnapshotDifference:
 def train(config: Config, counts: dict[str, int], factory: str, size: int, device: str) -> QuantizerRecord:
     """Train the quantizer on a sample and store it, with all cores: nothing else of the job runs meanwhile.
 
-    Memory: the sample in float16, 6.4 GB for 65,536 lists of 768, and 1.7 GB (see retrieval.index.kmeans).
+    Memory: the sample in float16, 6.4 GB for 65,536 lists of 768, and 1.7 GB (see retrieval.index.centroids.kmeans).
     """
     metric, seed = metric_for(normalize=config.encoder.normalize), config.index.seed
     vectors = sample_vectors(counts, size, seed, dimension=config.encoder.dimension)

@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture(scope="module")
 def few_lists_are_found_by_a_graph_too() -> Iterator[None]:
-    from retrieval.index import quantizer
+    from retrieval.index.centroids import quantizer
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(quantizer, "GRAPH_LEAST", 1)

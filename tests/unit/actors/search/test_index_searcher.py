@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.search.index_searcher import IndexSearcher
+from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.index.exact import best_first, exact_search, inner_products
-from retrieval.index.quantizer_training import train_quantizer
 from retrieval.search import list_route
 from schemas.errors import InputError, IntegrityError, StoreError
 from schemas.filter_grammar import parse_filter

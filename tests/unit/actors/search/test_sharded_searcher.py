@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from actors.search.index_searcher import IndexSearcher
 from actors.search.sharded_searcher import ShardedSearcher
 from actors.search.version_searcher import VersionSearcher
-from retrieval.index.quantizer_training import train_quantizer
+from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.index.segment_build import shard_of
 from schemas.errors import InputError, NotReadyError
 from schemas.filter_grammar import parse_filter

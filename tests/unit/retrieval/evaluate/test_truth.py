@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from retrieval.evaluate import truth as module
 from retrieval.evaluate.truth import Truth, carry_truth, find_truth, read_truth, sample_titles, write_truth
-from retrieval.index.quantizer import Quantizer
+from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.segment import OpenSegment
 from retrieval.search.segment_search import search_exactly
 from schemas.errors import IntegrityError

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from retrieval.index.centroids.quantizer import Probes, Quantizer
 from retrieval.index.inverted_lists import ScannedLists, open_lists
-from retrieval.index.quantizer import Probes, Quantizer
 from retrieval.index.segment import OpenSegment
 from retrieval.rows.row_set import RowSet
 from schemas.arrays import Floats, Lists

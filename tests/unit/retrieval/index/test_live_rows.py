@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from retrieval.articles import pmids as pmids_module
 from retrieval.articles.article import Article
+from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.live_rows import check_live, count_removed, dead_rows, imbalance
-from retrieval.index.quantizer import Quantizer
 from retrieval.index.segment import OpenSegment
 from schemas.errors import StoreError
 from schemas.layout import Layout

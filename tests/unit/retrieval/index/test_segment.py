@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval.files.checked import HEAD_BYTES, check_file
-from retrieval.index.quantizer import Quantizer
-from retrieval.index.quantizer_training import train_quantizer
+from retrieval.index.centroids.quantizer import Quantizer
+from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.index.segment import OpenSegment, read_manifest, write_segment
 from retrieval.index.segment_build import group_rows
 from retrieval.search.segment_search import search

@@ -6,7 +6,7 @@ import pytest
 
 from jobs.common.config import DEFAULT, load_config
 from retrieval.embed.vector_parts import write_vector_part
-from retrieval.index.quantizer_training import train_quantizer
+from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.operate.planning import Planner, Scale
 from schemas.config import Config
 from schemas.figures import ENCODERS, FIGURES, GPUS, Stage

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from retrieval.articles.article import Article, MeshHeading, Term, article_batch
-from retrieval.index.quantizer import Quantizer
+from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.rows.facets import Facets, FacetWriter
 from retrieval.rows.kept_columns import kept_of
 from retrieval.search.filter_rows import check_terms, unknown_terms, wanted_rows

@@ -12,8 +12,8 @@ from retrieval.articles.article import Article
 from retrieval.embed.vector_parts import write_vector_part
 from retrieval.evaluate.truth import find_truth, write_truth
 from retrieval.files.atomic import write_bytes
-from retrieval.index.quantizer import Quantizer
-from retrieval.index.quantizer_training import train_quantizer
+from retrieval.index.centroids.quantizer import Quantizer
+from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.index.segment_build import shard_of
 from retrieval.index.worker_rows import VectorSource, Work
 from retrieval.rows.tombstones import read_tombstones, write_tombstones

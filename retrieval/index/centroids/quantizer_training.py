@@ -5,8 +5,8 @@ import hashlib
 import faiss
 import numpy as np
 
-from retrieval.index.kmeans import kmeans
-from retrieval.index.quantizer import matrix_of, transforms_of
+from retrieval.index.centroids.kmeans import kmeans
+from retrieval.index.centroids.quantizer import matrix_of, transforms_of
 from schemas.arrays import Floats, Rows
 from schemas.errors import InputError, UsageError
 from schemas.manifest import QuantizerRecord
@@ -15,7 +15,9 @@ CODE_SAMPLE = 65_536
 """Vectors that codes are trained on at most: 256 for each of the 256 entries of a PQ codebook, as FAISS takes."""
 
 GRAPH_LISTS = 8192
-"""With so many lists queries find theirs by a graph over the centroids, in a third of the time (docs/decisions/index.md)."""
+"""With so many lists queries find theirs by a graph over the centroids, in a third of the time.
+
+docs/decisions/index.md has the figures."""
 GRAPH_LINKS = 32
 GRAPH_BREADTH = 40
 """efConstruction; 100 takes twice the time and finds no more."""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from retrieval.index.nearest_centroid import fast_dtype
+from retrieval.index.centroids.nearest_centroid import fast_dtype
 from schemas.arrays import Rows
 
 ITERATIONS = 10

@@ -4,8 +4,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval.index import nearest_centroid as nearest_module
-from retrieval.index.nearest_centroid import Centroids, fast_dtype
+from retrieval.index.centroids import nearest_centroid as nearest_module
+from retrieval.index.centroids.nearest_centroid import Centroids, fast_dtype
 from schemas.arrays import Floats
 from tests.support import corpus
 

@@ -11,8 +11,8 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.index.centroids.nearest_centroid import Centroids
 from retrieval.index.exact import BLOCK, blocked_matmul, lay_out, lowest, products
-from retrieval.index.nearest_centroid import Centroids
 from schemas.arrays import Codes, Floats, Lists
 from schemas.errors import UsageError
 

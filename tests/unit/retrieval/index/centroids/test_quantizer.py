@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from retrieval.index import quantizer_training
-from retrieval.index.quantizer import Quantizer
-from retrieval.index.quantizer_training import train_quantizer
+from retrieval.index.centroids import quantizer_training
+from retrieval.index.centroids.quantizer import Quantizer
+from retrieval.index.centroids.quantizer_training import train_quantizer
 from schemas.arrays import Floats
 from schemas.errors import InputError, UsageError
 from tests.support import corpus
