@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,10 @@ from actors.fetch.embedded_wheels import embedded_folder
 from jobs.common.store import article_parts, ingested, newest_snapshot
 from jobs.steps.ingest.parse_sources import parse_source
 from retrieval.articles.article_parts import ArticlePart
+from retrieval.ingest.made_files import write_reissue
 from schemas.config import Config
 from schemas.layout import Layout
 from tests.support.file_server import Fault, FileServer
-from tests.support.made_year import write_reissue
 from tests.support.processes import kill_all, processes, started, within
 from tests.support.pubmed_files import BASELINE, UPDATE, configured, cut, ingest_into, real_records
 
@@ -94,26 +95,40 @@ def assert_finishes(server: FileServer, config: Config, done: dict[str, int], fo
     assert content(undisturbed) == content(config)
 
 
-def test_stopped_by_ctrl_c_in_the_download_then_killed_in_the_parse_and_run_again_is_as_never_disturbed(
-    cluster: None, server: FileServer, config: Config, tmp_path: Path
-) -> None:
-    layout, stalled = Layout(config.store), f"/baseline/{FILES[0]}.xml.gz"
-    others = [Path(layout.sources) / f"{name}.xml.gz" for name in FILES[1:]]
-    server.always(stalled, Fault(stall=STALL))
-    with started(config.store, *arguments(config)) as process:
-        within(WAIT, lambda: article_parts(layout) and all(other.exists() for other in others))
-        within(WAIT, lambda: server.asked(stalled)[0].sent == STALL)
-        os.killpg(process.pid, signal.SIGINT)
-        _, err = process.communicate(timeout=STOP)
-        within(STOP, lambda: not processes(config.store))
+def stall_all_but_one(server: FileServer) -> None:
+    for name in FILES[1:]:
+        server.always(f"/baseline/{name}.xml.gz", Fault(stall=STALL))
+
+
+def wait_for_stalled_downloads(layout: Layout) -> None:
+    """Wait until the one file is parsed, and of two others the beginning is there."""
+    parts = [Path(layout.sources) / f".{name}.xml.gz.part" for name in FILES[1:3]]
+    within(WAIT, lambda: article_parts(layout) and all(p.exists() and p.stat().st_size == STALL for p in parts))
+
+
+def stop(process: subprocess.Popen[str], config: Config) -> None:
+    """Press Ctrl-C: it ends within seconds, with one line."""
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=STOP)
+    within(STOP, lambda: not processes(config.store))
     assert process.returncode == 130, err
     assert err.strip().splitlines()[-1] == "pubray: stopped; what is finished is kept, run it again to go on"
     assert "Traceback" not in err
-    assert newest_snapshot(layout) is None
-    assert FILES[0] not in article_parts(layout)
+    assert newest_snapshot(Layout(config.store)) is None
+
+
+def test_stopped_by_ctrl_c_in_the_download_then_killed_in_the_parse_and_run_again_is_as_never_disturbed(
+    cluster: None, server: FileServer, config: Config, tmp_path: Path
+) -> None:
+    layout = Layout(config.store)
+    stall_all_but_one(server)
+    with started(config.store, *arguments(config)) as process:
+        wait_for_stalled_downloads(layout)
+        stop(process, config)
+    assert article_parts(layout) == {FILES[0]}
     server.heal()
     done = kill_in_the_parse(config)
-    assert [request.range for request in server.asked(stalled)] == [None, f"bytes={STALL}-"]
+    assert server.asked(f"/baseline/{FILES[1]}.xml.gz")[1].range == f"bytes={STALL}-"
     assert_finishes(server, config, done, tmp_path)
 
 
@@ -122,11 +137,9 @@ def test_killed_in_the_download_and_in_the_parse_then_run_again_is_as_never_kill
     cluster: None, server: FileServer, config: Config, tmp_path: Path
 ) -> None:
     layout = Layout(config.store)
-    for name in FILES[1:]:
-        server.always(f"/baseline/{name}.xml.gz", Fault(stall=STALL))
-    parts = [Path(layout.sources) / f".{name}.xml.gz.part" for name in FILES[1:3]]
+    stall_all_but_one(server)
     with started(config.store, *arguments(config)):
-        within(WAIT, lambda: article_parts(layout) and all(p.exists() and p.stat().st_size == STALL for p in parts))
+        wait_for_stalled_downloads(layout)
         kill_all(config.store)
     assert article_parts(layout) == {FILES[0]}
     assert newest_snapshot(layout) is None
@@ -134,6 +147,23 @@ def test_killed_in_the_download_and_in_the_parse_then_run_again_is_as_never_kill
     done = kill_in_the_parse(config)
     assert server.asked(f"/baseline/{FILES[1]}.xml.gz")[1].range == f"bytes={STALL}-"
     assert_finishes(server, config, done, tmp_path)
+
+
+@pytest.mark.whole
+def test_ctrl_c_in_the_download_and_in_the_parse_ends_within_seconds_with_one_line(
+    cluster: None, server: FileServer, config: Config
+) -> None:
+    layout, stalled = Layout(config.store), f"/baseline/{FILES[0]}.xml.gz"
+    server.always(stalled, Fault(stall=STALL))
+    with started(config.store, *arguments(config)) as process:
+        within(WAIT, lambda: article_parts(layout) and server.asked(stalled)[0].sent == STALL)
+        stop(process, config)
+    done = article_parts(layout)
+    assert FILES[0] not in done
+    server.heal()
+    report = ingest_into(config, "ncbi")
+    assert (report.ingested, report.alive) == (len(FILES) - len(done), 500 * len(FILES))
+    assert [request.range for request in server.asked(stalled)] == [None, f"bytes={STALL}-"]
 
 
 @ray.remote

@@ -13,6 +13,7 @@ from tests.support import tiny
 PLAIN = EngineConfig(kind="torch", device="cpu", precision="float32")
 
 
+@pytest.mark.whole
 @pytest.mark.skipif(shutil.which("g++") is None, reason="there is no C++ compiler")
 @pytest.mark.timeout(900)  # 20 s of an idle machine
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script_method.*:DeprecationWarning")  # torch's own
