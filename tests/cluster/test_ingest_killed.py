@@ -16,10 +16,10 @@ from actors.fetch.embedded_wheels import embedded_folder
 from jobs.common.store import article_parts, ingested, newest_snapshot
 from jobs.steps.ingest.parse_sources import parse_source
 from retrieval.articles.article_parts import ArticlePart
-from retrieval.ingest.made_files import write_reissue
 from schemas.config import Config
 from schemas.layout import Layout
 from tests.support.file_server import Fault, FileServer
+from tests.support.made_year import write_reissue
 from tests.support.processes import kill_all, processes, started, within
 from tests.support.pubmed_files import BASELINE, UPDATE, configured, cut, ingest_into, real_records
 
