@@ -44,7 +44,7 @@ types:
 	$(VENV)/bin/lint-imports --no-logo
 
 test-programs:
-	@infra/install_test_programs.sh
+	@infra/install_programs.sh chromium prometheus
 
 # On one Ray cluster. What it starts waits for one another, and leaves a good part of the cores to what computes,
 # whose output comes at its end.

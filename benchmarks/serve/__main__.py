@@ -4,7 +4,7 @@
     python -m benchmarks.serve soak [--minutes 5]
 
 Both need an index (`python -m benchmarks.index quality` leaves one over all 33 thousand articles) and wrk, a small
-load tool in C (Debian: apt-get install wrk), whose own CPU time is not counted. Every query is asked once, and no
+load tool in C (installed where root on Debian runs this), whose own CPU time is not counted. Every query is asked once, and no
 answers are kept, so that no cache helps. CPU seconds are those of all processes of a service.
 
 load: 1, 8 and 32 clients, each asking one query after another; then 32 clients who pause, so that they ask for 70 % of
@@ -27,7 +27,7 @@ from actors.service.assembly import load_encoder, load_ranking, load_searcher
 from actors.service.coalescer import Coalescer
 from actors.service.search_service import SearchService
 from benchmarks.index.made_index_store import folder_for
-from benchmarks.serve.serve_load import CLIENTS, MODES, PORT, Load, running, serving, show, under_load
+from benchmarks.serve.serve_load import CLIENTS, MODES, PORT, Load, require_wrk, running, serving, show, under_load
 from benchmarks.serve.serve_rivals import RIVALS, rival_serving
 from benchmarks.serve.serve_soak import soak
 from jobs.common.config import load_config
@@ -58,6 +58,7 @@ def main() -> None:
     parts.choices["soak"].add_argument("--minutes", type=float, default=5)
     parts.choices["soak"].add_argument("--mode", choices=MODES, default="default")
     options = parser.parse_args()
+    require_wrk()
     config = load_config(None, [], {"PUBRAY_STORE": str(options.folder / "store")})
     queries = texts(config)
     if options.part == "soak":

@@ -126,14 +126,15 @@ def wrk_script(queries: list[str], *, rerank: bool) -> Iterator[Path]:
         yield Path(folder)
 
 
-def run_wrk(service: Service, folder: Path, clients: int, seconds: int, pause: float = 0) -> Load:
-    """Run wrk with one thread, on queries that none before it has asked; `pause` in milliseconds.
-
-    Raises:
-        SystemExit: it is not installed.
-    """
+def require_wrk() -> None:
+    """See to it that there is wrk; SystemExit if it cannot be had."""
+    subprocess.run([ROOT / "infra" / "install_programs.sh", "wrk"], check=True)
     if shutil.which("wrk") is None:
-        raise SystemExit("wrk is not installed; apt-get install wrk")
+        raise SystemExit("wrk is not installed; as root on Debian it would be: install it")
+
+
+def run_wrk(service: Service, folder: Path, clients: int, seconds: int, pause: float = 0) -> Load:
+    """Run wrk with one thread, on queries that none before it has asked; `pause` in milliseconds."""
     asked = folder / "asked"
     first = int(asked.read_text()) if asked.exists() else 0
     script = folder / "search.lua"
