@@ -4,8 +4,8 @@
     python -m benchmarks.serve soak [--minutes 5]
 
 Both need an index (`python -m benchmarks.index quality` leaves one over all 33 thousand articles) and wrk, a small
-load tool in C (installed where root on Debian runs this), whose own CPU time is not counted. Every query is asked once, and no
-answers are kept, so that no cache helps. CPU seconds are those of all processes of a service.
+load tool in C (installed where root on Debian runs this), whose own CPU time is not counted. Every query is asked once,
+and no answers are kept, so that no cache helps. CPU seconds are those of all processes of a service.
 
 load: 1, 8 and 32 clients, each asking one query after another; then 32 clients who pause, so that they ask for 70 % of
 what the service can do. One process is the same service object without HTTP, handles or other processes; the limit is
