@@ -173,9 +173,9 @@ def _citation(parts: dict[str, str]) -> Citation:
         *_journal(parts["Journal"]),
         *_journal_info(parts["MedlineJournalInfo"]),
         pages_of(*map(_text, _groups(_PAGES, parts["Pagination"]))),
-        first([_date(date) for _, date in _items(_ELECTRONIC_DATE, parts["ArticleDate"])]),
-        _texts(_LANGUAGE, parts["Language"]),
-        [rows.Term(ui, _text(name)) for _, ui, name in _items(_TYPE, parts["PublicationTypeList"])],
+        _electronic_date(parts["ArticleDate"]),
+        _languages(parts["Language"]),
+        _types(parts["PublicationTypeList"]),
         _each(_heading, parts["MeshHeadingList"], "</MeshHeading>"),
         [word for _, words in _items(_KEYWORDS, parts["KeywordList"]) for word in _texts(_KEYWORD, words)],
         _each(_substance, parts["ChemicalList"], "</Chemical>"),
@@ -220,6 +220,21 @@ def _journal_info(inner: str) -> tuple[str | None, str | None, str | None]:
 def _date(inner: str) -> str | None:
     year, month, day, _, medline = _groups(_DATE, inner)
     return iso_date(year, month, day, medline)
+
+
+@lru_cache(REMEMBERED)
+def _electronic_date(dates: str) -> str | None:
+    return first([_date(date) for _, date in _items(_ELECTRONIC_DATE, dates)])
+
+
+@lru_cache(REMEMBERED)
+def _languages(xml: str) -> list[str]:
+    return _texts(_LANGUAGE, xml)
+
+
+@lru_cache(REMEMBERED)
+def _types(xml: str) -> list[rows.Term]:
+    return [rows.Term(ui, _text(name)) for _, ui, name in _items(_TYPE, xml)]
 
 
 @lru_cache(REMEMBERED)
