@@ -116,6 +116,7 @@ def test_the_grid_has_every_stage_and_every_command() -> None:
 def test_the_order_of_stages_is_that_which_is_enforced() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     orders = {" → ".join(contract["layers"]) for contract in contracts if contract["type"] == "layers"}
+    orders = {order for order in orders if not order.startswith("__main__")}  # of commands, which are no stages
     assert set(re.findall(r"`([a-z]+(?: → [a-z]+)+)`", BY_NAME["CONTRIBUTING.md"])) == orders
 
 
