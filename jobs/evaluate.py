@@ -16,6 +16,7 @@ from jobs.common.store import served_version
 from retrieval.evaluate.judgments import Judgments, headings, mesh_topics, read_judgments
 from retrieval.evaluate.scores import score, trec_run
 from retrieval.files.atomic import write_bytes
+from schemas.base import first_wrong
 from schemas.config import Config
 from schemas.errors import InputError, UsageError
 from schemas.layout import Layout
@@ -144,5 +145,4 @@ def _request(query: str, text: str, task: str | None, candidates: int | None) ->
             query=text, task=task, k=DEPTH, candidates=candidates, include_retracted=True, direct=False
         )
     except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"query {query!r}: {first['loc'][0]}: {first['msg'].lower()}; correct it") from None
+        raise InputError(f"query {query!r}: {first_wrong(error)}; correct it") from None

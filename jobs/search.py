@@ -10,6 +10,7 @@ from actors.service.assembly import load_service
 from jobs.common.console import cut, table
 from jobs.common.cpu_threads import available_threads
 from jobs.common.store import served_version
+from schemas.base import first_wrong
 from schemas.config import Config
 from schemas.errors import RequestError, UsageError
 from schemas.filter_grammar import parse_filter
@@ -54,8 +55,7 @@ def run(
             query=query, task=task, k=k, rerank=not no_rerank, filters=filters, include_retracted=include_retracted
         )
     except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(f"{first['loc'][0]}: {first['msg'].lower()}") from None
+        raise UsageError(first_wrong(error)) from None
     if url:
         return ask(url, request)
     if no_rerank:

@@ -103,7 +103,8 @@ def test_the_report_is_shown_as_a_table() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "candidates", "named"), [("one", 0, "query 'q1': candidates: "), (" ", None, "query 'q1': query: ")]
+    ("text", "candidates", "named"),
+    [("one", 0, "query 'q1': candidates = 0: "), (" ", None, "query 'q1': query = ' ': ")],
 )
 def test_a_query_that_cannot_be_asked_is_named_before_any_is(text: str, candidates: int | None, named: str) -> None:
     with pytest.raises(InputError) as error:
