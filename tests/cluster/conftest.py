@@ -25,11 +25,11 @@ from retrieval.articles.article import Article
 from schemas.config import Config, DeploymentConfig, EngineConfig, RerankConfig
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
-from tests.support import tiny
-from tests.support.embedded_stores import PARTS, SETTINGS
-from tests.support.made_store import MadeStore
-from tests.support.made_year import write_reissue
-from tests.support.pubmed_files import BASELINE, configured, cut, ingest_into, real_records
+from tests.support.models import tiny
+from tests.support.pubmed.made_year import write_reissue
+from tests.support.pubmed.pubmed_files import BASELINE, configured, cut, ingest_into, real_records
+from tests.support.stores.embedded_stores import PARTS, SETTINGS
+from tests.support.stores.made_store import MadeStore
 
 RECORD = re.compile(rb"  <PubmedArticle>.*?</PubmedArticle>\n", re.DOTALL)
 PMID = re.compile(rb"<PMID Version=\"\d+\">(\d+)<")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from tests.e2e import pubmed_amendments as amend
 from tests.e2e.pubmed_fields import FIELDS, Value
-from tests.support.pubmed_xml import TITLE, Record
+from tests.support.pubmed.pubmed_xml import TITLE, Record
 
 # pubmed_parser needs a PubDate, as the DTD does.
 JOURNAL = '<Journal><JournalIssue CitedMedium="Print"><PubDate><Year>1977</Year></PubDate></JournalIssue></Journal>'

@@ -22,7 +22,7 @@ from retrieval.articles.article import Rejects
 from retrieval.ingest.readers import open_source
 from tests.e2e.pubmed_differences import KINDS, explain
 from tests.e2e.pubmed_fields import BY_CATEGORY, FIELDS, THEIR_OPTIONS, Row
-from tests.support.pubmed_xml import document
+from tests.support.pubmed.pubmed_xml import document
 
 CACHE = Path("~/.cache/pubray").expanduser()
 SAMPLE = 1000

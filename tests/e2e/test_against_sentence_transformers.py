@@ -20,7 +20,7 @@ from retrieval.ingest.readers import open_source
 from schemas.config import EngineConfig
 from schemas.encoder import PREFIX, EncoderSpec
 from schemas.protocols import ArticleText, Query
-from tests.support.backbones import bert, causal
+from tests.support.models.backbones import bert, causal
 
 Floats = NDArray[np.float32]
 

@@ -16,8 +16,8 @@ from actors.web.middleware.front import Front
 from schemas.arrays import Vector
 from schemas.errors import OverloadedError
 from schemas.protocols import ArticleText, Query
-from tests.support.seams import SECONDS, VERSION, Favours, Lengths, Shelf, joined
-from tests.support.serving import served
+from tests.support.service.seams import SECONDS, VERSION, Favours, Lengths, Shelf, joined
+from tests.support.service.serving import served
 
 KEY = "a key"
 FRONT = Front(key_digests=frozenset({hashlib.sha256(KEY.encode()).hexdigest()}))

@@ -8,7 +8,7 @@ import torch
 
 from actors.engine.engine_choice import load_engine
 from schemas.config import EngineConfig
-from tests.support import tiny
+from tests.support.models import tiny
 
 PLAIN = EngineConfig(kind="torch", device="cpu", precision="float32")
 

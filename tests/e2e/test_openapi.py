@@ -18,7 +18,7 @@ from schemathesis.specs.openapi.checks import (
 
 from actors.web.api import create_app
 from actors.web.middleware.front import Front
-from tests.support.seams import SECONDS, Favours, Shelf, joined
+from tests.support.service.seams import SECONDS, Favours, Shelf, joined
 
 KEY = "a key"
 APP = create_app(

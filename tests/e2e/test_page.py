@@ -19,9 +19,9 @@ from actors.service.second_stage import Reranking
 from actors.web.api import create_app
 from schemas.errors import OverloadedError
 from schemas.protocols import Lookup, Match, RerankScore, Scoring
-from tests.support.catalogue import ARTICLES, BY_HAND, Catalogue, Words
-from tests.support.seams import SECONDS, VERSION
-from tests.support.serving import served
+from tests.support.service.catalogue import ARTICLES, BY_HAND, Catalogue, Words
+from tests.support.service.seams import SECONDS, VERSION
+from tests.support.service.serving import served
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)

@@ -12,7 +12,7 @@ from retrieval.embed.pooling import pool
 from retrieval.embed.token_batches import BatchRule, TokenBatch, token_batches
 from retrieval.embed.tokenizer import load_tokenizer, tokenize_pairs
 from schemas.config import EngineConfig
-from tests.support import tiny
+from tests.support.models import tiny
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from retrieval.index.centroids.kmeans import kmeans
-from tests.support import corpus
+from tests.support.stores import corpus
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tests.support import tiny
+    from tests.support.models import tiny
 
     return tiny.encoder(tmp_path_factory.mktemp("models") / "encoder")
 
 
 @pytest.fixture(scope="session")
 def tiny_classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tests.support import tiny
+    from tests.support.models import tiny
 
     return tiny.classifier(tmp_path_factory.mktemp("models") / "classifier")
 
@@ -32,13 +32,13 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def minilm_torch() -> "ArticleTower":
-    from tests.support.models import minilm
+    from tests.support.models.embedded_model import minilm
 
     return minilm("torch", "float32")
 
 
 @pytest.fixture(scope="session")
 def minilm_openvino() -> "ArticleTower":
-    from tests.support.models import minilm
+    from tests.support.models.embedded_model import minilm
 
     return minilm("openvino", "auto")

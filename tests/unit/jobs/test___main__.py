@@ -16,7 +16,7 @@ from jobs.common.console import say
 from schemas.errors import InputError, UsageError, WeightsError
 from schemas.layout import Layout
 from schemas.report import Report
-from tests.support.stores import add_versions
+from tests.support.stores.store_files import add_versions
 
 
 def call(monkeypatch: pytest.MonkeyPatch, store: Path, *arguments: str) -> int:

@@ -13,9 +13,9 @@ from schemas.errors import StoreError
 from schemas.layout import Layout
 from schemas.manifest import Current, IndexVersion
 from schemas.report import CompactReport
-from tests.support.hand_made_version import write_version
 from tests.support.reports import filled
-from tests.support.stores import config, set_current
+from tests.support.stores.hand_made_version import write_version
+from tests.support.stores.store_files import config, set_current
 
 
 def served(layout: Layout, version: IndexVersion) -> None:

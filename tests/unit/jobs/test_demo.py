@@ -13,7 +13,7 @@ from schemas.errors import UsageError
 from schemas.layout import Layout
 from schemas.quality_report import DemoReport
 from tests.support.reports import night_report
-from tests.support.stores import add_part, add_snapshot, config
+from tests.support.stores.store_files import add_part, add_snapshot, config
 
 BASELINE, UPDATE = range(1, 30), range(30, 60)
 """PMIDs of a small store, none of them chosen."""

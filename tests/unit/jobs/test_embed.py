@@ -11,8 +11,8 @@ from retrieval.articles.article import Article
 from schemas.errors import StoreError, UsageError
 from schemas.report import Agreement, EmbedReport
 from schemas.vector import EmbedPlan
-from tests.support.made_store import MadeStore
 from tests.support.reports import filled
+from tests.support.stores.made_store import MadeStore
 
 
 @pytest.fixture

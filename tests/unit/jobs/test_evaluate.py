@@ -14,9 +14,9 @@ from schemas.filters import EVERYTHING
 from schemas.layout import Layout
 from schemas.quality_report import EvaluateReport, PairedDifference
 from schemas.search import SearchRequest
-from tests.support.hand_made_version import write_version
-from tests.support.seams import Shelf, joined
-from tests.support.stores import config
+from tests.support.service.seams import Shelf, joined
+from tests.support.stores.hand_made_version import write_version
+from tests.support.stores.store_files import config
 
 
 @pytest.fixture(scope="module")

@@ -22,8 +22,8 @@ from schemas.layout import FileKind, Layout
 from schemas.manifest import Current, IndexVersion, QuantizerRecord
 from schemas.snapshot import Lineage
 from schemas.store_report import GcReport
-from tests.support.hand_made_version import write_version
-from tests.support.stores import add_part, add_snapshot, config, set_current
+from tests.support.stores.hand_made_version import write_version
+from tests.support.stores.store_files import add_part, add_snapshot, config, set_current
 
 DAY = 86_400.0
 

@@ -11,10 +11,10 @@ from schemas.errors import StoreError, UsageError
 from schemas.layout import Layout
 from schemas.manifest import Current
 from schemas.report import IndexReport
-from tests.support.hand_made_version import write_version
-from tests.support.made_store import MadeStore
 from tests.support.reports import filled
-from tests.support.stores import config, set_current
+from tests.support.stores.hand_made_version import write_version
+from tests.support.stores.made_store import MadeStore
+from tests.support.stores.store_files import config, set_current
 
 
 @pytest.mark.parametrize("share", [0, -0.5, 1.5, float("nan")])

@@ -12,7 +12,7 @@ from retrieval.articles.snapshot_update import SnapshotPlan
 from schemas.errors import StoreError
 from schemas.layout import Layout
 from schemas.snapshot import Lineage
-from tests.support.stores import add_part, add_snapshot, config
+from tests.support.stores.store_files import add_part, add_snapshot, config
 
 
 def body(task: Any) -> Any:

@@ -15,7 +15,7 @@ from schemas.errors import InputError
 from schemas.layout import Layout
 from schemas.manifest import Current
 from tests.support.reports import night_report
-from tests.support.stores import add_part, add_snapshot, add_versions, config, set_current
+from tests.support.stores.store_files import add_part, add_snapshot, add_versions, config, set_current
 
 REPORT = night_report(
     ingest={"ingested": 1, "added": 1000, "revised_text": 2, "revised_metadata": 3, "deleted": 4},

@@ -9,7 +9,7 @@ from jobs.common.run_reports import json_values
 from schemas.errors import UsageError
 from schemas.figures import ENCODERS
 from schemas.quality_report import PlanReport
-from tests.support.stores import config
+from tests.support.stores.store_files import config
 
 
 def planned(**options: Any) -> PlanReport:

@@ -8,7 +8,7 @@ from schemas.errors import StoreError
 from schemas.layout import Layout
 from schemas.manifest import Current
 from schemas.report import RollbackReport
-from tests.support.stores import add_versions, config
+from tests.support.stores.store_files import add_versions, config
 
 
 def store(folder: Path, *promotions: str) -> Layout:

@@ -17,8 +17,8 @@ from schemas.errors import RequestError, UsageError
 from schemas.filter_grammar import parse_filter
 from schemas.filters import Wanted
 from schemas.search import Hit, SearchRequest, SearchResponse
-from tests.support.seams import SECONDS, Favours, Shelf, joined
-from tests.support.stores import config
+from tests.support.service.seams import SECONDS, Favours, Shelf, joined
+from tests.support.stores.store_files import config
 
 SERVICE = joined(Shelf([3, 1, 2]), Favours({2: 1.0}))
 

@@ -7,7 +7,7 @@ import pytest
 
 from jobs import serve
 from schemas.errors import UsageError
-from tests.support.stores import config
+from tests.support.stores.store_files import config
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from schemas.layout import ROWS, SEGMENT_MANIFEST, Layout
 from schemas.manifest import Current, FileDigest, Segment, Tombstones
 from schemas.snapshot import Lineage
 from schemas.store_report import SegmentStatus
-from tests.support.hand_made_version import write_version
-from tests.support.seams import VERSION
-from tests.support.stores import add_part, add_snapshot, add_versions, config, set_current
+from tests.support.service.seams import VERSION
+from tests.support.stores.hand_made_version import write_version
+from tests.support.stores.store_files import add_part, add_snapshot, add_versions, config, set_current
 
 
 def test_an_empty_store_says_what_to_do(tmp_path: Path) -> None:

@@ -17,13 +17,13 @@ def few_lists_are_found_by_a_graph_too() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def part(tmp_path_factory: pytest.TempPathFactory) -> str:
-    from tests.support import made_parts
+    from tests.support.stores import made_parts
 
     return str(made_parts.article_part(tmp_path_factory.mktemp("parts")))
 
 
 @pytest.fixture
 def vector_part(tmp_path: Path) -> Path:
-    from tests.support import made_parts
+    from tests.support.stores import made_parts
 
     return made_parts.vector_part(tmp_path)

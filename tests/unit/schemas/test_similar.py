@@ -8,8 +8,8 @@ from actors.web.api import create_app
 from schemas.filter_grammar import parse_filter
 from schemas.filters import MAX_CONDITIONS, Wanted
 from schemas.search import ArticleField
-from tests.support.seams import SECONDS, Shelf, joined
-from tests.support.serving import ask
+from tests.support.service.seams import SECONDS, Shelf, joined
+from tests.support.service.serving import ask
 
 
 def similar(shelf: Shelf, parameters: str) -> httpx.Response:

@@ -20,7 +20,7 @@ from schemas.layout import Layout
 from schemas.protocols import ArticleText
 from schemas.snapshot import Lineage
 from schemas.vector import EmbedCounts, EmbedPlan, RowRange
-from tests.support import tiny
+from tests.support.models import tiny
 
 ARTICLES = [
     Article(11, title="Statin", abstract="muscle pain in mice"),

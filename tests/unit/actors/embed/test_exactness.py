@@ -15,9 +15,9 @@ from schemas.article import DisplayArticle
 from schemas.config import EngineConfig
 from schemas.encoder import EncoderSpec
 from schemas.protocols import Match, Query, Scoring
-from tests.support import authors_procedures
-from tests.support.authors_procedures import Floats
-from tests.support.backbones import ARTICLES, CAUSAL, DIMENSION, QUERIES, bert, causal
+from tests.support.models import authors_procedures
+from tests.support.models.authors_procedures import Floats
+from tests.support.models.backbones import ARTICLES, CAUSAL, DIMENSION, QUERIES, bert, causal
 
 TORCH, OPENVINO = (EngineConfig.model_validate({"kind": k, "precision": "float32"}) for k in ("torch", "openvino"))
 # OpenVINO takes seconds to trace a model, and tests/unit/actors/engine/ has it equal torch.

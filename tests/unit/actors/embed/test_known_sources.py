@@ -18,8 +18,8 @@ from schemas.layout import Layout
 from schemas.protocols import ArticleText
 from schemas.snapshot import Lineage, PartRef
 from schemas.vector import EmbedCounts, EmbedPlan
-from tests.support import tiny
-from tests.support.published_chunk_files import DIMENSION, vector, write_chunk
+from tests.support.models import tiny
+from tests.support.stores.published_chunk_files import DIMENSION, vector, write_chunk
 
 SOURCE = "pubmed26n0001"
 PLAN = EmbedPlan("now", "all", None, "fingerprint")

@@ -9,7 +9,7 @@ from actors.embed.towers import ArticleTower, QueryTower
 from schemas.config import EngineConfig
 from schemas.errors import UnavailableError
 from schemas.protocols import ArticleText, Query
-from tests.support import tiny
+from tests.support.models import tiny
 
 ENGINE = EngineConfig(kind="torch", precision="float32")
 QUERIES = [Query("asthma"), Query("statin muscle pain in mice")]

@@ -15,8 +15,8 @@ from schemas.arrays import Floats
 from schemas.config import EngineConfig
 from schemas.encoder import EncoderSpec, Pooling
 from schemas.protocols import ArticleText, Query
-from tests.support import tiny
 from tests.support.examples import examples
+from tests.support.models import tiny
 
 TORCH = EngineConfig(kind="torch", precision="float32", batch_tokens=64)
 TITLES = [

@@ -10,7 +10,7 @@ from actors.engine.engine_choice import chosen, load_engine
 from actors.engine.forward_pass import Task
 from schemas.config import EngineConfig
 from schemas.errors import InputError, UsageError
-from tests.support import tiny
+from tests.support.models import tiny
 
 TORCH = EngineConfig(kind="torch", device="cpu", precision="float32")
 OPENVINO = EngineConfig(kind="openvino", precision="float32")

@@ -14,7 +14,7 @@ from actors.engine.openvino_engine import _traced
 from retrieval.embed.token_batches import TokenBatch
 from schemas.config import EngineConfig
 from schemas.errors import UsageError
-from tests.support import tiny
+from tests.support.models import tiny
 
 ROOT = Path(__file__).parents[4]
 OPENVINO = EngineConfig(kind="openvino", precision="float32")

@@ -11,7 +11,7 @@ from actors.engine.forward_pass import Engine, as_it_is
 from actors.engine.torch_engine import load_model, torch_dtype, torch_forward
 from retrieval.embed.token_batches import TokenBatch
 from schemas.config import EngineConfig
-from tests.support import tiny
+from tests.support.models import tiny
 
 FLOAT32 = EngineConfig(kind="torch", device="cpu", precision="float32")
 SMALL: dict[str, Any] = {

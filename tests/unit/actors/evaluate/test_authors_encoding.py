@@ -5,8 +5,8 @@ import torch
 from transformers import AutoModel, AutoTokenizer
 
 from actors.evaluate.authors_encoding import bmretriever_passage, bmretriever_query, bmretriever_vectors
-from tests.support import tiny_causal
-from tests.support.tiny import WORDS
+from tests.support.models import tiny_causal
+from tests.support.models.tiny import WORDS
 
 TEXTS = ["muscle pain", " ".join(WORDS * 50), "hay fever in mice"]  # the second has 600 tokens
 

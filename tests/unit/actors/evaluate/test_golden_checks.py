@@ -11,7 +11,7 @@ from actors.evaluate.golden_checks import check_articles, check_queries, check_r
 from schemas.config import Config, EngineConfig, RerankConfig
 from schemas.errors import WeightsError
 from schemas.golden import Golden, parse_golden
-from tests.support import tiny, tiny_causal
+from tests.support.models import tiny, tiny_causal
 
 ENGINE = EngineConfig(kind="torch", precision="float32")
 QUERIES = ["muscle pain", "hay fever in mice"]

@@ -12,7 +12,7 @@ from actors.fetch.chunk_mirror import ChunkMirror, FetchPlan, RemoteFile
 from actors.fetch.downloader import CONNECTIONS
 from retrieval.embed.known.chunk_names import chunk_names
 from schemas.errors import InputError, StoreError
-from tests.support.file_server import Fault, FileServer, listing_page
+from tests.support.pubmed.file_server import Fault, FileServer, listing_page
 
 CHUNKS = (0, 2, 10)
 CONTENTS = {name: Random(name).randbytes(90_000) for number in CHUNKS for name in chunk_names(number)}

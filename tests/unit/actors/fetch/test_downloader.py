@@ -10,7 +10,7 @@ import pytest
 
 from actors.fetch.downloader import CONNECTIONS, FAILURES, LONGEST_RETRY_AFTER, LONGEST_WAIT, Downloader, backoff
 from schemas.errors import InputError
-from tests.support.file_server import Fault, FileServer
+from tests.support.pubmed.file_server import Fault, FileServer
 
 CONTENT = Random(0).randbytes(300_000)
 PATH = "/file"

@@ -8,8 +8,8 @@ import safetensors.torch
 from actors.fetch.model_folders import model_digests, model_folder, tower_digests
 from schemas.encoder import TowerSpec
 from schemas.errors import InputError, UsageError, WeightsError
-from tests.support import tiny
-from tests.support.models import CACHE
+from tests.support.models import tiny
+from tests.support.models.embedded_model import CACHE
 
 
 def test_a_folder_is_taken_as_it_is(tmp_path: Path) -> None:

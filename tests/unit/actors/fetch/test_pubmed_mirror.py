@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from actors.fetch.pubmed_mirror import FETCHES, Listing, PubmedMirror
 from schemas.errors import InputError, StoreError
 from tests.support.examples import examples
-from tests.support.file_server import Fault, FileServer, listing_page, md5_text, publish
+from tests.support.pubmed.file_server import Fault, FileServer, listing_page, md5_text, publish
 
 NAME = "pubmed26n0001.xml.gz"
 PATH = f"/baseline/{NAME}"

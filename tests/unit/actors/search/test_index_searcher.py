@@ -21,9 +21,9 @@ from schemas.layout import LISTS, Layout
 from schemas.manifest import IndexVersion
 from schemas.protocols import Lookup, Match
 from schemas.search import SearchRequest
-from tests.support import corpus
 from tests.support.examples import examples
-from tests.support.hand_made_version import PMIDS, ROWS, Piece, write_pieces, write_version
+from tests.support.stores import corpus
+from tests.support.stores.hand_made_version import PMIDS, ROWS, Piece, write_pieces, write_version
 
 QUERIES = corpus.queries(1, 12)
 

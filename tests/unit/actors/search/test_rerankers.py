@@ -17,7 +17,7 @@ from schemas.article import DisplayArticle
 from schemas.config import EngineConfig
 from schemas.errors import InputError
 from schemas.protocols import Match, Query, Scoring
-from tests.support import tiny
+from tests.support.models import tiny
 
 ENGINE = EngineConfig(kind="torch", precision="float32", batch_tokens=48)  # two or three texts
 

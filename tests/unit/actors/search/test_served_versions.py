@@ -6,7 +6,7 @@ import pytest
 from actors.search.served_versions import REST_SECONDS, Follower, ServedVersions
 from schemas.errors import NotReadyError, StoreError
 from schemas.manifest import IndexVersion
-from tests.support.seams import VERSION
+from tests.support.service.seams import VERSION
 
 V1, V2, V3 = (VERSION.model_copy(update={"id": f"v{n}"}) for n in (1, 2, 3))
 

@@ -21,9 +21,9 @@ from schemas.filters import Wanted
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 from schemas.protocols import ArticleKey, Lookup
-from tests.support import corpus
 from tests.support.examples import examples
-from tests.support.hand_made_version import Piece, write_pieces
+from tests.support.stores import corpus
+from tests.support.stores.hand_made_version import Piece, write_pieces
 
 TYPES = [("RR16,IVF8,RaBitQ", "l2"), ("IVF8,RaBitQ4", "inner_product"), ("IVF8,SQ8", "l2"), ("IVF8,Flat", "l2")]
 FILTERS = ["", "year>=1996", "language=eng", "year=1993 and abstract=yes", "year=1066", "journal='Journal 3'"]

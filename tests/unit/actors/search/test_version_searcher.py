@@ -11,8 +11,8 @@ from schemas.filters import Condition, Wanted
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 from schemas.protocols import ArticleKey, Lookup
-from tests.support import corpus
-from tests.support.hand_made_version import write_version
+from tests.support.stores import corpus
+from tests.support.stores.hand_made_version import write_version
 
 QUERIES = corpus.queries(1, 12)
 

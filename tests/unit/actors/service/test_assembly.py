@@ -27,9 +27,10 @@ from schemas.errors import StoreError, UsageError
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion, Segment
 from schemas.search import SearchRequest
-from tests.support import corpus, tiny
-from tests.support.hand_made_version import write_version
-from tests.support.seams import VERSION, Favours, Lengths, Shelf
+from tests.support.models import tiny
+from tests.support.service.seams import VERSION, Favours, Lengths, Shelf
+from tests.support.stores import corpus
+from tests.support.stores.hand_made_version import write_version
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from actors.service.hits import article_response, hits
 from schemas.article import DisplayArticle
 from schemas.protocols import Match, RerankScore
 from schemas.search import ArticleField, Hit, HitsRequest, ScoreKind, Shown
-from tests.support.seams import VERSION
+from tests.support.service.seams import VERSION
 
 ARTICLE = DisplayArticle(
     7,

@@ -15,7 +15,7 @@ from schemas.compatible import EmbeddingsRequest, EmbeddingsResponse
 from schemas.errors import ProtocolError, UnknownError
 from schemas.protocols import ArticleText, Query
 from schemas.search import ScoreKind
-from tests.support.seams import VERSION, Favours, Lengths, Shelf, joined
+from tests.support.service.seams import VERSION, Favours, Lengths, Shelf, joined
 
 MODELS = joined(Shelf([])).models
 

@@ -13,7 +13,7 @@ from schemas.errors import InputError, UnknownError
 from schemas.filters import Condition, Wanted
 from schemas.protocols import Lookup, Match, Reranker
 from schemas.search import SearchRequest, SearchResponse
-from tests.support.seams import VERSION, Favours, Gone, Lengths, Shelf, Slow, joined
+from tests.support.service.seams import VERSION, Favours, Gone, Lengths, Shelf, Slow, joined
 
 
 def ask(

@@ -6,7 +6,7 @@ from actors.service.second_stage import Reranking, SecondStage
 from schemas.article import DisplayArticle
 from schemas.errors import DeadlineError
 from schemas.protocols import Match, Query, RerankScore, Scoring
-from tests.support.seams import Gone
+from tests.support.service.seams import Gone
 
 SCORINGS = [Scoring(Query("q"), [])]
 FINE: tuple[list[list[RerankScore]], None] = ([[]], None)

@@ -14,7 +14,7 @@ from actors.web.middleware.limits import MAX_BODY_BYTES
 from schemas.filter_grammar import parse_filter
 from schemas.filters import MAX_CONDITIONS, MAX_TERM_CHARS, MAX_VALUES, FilterField, Operator, Wanted
 from schemas.search import MAX_QUERY_CHARS
-from tests.support.seams import SECONDS, Favours, Shelf, joined
+from tests.support.service.seams import SECONDS, Favours, Shelf, joined
 
 SERVICE = joined(Shelf([3, 1, 2]), Favours({2: 1.0}))
 

@@ -9,8 +9,8 @@ from actors.service.search_service import SearchService
 from actors.web.api import create_app
 from actors.web.middleware.limits import MAX_TEXTS_BYTES
 from schemas.compatible import MAX_DOCUMENTS
-from tests.support.seams import SECONDS, Favours, Shelf, joined
-from tests.support.serving import ask
+from tests.support.service.seams import SECONDS, Favours, Shelf, joined
+from tests.support.service.serving import ask
 
 SERVICE = joined(Shelf([1]), Favours({1: 4.0, 2: -4.0}))
 

@@ -2,7 +2,7 @@ from typing import Any
 
 from actors.web.api import create_app
 from actors.web.middleware.front import Front
-from tests.support.seams import SECONDS, Shelf, joined
+from tests.support.service.seams import SECONDS, Shelf, joined
 
 
 def described(front: Front | None = None) -> dict[str, Any]:

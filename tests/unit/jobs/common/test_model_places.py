@@ -8,7 +8,7 @@ import pytest
 from actors.fetch.embedded_wheels import embedded_folder
 from jobs.common.config import ROOT, load_config
 from schemas.errors import UsageError
-from tests.support.models import CACHE
+from tests.support.models.embedded_model import CACHE
 
 MEDCPT = str(ROOT / "infra" / "config" / "medcpt.toml")
 

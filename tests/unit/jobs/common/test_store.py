@@ -20,7 +20,7 @@ from schemas.errors import InputError, IntegrityError, StoreError
 from schemas.layout import Layout
 from schemas.manifest import Current
 from schemas.snapshot import Lineage
-from tests.support.stores import add_part, add_snapshot, add_versions, set_current
+from tests.support.stores.store_files import add_part, add_snapshot, add_versions, set_current
 
 
 @pytest.fixture

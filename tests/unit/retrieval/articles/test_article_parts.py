@@ -14,7 +14,7 @@ from retrieval.articles.article_parts import read_article_part, write_article_pa
 from retrieval.files.parquet import read_range
 from schemas.article import ARTICLE_SCHEMA
 from schemas.errors import InputError
-from tests.support.made_parts import GROUP, ROWS, records
+from tests.support.stores.made_parts import GROUP, ROWS, records
 
 
 def test_an_article_part_holds_the_records_and_says_so_in_its_footer(tmp_path: Path) -> None:

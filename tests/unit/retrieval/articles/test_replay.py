@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from retrieval.articles.article import Article, article_batch
 from retrieval.articles.replay import KEY_FIELDS, ROWS, STATE, Records, changes, empty_state, replay
-from tests.support.article_histories import FILES, File, State, compared, deletion, pmids_of, replayed, unusable
 from tests.support.examples import examples
+from tests.support.stores.article_histories import FILES, File, State, compared, deletion, pmids_of, replayed, unusable
 
 
 def rows_of(files: Sequence[File], first: int = 0) -> Records:

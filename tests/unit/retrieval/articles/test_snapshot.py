@@ -8,7 +8,7 @@ from retrieval.articles.article import Article
 from retrieval.articles.snapshot import alive_rows, key_groups, read_snapshot
 from schemas.errors import IntegrityError
 from schemas.snapshot import SNAPSHOT_SCHEMA
-from tests.support.article_histories import Store, deletion
+from tests.support.stores.article_histories import Store, deletion
 
 
 @pytest.fixture

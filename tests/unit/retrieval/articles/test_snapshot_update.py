@@ -16,7 +16,8 @@ from retrieval.articles.snapshot import Snapshot, read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
 from schemas.errors import IntegrityError, StoreError
 from schemas.snapshot import SNAPSHOT_SCHEMA, Lineage, PartRef, SnapshotCounts
-from tests.support.article_histories import (
+from tests.support.examples import examples
+from tests.support.stores.article_histories import (
     FILES,
     RECORDS,
     File,
@@ -28,7 +29,6 @@ from tests.support.article_histories import (
     replayed,
     unusable,
 )
-from tests.support.examples import examples
 
 NEXT_YEAR = Lineage(number=1, baseline=("next0",))
 

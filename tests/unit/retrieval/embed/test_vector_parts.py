@@ -10,9 +10,9 @@ from retrieval.embed import vector_parts
 from retrieval.embed.vector_parts import count_vectors, read_vectors, row_ranges, write_vector_part
 from schemas.errors import InputError, IntegrityError
 from schemas.snapshot import PartRef
-from tests.support import corpus
 from tests.support.examples import examples
-from tests.support.made_parts import ROWS
+from tests.support.stores import corpus
+from tests.support.stores.made_parts import ROWS
 
 
 @settings(max_examples=20)

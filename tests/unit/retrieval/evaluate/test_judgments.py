@@ -17,7 +17,7 @@ from retrieval.evaluate.judgments import (
 )
 from retrieval.index.segment import OpenSegment
 from schemas.errors import InputError
-from tests.support import corpus
+from tests.support.stores import corpus
 
 
 def heading(descriptor: str, *qualifiers: tuple[str, bool]) -> dict[str, object]:

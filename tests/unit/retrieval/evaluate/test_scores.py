@@ -7,7 +7,7 @@ import pytest
 from retrieval.evaluate.judgments import Judgments
 from retrieval.evaluate.scores import score, trec_run
 from schemas.search import SearchRequest, SearchResponse
-from tests.support.seams import Favours, Shelf, joined
+from tests.support.service.seams import Favours, Shelf, joined
 
 JUDGMENTS = Judgments({"q1": "one", "q2": "two"}, {"q1": {"1": 1}, "q2": {"9": 1}}, None)
 

@@ -14,8 +14,8 @@ from retrieval.index.segment import OpenSegment
 from retrieval.search.segment_search import search_exactly
 from schemas.errors import IntegrityError
 from schemas.layout import Layout
-from tests.support import corpus
 from tests.support.examples import examples
+from tests.support.stores import corpus
 
 QUERIES = corpus.queries(3, 3)
 ROWS = corpus.vectors(4, 60)

@@ -10,7 +10,7 @@ from retrieval.articles.article_parts import read_article_part
 from retrieval.embed.vector_parts import count_vectors
 from retrieval.files.parquet import opened, read_range
 from schemas.errors import IntegrityError, StoreError
-from tests.support.made_parts import ROWS
+from tests.support.stores.made_parts import ROWS
 
 
 @settings(max_examples=60)

@@ -11,7 +11,7 @@ from retrieval.index.segment import OpenSegment
 from retrieval.rows.row_set import RowSet
 from schemas.arrays import Floats, Lists
 from schemas.layout import LISTS
-from tests.support import corpus
+from tests.support.stores import corpus
 
 COUNT = 300
 TYPES = [("IVF8,Flat", "l2"), ("IVF8,SQ8", "inner_product"), ("IVF8,RaBitQ", "l2"), ("IVF8,RaBitQ4", "inner_product")]

@@ -14,10 +14,10 @@ from retrieval.index.live_rows import check_live, count_removed, dead_rows, imba
 from retrieval.index.segment import OpenSegment
 from schemas.errors import StoreError
 from schemas.layout import Layout
-from tests.support import corpus
 from tests.support.examples import examples
-from tests.support.seams import VERSION
-from tests.support.stores import add_part, add_snapshot
+from tests.support.service.seams import VERSION
+from tests.support.stores import corpus
+from tests.support.stores.store_files import add_part, add_snapshot
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from retrieval.index.segment_build import group_rows
 from retrieval.search.segment_search import search
 from schemas.errors import IntegrityError, StoreError
 from schemas.layout import LISTS, ROWS, SEGMENT_FILES, SEGMENT_MANIFEST, TERMS, TITLES
-from tests.support import corpus
+from tests.support.stores import corpus
 
 COUNT = 3000  # so many that two of the files are longer than their checked head
 

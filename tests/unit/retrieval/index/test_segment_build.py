@@ -14,7 +14,7 @@ from retrieval.index.segment import OpenSegment, write_segment
 from retrieval.index.segment_build import group_rows, shard_of
 from retrieval.search.segment_search import search
 from schemas.layout import ARTICLES, SEGMENT_FILES
-from tests.support import corpus
+from tests.support.stores import corpus
 
 pytestmark = pytest.mark.usefixtures("few_lists_are_found_by_a_graph_too")
 

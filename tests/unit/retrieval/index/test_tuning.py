@@ -10,7 +10,7 @@ from retrieval.evaluate.recall import recall
 from retrieval.index.tuning import SearchRules, cheapest_rules, nprobes
 from retrieval.search.segment_search import search, search_exactly
 from schemas.errors import StoreError
-from tests.support import corpus
+from tests.support.stores import corpus
 
 
 @given(st.integers(1, 2**16))

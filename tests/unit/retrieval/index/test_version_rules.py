@@ -6,7 +6,7 @@ from retrieval.index.version_rules import advice, check_limits, due_compaction
 from schemas.config import IndexConfig
 from schemas.errors import StoreError
 from schemas.manifest import Checks, IndexVersion, Segment, Tombstones
-from tests.support.seams import VERSION
+from tests.support.service.seams import VERSION
 
 
 def version(imbalance: float = 1, recall: float = 0.97, quantizer: str = "q1") -> IndexVersion:

@@ -14,7 +14,7 @@ from retrieval.index.worker_rows import VectorSource, Work, group_work, read_wor
 from schemas.errors import StoreError
 from schemas.layout import Layout
 from schemas.vector import RowRange
-from tests.support.stores import add_part, add_snapshot, config
+from tests.support.stores.store_files import add_part, add_snapshot, config
 
 
 def work(*vectors: int) -> list[Work]:

@@ -10,8 +10,8 @@ from retrieval.ingest.made_files import Night, made_file, raw_records, write_nig
 from retrieval.ingest.ncbi import check_md5
 from retrieval.ingest.readers import open_source
 from schemas.errors import InputError
-from tests.support.made_year import write_reissue
-from tests.support.pubmed_xml import Row
+from tests.support.pubmed.made_year import write_reissue
+from tests.support.pubmed.pubmed_xml import Row
 
 DAY = date(2026, 11, 22)
 

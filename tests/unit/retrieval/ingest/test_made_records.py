@@ -19,7 +19,7 @@ from retrieval.ingest.made_records import (
     with_pmid,
 )
 from retrieval.ingest.pubmed.stream import read_pubmed_xml
-from tests.support.pubmed_xml import Row
+from tests.support.pubmed.pubmed_xml import Row
 
 DAY = date(2026, 11, 22)
 CHANGES: list[Change] = [revise_text, revise_metadata, retract, new_version, reissue]

@@ -8,7 +8,7 @@ from retrieval.operate.garbage import ORDER, Contents, Entry, garbage, served_ve
 from schemas.layout import FileKind
 from schemas.manifest import Current, IndexVersion, Segment, Tombstones
 from schemas.snapshot import Lineage, PartRef, SnapshotCounts, SnapshotInfo
-from tests.support.seams import VERSION
+from tests.support.service.seams import VERSION
 
 GRACE = 50
 OLD, YOUNG = 100, 10

@@ -11,7 +11,7 @@ from retrieval.operate.planning import Planner, Scale
 from schemas.config import Config
 from schemas.figures import ENCODERS, FIGURES, GPUS, Stage
 from schemas.layout import ARTICLES, POSTINGS, TERMS, YEARS
-from tests.support import corpus
+from tests.support.stores import corpus
 
 SCALE = Scale(articles=40_000_000, nightly=100_000, cores=16, gpus=1, gpu=GPUS["h100"])
 MEDCPT = ENCODERS["medcpt"]

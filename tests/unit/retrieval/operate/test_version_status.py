@@ -1,6 +1,6 @@
 from retrieval.operate.version_status import version_status
 from schemas.manifest import FileDigest, Segment, Tombstones
-from tests.support.seams import VERSION
+from tests.support.service.seams import VERSION
 
 
 def segment(name: str, shard: int, rows: int) -> Segment:

@@ -21,8 +21,8 @@ from retrieval.search.filter_rows import check_terms, unknown_terms, wanted_rows
 from schemas.errors import InputError
 from schemas.filter_grammar import parse_filter
 from schemas.filters import Condition
-from tests.support import corpus
 from tests.support.examples import examples
+from tests.support.stores import corpus
 from tests.unit.schemas.test_filter_grammar import condition
 
 HEADINGS = [

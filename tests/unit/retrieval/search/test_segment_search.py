@@ -14,9 +14,9 @@ from retrieval.index.exact import exact_search
 from retrieval.index.segment import OpenSegment
 from retrieval.index.segment_build import shard_of
 from retrieval.search.segment_search import best_of_all, search, search_exactly
-from tests.support import corpus
-from tests.support.article_histories import FILES, File, Store, replayed
 from tests.support.examples import examples
+from tests.support.stores import corpus
+from tests.support.stores.article_histories import FILES, File, Store, replayed
 
 pytestmark = pytest.mark.usefixtures("few_lists_are_found_by_a_graph_too")
 

@@ -11,7 +11,7 @@ from retrieval.index.segment_build import shard_of
 from retrieval.rows.row_set import RowSet
 from retrieval.search.segment_search import search
 from retrieval.search.small_segments import Stack, stack_small
-from tests.support import corpus
+from tests.support.stores import corpus
 
 pytestmark = pytest.mark.usefixtures("few_lists_are_found_by_a_graph_too")
 

@@ -8,8 +8,8 @@ from actors.web.api import create_app
 from actors.web.middleware.api_keys import key_digests
 from actors.web.middleware.front import Front
 from schemas.errors import UsageError
-from tests.support.seams import SECONDS, Shelf, joined
-from tests.support.serving import ask
+from tests.support.service.seams import SECONDS, Shelf, joined
+from tests.support.service.serving import ask
 
 
 def digest(key: str) -> str:

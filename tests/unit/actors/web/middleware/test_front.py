@@ -5,8 +5,8 @@ import httpx
 from actors.web.api import create_app
 from actors.web.middleware.front import Front
 from actors.web.middleware.security_headers import HEADERS
-from tests.support.seams import SECONDS, Shelf, joined
-from tests.support.serving import ask
+from tests.support.service.seams import SECONDS, Shelf, joined
+from tests.support.service.serving import ask
 
 SERVICE = joined(Shelf([1]))
 KEYS = frozenset({"0" * 64})

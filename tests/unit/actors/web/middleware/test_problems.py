@@ -9,8 +9,8 @@ from actors.service.second_stage import Reranking
 from actors.web.api import create_app
 from actors.web.middleware.problems import MAX_EXPLAINED
 from schemas.protocols import Reranker
-from tests.support.seams import SECONDS, VERSION, Gone, Lengths, Shelf, Slow, joined
-from tests.support.serving import ask
+from tests.support.service.seams import SECONDS, VERSION, Gone, Lengths, Shelf, Slow, joined
+from tests.support.service.serving import ask
 
 APP = create_app(joined(Shelf([1])), SECONDS)
 

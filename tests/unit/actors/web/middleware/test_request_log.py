@@ -18,8 +18,8 @@ from actors.web.middleware.request_log import RequestLog
 from schemas.arrays import Vector
 from schemas.errors import StoreError, UsageError
 from schemas.protocols import ArticleText, Lookup, Match, Query, RerankScore, Scoring
-from tests.support.seams import SECONDS, VERSION, Favours, Lengths, Shelf, joined
-from tests.support.serving import ask
+from tests.support.service.seams import SECONDS, VERSION, Favours, Lengths, Shelf, joined
+from tests.support.service.serving import ask
 
 APP = create_app(joined(Shelf([1])), SECONDS)
 SECRET = "/srv/pubray/secret.py says: statins"

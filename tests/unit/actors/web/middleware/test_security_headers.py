@@ -1,7 +1,7 @@
 from starlette.responses import PlainTextResponse
 
 from actors.web.middleware.security_headers import HEADERS, with_security_headers
-from tests.support.serving import ask
+from tests.support.service.serving import ask
 
 
 def test_what_a_response_has_already_is_kept() -> None:

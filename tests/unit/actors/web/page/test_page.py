@@ -8,8 +8,8 @@ import pytest
 from actors.web.page.page import MEDIA_TYPES
 from schemas.errors import DeadlineError, NotReadyError, OverloadedError, ServiceError
 from schemas.protocols import ArticleKey, Lookup, Match, StoredArticle
-from tests.support.catalogue import Catalogue
-from tests.support.page_reader import get, page, service
+from tests.support.service.catalogue import Catalogue
+from tests.support.service.page_reader import get, page, service
 
 
 class Failing(Catalogue):

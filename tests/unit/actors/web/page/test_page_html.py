@@ -7,9 +7,9 @@ from urllib.parse import quote
 from actors.service.search_service import SearchService
 from actors.web.page.page_address import LAST_PAGE
 from schemas.article import DisplayArticle
-from tests.support.catalogue import ARTICLES, BY_HAND, Catalogue
-from tests.support.page_reader import follow, page, service
-from tests.support.seams import Favours, Gone
+from tests.support.service.catalogue import ARTICLES, BY_HAND, Catalogue
+from tests.support.service.page_reader import follow, page, service
+from tests.support.service.seams import Favours, Gone
 
 
 def one(**fields: Any) -> SearchService:

@@ -9,7 +9,7 @@ from jobs.steps.demo.demo_articles import CHOSEN_COUNT, choose, shipped, write_p
 from retrieval.articles.article import Article
 from retrieval.articles.selection import parse_pmids
 from schemas.layout import Layout
-from tests.support.stores import add_part
+from tests.support.stores.store_files import add_part
 
 BASELINE = range(1, 30)
 """PMIDs of a small baseline, none of them shipped."""

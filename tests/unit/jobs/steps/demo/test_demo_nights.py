@@ -6,7 +6,7 @@ from pathlib import Path
 from jobs.steps.demo.demo_nights import DELETED, NIGHTS, Search, _found, ancestors, show
 from retrieval.files.atomic import write_bytes
 from schemas.layout import Layout
-from tests.support.seams import VERSION, Shelf, joined
+from tests.support.service.seams import VERSION, Shelf, joined
 
 
 def test_an_article_is_found_by_its_rank_or_not_at_all() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from jobs.steps.embed.embed_pipeline import actors_of, threads_of
 from schemas.vector import RowRange
-from tests.support.stores import config
+from tests.support.stores.store_files import config
 
 RANGES = [RowRange(source="a", start=i, stop=i + 1, history="") for i in range(3)]
 

@@ -4,7 +4,7 @@ import pytest
 
 from jobs.steps.embed.published_vectors import published_folder
 from schemas.errors import UsageError
-from tests.support.stores import config
+from tests.support.stores.store_files import config
 
 
 def test_a_folder_is_taken_as_it_is(tmp_path: Path) -> None:

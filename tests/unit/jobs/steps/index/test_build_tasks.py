@@ -21,9 +21,9 @@ from schemas.errors import StoreError
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 from schemas.vector import RowRange
-from tests.support import corpus
-from tests.support.hand_made_version import PMIDS, Piece, write_pieces, write_version
-from tests.support.stores import add_part, add_snapshot, config
+from tests.support.stores import corpus
+from tests.support.stores.hand_made_version import PMIDS, Piece, write_pieces, write_version
+from tests.support.stores.store_files import add_part, add_snapshot, config
 
 
 def run(task: Any, *arguments: Any) -> Any:

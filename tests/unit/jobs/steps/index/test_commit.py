@@ -6,7 +6,7 @@ from jobs.steps.index.commit import report_of, show_version
 from schemas.layout import Layout
 from schemas.manifest import Tombstones
 from schemas.report import IndexReport
-from tests.support.hand_made_version import write_version
+from tests.support.stores.hand_made_version import write_version
 
 
 def test_a_version_is_told_by_its_figures(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from retrieval.files.atomic import write_bytes
 from schemas.config import Config
 from schemas.errors import StoreError
 from schemas.manifest import Current
-from tests.support.made_store import MadeStore
-from tests.support.seams import VERSION
-from tests.support.stores import set_current
+from tests.support.service.seams import VERSION
+from tests.support.stores.made_store import MadeStore
+from tests.support.stores.store_files import set_current
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 
 from jobs.steps.ingest.source_origins import find_sources, open_origin
 from schemas.errors import InputError
-from tests.support.stores import config
+from tests.support.stores.store_files import config
 
 
 def sources(folder: Path, *names: str) -> Path:

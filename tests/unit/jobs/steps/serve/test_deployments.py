@@ -9,7 +9,7 @@ from jobs.steps.serve.deployments import answers
 from schemas.errors import FailedError, InputError
 from schemas.filters import Condition, Wanted
 from schemas.protocols import Lookup, Match
-from tests.support.seams import Shelf
+from tests.support.service.seams import Shelf
 
 ZERO = np.zeros(1, np.float32)
 STRANGE = Wanted((Condition(field="mesh", op="=", value="Hearth"),))

@@ -12,7 +12,7 @@ from retrieval.articles.normal_text import text_digest
 from retrieval.embed.known.chunk_index import DIGEST, PMID, ROW, open_index, read_digests, read_pmids
 from retrieval.embed.known.chunk_names import ChunkFiles
 from schemas.errors import InputError, IntegrityError
-from tests.support.published_chunk_files import text, write_chunk, write_json
+from tests.support.stores.published_chunk_files import text, write_chunk, write_json
 
 PMIDS = [2_000_009, 2_000_003, 2_999_999, 2_000_000]
 

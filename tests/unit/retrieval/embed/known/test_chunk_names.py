@@ -4,7 +4,7 @@ import pytest
 
 from retrieval.embed.known.chunk_names import ChunkFiles, chunk_names, chunk_numbers, listed_chunk_files
 from schemas.errors import InputError
-from tests.support.file_server import listing_page
+from tests.support.pubmed.file_server import listing_page
 
 NAMES = {name for number in (10, 2, 0) for name in chunk_names(number)}
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from retrieval.embed.known.known_vectors import Known, KnownCounts, KnownVectors
 from retrieval.embed.known.published_chunks import PublishedChunks
 from schemas.errors import InputError, IntegrityError
-from tests.support.published_chunk_files import DIMENSION, Texts, articles, text, vector, write_chunk, write_json
+from tests.support.stores.published_chunk_files import DIMENSION, Texts, articles, text, vector, write_chunk, write_json
 
 CHUNKS = {
     0: [7, 999_999, 12],

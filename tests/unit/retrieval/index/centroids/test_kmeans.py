@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from retrieval.index.centroids.kmeans import ITERATIONS, kmeans
 from schemas.arrays import Rows
-from tests.support import corpus
+from tests.support.stores import corpus
 
 ROWS = corpus.vectors(0, 3000)
 RAW = corpus.vectors(0, 3000, normalize=False)

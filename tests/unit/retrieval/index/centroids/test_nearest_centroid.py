@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from retrieval.index.centroids import nearest_centroid as nearest_module
 from retrieval.index.centroids.nearest_centroid import Centroids, fast_dtype
 from schemas.arrays import Floats
-from tests.support import corpus
+from tests.support.stores import corpus
 
 DTYPES = [torch.bfloat16, torch.float32]
 

@@ -10,7 +10,7 @@ from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.centroids.quantizer_training import train_quantizer
 from schemas.arrays import Floats
 from schemas.errors import InputError, UsageError
-from tests.support import corpus
+from tests.support.stores import corpus
 
 SAMPLE = corpus.vectors(0, 400)
 RAW = corpus.vectors(0, 400, normalize=False)

@@ -6,7 +6,7 @@ import pytest
 
 from retrieval.articles.article import Rejects
 from schemas.article import ARTICLE_SCHEMA
-from tests.support.pubmed_xml import TITLE, Record, document, row, rows
+from tests.support.pubmed.pubmed_xml import TITLE, Record, document, row, rows
 
 MATHS = '<mml:math xmlns:mml="urn:m"><mml:msup><mml:mi>x</mml:mi><mml:mn>2</mml:mn></mml:msup></mml:math>'
 

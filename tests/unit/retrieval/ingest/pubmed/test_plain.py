@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from retrieval.ingest.pubmed.plain import LARGEST, MARKUP_LEVELS, plain_article
-from tests.support.pubmed_plain import DAMAGED, PLAIN, XML, agrees
+from tests.support.pubmed.pubmed_plain import DAMAGED, PLAIN, XML, agrees
 
 
 def changed(old: str, new: str) -> bytes:

@@ -12,7 +12,7 @@ from retrieval.articles.article import BATCH_ROWS, Rejects
 from retrieval.ingest.pubmed import stream as pubmed
 from retrieval.ingest.pubmed.stream import read_pubmed_xml
 from schemas.errors import InputError
-from tests.support.pubmed_xml import HEAD, TITLE, Record, article, document, rows
+from tests.support.pubmed.pubmed_xml import HEAD, TITLE, Record, article, document, rows
 
 BOOK = (
     '<PubmedBookArticle><BookDocument><PMID Version="1">5</PMID><Book><BookTitle>A book</BookTitle></Book>'

@@ -20,7 +20,7 @@ from retrieval.ingest.pubmed import stream as pubmed
 from retrieval.ingest.pubmed.stream import read_pubmed_xml
 from retrieval.ingest.readers import open_source
 from schemas.errors import InputError
-from tests.support.pubmed_xml import HEAD, TITLE, Record, Row, article, document, rows
+from tests.support.pubmed.pubmed_xml import HEAD, TITLE, Record, Row, article, document, rows
 
 SMALL = document(
     article(1),

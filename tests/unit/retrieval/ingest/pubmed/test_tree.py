@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pytest
 
 from retrieval.articles.article import Rejects
-from tests.support.pubmed_xml import Row, document, row, rows
+from tests.support.pubmed.pubmed_xml import Row, document, row, rows
 
 
 class Book(NamedTuple):

@@ -19,9 +19,9 @@ from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 from schemas.protocols import Lookup, Match
 from schemas.report import PromoteReport
-from tests.support import tiny
-from tests.support.embedded_stores import alive_vectors, copied_store
-from tests.support.made_store import MadeStore, rebuilt, vectors_of
+from tests.support.models import tiny
+from tests.support.stores.embedded_stores import alive_vectors, copied_store
+from tests.support.stores.made_store import MadeStore, rebuilt, vectors_of
 
 SETTINGS = ["index.nlist=16", "index.nprobe=5", "index.num_shards=2", "index.recall_queries=10", "index.recall_floor=0"]
 ARTICLES = [Article(pmid, title=f"title {pmid}", journal="First") for pmid in range(1, 41)]

@@ -12,7 +12,7 @@ from jobs.common.store import ingested
 from schemas.config import Config
 from schemas.errors import StoreError, UsageError
 from schemas.layout import Layout
-from tests.support.embedded_stores import SETTINGS, Vectors, alive_vectors, copied_store
+from tests.support.stores.embedded_stores import SETTINGS, Vectors, alive_vectors, copied_store
 
 MARK = np.float16(0.25)
 """What published vectors differ by from those that an encoder would give."""

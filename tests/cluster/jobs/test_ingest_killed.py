@@ -18,10 +18,10 @@ from jobs.steps.ingest.parse_sources import parse_source
 from retrieval.articles.article_parts import ArticlePart
 from schemas.config import Config
 from schemas.layout import Layout
-from tests.support.file_server import Fault, FileServer
-from tests.support.made_year import write_reissue
 from tests.support.processes import kill_all, processes, started, within
-from tests.support.pubmed_files import BASELINE, UPDATE, configured, cut, ingest_into, real_records
+from tests.support.pubmed.file_server import Fault, FileServer
+from tests.support.pubmed.made_year import write_reissue
+from tests.support.pubmed.pubmed_files import BASELINE, UPDATE, configured, cut, ingest_into, real_records
 
 FILES = [f"pubmed26n000{number}" for number in range(1, 9)]
 STALL = 10_000

@@ -13,7 +13,7 @@ from schemas.config import Config
 from schemas.layout import Layout
 from schemas.manifest import Current
 from schemas.snapshot import Lineage, PartRef
-from tests.support.seams import VERSION
+from tests.support.service.seams import VERSION
 
 
 def config(folder: Path, **values: Any) -> Config:

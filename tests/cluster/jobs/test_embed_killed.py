@@ -10,7 +10,9 @@ import pytest
 from jobs import embed
 from schemas.config import Config
 from schemas.errors import StoreError
-from tests.support.embedded_stores import (
+from tests.support.processes import kill, kill_all, processes, started, within, workers
+from tests.support.pubmed.pubmed_files import configured
+from tests.support.stores.embedded_stores import (
     PARTS,
     SETTINGS,
     Vectors,
@@ -20,8 +22,6 @@ from tests.support.embedded_stores import (
     vector_folder,
     vector_parts,
 )
-from tests.support.processes import kill, kill_all, processes, started, within, workers
-from tests.support.pubmed_files import configured
 
 COMMAND = [*(word for setting in SETTINGS for word in ("--set", setting)), "embed"]
 WAIT, STOP = 120, 60

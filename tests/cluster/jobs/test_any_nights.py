@@ -17,8 +17,8 @@ from retrieval.index.exact import best_first, inner_products
 from schemas.filters import EVERYTHING, Condition, Wanted
 from schemas.manifest import IndexVersion
 from schemas.protocols import Lookup, Match
-from tests.support import tiny
-from tests.support.made_store import MadeStore, rebuilt, vectors_of
+from tests.support.models import tiny
+from tests.support.stores.made_store import MadeStore, rebuilt, vectors_of
 
 PMIDS = 30
 BASE = [Article(pmid, title=f"base {pmid % 9}", year=1999) for pmid in range(1, PMIDS)]

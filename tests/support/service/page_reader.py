@@ -12,9 +12,9 @@ from actors.search.served_versions import ServedVersions
 from actors.service.search_service import SearchService
 from actors.service.second_stage import Reranking
 from actors.web.api import create_app
-from tests.support.catalogue import Catalogue, Words
-from tests.support.seams import SECONDS, VERSION
-from tests.support.serving import ask
+from tests.support.service.catalogue import Catalogue, Words
+from tests.support.service.seams import SECONDS, VERSION
+from tests.support.service.serving import ask
 
 
 def service(catalogue: Catalogue | None = None, reranker: Any = None) -> SearchService:

@@ -10,7 +10,7 @@ from retrieval.articles import article_parts
 from retrieval.articles.article import Article, Rejects, article_batch
 from retrieval.articles.article_parts import write_article_part
 from retrieval.embed.vector_parts import write_vector_part
-from tests.support import corpus
+from tests.support.stores import corpus
 
 ROWS = 50
 GROUP = 16

@@ -10,9 +10,9 @@ import pytest
 from jobs import rollback
 from schemas.layout import ROWS
 from tests.cluster.conftest import KEY, Service, edition
-from tests.support.made_store import MadeStore
 from tests.support.processes import within
-from tests.support.service_load import Load
+from tests.support.service.service_load import Load
+from tests.support.stores.made_store import MadeStore
 
 ASKED: dict[str, object] = {"query": "asthma", "k": 25, "rerank": False}
 HEADERS = {"x-api-key": KEY}

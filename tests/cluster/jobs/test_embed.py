@@ -16,8 +16,10 @@ from schemas.config import Config
 from schemas.errors import StoreError
 from schemas.layout import Layout
 from schemas.report import EmbedReport
-from tests.support import tiny
-from tests.support.embedded_stores import (
+from tests.support.models import tiny
+from tests.support.pubmed.made_year import write_reissue
+from tests.support.pubmed.pubmed_files import ingest_into
+from tests.support.stores.embedded_stores import (
     ROWS,
     Vectors,
     alive_vectors,
@@ -26,8 +28,6 @@ from tests.support.embedded_stores import (
     vector_folder,
     vector_parts,
 )
-from tests.support.made_year import write_reissue
-from tests.support.pubmed_files import ingest_into
 
 FIRST, SECOND = date(2026, 11, 22), date(2026, 11, 23)
 SETTINGS = ["index.nlist=4", "index.nprobe=4", "index.recall_queries=10"]

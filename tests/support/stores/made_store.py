@@ -22,8 +22,8 @@ from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 from schemas.report import VersionReport
 from schemas.snapshot import Lineage
-from tests.support import tiny
-from tests.support.pubmed_files import configured
+from tests.support.models import tiny
+from tests.support.pubmed.pubmed_files import configured
 
 ROWS_PER_PART = 4
 

@@ -12,9 +12,9 @@ from jobs import compact, index
 from jobs.common.store import served_version, versions
 from retrieval.articles.article import Article
 from schemas.manifest import IndexVersion
-from tests.support import tiny
-from tests.support.made_store import MadeStore
+from tests.support.models import tiny
 from tests.support.processes import kill_all, started, within
+from tests.support.stores.made_store import MadeStore
 
 WAIT = 120
 ARTICLES = [Article(pmid, title=f"title {pmid}", journal="First") for pmid in range(1, 201)]

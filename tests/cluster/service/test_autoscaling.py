@@ -4,7 +4,7 @@ import httpx
 
 from tests.cluster.conftest import Service
 from tests.support.processes import within
-from tests.support.service_load import Load
+from tests.support.service.service_load import Load
 
 TEXT = "insulin and glucose in the blood of rats"
 WAIT_SECONDS = 120

@@ -9,7 +9,7 @@ from tokenizers.pre_tokenizers import Whitespace
 from transformers import GPTNeoXConfig, GPTNeoXModel, PreTrainedTokenizerFast
 
 from schemas.encoder import EncoderSpec, TowerSpec
-from tests.support.tiny import WORDS
+from tests.support.models.tiny import WORDS
 
 SPECIAL = ["<unk>", "<eos>"]
 FRAME = ["Represent", "this", "passage", ":", "Query", "find"]

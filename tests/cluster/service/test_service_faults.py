@@ -9,7 +9,7 @@ import httpx
 
 from tests.cluster.conftest import KEY, MAY_WAIT, Service
 from tests.support.processes import frozen, replicas, within
-from tests.support.service_load import CLIENTS, Body, Load
+from tests.support.service.service_load import CLIENTS, Body, Load
 
 WAIT_SECONDS = 120
 SLOW = "the re-ranker took more than {:g} s; try again"

@@ -15,7 +15,7 @@ import yaml
 
 from tests.cluster.conftest import Service, free_port
 
-MONITORING = Path(__file__).parents[2] / "infra" / "monitoring"
+MONITORING = Path(__file__).parents[3] / "infra" / "monitoring"
 TARGETS = {
     panel["title"]: panel["targets"][0] for panel in json.loads((MONITORING / "grafana.json").read_text())["panels"]
 }

@@ -14,9 +14,9 @@ from retrieval.ingest.made_files import Night, raw_records, write_night
 from schemas.config import Config
 from schemas.errors import InputError, PubrayError, StoreError
 from schemas.layout import Layout
-from tests.support.file_server import Fault, FileServer
-from tests.support.made_year import write_reissue
-from tests.support.pubmed_files import (
+from tests.support.pubmed.file_server import Fault, FileServer
+from tests.support.pubmed.made_year import write_reissue
+from tests.support.pubmed.pubmed_files import (
     UPDATE,
     alive,
     configured,

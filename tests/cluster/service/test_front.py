@@ -19,7 +19,7 @@ from actors.web.page.page import OWN_FILES
 from schemas.config import Config
 from schemas.protocols import ArticleText, Query
 from tests.cluster.conftest import KEY, Service
-from tests.support import tiny
+from tests.support.models import tiny
 from tests.support.processes import replicas
 
 DOCUMENTS = ["randomised trial", "statin\nmuscle pain", "hay fever"]

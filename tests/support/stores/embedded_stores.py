@@ -11,7 +11,7 @@ from jobs.common.store import ingested
 from retrieval.embed.vector_parts import read_vectors, row_ranges
 from schemas.config import Config
 from schemas.layout import Layout
-from tests.support.pubmed_files import configured, files
+from tests.support.pubmed.pubmed_files import configured, files
 
 ROWS = 10
 PARTS = 30

@@ -16,8 +16,8 @@ from retrieval.rows.tombstones import write_tombstones
 from schemas.arrays import Pmids, Rows
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
-from tests.support import corpus
-from tests.support.seams import VERSION
+from tests.support.service.seams import VERSION
+from tests.support.stores import corpus
 
 ROWS = 400
 PMIDS = np.random.default_rng(0).permutation(10_000)[:ROWS]
