@@ -33,26 +33,25 @@ verify-bmretriever: install  ## the same for BMRetriever, SIZE=410m (default), 1
 test: install  ## lint, format, types, import rules, tests; see docs/tests.md
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
-	@$(MAKE) --no-print-directory --jobs=2 types test-programs
 	@$(MAKE) --no-print-directory --jobs=2 test-what-waits test-what-computes
 
 test-all:  ## the same, with all that takes minutes
 	@$(MAKE) --no-print-directory test WHOLE=--whole
 
 types:
-	$(VENV)/bin/mypy --num-workers=auto
+	nice -n 19 $(VENV)/bin/mypy --num-workers=auto
 	$(VENV)/bin/lint-imports --no-logo
 
 test-programs:
 	@infra/install_programs.sh chromium prometheus
 
 # On one Ray cluster. What it starts waits for one another, and leaves a good part of the cores to what computes,
-# whose output comes at its end.
+# whose output comes at its end. Prometheus, which its last tests ask, is installed by then.
 test-what-waits:
 	$(VENV)/bin/pytest $(WHOLE) tests/cluster tests/gpu
 
 # A process for each core, a file's tests in one of them, and first tests/e2e, whose files take longest.
-test-what-computes:
+test-what-computes: test-programs types
 	@output=$$(OMP_NUM_THREADS=1 nice -n 19 $(VENV)/bin/pytest $(WHOLE) --numprocesses=auto --dist=loadfile \
 	    --no-loadscope-reorder tests/e2e tests/unit 2>&1); code=$$?; echo "$$output"; exit $$code
 

@@ -68,8 +68,8 @@ def expected(articles: list[ArticleText]) -> tuple[Floats, Floats]:
     ("kind", "precision", "cosine"),
     [
         ("torch", "float32", 0.9999),
-        ("torch", "bfloat16", 0.999),
-        ("openvino", "float32", 0.9999),
+        pytest.param("torch", "bfloat16", 0.999, marks=pytest.mark.whole),
+        pytest.param("openvino", "float32", 0.9999, marks=pytest.mark.whole),
         ("openvino", "auto", 0.999),  # bfloat16 where the processor has it
     ],
 )

@@ -1,6 +1,7 @@
 """A deployment grows under load and shrinks after it, and no request fails meanwhile."""
 
 import httpx
+import pytest
 
 from tests.cluster.conftest import Service
 from tests.support.processes import within
@@ -17,6 +18,7 @@ def encoders(url: str) -> int:
     return sum(line.endswith(" 1.0") for line in lines if all(label in line for label in labels))
 
 
+@pytest.mark.whole
 def test_encoders_come_with_load_and_go_after_it_without_a_failed_request(real_service: Service) -> None:
     url, config = real_service
     body: dict[str, object] = {"model": f"{config.encoder.name}:query", "input": [TEXT] * 8}
