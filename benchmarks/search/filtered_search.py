@@ -9,23 +9,17 @@ a filter, of which one round is timed before and after each filter's. `lists` ar
 rows were read instead. `first` is how long a filter that is not kept takes in addition.
 """
 
-import argparse
 import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import NamedTuple
 
 import faiss
 import numpy as np
 import torch
 
-from actors.embed.towers import QueryTower
 from actors.search.index_searcher import IndexSearcher
-from benchmarks.search.recall_and_speed import titles
-from jobs.common.config import load_config
+from benchmarks.search.title_queries import served
 from jobs.common.console import say, table
-from jobs.common.cpu_threads import available_threads
-from jobs.common.store import served_version
 from retrieval.evaluate.recall import recall
 from retrieval.rows.row_set import RowSet
 from retrieval.search.filter_rows import wanted_rows
@@ -33,8 +27,6 @@ from retrieval.search.segment_search import search_exactly
 from schemas.arrays import Floats, Pmids
 from schemas.filter_grammar import format_filter
 from schemas.filters import EVERYTHING, Condition, Wanted
-from schemas.layout import Layout
-from schemas.protocols import Query
 
 SHARES = (0.5, 0.1, 0.01, 0.001)
 ROUNDS = 3
@@ -64,16 +56,8 @@ class Measured(NamedTuple):
 
 def main() -> None:
     """Print one row per filter."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--store", default="pubray-store")
-    parser.add_argument("--queries", type=int, default=300)
-    options = parser.parse_args()
-    config = load_config(None, [], {"PUBRAY_STORE": options.store})
-    layout = Layout(config.store)
-    version = served_version(layout)
-    searcher = IndexSearcher(layout, version)
-    tower = QueryTower(config.encoder, config.engine, threads=available_threads(), cache=Path(config.cache))
-    queries = tower.vectors(tower.tokens([Query(title) for title in titles(searcher, options.queries)]))
+    layout, searcher, queries = served(300)
+    version = searcher.version
     faiss.omp_set_num_threads(1)
     torch.set_num_threads(1)
     rows = []

@@ -6,41 +6,25 @@ Queries are titles through the query tower. Speed is a ratio: queries/s of the i
 float32 matrix product with top-k (numpy, all threads), both in this run, one thread for the index.
 """
 
-import argparse
 import time
-from pathlib import Path
 
 import faiss
 import numpy as np
-import pyarrow as pa
 
-from actors.embed.towers import QueryTower
 from actors.search.index_searcher import IndexSearcher
-from jobs.common.config import load_config
+from benchmarks.search.title_queries import served
 from jobs.common.console import say, table
-from jobs.common.cpu_threads import available_threads
-from jobs.common.store import served_version
 from retrieval.evaluate.recall import recall
 from retrieval.search.segment_search import search, search_exactly
 from schemas.arrays import Floats, Pmids
-from schemas.layout import Layout
-from schemas.protocols import Query
 
 REPEATS = 3
 
 
 def main() -> None:
     """Print one row per rule."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--store", default="pubray-store")
-    parser.add_argument("--queries", type=int, default=500)
-    options = parser.parse_args()
-    config = load_config(None, [], {"PUBRAY_STORE": options.store})
-    layout = Layout(config.store)
-    version = served_version(layout)
-    searcher = IndexSearcher(layout, version)
-    tower = QueryTower(config.encoder, config.engine, threads=available_threads(), cache=Path(config.cache))
-    queries = tower.vectors(tower.tokens([Query(title) for title in titles(searcher, options.queries)]))
+    _, searcher, queries = served(500)
+    version = searcher.version
     truth = [c.pmids for c in search_exactly(queries, searcher.segments, 100)]
     exact = exact_rate(queries, searcher)
     faiss.omp_set_num_threads(1)
@@ -53,13 +37,6 @@ def main() -> None:
                 rows.append([nprobe, candidates, recall(found, truth, 10), recall(found, truth, 100), rate / exact])
     say(f"{version.articles:,} articles, {nlist} lists, {len(queries)} title queries; served: nprobe {version.nprobe}")
     say(table(["nprobe", "candidates", "recall@10", "recall@100", "speed / exact"], rows))
-
-
-def titles(searcher: IndexSearcher, count: int) -> list[str]:
-    """Return titles of random rows of the first segment."""
-    column = searcher.segments[0].articles["title"]
-    rows = np.random.default_rng(1).choice(len(column), min(count, len(column)), replace=False)
-    return [title for title in column.take(pa.array(rows)).to_pylist() if title]
 
 
 def exact_rate(queries: Floats, searcher: IndexSearcher) -> float:
