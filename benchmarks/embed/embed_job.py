@@ -100,6 +100,10 @@ class NullTower:
         """Return zeros."""
         return np.zeros((len(texts), self._dimension), np.float32)
 
+    def padded_tokens(self, texts: list[Tokens]) -> int:
+        """Return that nothing was computed."""
+        return 0
+
     def flops(self, texts: list[Tokens]) -> float:
         """Return that there is nothing to compute."""
         return 0.0
@@ -115,7 +119,7 @@ class NullEncode(EncodeRange):
     def __init__(self, config: Config, threads: int) -> None:
         """Load nothing."""
         self._tower = NullTower(config.encoder.dimension)  # type: ignore[assignment]
-        self._batch_tokens, self._peak, self._idle_since = config.engine.batch_tokens, None, None
+        self._peak, self._idle_since = None, None
 
 
 def host_seconds(base: Config, pmids: list[int]) -> float:
