@@ -15,12 +15,10 @@ from retrieval.files.checked import read_named
 from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.exact import inner_products
 from retrieval.index.segment import OpenSegment
-from retrieval.rows.article_names import parse_names
+from retrieval.rows.named_rows import parse_names
 from retrieval.rows.row_order import rows_of
-from retrieval.rows.row_set import RowSet
-from retrieval.rows.tombstones import read_tombstones
-from retrieval.search.filter_rows import Unknown, check_terms, unknown_terms, wanted_rows
-from retrieval.search.list_route import lists_to_probe
+from retrieval.rows.row_set import RowSet, read_tombstones
+from retrieval.search.filter_rows import Unknown, check_terms, lists_to_probe, unknown_terms, wanted_rows
 from retrieval.search.segment_search import Candidates, search, search_exactly
 from retrieval.search.small_segments import stack_small
 from schemas.arrays import Floats, Vector

@@ -1,6 +1,6 @@
 """Vector parts: the vectors of one range of rows of an article part, in Parquet."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -113,3 +113,22 @@ def row_ranges(parts: Iterable[PartRef], rows_per_part: int) -> list[RowRange]:
             stop = min(start + rows_per_part, part.rows)
             ranges.append(RowRange(source=part.name, start=start, stop=stop, history=history))
     return ranges
+
+
+def sample_vectors(counts: Mapping[str, int], size: int, seed: int, *, dimension: int) -> Rows:
+    """Return about `size` vectors (n, d) of the vector parts at the paths of `counts`, or all if there are fewer.
+
+    Each part gives in proportion to its count; the same arguments give the same sample. Memory: the sample, 2 bytes a
+    coordinate, and one part.
+    """
+    rng = np.random.default_rng(seed)
+    share = min(1.0, size / sum(counts.values()))
+    taken = {path: min(count, round(count * share)) for path, count in counts.items()}
+    sample = np.empty((sum(taken.values()), dimension), np.float16)
+    start = 0
+    for path, number in taken.items():
+        _, vectors, present = read_vectors(path)
+        rows = np.sort(rng.choice(counts[path], number, replace=False))
+        sample[start : start + number] = vectors[np.flatnonzero(present)[rows]]
+        start += number
+    return sample

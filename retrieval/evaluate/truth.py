@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from retrieval.files.atomic import write_named
 from retrieval.files.checked import read_named
 from retrieval.index.exact import best_first
-from retrieval.index.live_rows import live_in_one
 from retrieval.index.segment import OpenSegment
+from retrieval.index.version_checks import live_in_one
 from retrieval.search.segment_search import search_exactly
 from schemas.arrays import Floats, Pmids
 
@@ -119,3 +119,9 @@ def _truth(queries: Floats, answers: Sequence[Answer]) -> Truth:
     for row, answer in enumerate(answers):
         scores[row, : len(answer.pmids)], pmids[row, : len(answer.pmids)] = answer
     return Truth(queries, scores, pmids)
+
+
+def recall(found: Sequence[Pmids], truth: Sequence[Pmids], k: int) -> float:
+    """Return recall@k: the mean share of the k true PMIDs (or as many as there are) among the k first found."""
+    shares = [np.isin(true[:k], got[:k]).mean() for got, true in zip(found, truth, strict=True)]
+    return float(np.mean(shares))

@@ -8,7 +8,7 @@ describes the same article; r is its FAISS id.
     pmids.i64        int64 (rows,)
     pmid_order.u32   uint32 (rows,): the rows in order of PMID
     titles.i64, title_order.u32, dois.i64, doi_order.u32   finding titles and DOIs (see retrieval.rows.named_rows)
-    articles.arrow   Arrow IPC, the article records (see retrieval.rows.kept_columns)
+    articles.arrow   Arrow IPC, the article records (see retrieval.rows.records)
     years.i16, terms.arrow, postings.u32   what filters look at (see retrieval.rows.facets)
     segment.json     counts and digests; written last
 """
@@ -27,10 +27,9 @@ from retrieval.files.checked import check_file, file_digest, read_document
 from retrieval.files.mapped import advise_random, map_file
 from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.inverted_lists import ScannedLists, open_lists
-from retrieval.rows.display import DisplayReader
 from retrieval.rows.facets import Facets, FacetWriter
-from retrieval.rows.kept_columns import RECORD_SCHEMA
 from retrieval.rows.named_rows import NamedRows, NameWriter
+from retrieval.rows.records import RECORD_SCHEMA, DisplayReader
 from retrieval.rows.row_order import write_order
 from retrieval.rows.row_set import RowSet
 from schemas.arrays import Codes, Lists, Pmids, Rows

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from retrieval.articles.selection import selected
 from retrieval.articles.snapshot import alive_rows
 from retrieval.embed.vector_parts import read_vectors
-from retrieval.rows.kept_columns import read_kept
+from retrieval.rows.records import read_kept
 from schemas.arrays import Pmids, Rows
 from schemas.config import Config
 from schemas.errors import StoreError

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from retrieval.articles.article import BATCH_ROWS, Article, Rejects, article_batches, article_with_id
-from retrieval.files.broken_gzip import BROKEN_GZIP
+from retrieval.ingest.sources import BROKEN_GZIP
 from schemas.errors import InputError
 
 PARQUET_COLUMNS = ("pmid", "title", "abstract")

@@ -1,8 +1,12 @@
 """Source files by their names: of what kind a file is, which comes first, how its article part is called."""
 
 import re
+import zlib
+from gzip import BadGzipFile
 from pathlib import PurePath
-from typing import Literal
+from typing import Literal, cast
+
+from isal import isal_zlib
 
 from schemas.errors import InputError
 
@@ -47,3 +51,8 @@ def _suffix(path: str) -> str:
         if name.endswith(suffix) and name != suffix:
             return suffix
     raise InputError(f"{name} is no source file by its name; give one that ends in {', '.join(SUFFIXES)}")
+
+
+# isal declares its error class as if it were an instance.
+BROKEN_GZIP = (EOFError, zlib.error, BadGzipFile, cast("type[Exception]", isal_zlib.error))
+"""What reading a source file raises that is not whole gzip."""

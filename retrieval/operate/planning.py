@@ -10,8 +10,8 @@ from typing import NamedTuple
 import faiss
 
 from retrieval.articles.pmids import CLASS_ROWS
-from retrieval.embed.flops import forward_flops
-from retrieval.index.size_rules import nlist_for, sample_for
+from retrieval.embed.rates import forward_flops
+from retrieval.index.tuning import nlist_for, sample_for
 from schemas.config import Config
 from schemas.figures import EncoderFigures, Figures, Gpu, Stage
 

@@ -1,12 +1,15 @@
-"""Sets of rows of a segment: what a search may find."""
+"""Sets of rows of a segment: what a search may find, and the tombstones of what it may not."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import faiss
 import numpy as np
 
+from retrieval.files.atomic import write_named
+from retrieval.files.checked import read_named
 from schemas.arrays import Mask, RowNumbers, StoredRowNumbers
+from schemas.manifest import Tombstones
 
 NEARLY_ALL = 0.9
 """Share of the rows: where fewer are wanted, FAISS asks which, else it is asked for more rows than needed."""
@@ -41,3 +44,19 @@ class RowSet:
     def numbers(self) -> StoredRowNumbers:
         """The rows, ascending: 4 bytes each, kept from the first use on."""
         return np.flatnonzero(self.mask).astype(np.uint32)
+
+
+def write_tombstones(path: Callable[[str], str], rows: RowNumbers) -> Tombstones:
+    """Store row numbers, in any order, under the path of their sha256."""
+    numbers = np.unique(rows).astype(np.uint32)
+    return Tombstones(sha256=write_named(path, numbers.tobytes()), rows=len(numbers))
+
+
+def read_tombstones(path: Callable[[str], str], tombstones: Tombstones) -> RowNumbers:
+    """Return the row numbers, sorted.
+
+    Raises:
+        StoreError: there is no such file.
+        IntegrityError: it is not what it was.
+    """
+    return np.frombuffer(read_named(path, tombstones.sha256, "tombstones"), np.uint32).astype(np.int64)

@@ -8,21 +8,18 @@ import ray
 from actors.embed.towers import QueryTower
 from actors.search.index_searcher import IndexSearcher, load_quantizer, open_segments
 from jobs.common.cpu_threads import available_threads, using_threads
-from retrieval.articles.snapshot import read_snapshot
-from retrieval.articles.snapshot_difference import SnapshotDifference, compare_snapshots
-from retrieval.embed.sampling import sample_vectors
-from retrieval.evaluate.recall import recall
-from retrieval.evaluate.truth import NEEDED, carry_truth, find_truth, read_truth, sample_titles, write_truth
+from retrieval.articles.snapshot import SnapshotDifference, compare_snapshots, read_snapshot
+from retrieval.embed.vector_parts import sample_vectors
+from retrieval.evaluate.truth import NEEDED, carry_truth, find_truth, read_truth, recall, sample_titles, write_truth
 from retrieval.files.atomic import write_bytes
 from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.centroids.quantizer_training import train_quantizer
-from retrieval.index.live_rows import RowChecks, check_live, count_removed, dead_rows, imbalance
 from retrieval.index.segment import OpenSegment, read_manifest, write_segment
 from retrieval.index.segment_build import group_rows, merged_groups, merged_sizes, shard_of
-from retrieval.index.size_rules import metric_for
-from retrieval.index.tuning import SearchRules, cheapest_rules
+from retrieval.index.tuning import SearchRules, cheapest_rules, metric_for
+from retrieval.index.version_checks import RowChecks, check_live, count_removed, dead_rows, imbalance
 from retrieval.index.worker_rows import VectorSource, Work, read_worker_rows
-from retrieval.rows.tombstones import write_tombstones
+from retrieval.rows.row_set import write_tombstones
 from retrieval.search.segment_search import search
 from schemas.arrays import Floats, Pmids
 from schemas.config import Config

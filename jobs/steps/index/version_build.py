@@ -10,12 +10,12 @@ from jobs.common.console import Progress
 from jobs.common.store import ingested, load_selection, read_current, read_version
 from jobs.steps.index.build_tasks import build_worker_shards, bury, find_changes, merge_worker_shards, train
 from jobs.steps.index.commit import merged, now
-from retrieval.articles.snapshot_difference import SnapshotDifference
+from retrieval.articles.snapshot import SnapshotDifference
 from retrieval.embed.vector_parts import count_vectors, row_ranges
 from retrieval.files.atomic import write_bytes
 from retrieval.files.checked import read_document
 from retrieval.index.segment import CONTENTS, read_manifest
-from retrieval.index.size_rules import metric_for, nlist_for, nprobe_for, sample_for
+from retrieval.index.tuning import metric_for, nlist_for, nprobe_for, sample_for
 from retrieval.index.worker_rows import VectorSource, Work, group_work
 from schemas.base import digest
 from schemas.config import Config

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from retrieval.articles.normal_text import text_digest
 from retrieval.articles.pmids import find_among
-from retrieval.embed.known.chunk_index import DIGEST, PMID, ROW, open_index
-from retrieval.embed.known.chunk_names import CHUNK_PMIDS, ChunkFiles, chunk_numbers
+from retrieval.embed.known.chunk_index import CHUNK_PMIDS, DIGEST, PMID, ROW, ChunkFiles, chunk_numbers, open_index
 from retrieval.embed.known.known_vectors import Known, KnownCounts
 from retrieval.files.mapped import map_array
 from schemas.arrays import Floats, Pmids, RowNumbers, Rows

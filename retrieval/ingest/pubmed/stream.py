@@ -15,9 +15,9 @@ import pyarrow as pa
 from lxml import etree
 
 from retrieval.articles.article import Article, Rejects, article_batches
-from retrieval.files.broken_gzip import BROKEN_GZIP
 from retrieval.ingest.pubmed.plain import plain_article
 from retrieval.ingest.pubmed.tree import key_in, tree_article
+from retrieval.ingest.sources import BROKEN_GZIP
 from schemas.errors import InputError
 
 ROOTS = (b"PubmedArticleSet", b"PubmedBookArticleSet")

@@ -16,7 +16,7 @@ from retrieval.articles.article import Article
 from retrieval.embed.vector_parts import row_ranges, write_vector_part
 from retrieval.files.atomic import write_bytes
 from retrieval.files.locks import exclusive
-from retrieval.rows.tombstones import write_tombstones
+from retrieval.rows.row_set import write_tombstones
 from schemas.errors import StoreError, UsageError
 from schemas.layout import FileKind, Layout
 from schemas.manifest import Current, IndexVersion, QuantizerRecord

@@ -8,7 +8,7 @@ import pytest
 from jobs import status
 from retrieval.articles.article import Article
 from retrieval.files.atomic import write_bytes
-from retrieval.rows.tombstones import write_tombstones
+from retrieval.rows.row_set import write_tombstones
 from schemas.errors import IntegrityError, StoreError
 from schemas.layout import ROWS, SEGMENT_MANIFEST, Layout
 from schemas.manifest import Current, FileDigest, Segment, Tombstones

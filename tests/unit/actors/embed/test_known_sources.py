@@ -9,7 +9,7 @@ from actors.embed.towers import ArticleTower
 from retrieval.articles.article import Article, Rejects, article_batch
 from retrieval.articles.article_parts import write_article_part
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
-from retrieval.embed.known.agreement import MIN_COSINE
+from retrieval.embed.known.known_vectors import MIN_COSINE
 from retrieval.embed.vector_parts import row_ranges, write_vector_part
 from schemas.arrays import Rows
 from schemas.config import Config, EngineConfig

@@ -16,7 +16,7 @@ from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.index.segment_build import shard_of
 from retrieval.index.worker_rows import VectorSource, Work
-from retrieval.rows.tombstones import read_tombstones, write_tombstones
+from retrieval.rows.row_set import read_tombstones, write_tombstones
 from schemas.errors import StoreError
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion

@@ -6,7 +6,7 @@ import pytest
 
 from jobs.steps.index.version_build import Build
 from retrieval.articles.article import Article
-from retrieval.articles.snapshot_difference import compare_snapshots
+from retrieval.articles.snapshot import compare_snapshots
 from retrieval.files.atomic import write_bytes
 from schemas.config import Config
 from schemas.errors import StoreError

@@ -1,7 +1,12 @@
-"""What a segment keeps of an article: most fields of its article part, and the names of its authors."""
+"""What a segment keeps of an article: most fields of its article part, and the names of its authors; reading it."""
 
+from collections.abc import Callable
+from typing import Annotated, Any, get_origin, get_type_hints
+
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from retrieval.files.parquet import read_range
 from schemas.article import ARTICLE_SCHEMA, DisplayArticle
@@ -65,3 +70,49 @@ def author_names(authors: pa.ListArray) -> pa.ListArray:
     sizes = pc.list_value_length(authors).cast(pa.int32())
     offsets = pa.concat_arrays([pa.array([0], pa.int32()), pc.cumulative_sum(sizes)])
     return pa.ListArray.from_arrays(offsets, pc.if_else(pc.equal(group, ""), persons, group))
+
+
+KINDS = get_type_hints(DisplayArticle, include_extras=True)
+SHOWN_OF_ITEMS: dict[str, str] = {
+    field: kind.__metadata__[0] for field, kind in KINDS.items() if get_origin(kind) is Annotated
+}
+"""By list of structs, which field of each is shown."""
+
+ReadValue = Callable[[int], Any]
+
+
+class DisplayReader:
+    """Reads rows of a segment's articles. It keeps a few objects per batch read; calls may come together."""
+
+    def __init__(self, articles: pa.Table) -> None:
+        """Take a table that has the fields of `DisplayArticle`."""
+        self._batches = articles.select(DisplayArticle._fields).to_batches()
+        self._starts = np.cumsum([0, *(batch.num_rows for batch in self._batches)])
+        self._readers: dict[int, list[ReadValue]] = {}
+
+    def read(self, rows: NDArray[np.integer]) -> list[DisplayArticle]:
+        """Return the articles of some rows, in their order."""
+        batches = np.searchsorted(self._starts, rows, "right") - 1
+        places = (rows - self._starts[batches]).tolist()
+        return [
+            DisplayArticle(*[value(place) for value in self._values(batch)])
+            for batch, place in zip(batches.tolist(), places, strict=True)
+        ]
+
+    def _values(self, batch: int) -> list[ReadValue]:
+        if batch not in self._readers:
+            self._readers[batch] = [_reader(self._batches[batch][field], field) for field in DisplayArticle._fields]
+        return self._readers[batch]
+
+
+def _reader(column: pa.Array, field: str) -> ReadValue:
+    if not pa.types.is_list(column.type):
+        return lambda row: column[row].as_py()
+    items = pc.struct_field(column.values, SHOWN_OF_ITEMS[field]) if field in SHOWN_OF_ITEMS else column.values
+    ends = memoryview(column.offsets.to_numpy())
+
+    def read(row: int) -> tuple[str, ...]:
+        first, last = ends[row], ends[row + 1]
+        return tuple(items[first:last].to_pylist()) if last > first else ()
+
+    return read
