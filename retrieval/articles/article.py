@@ -1,4 +1,4 @@
-"""Articles as rows: one typed record, its key and hashes, and the Arrow batches made of it.
+"""Articles as rows: key and hashes of a record, and the Arrow batches made of records.
 
 Hashes are 64 bits of blake2b over MessagePack, which keeps fields apart and None apart from "", and unlike repr() does
 not change with the Python version, so a new interpreter does not make every article look revised.
@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgpack
 import numpy as np
 import pyarrow as pa
 
-from schemas.article import ARTICLE_SCHEMA
+from schemas.article import ARTICLE_SCHEMA, Article
 
 BATCH_ROWS = 2_000
 """Articles per batch: about 10 MB, so a reader's memory does not depend on its file."""
@@ -27,112 +27,6 @@ MAX_SAMPLES = 5
 
 _PACKER = msgpack.Packer()
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
-
-
-class AbstractSection(NamedTuple):
-    """A section of a structured abstract."""
-
-    label: str | None
-    category: str | None
-    text: str
-
-
-class OtherAbstract(NamedTuple):
-    """An abstract beside the journal's own."""
-
-    type: str | None
-    language: str
-    text: str
-
-
-class Term(NamedTuple):
-    """A term of a controlled vocabulary."""
-
-    ui: str | None
-    name: str
-
-
-class Qualifier(NamedTuple):
-    """A MeSH qualifier (subheading) of a heading."""
-
-    ui: str | None
-    name: str
-    major: bool
-
-
-class MeshHeading(NamedTuple):
-    """A MeSH heading."""
-
-    ui: str | None
-    descriptor: str
-    major: bool
-    qualifiers: Sequence[Qualifier]
-
-
-class Substance(NamedTuple):
-    """A chemical that the article is about."""
-
-    ui: str | None
-    name: str
-    registry_number: str | None
-
-
-class Author(NamedTuple):
-    """A person or a group."""
-
-    last_name: str | None = None
-    fore_name: str | None = None
-    initials: str | None = None
-    suffix: str | None = None
-    collective_name: str | None = None
-    orcid: str | None = None
-    affiliations: Sequence[str] = ()
-
-
-class Correction(NamedTuple):
-    """How another article comments on or corrects this one, or this one the other."""
-
-    type: str | None
-    pmid: int | None
-
-
-class Article(NamedTuple):
-    """One row of an article part without its hashes, in the field order of `ARTICLE_SCHEMA`."""
-
-    pmid: int
-    doc_id: str | None = None
-    version: int = 1
-    deleted: bool = False
-    unusable: bool = False
-    book: bool = False
-    title: str = ""
-    vernacular_title: str | None = None
-    abstract: str = ""
-    abstract_sections: Sequence[AbstractSection] = ()
-    other_abstracts: Sequence[OtherAbstract] = ()
-    journal: str = ""
-    journal_abbreviation: str | None = None
-    issns: Sequence[str] = ()
-    nlm_id: str | None = None
-    volume: str | None = None
-    issue: str | None = None
-    pages: str | None = None
-    publication_date: str | None = None
-    year: int | None = None
-    languages: Sequence[str] = ()
-    publication_types: Sequence[Term] = ()
-    mesh: Sequence[MeshHeading] = ()
-    keywords: Sequence[str] = ()
-    substances: Sequence[Substance] = ()
-    authors: Sequence[Author] = ()
-    grant_agencies: Sequence[str] = ()
-    doi: str | None = None
-    pmcid: str | None = None
-    corrections: Sequence[Correction] = ()
-    retracted: bool = False
-    status: str | None = None
-    date_completed: str | None = None
-    date_revised: str | None = None
 
 
 @dataclass

@@ -30,7 +30,7 @@ class Judgments(NamedTuple):
 
 
 class Heading(NamedTuple):
-    """The MeSH headings of one article, as in `schemas.article.MESH_HEADING`."""
+    """The MeSH headings of one article, as in `schemas.article.MeshHeading`."""
 
     id: str
     mesh: Sequence[dict[str, object]]

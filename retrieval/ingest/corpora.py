@@ -7,8 +7,9 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from retrieval.articles.article import BATCH_ROWS, Article, Rejects, article_batches, article_with_id
+from retrieval.articles.article import BATCH_ROWS, Rejects, article_batches, article_with_id
 from retrieval.ingest.sources import BROKEN_GZIP
+from schemas.article import Article
 from schemas.errors import InputError
 
 PARQUET_COLUMNS = ("pmid", "title", "abstract")

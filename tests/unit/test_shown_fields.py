@@ -10,7 +10,8 @@ import pytest
 
 import schemas.article
 import schemas.search
-from retrieval.articles.article import Article, Substance, article_batch
+from retrieval.articles.article import article_batch
+from schemas.article import Article, Substance
 
 DERIVED = ["schemas.search", "retrieval.rows.records", "actors.service.hits"]
 LAST = "    languages: tuple[str, ...] = ()\n"

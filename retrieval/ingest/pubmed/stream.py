@@ -14,10 +14,11 @@ import numpy as np
 import pyarrow as pa
 from lxml import etree
 
-from retrieval.articles.article import Article, Rejects, article_batches
+from retrieval.articles.article import Rejects, article_batches
 from retrieval.ingest.pubmed.plain import plain_article
 from retrieval.ingest.pubmed.tree import key_in, tree_article
 from retrieval.ingest.sources import BROKEN_GZIP
+from schemas.article import Article
 from schemas.errors import InputError
 
 ROOTS = (b"PubmedArticleSet", b"PubmedBookArticleSet")

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from lxml import etree
 
-from retrieval.articles import article as rows
 from retrieval.ingest.pubmed.citation import Citation, abstract_of, first, folded, iso_date, key_of, orcid_of, pages_of
+from schemas import article as rows
 
 _NOTHING = etree.Element("nothing")
 _string = etree.XPath("string()", smart_strings=False)

@@ -10,8 +10,8 @@ import pytest
 from actors.search.index_searcher import IndexSearcher
 from jobs import compact, index, nightly, promote, rollback
 from jobs.common.store import served_version
-from retrieval.articles.article import Article
 from retrieval.ingest.made_files import Night, write_night
+from schemas.article import Article
 from schemas.config import Config
 from schemas.errors import StoreError
 from schemas.filters import EVERYTHING

@@ -7,9 +7,10 @@ import pyarrow as pa
 import pytest
 
 from retrieval.articles import article_parts
-from retrieval.articles.article import Article, Rejects, article_batch
+from retrieval.articles.article import Rejects, article_batch
 from retrieval.articles.article_parts import write_article_part
 from retrieval.embed.vector_parts import write_vector_part
+from schemas.article import Article
 from tests.support.stores import corpus
 
 ROWS = 50

@@ -7,16 +7,7 @@ from hypothesis import strategies as st
 from retrieval.articles.article import (
     BATCH_ROWS,
     HASHED_KEY_BIT,
-    AbstractSection,
-    Article,
-    Author,
-    Correction,
-    MeshHeading,
-    OtherAbstract,
-    Qualifier,
     Rejects,
-    Substance,
-    Term,
     article_batch,
     article_batches,
     article_with_id,
@@ -24,7 +15,18 @@ from retrieval.articles.article import (
     record_hash,
     text_hash,
 )
-from schemas.article import ARTICLE_SCHEMA
+from schemas.article import (
+    ARTICLE_SCHEMA,
+    AbstractSection,
+    Article,
+    Author,
+    Correction,
+    MeshHeading,
+    OtherAbstract,
+    Qualifier,
+    Substance,
+    Term,
+)
 
 FULL = Article(
     pmid=7,

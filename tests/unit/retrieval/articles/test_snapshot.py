@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.articles import pmids, snapshot_update
-from retrieval.articles.article import Article, Rejects, article_batch
+from retrieval.articles.article import Rejects, article_batch
 from retrieval.articles.article_parts import write_article_part
 from retrieval.articles.snapshot import Snapshot, alive_rows, compare_snapshots, key_groups, read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
+from schemas.article import Article
 from schemas.errors import IntegrityError
 from schemas.layout import Layout
 from schemas.snapshot import SNAPSHOT_SCHEMA, Lineage

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.articles import pmids as pmids_module
-from retrieval.articles.article import Article
 from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.segment import OpenSegment
 from retrieval.index.version_checks import (
@@ -20,6 +19,7 @@ from retrieval.index.version_checks import (
     due_compaction,
     imbalance,
 )
+from schemas.article import Article
 from schemas.config import IndexConfig
 from schemas.errors import StoreError
 from schemas.layout import Layout

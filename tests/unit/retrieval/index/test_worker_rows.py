@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.articles.article import Article
 from retrieval.embed.vector_parts import row_ranges, write_vector_part
 from retrieval.index.worker_rows import VectorSource, Work, group_work, read_worker_rows
+from schemas.article import Article
 from schemas.errors import StoreError
 from schemas.layout import Layout
 from schemas.vector import RowRange

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from retrieval.articles.article import Article, article_batch, article_with_id, key_of_id
+from retrieval.articles.article import article_batch, article_with_id, key_of_id
 from retrieval.articles.normal_text import normal_form
 from retrieval.rows import named_rows
 from retrieval.rows.named_rows import (
@@ -24,6 +24,7 @@ from retrieval.rows.named_rows import (
 )
 from retrieval.rows.row_order import write_order
 from retrieval.rows.row_set import RowSet
+from schemas.article import Article
 from schemas.layout import DOI_ORDER, PMID_ORDER, PMIDS, TITLE_ORDER
 
 TEXTS = st.text(st.sampled_from(" \t\x1f.[]AaZ1é&<\u017f\u212a²&amp;<i>"), max_size=12)

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.articles.article import Article, Author, MeshHeading, Qualifier, Rejects, Term, article_batch
+from retrieval.articles.article import Rejects, article_batch
 from retrieval.articles.article_parts import write_article_part
 from retrieval.rows.facets import FACET_COLUMNS
 from retrieval.rows.records import KEPT_COLUMNS, RECORD_SCHEMA, DisplayReader, author_names, kept_of, read_kept
-from schemas.article import ARTICLE_SCHEMA, DisplayArticle
+from schemas.article import ARTICLE_SCHEMA, Article, Author, DisplayArticle, MeshHeading, Qualifier, Term
 from tests.support.examples import examples
 
 NAME = st.none() | st.sampled_from(["Lovelace", "de la Cruz", "Ødegård"])

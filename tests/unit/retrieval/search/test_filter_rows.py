@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from retrieval.articles.article import Article, MeshHeading, Term, article_batch
+from retrieval.articles.article import article_batch
 from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.rows.facets import Facets, FacetWriter
 from retrieval.rows.records import kept_of
 from retrieval.search.filter_rows import check_terms, lists_to_probe, unknown_terms, wanted_rows
+from schemas.article import Article, MeshHeading, Term
 from schemas.errors import InputError
 from schemas.filter_grammar import parse_filter
 from schemas.filters import Condition

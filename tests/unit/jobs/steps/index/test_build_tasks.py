@@ -8,7 +8,6 @@ import pytest
 
 from actors.search.index_searcher import load_quantizer, open_segments
 from jobs.steps.index import build_tasks
-from retrieval.articles.article import Article
 from retrieval.embed.vector_parts import write_vector_part
 from retrieval.evaluate.truth import find_truth, write_truth
 from retrieval.files.atomic import write_bytes
@@ -17,6 +16,7 @@ from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.index.segment_build import shard_of
 from retrieval.index.worker_rows import VectorSource, Work
 from retrieval.rows.row_set import read_tombstones, write_tombstones
+from schemas.article import Article
 from schemas.errors import StoreError
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion

@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.articles import snapshot_update
-from retrieval.articles.article import Article, Rejects, article_batch
+from retrieval.articles.article import Rejects, article_batch
 from retrieval.articles.article_parts import write_article_part
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
 from retrieval.embed import vector_parts
 from retrieval.embed.known.earlier_vectors import EarlierVectors
 from retrieval.embed.vector_parts import row_ranges, write_vector_part
+from schemas.article import Article
 from schemas.errors import IntegrityError
 from schemas.layout import Layout
 from schemas.snapshot import Lineage
