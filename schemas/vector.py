@@ -40,7 +40,7 @@ class RowRange(Frozen):
 
 
 class EmbedPlan(NamedTuple):
-    """Which articles get a vector, where it goes, and which vectors there are already."""
+    """Which articles have a vector and where it is, or goes; and which vectors there are already."""
 
     snapshot: str
     selection: str

@@ -24,7 +24,7 @@ from benchmarks.embed.embed_job import base_store, real_articles
 from jobs.common.console import say, table
 from jobs.common.store import ingested
 from retrieval.articles.snapshot import compare_snapshots
-from retrieval.embed.tokenizer import TowerTokenizer
+from retrieval.embed.tokens import TowerTokenizer
 from retrieval.index.centroids.nearest_centroid import Centroids
 from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.centroids.quantizer_training import train_quantizer

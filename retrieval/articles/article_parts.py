@@ -13,9 +13,8 @@ import pyarrow.parquet as pq
 
 from retrieval.articles.article import Rejects
 from retrieval.files.atomic import atomic_path
-from retrieval.files.parquet import footer, refusing, regrouped
+from retrieval.files.parquet import refusing, regrouped, said_by
 from schemas.article import ARTICLE_SCHEMA
-from schemas.errors import IntegrityError
 from schemas.snapshot import PartRef
 
 ROW_GROUP = 8192
@@ -64,9 +63,7 @@ def read_article_part(path: Path) -> ArticlePart:
     Raises:
         IntegrityError: the file is not an article part, or not a whole one.
     """
-    metadata = footer(path).metadata or {}
-    if PART_KEY not in metadata:
-        raise IntegrityError(f"{path}: not an article part of pubray; remove it and ingest its source again")
+    said = said_by(path, PART_KEY, "an article part of pubray; remove it and ingest its source again")
     with refusing(path):
-        facts = json.loads(metadata[PART_KEY])
+        facts = json.loads(said)
         return ArticlePart(PartRef(*facts["ref"]), facts["source_bytes"], Rejects(**facts["rejects"]))

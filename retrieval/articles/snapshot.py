@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from retrieval.articles.pmids import PmidClass, find_among, pmid_classes
 from retrieval.articles.replay import KEY_FIELDS, Records, records_of
-from retrieval.files.parquet import footer, opened, refusing
+from retrieval.files.parquet import opened, refusing, said_by
 from schemas.arrays import Mask, Pmids
-from schemas.errors import IntegrityError
 from schemas.snapshot import INFO_KEY, SnapshotInfo
 
 
@@ -32,11 +31,9 @@ def read_snapshot(path: Path) -> Snapshot:
     Raises:
         IntegrityError: the file is not a snapshot, or not a whole one.
     """
-    metadata = footer(path).metadata or {}
-    if INFO_KEY not in metadata:
-        raise IntegrityError(f"{path}: not a snapshot of this pubray; remove it and run pubray ingest again")
+    said = said_by(path, INFO_KEY, "a snapshot of this pubray; remove it and run pubray ingest again")
     with refusing(path):
-        return Snapshot(path.stem, str(path), SnapshotInfo.model_validate_json(metadata[INFO_KEY]))
+        return Snapshot(path.stem, str(path), SnapshotInfo.model_validate_json(said))
 
 
 def alive_rows(path: str, part: str, start: int, stop: int) -> Mask:

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import AliasChoices, BaseModel, Field, PositiveInt, RootModel, ValidationError, model_validator
 
-from retrieval.embed.tokenizer import load_tokenizer
+from retrieval.embed.tokens import load_tokenizer
 from schemas.base import Frozen, first_wrong
 from schemas.encoder import PREFIX
 from schemas.errors import InputError

@@ -1,7 +1,6 @@
 """Vector parts: the vectors of one range of rows of an article part, in Parquet."""
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +8,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from retrieval.files.atomic import atomic_path
-from retrieval.files.parquet import footer, opened
+from retrieval.files.parquet import opened, said_by
 from schemas.arrays import Mask, Pmids, Rows
 from schemas.base import digest
 from schemas.errors import InputError, IntegrityError
@@ -20,6 +19,7 @@ VECTOR_ROW_GROUP = 1024
 """Rows of a vector part per row group: what is read at least to copy one vector, 1.5 MB of 768 dimensions."""
 COUNT_KEY = b"pubray.vectors"
 """Parquet metadata of a vector part: how many of its rows have a vector."""
+NO_PART = "a vector part of pubray; remove it and run the job again"
 
 
 def write_vector_part(path: str, pmids: Pmids, text_hashes: NDArray[np.uint64], vectors: Rows, wanted: Mask) -> None:
@@ -53,10 +53,7 @@ def count_vectors(path: str) -> int:
     Raises:
         IntegrityError: the file is not a vector part, or not a whole one.
     """
-    facts = footer(Path(path)).metadata or {}
-    if COUNT_KEY not in facts:
-        raise IntegrityError(f"{path}: not a vector part of pubray; remove it and run the job again")
-    return int(facts[COUNT_KEY])
+    return int(said_by(path, COUNT_KEY, NO_PART))
 
 
 def read_vectors(path: str) -> tuple[Pmids, Rows, Mask]:
@@ -93,7 +90,7 @@ def _vectors(path: str, table: pa.Table) -> tuple[Rows, Mask]:
     """Return the column `vector` as an array (n, d), zeros for nulls, and which rows are not null (n,)."""
     column = table["vector"].combine_chunks()
     if not isinstance(column, pa.FixedSizeListArray):
-        raise IntegrityError(f"{path}: not a vector part of pubray; remove it and run the job again")
+        raise IntegrityError(f"{path}: not {NO_PART}")
     dimension = column.type.list_size
     present = column.is_valid().to_numpy(zero_copy_only=False)
     found = column.flatten().to_numpy().reshape(-1, dimension)

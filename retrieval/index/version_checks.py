@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from retrieval.articles.pmids import find_among, pmid_classes
 from retrieval.articles.snapshot import Snapshot, key_groups
 from retrieval.index.segment import OpenSegment
-from retrieval.rows.row_order import find_rows
+from retrieval.rows.row_order import rows_of
 from schemas.arrays import Pmids, RowNumbers
 from schemas.config import IndexConfig
 from schemas.errors import StoreError
@@ -27,7 +27,8 @@ class RowChecks(NamedTuple):
 
 def dead_rows(segment: OpenSegment, outdated: Pmids) -> RowNumbers:
     """Return the rows of a segment that are dead, and those of outdated PMIDs, in any order and here or not."""
-    return np.union1d(np.flatnonzero(~segment.live), find_rows(segment.pmids, segment.pmid_order, outdated))
+    rows = rows_of(segment.pmids, segment.pmid_order, outdated)
+    return np.union1d(np.flatnonzero(~segment.live), rows[rows >= 0])
 
 
 def imbalance(segments: Sequence[OpenSegment]) -> float:

@@ -20,24 +20,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from retrieval.articles.pmids import distinct
 from retrieval.files.mapped import append, map_file
 from schemas.arrays import StoredRowNumbers
 from schemas.layout import POSTINGS, TERMS, YEARS
 
 NO_YEAR = np.iinfo(np.int16).min
-
-FACET_COLUMNS = (
-    "year",
-    "languages",
-    "nlm_id",
-    "journal",
-    "journal_abbreviation",
-    "publication_types",
-    "mesh",
-    "abstract",
-    "retracted",
-)
-"""What is read of an article."""
 
 TERMS_SCHEMA = pa.schema(
     [
@@ -78,14 +66,14 @@ class FacetWriter:
             (folder / name).touch()
 
     def add(self, articles: pa.Table) -> None:
-        """Add the next rows; of the table `FACET_COLUMNS` are read."""
-        for batch in articles.select(FACET_COLUMNS).to_batches(max_chunksize=BATCH_ROWS):
+        """Add the next rows: articles as a segment keeps them."""
+        for batch in articles.to_batches(max_chunksize=BATCH_ROWS):
             found = []
             for field, rows, names in _entries(batch):
                 concepts = self._numbers(field, names)
                 named = concepts >= 0
                 found.append((concepts[named].astype(np.uint64) << 32) | (self._rows + rows[named]).astype(np.uint64))
-            pairs = _distinct(np.concatenate(found))
+            pairs = distinct(np.concatenate(found))
             counts = np.bincount((pairs >> 32).astype(np.int64), minlength=len(self._concepts))
             counts[: len(self._counts)] += self._counts
             self._counts = counts
@@ -146,14 +134,6 @@ def _rows_of_items(lists: pa.ListArray) -> NDArray[np.int64]:
 
 def _yes_or_no(flags: pa.BooleanArray) -> pa.StringArray:
     return pc.if_else(flags, "yes", "no")
-
-
-def _distinct(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Sort, and return each value once, several times as fast as np.unique (NumPy 2.4)."""
-    values.sort()
-    differs = np.ones(len(values), bool)
-    np.not_equal(values[1:], values[:-1], out=differs[1:])
-    return values[differs]
 
 
 def _write_terms(path: Path, lines: Sequence[tuple[str, str, int, int]]) -> None:

@@ -67,12 +67,6 @@ def rows_of(keys: Keys, order: Order, wanted: Keys) -> RowNumbers:
     return found
 
 
-def find_rows(keys: Keys, order: Order, wanted: Keys) -> RowNumbers:
-    """Return the first row of those of the keys `wanted` that there are."""
-    rows = rows_of(keys, order, wanted)
-    return rows[rows >= 0]
-
-
 def equal_rows(keys: Keys, order: Order, key: int) -> Order:
     """Return all rows of one key, in their order."""
     return order[bisect_left(order, key, key=keys.__getitem__) : bisect_right(order, key, key=keys.__getitem__)]

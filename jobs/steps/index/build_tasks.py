@@ -15,10 +15,16 @@ from retrieval.files.atomic import write_bytes
 from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.index.segment import OpenSegment, read_manifest, write_segment
-from retrieval.index.segment_build import group_rows, merged_groups, merged_sizes, shard_of
+from retrieval.index.segment_build import (
+    Work,
+    group_rows,
+    merged_groups,
+    merged_sizes,
+    read_worker_rows,
+    shard_of,
+)
 from retrieval.index.tuning import SearchRules, cheapest_rules, metric_for
 from retrieval.index.version_checks import RowChecks, check_live, count_removed, dead_rows, imbalance
-from retrieval.index.worker_rows import VectorSource, Work, read_worker_rows
 from retrieval.rows.row_set import write_tombstones
 from retrieval.search.segment_search import search
 from schemas.arrays import Floats, Pmids
@@ -26,6 +32,7 @@ from schemas.config import Config
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion, QuantizerRecord, Recall, Segment, Tombstones
 from schemas.protocols import Query
+from schemas.vector import EmbedPlan
 
 
 @ray.remote(num_cpus=1)
@@ -49,16 +56,14 @@ def train(config: Config, counts: dict[str, int], factory: str, size: int, devic
 
 
 @ray.remote(num_cpus=1)
-def build_worker_shards(
-    config: Config, source: VectorSource, work: list[Work], quantizer: str, name: str
-) -> list[Segment]:
+def build_worker_shards(config: Config, plan: EmbedPlan, work: list[Work], quantizer: str, name: str) -> list[Segment]:
     """Build one worker's shards, one per shard of the index."""
     layout = Layout(config.store)
     folders = [layout.worker_shard(name, shard) for shard in range(config.index.num_shards)]
     if all(Path(folder).is_dir() for folder in folders):
         return [read_manifest(folder) for folder in folders]
     loaded = load_quantizer(layout, quantizer)
-    pmids, rows, articles = read_worker_rows(config, source, work)
+    pmids, rows, articles = read_worker_rows(config, plan, work)
     shard = shard_of(pmids, config.index.num_shards)
     segments = []
     for s, folder in enumerate(folders):

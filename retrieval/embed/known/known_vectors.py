@@ -1,13 +1,21 @@
-"""Vectors that exist already, wherever they come from: what need not be encoded, and whether it agrees with what is."""
+"""Vectors that exist already: what need not be encoded, where it is found in an earlier snapshot, whether it agrees."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from schemas.arrays import Rows
+from retrieval.articles.pmids import find_among
+from retrieval.articles.snapshot import read_snapshot
+from retrieval.embed.vector_parts import read_vector_rows, row_ranges
+from retrieval.files.parquet import opened
+from schemas.arrays import Pmids, Rows
 from schemas.report import Agreement
+from schemas.vector import RowRange
 
 
 class KnownCounts(NamedTuple):
@@ -62,3 +70,60 @@ def agreement(known: NDArray[np.floating], encoded: NDArray[np.floating], min_co
         median_norm_difference=float(np.median(differences)),
         below=int((cosines < min_cosine).sum()),
     )
+
+
+Places = tuple[NDArray[np.intp], NDArray[np.int32], NDArray[np.int32]]
+
+
+class EarlierVectors:
+    """The vectors of a snapshot whose every vector part is there (see `KnownVectors`).
+
+    Memory: one row group of the snapshot (65,536 keys), and one of a vector part.
+    """
+
+    def __init__(self, snapshot: str, part_path: Callable[[RowRange], str], rows_per_part: int, dimension: int) -> None:
+        """`snapshot` is a path; `part_path` says where the vector part of a range lies."""
+        self._snapshot, self._part_path = snapshot, part_path
+        self._rows_per_part, self._dimension = rows_per_part, dimension
+        self._parts = read_snapshot(Path(snapshot)).info.parts
+        self._ranges = {(r.source, r.start): r for r in row_ranges(self._parts, rows_per_part)}
+
+    def find(self, articles: pa.Table) -> Known:
+        """Return the vectors of the articles that had the same PMID and text then."""
+        pmids, hashes = (articles[name].to_numpy() for name in ("pmid", "text_hash"))
+        positions, parts, rows = self._locate(pmids, hashes)
+        vectors = np.zeros((len(articles), self._dimension), np.float16)
+        found = np.zeros(len(articles), bool)
+        starts = rows - rows % self._rows_per_part
+        for part, start in np.unique(np.stack([parts, starts], axis=1), axis=0):
+            here = np.flatnonzero((parts == part) & (starts == start))
+            path = self._part_path(self._ranges[self._parts[part].name, int(start)])
+            values, present = read_vector_rows(path, rows[here] - start)
+            vectors[positions[here]], found[positions[here]] = values, present
+        [known] = np.nonzero(found)
+        return Known(known, vectors[known], KnownCounts(verified=len(known), missing=len(articles) - len(known)))
+
+    def _locate(self, pmids: Pmids, hashes: NDArray[np.uint64]) -> Places:
+        """Return positions of the articles that the snapshot has with the same text, and their part and row there."""
+        order = np.argsort(pmids)
+        wanted = pmids[order]
+        found: list[Places] = [(np.empty(0, np.intp), np.empty(0, np.int32), np.empty(0, np.int32))]
+        with opened(self._snapshot) as file:
+            for group in self._groups_within(file, wanted):
+                keys = file.read_row_group(group, columns=["pmid", "text_hash"])
+                hits, slots = find_among(wanted, keys["pmid"].to_numpy())
+                same = hashes[order[slots]] == keys["text_hash"].to_numpy()[hits]
+                if same.any():
+                    places = file.read_row_group(group, columns=["part", "row"]).take(pa.array(hits[same]))
+                    found.append((order[slots[same]], places["part"].to_numpy(), places["row"].to_numpy()))
+        positions, parts, rows = (np.concatenate(column) for column in zip(*found, strict=True))
+        return positions, parts, rows
+
+    @staticmethod
+    def _groups_within(file: pq.ParquetFile, wanted: Pmids) -> list[int]:
+        """Return the row groups that may hold one of the PMIDs, sorted, by the smallest and the largest of each."""
+        column = file.schema_arrow.get_field_index("pmid")
+        bounds = [file.metadata.row_group(i).column(column).statistics for i in range(file.num_row_groups)]
+        lows, highs = ([getattr(b, name) for b in bounds] for name in ("min", "max"))
+        overlap = np.searchsorted(wanted, highs, "right") > np.searchsorted(wanted, lows, "left")
+        return np.flatnonzero(overlap).tolist()

@@ -9,7 +9,7 @@ import pytest
 from lxml import etree
 
 from actors.fetch.embedded_wheels import embedded_folder
-from retrieval.articles.article import Rejects
+from retrieval.articles.article import Rejects, article_batches
 from retrieval.ingest.made_files import (
     Change,
     made_file,
@@ -151,7 +151,7 @@ def real(whole: bool) -> list[bytes]:
 
 def rows(*records: bytes) -> list[Row]:
     stream = BytesIO(b"".join(made_file(records, (), "a test")))
-    return [row for batch in read_pubmed_xml(stream, "p.xml", Rejects()) for row in batch.to_pylist()]
+    return [row for batch in article_batches(read_pubmed_xml(stream, "p.xml", Rejects())) for row in batch.to_pylist()]
 
 
 def changed(record: bytes, made: bytes) -> set[str]:

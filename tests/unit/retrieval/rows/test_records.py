@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from retrieval.articles.article import Rejects, article_batch
 from retrieval.articles.article_parts import write_article_part
-from retrieval.rows.facets import FACET_COLUMNS
 from retrieval.rows.records import KEPT_COLUMNS, RECORD_SCHEMA, DisplayReader, author_names, kept_of, read_kept
 from schemas.article import ARTICLE_SCHEMA, Article, Author, DisplayArticle, MeshHeading, Qualifier, Term
 from tests.support.examples import examples
@@ -66,7 +65,7 @@ def test_records_are_read_from_an_article_part_without_affiliations(tmp_path: Pa
 
 
 def test_a_record_keeps_what_an_answer_and_a_filter_need() -> None:
-    assert {*DisplayArticle._fields, *FACET_COLUMNS} <= {*RECORD_SCHEMA.names}
+    assert {*DisplayArticle._fields} <= {*RECORD_SCHEMA.names}
     assert all(RECORD_SCHEMA.field(name).equals(ARTICLE_SCHEMA.field(name)) for name in KEPT_COLUMNS)
     assert not {"deleted", "unusable"} & {*RECORD_SCHEMA.names}
 

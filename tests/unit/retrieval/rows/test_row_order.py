@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval.rows import row_order
-from retrieval.rows.row_order import equal_rows, find_rows, rows_of, write_order
+from retrieval.rows.row_order import equal_rows, rows_of, write_order
 
 KEYS = st.one_of(st.integers(-(2**63), 2**63 - 1), st.integers(0, 50))
 FEW = st.lists(st.integers(0, 9), max_size=200)
@@ -53,7 +53,6 @@ def test_the_rows_of_those_keys_that_are_there_are_found(keys: list[int], wanted
     held, asked = np.array(keys, np.int64), np.array(wanted, np.int64)
     order = np.argsort(held).astype(np.uint32)
     assert rows_of(held, order, asked).tolist() == [keys.index(key) if key in keys else -1 for key in wanted]
-    assert find_rows(held, order, asked).tolist() == [keys.index(key) for key in wanted if key in keys]
 
 
 @given(FEW, st.integers(0, 10), st.booleans())
