@@ -19,8 +19,7 @@ from retrieval.rows.named_rows import parse_names
 from retrieval.rows.row_order import rows_of
 from retrieval.rows.row_set import RowSet, read_tombstones
 from retrieval.search.filter_rows import Unknown, check_terms, lists_to_probe, unknown_terms, wanted_rows
-from retrieval.search.segment_search import Candidates, search, search_exactly
-from retrieval.search.small_segments import stack_small
+from retrieval.search.segment_search import Candidates, search, search_exactly, stack_small
 from schemas.arrays import Floats, Vector
 from schemas.article import DisplayArticle
 from schemas.filters import EVERYTHING, Wanted

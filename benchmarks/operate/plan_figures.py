@@ -25,8 +25,7 @@ from jobs.common.console import say, table
 from jobs.common.store import ingested
 from retrieval.articles.snapshot import compare_snapshots
 from retrieval.embed.tokens import TowerTokenizer
-from retrieval.index.centroids.nearest_centroid import Centroids
-from retrieval.index.centroids.quantizer import Quantizer
+from retrieval.index.centroids.quantizer import Centroids, Quantizer
 from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.index.exact import BLOCK, exact_search
 from retrieval.index.segment import OpenSegment, RowGroup, write_segment

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from retrieval.articles.selection import selected
+from retrieval.articles.pmids import selected
 from retrieval.articles.snapshot import alive_rows
 from retrieval.embed.vector_parts import read_vectors
 from retrieval.index.centroids.quantizer import Quantizer

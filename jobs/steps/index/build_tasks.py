@@ -45,7 +45,7 @@ def find_changes(layout: Layout, old: str, new: str) -> SnapshotDifference:
 def train(config: Config, counts: dict[str, int], factory: str, size: int, device: str) -> QuantizerRecord:
     """Train the quantizer on a sample and store it, with all cores: nothing else of the job runs meanwhile.
 
-    Memory: the sample in float16, 6.4 GB for 65,536 lists of 768, and 1.7 GB (see retrieval.index.centroids.kmeans).
+    Memory: the sample in float16, 6.4 GB for 65,536 lists of 768, and 1.7 GB (see `train_quantizer`).
     """
     metric, seed = metric_for(normalize=config.encoder.normalize), config.index.seed
     vectors = sample_vectors(counts, size, seed, dimension=config.encoder.dimension)

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.articles import pmids, snapshot_update
-from retrieval.articles.article import Rejects, article_batch
-from retrieval.articles.article_parts import write_article_part
+from retrieval.articles.article import Rejects, article_batch, write_article_part
 from retrieval.articles.snapshot import Snapshot, alive_rows, compare_snapshots, key_groups, read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
 from schemas.article import Article

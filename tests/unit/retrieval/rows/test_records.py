@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.articles.article import Rejects, article_batch
-from retrieval.articles.article_parts import write_article_part
+from retrieval.articles.article import Rejects, article_batch, write_article_part
 from retrieval.rows.records import KEPT_COLUMNS, RECORD_SCHEMA, DisplayReader, author_names, kept_of, read_kept
 from schemas.article import ARTICLE_SCHEMA, Article, Author, DisplayArticle, MeshHeading, Qualifier, Term
 from tests.support.examples import examples

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.articles import snapshot_update
-from retrieval.articles.article import Rejects, article_batch
-from retrieval.articles.article_parts import write_article_part
+from retrieval.articles.article import Rejects, article_batch, write_article_part
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
 from retrieval.embed import vector_parts
 from retrieval.embed.known.known_vectors import MIN_COSINE, EarlierVectors, Known, KnownCounts, agreement

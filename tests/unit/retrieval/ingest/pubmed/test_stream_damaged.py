@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from isal.igzip import IGzipFile
 
 from retrieval.articles import article as articles
-from retrieval.articles.article import Rejects, article_batches
-from retrieval.articles.article_parts import write_article_part
+from retrieval.articles.article import Rejects, article_batches, write_article_part
 from retrieval.ingest.pubmed import stream as pubmed
 from retrieval.ingest.pubmed.stream import read_pubmed_xml
 from retrieval.ingest.readers import open_source
