@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from actors.engine.alike import alike_together
 from retrieval.articles.article import key_of_id
 from retrieval.files.checked import read_named
+from retrieval.files.mapped import advise_random
 from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.exact import inner_products
 from retrieval.index.segment import OpenSegment
@@ -79,7 +80,7 @@ class IndexSearcher:
         self._stack = stack_small(self.segments, self.quantizer)
         if not exact:
             for segment in self.segments:
-                segment.expect_searches()
+                advise_random(segment.rows)  # rows are read here and there: no others are to be read with them
         self._rows = lru_cache(KEPT_FILTERS)(self._find_rows)
         self._rows(Wanted())  # for most searches
 

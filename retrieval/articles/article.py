@@ -52,7 +52,6 @@ class Rejects:
         self.samples[reason] = [*self.samples.get(reason, []), record][:MAX_SAMPLES]
 
     def __add__(self, other: "Rejects") -> "Rejects":
-        """Return the sum over both; a sample keeps its first records."""
         reasons = [*self.counts, *(reason for reason in other.counts if reason not in self.counts)]
         return Rejects(
             {r: self.counts.get(r, 0) + other.counts.get(r, 0) for r in reasons},
@@ -84,13 +83,8 @@ def key_of_id(doc_id: str) -> int:
 def article_with_id(doc_id: str, title: str, abstract: str) -> Article:
     """Return the article of a corpus that has ids and texts only."""
     key = key_of_id(doc_id)
-    return Article(
-        key,
-        doc_id=None if str(key) == doc_id else doc_id,
-        unusable=not title and not abstract,
-        title=title,
-        abstract=abstract,
-    )
+    own = None if str(key) == doc_id else doc_id
+    return Article(key, own, unusable=not (title or abstract), title=title, abstract=abstract)
 
 
 def article_batch(articles: Sequence[Article]) -> pa.RecordBatch:
@@ -160,17 +154,13 @@ def write_article_part(
             rows += len(table)
             deletions += pc.sum(table["deleted"]).as_py()
         ref = PartRef(Path(path).stem, digest.hexdigest()[:16], rows, deletions)
-        facts = {"ref": ref, "source_bytes": source_bytes, "rejects": asdict(rejects)}
-        writer.add_key_value_metadata({PART_KEY: json.dumps(facts).encode()})
-    return ArticlePart(ref, source_bytes, rejects)
+        part = ArticlePart(ref, source_bytes, rejects)
+        writer.add_key_value_metadata({PART_KEY: json.dumps(part._asdict(), default=asdict).encode()})
+    return part
 
 
 def read_article_part(path: Path) -> ArticlePart:
-    """Read the footer of an article part.
-
-    Raises:
-        IntegrityError: the file is not an article part, or not a whole one.
-    """
+    """Read the footer of an article part; IntegrityError for a file that is none, or not a whole one."""
     said = said_by(path, PART_KEY, "an article part of pubray; remove it and ingest its source again")
     with refusing(path):
         facts = json.loads(said)

@@ -25,7 +25,6 @@ class PmidClass(NamedTuple):
     classes: int
 
     def holds(self, pmids: Pmids) -> Mask:
-        """Return which PMIDs are of this class."""
         return pmids % self.classes == self.remainder
 
 

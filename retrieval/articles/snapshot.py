@@ -1,4 +1,7 @@
-"""Snapshots as they are read: which rows of which article parts are alive, and what changed between two."""
+"""Snapshots as they are read: which rows of which article parts are alive, and what changed between two.
+
+A file that is truncated, or of which a page flipped, is an IntegrityError.
+"""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -26,11 +29,7 @@ class Snapshot(NamedTuple):
 
 
 def read_snapshot(path: Path) -> Snapshot:
-    """Open a snapshot; its rows stay on disk.
-
-    Raises:
-        IntegrityError: the file is not a snapshot, or not a whole one.
-    """
+    """Open a snapshot; its rows stay on disk."""
     said = said_by(path, INFO_KEY, "a snapshot of this pubray; remove it and run pubray ingest again")
     with refusing(path):
         return Snapshot(path.stem, str(path), SnapshotInfo.model_validate_json(said))
@@ -40,9 +39,6 @@ def alive_rows(path: str, part: str, start: int, stop: int) -> Mask:
     """Return which of the rows [start, stop) of an article part are alive in the snapshot at `path`.
 
     Only the row groups that may hold the part are read.
-
-    Raises:
-        IntegrityError: the file is truncated, or a page of it flipped.
     """
     names = [ref.name for ref in read_snapshot(Path(path)).info.parts]
     rows = pc.field("row")
@@ -86,8 +82,8 @@ class SnapshotDifference(NamedTuple):
 def compare_snapshots(old: Snapshot, new: Snapshot) -> SnapshotDifference:
     """Compare what is alive in two snapshots, of one lineage or of two. Records with equal hashes are the same.
 
-    Raises:
-        IntegrityError: a snapshot is truncated, or a page of it flipped.
+    They are compared in classes of PMIDs, so memory does not grow with them: 50 bytes a key of one class, and what is
+    returned.
     """
     classes = pmid_classes(max(s.info.counts.alive for s in (old, new)))
     found = [_difference_of_class(old, new, class_) for class_ in classes]

@@ -95,7 +95,6 @@ class _NewPart(NamedTuple):
     """Which of its rows are alive."""
 
     def rows(self, class_: PmidClass) -> Records:
-        """Return those rows whose PMIDs are of a class."""
         table = read_range(self.path, 0, len(self.alive), PART_COLUMNS)
         chosen = np.flatnonzero(class_.holds(table["pmid"].to_numpy()))
         rows = records_of(table, chosen, ROWS)
@@ -103,7 +102,6 @@ class _NewPart(NamedTuple):
         return rows
 
     def table(self) -> pa.Table:
-        """Return the rows of the snapshot that are alive here."""
         rows = np.flatnonzero(self.alive).astype(np.int32)
         names = ["pmid", "version", "text_hash", "record_hash"]
         found = read_range(self.path, 0, len(self.alive), names).take(rows)
@@ -134,7 +132,6 @@ class _Update:
         return self._counts(counted)
 
     def tables(self) -> Iterator[pa.Table]:
-        """Yield the rows of the snapshot."""
         begin = 0
         for group in key_groups(self._base, SNAPSHOT_SCHEMA.names):
             yield group.filter(pa.array(self._kept[begin : begin + len(group)]))

@@ -18,7 +18,7 @@ MLP_MATRICES = {
 
 
 def forward_flops(config: Mapping[str, Any], lengths: Sequence[int] | NDArray[np.integer]) -> float:
-    """Return the FLOP of one forward pass over texts of `lengths` tokens, without padding.
+    """Return the FLOP of one forward pass over texts of `lengths` tokens, by a model's config.json, without padding.
 
     Matrix products alone are counted, 2 FLOP per multiply-add: 2 per weight and token, and 4 · n² · (heads · head_dim)
     per layer for the two products of attention over n tokens. That is not halved for causal models, as in the MFU of

@@ -128,7 +128,6 @@ def _template(prompt: str | None) -> str:
 
 
 def _modules(folder: Path) -> dict[str, Path]:
-    """Return the folder of each module by its kind."""
     path = folder / "modules.json"
     modules = {}
     for module in _read(path, _Modules).root:
@@ -145,7 +144,6 @@ def _modules(folder: Path) -> dict[str, Path]:
 
 
 def _lengths(folder: Path, weights: _Weights) -> tuple[int, int]:
-    """Return the most tokens of a query and of an article."""
     # Old versions named the file for the model, such as sentence_roberta_config.json.
     paths = [folder / "sentence_bert_config.json", *sorted(folder.glob("sentence_*_config.json"))]
     path = next((p for p in paths if p.exists()), paths[0])

@@ -42,7 +42,6 @@ class TowerTokenizer:
         self._tokenizer = load_tokenizer(folder, tower.max_length - len(self._eos))
 
     def queries(self, queries: Sequence[Query]) -> list[Tokens]:
-        """Tokenise queries."""
         template, task = self._tower.template, self._tower.task
         return self._encode([template.format(text=q.text, task=q.task or task) for q in queries])
 
@@ -59,8 +58,7 @@ class TowerTokenizer:
 def load_tokenizer(folder: Path, max_length: int) -> Tokenizer:
     """Load a fast tokenizer that truncates as transformers does (the longest segment first) and does not pad.
 
-    Raises:
-        InputError: the folder holds no tokenizer.json.
+    InputError for a folder without tokenizer.json.
     """
     path = folder / "tokenizer.json"
     if not path.exists():

@@ -1,4 +1,7 @@
-"""Vector parts: the vectors of one range of rows of an article part, in Parquet."""
+"""Vector parts: the vectors of one range of rows of an article part, in Parquet.
+
+A file that is no vector part, or truncated, or of which a page flipped, is an IntegrityError.
+"""
 
 from collections.abc import Iterable, Mapping
 
@@ -48,20 +51,12 @@ def write_vector_part(path: str, pmids: Pmids, text_hashes: NDArray[np.uint64], 
 
 
 def count_vectors(path: str) -> int:
-    """Return how many rows of a vector part have a vector, from its footer.
-
-    Raises:
-        IntegrityError: the file is not a vector part, or not a whole one.
-    """
+    """Return how many rows of a vector part have a vector, from its footer."""
     return int(said_by(path, COUNT_KEY, NO_PART))
 
 
 def read_vectors(path: str) -> tuple[Pmids, Rows, Mask]:
-    """Return PMIDs (n,), vectors (n, d) and which rows have one (n,).
-
-    Raises:
-        IntegrityError: the file is truncated, or a page of it flipped.
-    """
+    """Return PMIDs (n,), vectors (n, d) and which rows have one (n,)."""
     columns = ["pmid", "vector"]
     with opened(path) as file:
         # One group after the other, by one thread: what it takes to decode a group is used again for the next.
@@ -74,9 +69,6 @@ def read_vector_rows(path: str, rows: NDArray[np.integer]) -> tuple[Rows, Mask]:
     """Return the vectors (n, d) of some rows of a vector part, and which of them have one (n,).
 
     Only the row groups that hold them are read.
-
-    Raises:
-        IntegrityError: the file is truncated, or a page of it flipped.
     """
     groups, where = np.unique(rows // VECTOR_ROW_GROUP, return_inverse=True)
     with opened(path) as file:

@@ -14,12 +14,9 @@ from schemas.search import SearchResponse
 MEASURES = (nDCG @ 10, AP, RR @ 10, R @ 10, R @ 100)
 RESAMPLES = 10_000
 
-Ranking = Sequence[str]
-"""Article ids, best first."""
 
-
-def measure(judgments: Judgments, rankings: Mapping[str, Ranking]) -> dict[str, dict[str, float]]:
-    """Return measure → query id → value; unjudged articles are left out of the rankings first."""
+def measure(judgments: Judgments, rankings: Mapping[str, Sequence[str]]) -> dict[str, dict[str, float]]:
+    """Return measure → query id → value, of article ids best first, from which those not judged are left out."""
     judged = judgments.judged
     qrels = [
         ir_measures.Qrel(query, article, grade)

@@ -41,7 +41,6 @@ class Truth(NamedTuple):
     pmids: NDArray[np.int64]  # (q, DEPTH), then -1
 
     def answers(self) -> list[Answer]:
-        """Return the answers, as long as each is."""
         lengths = (self.pmids >= 0).sum(axis=1)
         return [Answer(s[:n], p[:n]) for s, p, n in zip(self.scores, self.pmids, lengths, strict=True)]
 
@@ -91,12 +90,7 @@ def write_truth(path: Callable[[str], str], truth: Truth) -> str:
 
 
 def read_truth(path: Callable[[str], str], sha256: str) -> Truth:
-    """Return what was stored.
-
-    Raises:
-        StoreError: there is no such file.
-        IntegrityError: it is not what it was.
-    """
+    """Return what was stored, if it is what it was (see `read_named`)."""
     with np.load(io.BytesIO(read_named(path, sha256, "truth")), allow_pickle=False) as arrays:
         return Truth(**arrays)
 

@@ -24,11 +24,7 @@ def lock(file: BinaryIO, *, wait: bool = True) -> bool:
 
 @contextmanager
 def exclusive(path: str, what: str) -> Iterator[None]:
-    """Hold the lock file at `path`; `what` is the job that needs it.
-
-    Raises:
-        StoreError: another process holds it.
-    """
+    """Hold the lock file at `path`; StoreError where another process does. what: the job that needs it."""
     with Path(path).open("wb") as file:
         if not lock(file, wait=False):
             raise StoreError(f"{path}: another {what} is at work in this store; wait until it is done")

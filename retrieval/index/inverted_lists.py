@@ -30,7 +30,6 @@ class ScannedLists:
 
     @property
     def lists(self) -> faiss.InvertedLists:
-        """Codes and row numbers."""
         return self._ivf.invlists
 
     def scan(self, probes: Probes, count: int, wanted: RowSet) -> tuple[Floats, Lists]:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from retrieval.files.atomic import atomic_path
 from retrieval.files.checked import check_file, file_digest, read_document
-from retrieval.files.mapped import advise_random, map_file
+from retrieval.files.mapped import map_file
 from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.inverted_lists import ScannedLists, open_lists
 from retrieval.rows.facets import Facets, FacetWriter
@@ -159,10 +159,6 @@ class OpenSegment(ScannedLists):
         self.live[dead if dead is not None else []] = False
         self.live_rows = int(self.live.sum())
 
-    def expect_searches(self) -> None:
-        """Tell the kernel that rows are read here and there, so that it reads no others with them."""
-        advise_random(self.rows)
-
     def read_lists(self) -> None:
         """Read the lists into the page cache, which holds them for all processes of the machine."""
         for start in range(0, len(self._lists), READ_BYTES):
@@ -170,7 +166,6 @@ class OpenSegment(ScannedLists):
 
     @cached_property
     def alive(self) -> RowSet:
-        """All live rows."""
         return RowSet(self.live)
 
     @cached_property
@@ -180,12 +175,10 @@ class OpenSegment(ScannedLists):
 
     @cached_property
     def names(self) -> NamedRows:
-        """Its rows by what names their articles."""
         return NamedRows(self._root, self.articles)
 
     @cached_property
     def display(self) -> DisplayReader:
-        """What answers show of its articles."""
         return DisplayReader(self.articles)
 
     def codes(self, first_list: int, last_list: int) -> Codes:

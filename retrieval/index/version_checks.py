@@ -88,11 +88,7 @@ MAX_RECALL_LOSS = 0.02
 
 
 def check_limits(version: IndexVersion, checks: Checks, rules: IndexConfig) -> None:
-    """Check a version against the limits of the configuration.
-
-    Raises:
-        StoreError: it is below one of them.
-    """
+    """Refuse (StoreError) a version that is below one of the limits of the configuration."""
     if checks.recall.at_10 < rules.recall_floor:
         raise StoreError(
             f"version {version.id} finds {checks.recall.at_10:.3f} of what an exact search finds, the floor is "

@@ -53,9 +53,6 @@ class Contents(NamedTuple):
     """Which quantizer a record names."""
 
 
-Names = dict[FileKind, set[str]]
-
-
 def garbage(contents: Contents, *, keep: int, grace: float) -> list[Entry]:
     """Return what no kept version names and is `grace` seconds old, in the order in which it is to be removed.
 
@@ -68,7 +65,7 @@ def garbage(contents: Contents, *, keep: int, grace: float) -> list[Entry]:
     return sorted(doomed, key=lambda e: (ORDER.index(e.kind), e.path))
 
 
-def kept_names(contents: Contents, *, keep: int, grace: float) -> Names:
+def kept_names(contents: Contents, *, keep: int, grace: float) -> dict[FileKind, set[str]]:
     """Return what versions that are kept need, and what waits for its version, by kind."""
     young = {(e.kind, e.name) for e in contents.entries if e.age < grace}
     served = served_versions(contents.current, [v.id for v in contents.versions], keep)

@@ -51,7 +51,6 @@ class Step(NamedTuple):
 
     @property
     def seconds(self) -> float:
-        """From begin to end."""
         return max(self.core_seconds / self.width, self.beside)
 
 
@@ -137,7 +136,6 @@ class Planner:
         return self._stage("serve, a day", memory, 0, 0, [Step(DAY * cores, cores, gpu_seconds=DAY * gpus)])
 
     def code_bytes(self) -> int:
-        """Return the bytes of a code."""
         factory = self.config.index.type.format(dimension=self.dimension, nlist=1)
         return int(faiss.extract_index_ivf(faiss.index_factory(self.dimension, factory)).code_size)
 

@@ -47,7 +47,6 @@ class Name(NamedTuple):
 
     @property
     def key(self) -> int:
-        """What it is looked up by: int64."""
         return key_of_id(self.text) if self.kind == "id" else _hashed([self.text.encode()]).item()
 
 
@@ -115,7 +114,6 @@ class NameWriter:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Begin in a folder that has none."""
         self._folder = folder
         for name in (TITLES, DOIS):
             (folder / name).touch()
@@ -136,7 +134,6 @@ class NamedRows:
     """The mapped files, and the articles whose texts decide."""
 
     def __init__(self, folder: Path, articles: pa.Table) -> None:
-        """Map the files, which are whole (see `check_file`)."""
         self._pmids, self._articles = map_file(folder / PMIDS, np.int64), articles
         files = {"id": (PMIDS, PMID_ORDER), "title": (TITLES, TITLE_ORDER), "doi": (DOIS, DOI_ORDER)}
         self._files: dict[str, tuple[Keys, Order]] = {

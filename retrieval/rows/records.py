@@ -47,11 +47,7 @@ NAME_PARTS = ("last_name", "initials", "suffix", "collective_name")
 
 
 def read_kept(path: str, start: int, stop: int) -> pa.Table:
-    """Read the rows [start, stop) of an article part as a segment keeps them.
-
-    Raises:
-        IntegrityError: the file is truncated, or a page of it flipped.
-    """
+    """Read the rows [start, stop) of an article part (see `read_range`) as a segment keeps them."""
     return kept_of(read_range(path, start, stop, [*KEPT_COLUMNS, *(f"authors.list.element.{p}" for p in NAME_PARTS)]))
 
 
@@ -82,7 +78,11 @@ ReadValue = Callable[[int], Any]
 
 
 class DisplayReader:
-    """Reads rows of a segment's articles. It keeps a few objects per batch read; calls may come together."""
+    """Reads rows of a segment's articles: 15 µs each, where slicing a table of the same fields takes 50.
+
+    A table that is taken from is concatenated first, all of it if there are texts. So single values are read, from the
+    batches that their rows are in. It keeps a few objects per batch read; calls may come together.
+    """
 
     def __init__(self, articles: pa.Table) -> None:
         """Take a table that has the fields of `DisplayArticle`."""

@@ -33,7 +33,6 @@ class RowSet:
 
     @property
     def mask(self) -> Mask:
-        """Which rows are in it (rows,)."""
         return np.unpackbits(self._bits, count=self.size, bitorder="little").astype(bool)
 
     def holds(self, rows: RowNumbers) -> Mask:
@@ -47,16 +46,11 @@ class RowSet:
 
 
 def write_tombstones(path: Callable[[str], str], rows: RowNumbers) -> Tombstones:
-    """Store row numbers, in any order, under the path of their sha256."""
+    """Store row numbers of one segment, in any order, as sorted uint32 under the path of their sha256."""
     numbers = np.unique(rows).astype(np.uint32)
     return Tombstones(sha256=write_named(path, numbers.tobytes()), rows=len(numbers))
 
 
 def read_tombstones(path: Callable[[str], str], tombstones: Tombstones) -> RowNumbers:
-    """Return the row numbers, sorted.
-
-    Raises:
-        StoreError: there is no such file.
-        IntegrityError: it is not what it was.
-    """
+    """Return the row numbers, sorted, of a file that is what it was (see `read_named`)."""
     return np.frombuffer(read_named(path, tombstones.sha256, "tombstones"), np.uint32).astype(np.int64)

@@ -79,7 +79,9 @@ MAX_READ = 50_000
 def lists_to_probe(wanted: int, live: int, *, nprobe: int, nlist: int, candidates: int) -> int | None:
     """Return how many lists a query probes of which `wanted` of the `live` rows may be found; None: read the rows.
 
-    As many wanted rows are looked at as a query without a filter looks at in `nprobe` lists.
+    As many wanted rows are looked at as a query without a filter looks at in `nprobe` lists. The choice depends on
+    counts of the whole version alone, so any partition of its rows makes the same. Figures: docs/decisions/search.md,
+    python -m benchmarks.search.filtered_search.
     """
     lists = min(nlist, -(-nprobe * live // max(1, wanted)))
     return None if wanted <= min(MAX_READ, candidates + ROWS_PER_LIST * lists) else lists

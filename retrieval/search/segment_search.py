@@ -126,7 +126,8 @@ def search(
     probes = quantizer.probe(queries, nprobe)
     scans = [s.scan(probes, candidates, rows) for s, rows in zip(segments[:alone], of_each, strict=False)]
     if stack and stacked:
-        limits = _limits(len(queries), scans)
+        # All candidates of a query are closer than this, by what was found already.
+        limits = np.min([np.full(len(queries), np.inf, np.float32), *(far[:, -1] for far, _ in scans if far.size)], 0)
         scans.append(stack.scan_closer(probes, limits, candidates, stacked))
     starts = np.cumsum([0, *(segment.manifest.rows for segment in segments)])
     results = []
@@ -163,15 +164,6 @@ def best_of_all(found: Sequence[Candidates], candidates: int) -> Candidates:
     survivors = best_first(-merged.distances, merged.pmids, candidates)
     order = survivors[best_first(merged.scores[survivors], merged.pmids[survivors], candidates)]
     return Candidates._make(column[order] for column in merged)
-
-
-def _limits(queries: int, scans: Sequence[tuple[Floats, Lists]]) -> Floats:
-    """Return a distance from each query (q,) that all its candidates are closer than, by what scans found already."""
-    limits = np.full(queries, np.inf, np.float32)
-    for distances, rows in scans:
-        if rows.shape[1]:
-            limits = np.minimum(limits, distances[:, -1])
-    return limits
 
 
 def _present(distances: Floats, rows: Lists, start: int) -> tuple[Floats, Lists]:

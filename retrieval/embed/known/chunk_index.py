@@ -74,11 +74,7 @@ def chunk_numbers(names: Collection[str], where: str) -> list[int]:
 
 
 def listed_chunk_files(html: str) -> set[str]:
-    """Return the names of chunk files that a folder's page links to.
-
-    Raises:
-        InputError: the page breaks off before the end of its list, or is no listing.
-    """
+    """Return the names of chunk files that a folder's page links to (see `listed`)."""
     return listed(html, _NAMES)
 
 
@@ -112,7 +108,6 @@ def open_index(chunk: ChunkFiles, folder: Path) -> NDArray[np.int64]:
 
 
 def _sources(chunk: ChunkFiles) -> str:
-    """Return a digest of what an index is made from."""
     files = [path.stat() for path in (chunk.pmids, chunk.texts) if path.exists()]
     return digest([FORM, *([file.st_size, file.st_mtime_ns] for file in files)])
 

@@ -78,7 +78,8 @@ Places = tuple[NDArray[np.intp], NDArray[np.int32], NDArray[np.int32]]
 class EarlierVectors:
     """The vectors of a snapshot whose every vector part is there (see `KnownVectors`).
 
-    Memory: one row group of the snapshot (65,536 keys), and one of a vector part.
+    A record whose metadata changed, or a whole new baseline, costs a read of the old keys and of the row groups that
+    hold the old vectors, and no encoding. Memory: one row group of the snapshot (65,536 keys), one of a vector part.
     """
 
     def __init__(self, snapshot: str, part_path: Callable[[RowRange], str], rows_per_part: int, dimension: int) -> None:

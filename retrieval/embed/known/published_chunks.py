@@ -32,17 +32,6 @@ class PublishedChunks:
         self.numbers = chunk_numbers({path.name for path in folder.iterdir()}, str(folder))
         self._folder, self._index_folder, self._dimension = folder, index_folder, dimension
 
-    def prepare(self, number: int) -> None:
-        """Check the files of a chunk and make its index if there is none: minutes where it has texts, else a second.
-
-        `find` does so too, but several processes would do the same work at once.
-
-        Raises:
-            InputError: the files are not what NCBI's chunks are.
-            IntegrityError: a file is not whole.
-        """
-        self._open(number)
-
     def find(self, articles: pa.Table) -> Known:
         """Return the vectors of articles (columns pmid, title, abstract), in their order.
 
@@ -64,8 +53,7 @@ class PublishedChunks:
         return Known(rows[order], vectors[order], counts)
 
     def _find_in(self, number: int, asked: NDArray[np.intp], articles: pa.Table) -> Known:
-        """Return what one chunk has of the articles at some positions."""
-        chunk, index, vectors = self._open(number)
+        chunk, index, vectors = self.prepare(number)
         found, at = find_among(index[PMID], articles["pmid"].to_numpy()[asked])
         rows = asked[found]
         counts = KnownCounts(unverified=len(rows))
@@ -75,7 +63,16 @@ class PublishedChunks:
             counts = KnownCounts(verified=len(rows), stale=len(fresh) - len(rows))
         return Known(rows, _read(chunk.vectors, vectors, index[ROW][at], index[PMID][at]), counts)
 
-    def _open(self, number: int) -> tuple[ChunkFiles, NDArray[np.int64], Floats]:
+    def prepare(self, number: int) -> tuple[ChunkFiles, NDArray[np.int64], Floats]:
+        """Check the files of a chunk and make its index if there is none: minutes where it has texts, else a second.
+
+        `find` does so too, but several processes would do the same work at once. Return the files, the index and the
+        vectors, mapped.
+
+        Raises:
+            InputError: the files are not what NCBI's chunks are.
+            IntegrityError: a file is not whole.
+        """
         chunk = ChunkFiles.of(self._folder, number)
         index = open_index(chunk, self._index_folder)
         vectors = open_vectors(chunk.vectors, self._dimension)

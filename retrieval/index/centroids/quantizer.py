@@ -179,7 +179,6 @@ class Quantizer:
 
     @cached_property
     def _nearest(self) -> Centroids:
-        """The centroids, laid out for assignments."""
         return Centroids(self._coarse.reconstruct_n(0, self.nlist), is_l2=self.is_l2)
 
     def _serialized_shell(self) -> NDArray[np.uint8]:
@@ -202,8 +201,7 @@ def transforms_of(index: faiss.Index) -> list[faiss.VectorTransform]:
 def matrix_of(transform: faiss.LinearTransform) -> Floats:
     """Return A^T (d_in, d_out) of a linear transform without bias, so that it can be applied to any batch alike.
 
-    Raises:
-        UsageError: it is another kind of transform.
+    UsageError for another kind of transform.
     """
     if not isinstance(transform, faiss.LinearTransform) or transform.have_bias:
         raise UsageError(f"index.type: {type(transform).__name__} is not supported; use RR (a rotation) or none")

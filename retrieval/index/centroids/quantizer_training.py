@@ -40,10 +40,7 @@ def kmeans(
     dtype = fast_dtype() if device == "cpu" else torch.float32
     for _ in range(iterations):
         centroids = _step(rows, _scaled(centroids) if spherical else centroids, dtype, spherical=spherical)
-    if spherical:
-        centroids = _scaled(centroids)
-    result: NDArray[np.float32] = centroids.cpu().numpy()
-    return result
+    return (_scaled(centroids) if spherical else centroids).cpu().numpy()
 
 
 def _step(rows: Rows, centroids: torch.Tensor, dtype: torch.dtype, *, spherical: bool) -> torch.Tensor:
