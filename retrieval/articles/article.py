@@ -36,6 +36,11 @@ MAX_SAMPLES = 5
 _PACKER = msgpack.Packer()
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
 
+ROW_GROUP = 8192
+"""Rows of an article part per Parquet row group: what is read at least to read a range."""
+PART_KEY = b"pubray.part"
+"""Parquet metadata: an `ArticlePart` in JSON."""
+
 
 @dataclass
 class Rejects:
@@ -117,12 +122,6 @@ def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
 
 def _hash64(data: bytes) -> int:
     return int.from_bytes(blake2b(data, digest_size=8).digest(), "little")
-
-
-ROW_GROUP = 8192
-"""Rows of an article part per Parquet row group: what is read at least to read a range."""
-PART_KEY = b"pubray.part"
-"""Parquet metadata: an `ArticlePart` in JSON."""
 
 
 class ArticlePart(NamedTuple):

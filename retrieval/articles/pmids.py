@@ -1,21 +1,22 @@
 """PMIDs: lists of them and other rules by which articles are selected, and arrays found in others or in classes."""
 
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from schemas.arrays import Mask, Pmids, RowNumbers
+from schemas.arrays import Mask, Number, Pmids, RowNumbers
 from schemas.base import digest
 from schemas.config import SelectionConfig
 from schemas.errors import InputError
 
-Number = TypeVar("Number", bound=np.generic)
-
 CLASS_ROWS = 8_000_000
 """PMIDs that are looked at together where all of a snapshot is: what bounds the memory."""
+
+MAX_DIGITS = 18
+"""Of an int64."""
 
 
 class PmidClass(NamedTuple):
@@ -46,10 +47,6 @@ def find_among(known: Pmids, wanted: Pmids) -> tuple[RowNumbers, RowNumbers]:
     [found] = np.nonzero(slots < len(known))
     found = found[known[slots[found]] == wanted[found]]
     return found, slots[found]
-
-
-MAX_DIGITS = 18
-"""Of an int64."""
 
 
 def parse_pmids(text: str, name: str) -> Pmids:

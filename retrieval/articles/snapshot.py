@@ -19,6 +19,9 @@ from retrieval.files.parquet import opened, refusing, said_by
 from schemas.arrays import Mask, Pmids
 from schemas.snapshot import INFO_KEY, SnapshotInfo
 
+COLUMNS = ["pmid", "part", "row", "record_hash"]
+KEYS = np.dtype([field for field in KEY_FIELDS if field[0] in COLUMNS])
+
 
 class Snapshot(NamedTuple):
     """A snapshot in the store."""
@@ -57,10 +60,6 @@ def key_groups(snapshot: Snapshot | None, columns: Sequence[str]) -> Iterator[pa
     with opened(snapshot.path) as file:
         for index in range(file.num_row_groups):
             yield file.read_row_group(index, columns=list(columns)).select(columns)
-
-
-COLUMNS = ["pmid", "part", "row", "record_hash"]
-KEYS = np.dtype([field for field in KEY_FIELDS if field[0] in COLUMNS])
 
 
 class SnapshotDifference(NamedTuple):

@@ -129,7 +129,14 @@ class _Update:
         counted = Counter[str]()
         for class_ in pmid_classes(max(new_rows, 0 if self._base else self._old)):
             counted.update(self._replay_class(class_))
-        return self._counts(counted)
+        counts = {name: counted[name] for name in SnapshotCounts.model_fields}
+        counts["alive"] = self._old + counts["added"] - counts["deleted"]
+        if self._base:
+            counts["unchanged"] = self._old - counted["touched"]
+        elif self._previous and self._previous.info.lineage == self._plan.lineage:
+            # Replayed from the beginning, because a file came late: not all of these were issued again.
+            counts["unchanged"], counts["reissued"] = counts["reissued"], 0
+        return SnapshotCounts(**counts)
 
     def tables(self) -> Iterator[pa.Table]:
         begin = 0
@@ -154,16 +161,6 @@ class _Update:
         _mark_alive(self._new, after)
         touched = int(before["alive"].sum())
         return {"unknown_deletions": unknown_deletions, "touched": touched, **changes(before, after)}
-
-    def _counts(self, counted: Counter[str]) -> SnapshotCounts:
-        counts = {name: counted[name] for name in SnapshotCounts.model_fields}
-        counts["alive"] = self._old + counts["added"] - counts["deleted"]
-        if self._base:
-            counts["unchanged"] = self._old - counted["touched"]
-        elif self._previous and self._previous.info.lineage == self._plan.lineage:
-            # Replayed from the beginning, because a file came late: not all of these were issued again.
-            counts["unchanged"], counts["reissued"] = counts["reissued"], 0
-        return SnapshotCounts(**counts)
 
 
 def _find_states(snapshot: Snapshot | None, pmids: Pmids) -> tuple[Records, RowNumbers]:

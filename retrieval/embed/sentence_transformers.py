@@ -25,6 +25,8 @@ POOLINGS = {"cls": "cls", "mean": "mean", "lasttoken": "last"}
 UNLIMITED = 10**20
 """Tokenizers without a limit name a length beyond it."""
 
+File = TypeVar("File", bound=BaseModel)
+
 
 class _Modules(RootModel[list[dict[str, Any]]]):
     """modules.json."""
@@ -90,9 +92,6 @@ class _Tokenizer(BaseModel):
     """tokenizer_config.json."""
 
     model_max_length: float | None = None
-
-
-File = TypeVar("File", bound=BaseModel)
 
 
 def encoder_values(folder: Path, model: str, revision: str | None) -> dict[str, Any]:

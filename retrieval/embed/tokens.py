@@ -13,14 +13,12 @@ from schemas.encoder import TowerSpec
 from schemas.errors import InputError
 from schemas.protocols import ArticleText, Query
 
-TokenIds = NDArray[np.int32]
-
 
 class Tokens(NamedTuple):
     """One tokenised text: ids and segment numbers (tokens,)."""
 
-    ids: TokenIds
-    segments: TokenIds
+    ids: NDArray[np.int32]
+    segments: NDArray[np.int32]
     cut: bool = False
     """Whether the text was longer."""
 

@@ -69,8 +69,7 @@ def read_queries(lines: Iterable[str], name: str) -> dict[str, str]:
 def read_qrels(lines: Iterable[str], name: str) -> dict[str, dict[str, int]]:
     """Read judgments: BEIR's tab-separated query, article, grade (with or without its header), or TREC's four columns.
 
-    Raises:
-        InputError: names the first line that is something else.
+    InputError names the first line that is something else.
     """
     relevance: dict[str, dict[str, int]] = defaultdict(dict)
     for number, line in enumerate(lines, 1):

@@ -3,15 +3,17 @@
 import mmap
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
+from schemas.arrays import Number
 from schemas.errors import IntegrityError
 
-Number = TypeVar("Number", bound=np.generic)
+# What NumPy's reading of a header raises that is not what NumPy wrote: it is parsed as Python.
+_BROKEN = (ValueError, TypeError, SyntaxError, TokenError, OverflowError)
 
 
 def map_file(path: Path, kind: type[Number]) -> NDArray[Number]:
@@ -34,10 +36,6 @@ def advise_random(array: NDArray[Any]) -> None:
         base = getattr(base, "base", None)
     if base is not None:
         base.madvise(mmap.MADV_RANDOM)
-
-
-# What NumPy's reading of a header raises that is not what NumPy wrote: it is parsed as Python.
-_BROKEN = (ValueError, TypeError, SyntaxError, TokenError, OverflowError)
 
 
 def map_array(path: Path, remedy: str) -> np.memmap[Any, np.dtype[Any]]:

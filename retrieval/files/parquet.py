@@ -59,11 +59,7 @@ def said_by(path: str | Path, key: bytes, what: str) -> bytes:
 
 @contextmanager
 def opened(path: str | Path) -> Iterator[pq.ParquetFile]:
-    """Open a file whose pages are checked when they are read.
-
-    Raises:
-        IntegrityError: the file is truncated, or what is read of it flipped.
-    """
+    """Open a file whose pages are checked when they are read; IntegrityError where it is truncated, or they flipped."""
     with refusing(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
         _agreeing(file.metadata)
         yield file

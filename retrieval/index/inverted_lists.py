@@ -63,18 +63,12 @@ class ScannedLists:
         return (distances if self._quantizer.is_l2 else -distances), rows
 
     def _search(
-        self,
-        probes: Probes,
-        distances: Floats,
-        rows: Lists,
-        parameters: faiss.SearchParametersIVF,
-        *,
-        places: bool = False,
+        self, probes: Probes, distances: Floats, rows: Lists, params: faiss.SearchParametersIVF, *, places: bool = False
     ) -> None:
         """Let FAISS fill distances and rows (q, n); with `places` a row is list · 2^32 + place in the list."""
         arrays = (faiss.swig_ptr(array) for array in (probes.lists, probes.distances, distances, rows))
         queries, count = distances.shape
-        self._ivf.search_preassigned_c(queries, faiss.swig_ptr(probes.rotated), count, *arrays, places, parameters)
+        self._ivf.search_preassigned_c(queries, faiss.swig_ptr(probes.rotated), count, *arrays, places, params)
 
 
 @lru_cache

@@ -43,6 +43,11 @@ CONTENTS = {"files": SEGMENT_FILES, "columns": tuple(RECORD_SCHEMA.names)}
 
 READ_BYTES = 2**24
 
+SIZES_BEGIN = 32
+"""Where in a lists file the sizes of the lists begin; codes and row numbers follow them."""
+ID_SIZE = 8
+"""Bytes of a row number in a list."""
+
 
 class RowGroup(NamedTuple):
     """Consecutive rows of a segment, in (list, pmid) order; never part of a list."""
@@ -105,12 +110,6 @@ def write_segment(
 def read_manifest(folder: str) -> Segment:
     """Return the manifest of the segment in a folder."""
     return read_document(f"{folder}/{SEGMENT_MANIFEST}", Segment, f"segment {folder}")
-
-
-SIZES_BEGIN = 32
-"""Where in a lists file the sizes of the lists begin; codes and row numbers follow them."""
-ID_SIZE = 8
-"""Bytes of a row number in a list."""
 
 
 def _lists_header(sizes: Lists, code_size: int) -> bytes:

@@ -20,6 +20,9 @@ from schemas.errors import StoreError
 from schemas.layout import Layout
 from schemas.vector import EmbedPlan, RowRange
 
+GROUP_ROWS = 65_536
+"""Rows that a merge holds at a time, or one list where that is longer."""
+
 
 class Work(NamedTuple):
     """What a worker takes of one range."""
@@ -74,10 +77,6 @@ def read_worker_rows(config: Config, plan: EmbedPlan, work: Sequence[Work]) -> t
         np.compress(wanted, vectors, axis=0, out=rows[start:filled])
         articles.append(records if wanted.all() else records.filter(pa.array(wanted)))
     return np.concatenate(pmids), rows[:filled], pa.concat_tables(articles).combine_chunks()
-
-
-GROUP_ROWS = 65_536
-"""Rows that a merge holds at a time, or one list where that is longer."""
 
 
 def shard_of(pmids: Pmids, num_shards: int) -> Lists:

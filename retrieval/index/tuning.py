@@ -12,6 +12,10 @@ POINTS_PER_LIST = 64
 
 MIN_SAMPLE = 65_536
 
+WIDER = 16
+"""Times the lists of the rule that are tried at most: 4,096 of 65,536, and all of 256."""
+MORE_CANDIDATES = (1, 2, 4, 8)
+
 
 def nlist_for(rows: int) -> int:
     """Return the number of lists for a corpus: the power of two at or below rows / 128, between 1 and 65,536."""
@@ -40,11 +44,6 @@ def metric_for(*, normalize: bool) -> str:
     For vectors of length 1 both rank alike, and L2 leaves smaller residuals; raw inner products need their own.
     """
     return "l2" if normalize else "inner_product"
-
-
-WIDER = 16
-"""Times the lists of the rule that are tried at most: 4,096 of 65,536, and all of 256."""
-MORE_CANDIDATES = (1, 2, 4, 8)
 
 
 class SearchRules(NamedTuple):

@@ -15,6 +15,11 @@ from schemas.config import IndexConfig
 from schemas.errors import StoreError
 from schemas.manifest import Checks, IndexVersion
 
+MAX_IMBALANCE_GROWTH = 1.25
+"""Of a version over the first one with its lists; scans take longer by as much. More, and training anew is proposed."""
+MAX_RECALL_LOSS = 0.02
+"""recall@10 that a version may lack of the first one with its lists."""
+
 
 class RowChecks(NamedTuple):
     """What is known of a version's rows."""
@@ -79,12 +84,6 @@ def live_in_one(segments: Sequence[OpenSegment], others: Sequence[OpenSegment]) 
         live = segment.live & ~elsewhere.get(segment.manifest.id, np.zeros(1, bool))
         found.append(segment.pmids[live])
     return found
-
-
-MAX_IMBALANCE_GROWTH = 1.25
-"""Of a version over the first one with its lists; scans take longer by as much. More, and training anew is proposed."""
-MAX_RECALL_LOSS = 0.02
-"""recall@10 that a version may lack of the first one with its lists."""
 
 
 def check_limits(version: IndexVersion, checks: Checks, rules: IndexConfig) -> None:

@@ -65,8 +65,7 @@ def raw_records(path: Path) -> Iterator[tuple[int, bytes]]:
 def write_night(source: Path, folder: Path, name: str, night: Night) -> Path:
     """Write the update file `name` (.xml.gz), made from the records of `source`, and its .md5; return its path.
 
-    Raises:
-        InputError: the night is about a record that the source does not have.
+    InputError for a night about a record that the source does not have.
     """
     if lacking := set(night.changes) - {pmid for pmid, _ in raw_records(source)}:
         raise InputError(f"{source} holds no record of PMID {min(lacking)}; make the night from a file that does")

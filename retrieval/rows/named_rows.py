@@ -37,6 +37,11 @@ _PREFIX = re.compile(_DOI_PREFIX)
 _ODD_TITLE = r"[^\x20-\x7e]|  |[&<]"
 _ODD_DOI = r"[^\x21-\x7e]|^[^1]"
 
+READ_ROWS = 1000
+"""Rows of one hash whose texts are read, at most."""
+BATCH_ROWS = 65_536
+"""Articles whose names are hashed at once, in some 600 bytes each."""
+
 
 class Name(NamedTuple):
     """One way to name an article."""
@@ -99,12 +104,6 @@ def _hashes(simple: pa.Array, texts: pa.Array, odd: str, normal: Callable[[str],
 def _hashed(forms: list[bytes]) -> Keys:
     digests = b"".join([blake2b(form, digest_size=8).digest() for form in forms])
     return np.frombuffer(digests, "<i8").astype(np.int64)
-
-
-READ_ROWS = 1000
-"""Rows of one hash whose texts are read, at most."""
-BATCH_ROWS = 65_536
-"""Articles whose names are hashed at once, in some 600 bytes each."""
 
 
 class NameWriter:

@@ -45,6 +45,13 @@ RECORD_SCHEMA = pa.schema(
 NAME_PARTS = ("last_name", "initials", "suffix", "collective_name")
 """What is read of an author."""
 
+KINDS = get_type_hints(DisplayArticle, include_extras=True)
+SHOWN_OF_ITEMS: dict[str, str] = {
+    field: kind.__metadata__[0] for field, kind in KINDS.items() if get_origin(kind) is Annotated
+}
+"""By list of structs, which field of each is shown."""
+ReadValue = Callable[[int], Any]
+
 
 def read_kept(path: str, start: int, stop: int) -> pa.Table:
     """Read the rows [start, stop) of an article part (see `read_range`) as a segment keeps them."""
@@ -66,15 +73,6 @@ def author_names(authors: pa.ListArray) -> pa.ListArray:
     sizes = pc.list_value_length(authors).cast(pa.int32())
     offsets = pa.concat_arrays([pa.array([0], pa.int32()), pc.cumulative_sum(sizes)])
     return pa.ListArray.from_arrays(offsets, pc.if_else(pc.equal(group, ""), persons, group))
-
-
-KINDS = get_type_hints(DisplayArticle, include_extras=True)
-SHOWN_OF_ITEMS: dict[str, str] = {
-    field: kind.__metadata__[0] for field, kind in KINDS.items() if get_origin(kind) is Annotated
-}
-"""By list of structs, which field of each is shown."""
-
-ReadValue = Callable[[int], Any]
 
 
 class DisplayReader:

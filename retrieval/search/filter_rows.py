@@ -12,16 +12,19 @@ from schemas.filters import YES_OR_NO, Condition
 
 _COMPARE = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}
 
+Unknown = dict[tuple[str, str], tuple[str, ...]]
+"""Of terms that no article has, by field and value, known ones that are near."""
+ROWS_PER_LIST = 8
+"""Rows that are read and scored exactly in the time that one list takes."""
+MAX_READ = 50_000
+"""Rows that are read for a query: on a disk they lie far apart, while codes are in memory."""
+
 
 class LiveFacets(Protocol):
     """What is known of a segment's rows."""
 
     facets: Facets
     live: Mask
-
-
-Unknown = dict[tuple[str, str], tuple[str, ...]]
-"""Of terms that no article has, by field and value, known ones that are near."""
 
 
 def unknown_terms(conditions: Sequence[Condition], segments: Sequence[LiveFacets]) -> Unknown:
@@ -68,12 +71,6 @@ def _holds(condition: Condition, facets: Facets) -> Mask:
         for value in condition.values:
             holds[facets.rows_of(condition.field, str(value))] = True
     return ~holds if condition.op in ("!=", "not in") else holds
-
-
-ROWS_PER_LIST = 8
-"""Rows that are read and scored exactly in the time that one list takes."""
-MAX_READ = 50_000
-"""Rows that are read for a query: on a disk they lie far apart, while codes are in memory."""
 
 
 def lists_to_probe(wanted: int, live: int, *, nprobe: int, nlist: int, candidates: int) -> int | None:

@@ -11,7 +11,7 @@ that takes longer than to scan their rows. A stack presents the segments' lists 
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise, takewhile
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import faiss
 import numpy as np
@@ -22,12 +22,14 @@ from retrieval.index.exact import best_first, exact_search, inner_products
 from retrieval.index.inverted_lists import ScannedLists, all_rows
 from retrieval.index.segment import OpenSegment
 from retrieval.rows.row_set import RowSet
-from schemas.arrays import Floats, Lists, Pmids
+from schemas.arrays import Floats, Lists, Number, Pmids
 
 SMALL = 0.1
 """Share of all rows below which a segment is stacked: its codes are copied whenever they are scanned."""
 KEPT = 16
 """Filters whose rows are kept."""
+
+_NO_FLOATS, _NONE = np.empty(0, np.float32), np.empty(0, np.int64)
 
 
 class Stack(ScannedLists):
@@ -87,9 +89,6 @@ def stack_small(segments: Sequence[OpenSegment], quantizer: Quantizer) -> Stack 
     return Stack(segments[-height:], quantizer) if height > 1 else None
 
 
-Number = TypeVar("Number", bound=np.generic)
-
-
 class Candidates(NamedTuple):
     """Rows found for one query, in any order; all arrays have one entry per row."""
 
@@ -100,7 +99,6 @@ class Candidates(NamedTuple):
     rows: NDArray[np.int64]
 
 
-_NO_FLOATS, _NONE = np.empty(0, np.float32), np.empty(0, np.int64)
 NOTHING = Candidates(_NO_FLOATS, _NO_FLOATS, _NONE, _NONE, _NONE)
 
 

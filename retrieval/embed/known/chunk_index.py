@@ -35,6 +35,12 @@ CHUNK_PMIDS = 1_000_000
 _NAMES = r"embeds_chunk_\d+\.npy|pmids_chunk_\d+\.json|pubmed_chunk_\d+\.json"
 _VECTORS = re.compile(r"embeds_chunk_(\d+)\.npy")
 
+PMID, ROW, DIGEST = 0, 1, 2
+"""The rows of an index: PMIDs, ascending; rows of the vectors; digests of the texts, as int64."""
+FORM = 1
+"""To be counted up with every change of the normal form."""
+_AGAIN = "remove it and fetch it again"
+
 
 class ChunkFiles(NamedTuple):
     """The files of one chunk."""
@@ -76,15 +82,6 @@ def chunk_numbers(names: Collection[str], where: str) -> list[int]:
 def listed_chunk_files(html: str) -> set[str]:
     """Return the names of chunk files that a folder's page links to (see `listed`)."""
     return listed(html, _NAMES)
-
-
-PMID, ROW, DIGEST = 0, 1, 2
-"""The rows of an index: PMIDs, ascending; rows of the vectors; digests of the texts, as int64."""
-
-FORM = 1
-"""To be counted up with every change of the normal form."""
-
-_AGAIN = "remove it and fetch it again"
 
 
 def open_index(chunk: ChunkFiles, folder: Path) -> NDArray[np.int64]:

@@ -17,6 +17,10 @@ from schemas.arrays import Pmids, Rows
 from schemas.report import Agreement
 from schemas.vector import RowRange
 
+MIN_COSINE = 0.99
+"""Other precisions and engines stay above it, other weights or another text do not."""
+Places = tuple[NDArray[np.intp], NDArray[np.int32], NDArray[np.int32]]
+
 
 class KnownCounts(NamedTuple):
     """What became of the articles asked for; the four add up to their number."""
@@ -50,10 +54,6 @@ class KnownVectors(Protocol):
         """
 
 
-MIN_COSINE = 0.99
-"""Other precisions and engines stay above it, other weights or another text do not."""
-
-
 def agreement(known: NDArray[np.floating], encoded: NDArray[np.floating], min_cosine: float = MIN_COSINE) -> Agreement:
     """Compare vectors (n, d) with others of the same articles, n > 0. A zero vector agrees with none but another."""
     a, b = known.astype(np.float64), encoded.astype(np.float64)
@@ -70,9 +70,6 @@ def agreement(known: NDArray[np.floating], encoded: NDArray[np.floating], min_co
         median_norm_difference=float(np.median(differences)),
         below=int((cosines < min_cosine).sum()),
     )
-
-
-Places = tuple[NDArray[np.intp], NDArray[np.int32], NDArray[np.int32]]
 
 
 class EarlierVectors:

@@ -24,6 +24,11 @@ ROWS = 1024
 PAIRS = 8192
 """Pairs of a vector and a centroid that are looked at exactly at a time; 50 MB at 768 dimensions."""
 
+GRAPH_REACH = 4
+"""Centroids looked at for each list probed (efSearch)."""
+GRAPH_LEAST = 256
+"""Centroids looked at however few lists are probed; with 16 for 4 lists, one list in six is missed."""
+
 
 def fast_dtype() -> torch.dtype:
     """Return the number format in which this CPU multiplies matrices fastest."""
@@ -76,12 +81,6 @@ class Centroids:
             scores[part] = np.einsum("pd,pd->p", block[rows[part]], self._centroids[numbers[part]])
         scores -= self._halves[numbers]
         return scores
-
-
-GRAPH_REACH = 4
-"""Centroids looked at for each list probed (efSearch)."""
-GRAPH_LEAST = 256
-"""Centroids looked at however few lists are probed; with 16 for 4 lists, one list in six is missed."""
 
 
 class Probes(NamedTuple):

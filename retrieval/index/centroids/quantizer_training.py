@@ -25,6 +25,16 @@ PRODUCTS = {"cpu": 2**22, "cuda": 2**28}
 SHIFT = 1 / 1024
 """How far the halves of a split cluster are moved apart, as a share of each coordinate (FAISS's)."""
 
+CODE_SAMPLE = 65_536
+"""Vectors that codes are trained on at most: 256 for each of the 256 entries of a PQ codebook, as FAISS takes."""
+GRAPH_LISTS = 8192
+"""With so many lists queries find theirs by a graph over the centroids, in a third of the time.
+
+docs/decisions/index.md has the figures."""
+GRAPH_LINKS = 32
+GRAPH_BREADTH = 40
+"""efConstruction; 100 takes twice the time and finds no more."""
+
 
 def kmeans(
     rows: Rows, k: int, *, spherical: bool, seed: int, device: str, iterations: int = ITERATIONS
@@ -81,18 +91,6 @@ def _filled(centroids: torch.Tensor, counts: torch.Tensor, errors: torch.Tensor)
 def _scaled(centroids: torch.Tensor) -> torch.Tensor:
     """Return the centroids with length 1; zeros stay."""
     return torch.nn.functional.normalize(centroids)
-
-
-CODE_SAMPLE = 65_536
-"""Vectors that codes are trained on at most: 256 for each of the 256 entries of a PQ codebook, as FAISS takes."""
-
-GRAPH_LISTS = 8192
-"""With so many lists queries find theirs by a graph over the centroids, in a third of the time.
-
-docs/decisions/index.md has the figures."""
-GRAPH_LINKS = 32
-GRAPH_BREADTH = 40
-"""efConstruction; 100 takes twice the time and finds no more."""
 
 
 def train_quantizer(
