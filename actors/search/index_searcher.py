@@ -17,8 +17,7 @@ from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.exact import inner_products
 from retrieval.index.segment import OpenSegment
 from retrieval.rows.named_rows import parse_names
-from retrieval.rows.row_order import rows_of
-from retrieval.rows.row_set import RowSet, read_tombstones
+from retrieval.rows.row_numbers import RowSet, read_tombstones, rows_of
 from retrieval.search.filter_rows import Unknown, check_terms, lists_to_probe, unknown_terms, wanted_rows
 from retrieval.search.segment_search import Candidates, search, search_exactly, stack_small
 from schemas.arrays import Floats, Vector

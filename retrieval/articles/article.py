@@ -7,6 +7,7 @@ not change with the Python version, so a new interpreter does not make every art
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
@@ -27,10 +28,8 @@ from schemas.snapshot import PartRef
 
 BATCH_ROWS = 2_000
 """Articles per batch: about 10 MB, so a reader's memory does not depend on its file."""
-
 HASHED_KEY_BIT = 1 << 62
 """Set in the keys made by hashing, so that they never meet a number."""
-
 MAX_SAMPLES = 5
 
 _PACKER = msgpack.Packer()
@@ -57,11 +56,9 @@ class Rejects:
         self.samples[reason] = [*self.samples.get(reason, []), record][:MAX_SAMPLES]
 
     def __add__(self, other: "Rejects") -> "Rejects":
-        reasons = [*self.counts, *(reason for reason in other.counts if reason not in self.counts)]
-        return Rejects(
-            {r: self.counts.get(r, 0) + other.counts.get(r, 0) for r in reasons},
-            {r: [*self.samples.get(r, []), *other.samples.get(r, [])][:MAX_SAMPLES] for r in reasons},
-        )
+        counts = dict(Counter(self.counts) + Counter(other.counts))
+        samples = {r: [*self.samples.get(r, []), *other.samples.get(r, [])][:MAX_SAMPLES] for r in counts}
+        return Rejects(counts, samples)
 
 
 def text_hash(title: str, abstract: str) -> int:

@@ -67,10 +67,7 @@ def write_snapshot(
     """Make the snapshot of a plan.
 
     part_path: where an article part lies, by its name. accept: is given the counts before anything is visible, and
-    raises if they must not be.
-
-    Raises:
-        IntegrityError: the previous snapshot or an article part is truncated, or a page of it flipped.
+    raises if they must not be. IntegrityError for a snapshot or a part that is truncated, or of which a page flipped.
     """
     update = _Update(plan, part_path)
     counts = update.replay()

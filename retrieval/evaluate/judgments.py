@@ -36,8 +36,7 @@ class Judgments(NamedTuple):
 def read_judgments(queries: Path, qrels: Path) -> Judgments:
     """Read the queries that have judgments, of two files in BEIR's or TREC's form.
 
-    Raises:
-        InputError: one cannot be read, or a line of it is something else.
+    InputError for one that cannot be read, or of which a line is something else.
     """
     relevance = read_qrels(_lines(qrels), str(qrels))
     texts = read_queries(_lines(queries), str(queries))

@@ -13,7 +13,6 @@ from schemas.manifest import FileDigest
 
 HEAD_BYTES = 64 * 1024
 
-
 Document = TypeVar("Document", bound=Frozen)
 
 

@@ -12,9 +12,6 @@ from numpy.typing import NDArray
 from schemas.arrays import Number
 from schemas.errors import IntegrityError
 
-# What NumPy's reading of a header raises that is not what NumPy wrote: it is parsed as Python.
-_BROKEN = (ValueError, TypeError, SyntaxError, TokenError, OverflowError)
-
 
 def map_file(path: Path, kind: type[Number]) -> NDArray[Number]:
     """Map a file of numbers, read-only; an empty one, which cannot be mapped, is an empty array."""
@@ -48,7 +45,7 @@ def map_array(path: Path, remedy: str) -> np.memmap[Any, np.dtype[Any]]:
     """
     try:
         array = open_memmap(path, mode="r")
-    except _BROKEN as error:
+    except (ValueError, TypeError, SyntaxError, TokenError, OverflowError) as error:  # a header is parsed as Python
         reason = " ".join(str(error).split())
         raise IntegrityError(f"{path}: not whole ({reason}); {remedy}") from None
     size, wanted = path.stat().st_size, array.offset + array.nbytes

@@ -7,7 +7,7 @@ import faiss
 import numpy as np
 
 from retrieval.index.centroids.quantizer import Probes, Quantizer
-from retrieval.rows.row_set import RowSet
+from retrieval.rows.row_numbers import RowSet
 from schemas.arrays import Floats, Lists
 
 SLACK = 16
@@ -36,9 +36,8 @@ class ScannedLists:
         """Return the (q, n) first-stage distances and wanted rows of the probed lists, best first; -1 is no row.
 
         They are the `count` best, all that are as far as the last of these, and maybe more. Smaller is better for every
-        metric. Of equal distances FAISS keeps which it likes, and where
-        most rows are wanted it is not told which. So it is asked for more until none can be missing. Where it prunes by
-        an estimate, it is asked for all at once.
+        metric. Of equal distances FAISS keeps which it likes, and where most rows are wanted it is not told which. So
+        it is asked for more until none can be missing. Where it prunes by an estimate, it is asked for all at once.
         """
         if not wanted.count:
             return np.empty((len(probes.lists), 0), np.float32), np.empty((len(probes.lists), 0), np.int64)

@@ -30,8 +30,7 @@ from retrieval.index.inverted_lists import ScannedLists, open_lists
 from retrieval.rows.facets import Facets, FacetWriter
 from retrieval.rows.named_rows import NamedRows, NameWriter
 from retrieval.rows.records import RECORD_SCHEMA, DisplayReader
-from retrieval.rows.row_order import write_order
-from retrieval.rows.row_set import RowSet
+from retrieval.rows.row_numbers import RowSet, write_order
 from schemas.arrays import Codes, Lists, Pmids, Rows
 from schemas.errors import IntegrityError
 from schemas.layout import ARTICLES, LISTS, PMID_ORDER, PMIDS, ROWS, SEGMENT_FILES, SEGMENT_MANIFEST
@@ -39,8 +38,6 @@ from schemas.manifest import Segment
 
 CONTENTS = {"files": SEGMENT_FILES, "columns": tuple(RECORD_SCHEMA.names)}
 """What a segment holds: segments that differ in it are not searched together."""
-
-
 READ_BYTES = 2**24
 
 SIZES_BEGIN = 32

@@ -31,10 +31,7 @@ def sample_for(nlist: int) -> int:
 
 
 def nprobe_for(nlist: int) -> int:
-    """Return how many lists a query scans: 16 * nlist^(1/4), so 64 of 256 and 256 of 65,536.
-
-    docs/decisions/index.md has the figures.
-    """
+    """Return how many lists a query scans: 16 * nlist^(1/4), so 64 of 256, 256 of 65,536 (docs/decisions/index.md)."""
     return min(nlist, round(16 * nlist**0.25))
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from retrieval.articles.pmids import find_among, pmid_classes
 from retrieval.articles.snapshot import Snapshot, key_groups
 from retrieval.index.segment import OpenSegment
-from retrieval.rows.row_order import rows_of
+from retrieval.rows.row_numbers import rows_of
 from schemas.arrays import Pmids, RowNumbers
 from schemas.config import IndexConfig
 from schemas.errors import StoreError

@@ -25,8 +25,7 @@ ORDER: tuple[FileKind, ...] = (
     "worker shards",
     "temporary",
 )
-"""In which kinds are removed, so that one that is stopped midway leaves versions whole and nothing that stays for ever.
-"""
+"""In which kinds are removed, so that a run stopped midway leaves versions whole and nothing that stays for ever."""
 
 
 class Entry(NamedTuple):

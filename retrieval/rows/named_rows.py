@@ -20,8 +20,7 @@ import pyarrow.compute as pc
 from retrieval.articles.article import key_of_id
 from retrieval.articles.normal_text import normal_form
 from retrieval.files.mapped import append, map_file
-from retrieval.rows.row_order import Keys, Order, equal_rows, write_order
-from retrieval.rows.row_set import RowSet
+from retrieval.rows.row_numbers import Keys, Order, RowSet, equal_rows, write_order
 from schemas.layout import DOI_ORDER, DOIS, PMID_ORDER, PMIDS, TITLE_ORDER, TITLES
 
 NAME_CHARS = 1000

@@ -21,7 +21,7 @@ from retrieval.index.centroids.quantizer import Probes, Quantizer
 from retrieval.index.exact import best_first, exact_search, inner_products
 from retrieval.index.inverted_lists import ScannedLists, all_rows
 from retrieval.index.segment import OpenSegment
-from retrieval.rows.row_set import RowSet
+from retrieval.rows.row_numbers import RowSet
 from schemas.arrays import Floats, Lists, Number, Pmids
 
 SMALL = 0.1

@@ -25,7 +25,7 @@ from retrieval.index.segment_build import (
 )
 from retrieval.index.tuning import SearchRules, cheapest_rules, metric_for
 from retrieval.index.version_checks import RowChecks, check_live, count_removed, dead_rows, imbalance
-from retrieval.rows.row_set import write_tombstones
+from retrieval.rows.row_numbers import write_tombstones
 from retrieval.search.segment_search import search
 from schemas.arrays import Floats, Pmids
 from schemas.config import Config

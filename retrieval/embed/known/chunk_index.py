@@ -7,6 +7,8 @@ An index is made once, from the list of PMIDs and the texts if they are there, a
 0.9 GB for all of PubMed. The texts (1.4 GB a chunk) are streamed, at some 34 MB/s a core, most of it the normal form;
 memory is some 80 bytes an article of one chunk. Its name holds size and time of its sources, so other sources make
 another index.
+
+Files that are not what NCBI's chunks are raise InputError; chunks and indices that are not whole, IntegrityError.
 """
 
 import json
@@ -88,10 +90,6 @@ def open_index(chunk: ChunkFiles, folder: Path) -> NDArray[np.int64]:
     """Return the index (3, n) of a chunk, mapped; it is made and kept in `folder` if it is not there.
 
     Without texts all digests are 0; with them, those of PMIDs that have none.
-
-    Raises:
-        InputError: the files are not what NCBI's chunks are.
-        IntegrityError: a file, or the index, is not whole.
     """
     path = folder / f"chunk_{chunk.number}-{_sources(chunk)}.npy"
     if not path.exists():
@@ -123,12 +121,7 @@ def _make_index(chunk: ChunkFiles) -> NDArray[np.int64]:
 
 
 def read_pmids(path: Path, number: int) -> Pmids:
-    """Return the PMIDs (n,) of a chunk's rows, n > 0: a JSON list of strings or numbers.
-
-    Raises:
-        InputError: it is another thing, or a PMID belongs to another chunk.
-        IntegrityError: it is not whole JSON.
-    """
+    """Return the PMIDs (n,) of a chunk's rows, n > 0: a JSON list of strings or numbers."""
     try:
         values = json.loads(path.read_bytes())
     except ValueError as error:
@@ -145,12 +138,7 @@ def read_pmids(path: Path, number: int) -> Pmids:
 
 
 def read_digests(path: Path) -> tuple[Pmids, NDArray[np.uint64]]:
-    """Return PMIDs (n,) and digests (n,) of the texts of a chunk, a JSON object {pmid: {"t": title, "a": abstract}}.
-
-    Raises:
-        InputError: a record is another thing, or there is none.
-        IntegrityError: it is not whole JSON.
-    """
+    """Return PMIDs (n,) and digests (n,) of the texts of a chunk, a JSON object {pmid: {"t": title, "a": abstract}}."""
     pmids, digests = array("q"), array("Q")
     try:
         with path.open("rb") as stream:

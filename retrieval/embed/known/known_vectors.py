@@ -47,11 +47,7 @@ class KnownVectors(Protocol):
     """A source of vectors."""
 
     def find(self, articles: pa.Table) -> Known:
-        """Return the vectors that there are of articles with the columns pmid, text_hash, title and abstract.
-
-        Raises:
-            IntegrityError: a file is not whole; names it.
-        """
+        """Return what there is for articles (pmid, text_hash, title, abstract); IntegrityError names a broken file."""
 
 
 def agreement(known: NDArray[np.floating], encoded: NDArray[np.floating], min_cosine: float = MIN_COSINE) -> Agreement:

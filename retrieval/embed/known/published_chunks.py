@@ -1,6 +1,7 @@
 """Published embeddings as known vectors: NCBI's chunks for MedCPT, mapped, and of them only the rows wanted are read.
 
 Where a chunk's texts are at hand, an article whose text is another by now is stale and gets no vector.
+Errors are those of `chunk_index`.
 """
 
 from pathlib import Path
@@ -35,9 +36,7 @@ class PublishedChunks:
     def find(self, articles: pa.Table) -> Known:
         """Return the vectors of articles (columns pmid, title, abstract), in their order.
 
-        Raises:
-            InputError: the files are not what NCBI's chunks are, or a vector is beyond float16.
-            IntegrityError: a file is not whole.
+        InputError for a vector that is beyond float16.
         """
         pmids = articles["pmid"].to_numpy()
         chunks = pmids // CHUNK_PMIDS
@@ -68,10 +67,6 @@ class PublishedChunks:
 
         `find` does so too, but several processes would do the same work at once. Return the files, the index and the
         vectors, mapped.
-
-        Raises:
-            InputError: the files are not what NCBI's chunks are.
-            IntegrityError: a file is not whole.
         """
         chunk = ChunkFiles.of(self._folder, number)
         index = open_index(chunk, self._index_folder)
@@ -87,9 +82,7 @@ class PublishedChunks:
 def open_vectors(path: Path, dimension: int) -> Floats:
     """Return the vectors (n, dimension) of a .npy file, mapped: float32, little-endian, row by row.
 
-    Raises:
-        InputError: they are of another dimension, type or order.
-        IntegrityError: the file is not whole.
+    InputError for another dimension, type or order.
     """
     vectors = map_array(path, "remove it and fetch it again")
     found = f"{vectors.dtype.str} {vectors.shape}{'' if vectors.flags.c_contiguous else ' column by column'}"

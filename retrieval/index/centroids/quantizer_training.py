@@ -28,9 +28,7 @@ SHIFT = 1 / 1024
 CODE_SAMPLE = 65_536
 """Vectors that codes are trained on at most: 256 for each of the 256 entries of a PQ codebook, as FAISS takes."""
 GRAPH_LISTS = 8192
-"""With so many lists queries find theirs by a graph over the centroids, in a third of the time.
-
-docs/decisions/index.md has the figures."""
+"""With so many lists queries find theirs by a graph over them, in a third of the time (docs/decisions/index.md)."""
 GRAPH_LINKS = 32
 GRAPH_BREADTH = 40
 """efConstruction; 100 takes twice the time and finds no more."""

@@ -14,7 +14,7 @@ from jobs import gc, rollback, status
 from jobs.common.store import read_current, read_version, versions
 from retrieval.embed.vector_parts import row_ranges, write_vector_part
 from retrieval.files.atomic import exclusive, write_bytes
-from retrieval.rows.row_set import write_tombstones
+from retrieval.rows.row_numbers import write_tombstones
 from schemas.article import Article
 from schemas.errors import StoreError, UsageError
 from schemas.layout import FileKind, Layout

@@ -7,7 +7,7 @@ import pytest
 
 from jobs import status
 from retrieval.files.atomic import write_bytes
-from retrieval.rows.row_set import write_tombstones
+from retrieval.rows.row_numbers import write_tombstones
 from schemas.article import Article
 from schemas.errors import IntegrityError, StoreError
 from schemas.layout import ROWS, SEGMENT_MANIFEST, Layout

@@ -22,8 +22,7 @@ from retrieval.rows.named_rows import (
     parse_names,
     title_hashes,
 )
-from retrieval.rows.row_order import write_order
-from retrieval.rows.row_set import RowSet
+from retrieval.rows.row_numbers import RowSet, write_order
 from schemas.article import Article
 from schemas.layout import DOI_ORDER, PMID_ORDER, PMIDS, TITLE_ORDER
 

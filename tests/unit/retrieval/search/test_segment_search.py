@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from retrieval.index.exact import exact_search
 from retrieval.index.segment import OpenSegment
 from retrieval.index.segment_build import shard_of
-from retrieval.rows.row_set import RowSet
+from retrieval.rows.row_numbers import RowSet
 from retrieval.search.segment_search import Stack, best_of_all, search, search_exactly, stack_small
 from tests.support.examples import examples
 from tests.support.stores import corpus

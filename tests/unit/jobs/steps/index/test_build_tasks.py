@@ -14,7 +14,7 @@ from retrieval.files.atomic import write_bytes
 from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.index.segment_build import Work, shard_of
-from retrieval.rows.row_set import read_tombstones, write_tombstones
+from retrieval.rows.row_numbers import read_tombstones, write_tombstones
 from schemas.article import Article
 from schemas.errors import StoreError
 from schemas.layout import Layout
