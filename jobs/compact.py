@@ -11,7 +11,7 @@ from jobs.common.cluster import connect
 from jobs.common.store import read_version, served_version
 from jobs.steps.index.build_tasks import merge_segments
 from jobs.steps.index.commit import commit, merged, now, report_of, show_version
-from retrieval.index.version_rules import due_compaction
+from retrieval.index.version_checks import due_compaction
 from schemas.base import digest
 from schemas.config import Config
 from schemas.layout import Layout

@@ -13,9 +13,8 @@ from pathlib import Path
 
 from jobs.common.console import megabytes, table
 from jobs.common.store import read_current, snapshots, versions
-from retrieval.files.atomic import remove
+from retrieval.files.atomic import exclusive, remove
 from retrieval.files.checked import read_document
-from retrieval.files.locks import exclusive
 from retrieval.operate.garbage import ORDER, Contents, Entry, garbage, served_versions
 from schemas.config import Config
 from schemas.errors import StoreError, UsageError

@@ -11,8 +11,7 @@ from jobs.common.console import Progress, table
 from jobs.common.store import newest_snapshot
 from jobs.steps.ingest.parse_sources import parse_all
 from jobs.steps.ingest.source_origins import Origin, open_origin
-from retrieval.articles.article import Rejects
-from retrieval.articles.article_parts import read_article_part
+from retrieval.articles.article import Rejects, read_article_part
 from retrieval.articles.snapshot import read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
 from retrieval.ingest.lineage import check_vanished, next_lineage, parts_in_order

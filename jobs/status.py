@@ -10,7 +10,7 @@ from retrieval.articles.snapshot import Snapshot
 from retrieval.files.checked import check_file, read_named
 from retrieval.ingest.sources import source_order
 from retrieval.operate.version_status import version_status
-from retrieval.rows.tombstones import read_tombstones
+from retrieval.rows.row_numbers import read_tombstones
 from schemas.config import Config
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion

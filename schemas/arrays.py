@@ -1,8 +1,12 @@
 """Arrays by what they hold; where a shape is not said, they have one dimension."""
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
+Number = TypeVar("Number", bound=np.generic)
+"""Of a function on arrays of any."""
 Pmids = NDArray[np.int64]
 Rows = NDArray[np.float16]
 """Vectors as they are stored: (rows, dimension)."""

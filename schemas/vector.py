@@ -40,7 +40,7 @@ class RowRange(Frozen):
 
 
 class EmbedPlan(NamedTuple):
-    """Which articles get a vector, where it goes, and which vectors there are already."""
+    """Which articles have a vector and where it is, or goes; and which vectors there are already."""
 
     snapshot: str
     selection: str
@@ -88,6 +88,5 @@ class EmbedCounts(Frozen):
     write_seconds: float = 0
 
     def __add__(self, other: Self) -> Self:
-        """Return the sum of each."""
         mine, theirs = self.model_dump(), other.model_dump()
         return self.model_copy(update={name: mine[name] + theirs[name] for name in mine})

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from actors.embed.known_sources import COLUMNS, KnownSources
 from actors.fetch.model_folders import model_folder
-from retrieval.articles.selection import selected
+from retrieval.articles.pmids import selected
 from retrieval.articles.snapshot import alive_rows
-from retrieval.embed.tokenizer import Tokens, TowerTokenizer
+from retrieval.embed.tokens import Tokens, TowerTokenizer
 from retrieval.embed.vector_parts import write_vector_part
 from retrieval.files.parquet import read_range
 from schemas.config import Config

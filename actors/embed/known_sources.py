@@ -6,9 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from retrieval.embed.known.agreement import agreement
-from retrieval.embed.known.earlier_vectors import EarlierVectors
-from retrieval.embed.known.known_vectors import Known
+from retrieval.embed.known.known_vectors import EarlierVectors, Known, agreement
 from retrieval.embed.known.published_chunks import PublishedChunks
 from retrieval.files.parquet import read_range
 from schemas.config import Config

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from actors.embed.towers import ArticleTower, QueryTower
 from actors.engine.abandonable import in_thread
 from actors.engine.alike import alike_together
-from retrieval.embed.tokenizer import Tokens
+from retrieval.embed.tokens import Tokens
 from schemas.arrays import Vector
 from schemas.errors import InputError, UnavailableError
 from schemas.protocols import ArticleText, Query

@@ -9,10 +9,9 @@ import numpy as np
 from actors.engine.engine_choice import load_engine
 from actors.engine.matmul_peak import gemm_peak
 from actors.fetch.model_folders import model_digests, model_folder
-from retrieval.embed.flops import MLP_MATRICES, forward_flops
 from retrieval.embed.pooling import TextVectors, unit
-from retrieval.embed.token_batches import TokenBatch, padded_tokens, token_batches
-from retrieval.embed.tokenizer import Tokens, TowerTokenizer, pad_id
+from retrieval.embed.rates import MLP_MATRICES, forward_flops
+from retrieval.embed.tokens import TokenBatch, Tokens, TowerTokenizer, pad_id, padded_tokens, token_batches
 from schemas.arrays import Floats
 from schemas.config import EngineConfig
 from schemas.encoder import EncoderSpec, TowerSpec

@@ -5,7 +5,7 @@ import sys
 import torch
 
 from actors.engine.forward_pass import Finish, Forward, Pending
-from retrieval.embed.token_batches import TokenBatch
+from retrieval.embed.tokens import TokenBatch
 from schemas.errors import UsageError
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 
 from actors.engine.abandonable import while_awaited
-from retrieval.embed.token_batches import BatchRule, TokenBatch
+from retrieval.embed.tokens import BatchRule, TokenBatch
 
 Task = Literal["encoder", "classifier"]
 """An encoder gives its token vectors (B, T, D), a sequence classifier its logits (B, labels)."""

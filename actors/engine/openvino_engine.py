@@ -13,7 +13,7 @@ import torch
 from actors.engine.forward_pass import Finish, Forward, Task
 from actors.fetch.model_folders import model_digests
 from retrieval.embed.pooling import TextVectors, pool
-from retrieval.embed.token_batches import TokenBatch
+from retrieval.embed.tokens import TokenBatch
 from retrieval.files.atomic import atomic_path
 from schemas.config import EngineConfig
 from schemas.encoder import Pooling

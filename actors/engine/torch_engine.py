@@ -11,7 +11,7 @@ from actors.engine.device_copies import CudaCopies, NoCopies
 from actors.engine.forward_pass import Device, Finish, Forward, Pending, Task
 from actors.engine.gpu_placement import placement, weight_bytes
 from actors.fetch.model_folders import weight_files
-from retrieval.embed.token_batches import TokenBatch
+from retrieval.embed.tokens import TokenBatch
 from schemas.config import EngineConfig
 from schemas.errors import UsageError
 

@@ -12,7 +12,7 @@ from typing import BinaryIO, NamedTuple
 
 from actors.fetch.fetching import fetching
 from actors.fetch.mirrored_folder import MirroredFolder
-from retrieval.embed.known.chunk_names import chunk_names, chunk_numbers, listed_chunk_files
+from retrieval.embed.known.chunk_index import chunk_names, chunk_numbers, listed_chunk_files
 from schemas.errors import InputError, StoreError
 
 ASSUMED_RATE = 10e6

@@ -10,8 +10,7 @@ import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
-from retrieval.files.atomic import atomic_path
-from retrieval.files.locks import lock
+from retrieval.files.atomic import atomic_path, lock
 from schemas.errors import InputError, UsageError
 
 

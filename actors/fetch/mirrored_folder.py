@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from actors.fetch.downloader import Downloader
-from retrieval.files.atomic import sync
-from retrieval.files.locks import lock
+from retrieval.files.atomic import lock, sync
 from schemas.errors import StoreError
 
 LOCK_POLL_SECONDS = 0.5

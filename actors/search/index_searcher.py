@@ -12,17 +12,14 @@ from numpy.typing import NDArray
 from actors.engine.alike import alike_together
 from retrieval.articles.article import key_of_id
 from retrieval.files.checked import read_named
+from retrieval.files.mapped import advise_random
 from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.exact import inner_products
 from retrieval.index.segment import OpenSegment
-from retrieval.rows.article_names import parse_names
-from retrieval.rows.row_order import rows_of
-from retrieval.rows.row_set import RowSet
-from retrieval.rows.tombstones import read_tombstones
-from retrieval.search.filter_rows import Unknown, check_terms, unknown_terms, wanted_rows
-from retrieval.search.list_route import lists_to_probe
-from retrieval.search.segment_search import Candidates, search, search_exactly
-from retrieval.search.small_segments import stack_small
+from retrieval.rows.named_rows import parse_names
+from retrieval.rows.row_numbers import RowSet, read_tombstones, rows_of
+from retrieval.search.filter_rows import Unknown, check_terms, lists_to_probe, unknown_terms, wanted_rows
+from retrieval.search.segment_search import Candidates, search, search_exactly, stack_small
 from schemas.arrays import Floats, Vector
 from schemas.article import DisplayArticle
 from schemas.filters import EVERYTHING, Wanted
@@ -82,7 +79,7 @@ class IndexSearcher:
         self._stack = stack_small(self.segments, self.quantizer)
         if not exact:
             for segment in self.segments:
-                segment.expect_searches()
+                advise_random(segment.rows)  # rows are read here and there: no others are to be read with them
         self._rows = lru_cache(KEPT_FILTERS)(self._find_rows)
         self._rows(Wanted())  # for most searches
 

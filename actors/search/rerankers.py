@@ -6,8 +6,7 @@ from pathlib import Path
 from actors.embed.towers import ArticleTower, QueryTower
 from actors.engine.abandonable import in_thread
 from actors.engine.engine_choice import load_engine
-from retrieval.embed.token_batches import token_batches
-from retrieval.embed.tokenizer import load_tokenizer, pad_id, tokenize_pairs
+from retrieval.embed.tokens import load_tokenizer, pad_id, token_batches, tokenize_pairs
 from retrieval.search.fusion import fuse, max_sim
 from schemas.config import EngineConfig
 from schemas.errors import InputError

@@ -26,7 +26,7 @@ from jobs.common.config import load_config
 from jobs.common.store import ingested, load_selection, newest_snapshot
 from jobs.steps.embed.embed_pipeline import pipeline
 from retrieval.articles.snapshot import alive_rows
-from retrieval.embed.tokenizer import Tokens, TowerTokenizer
+from retrieval.embed.tokens import Tokens, TowerTokenizer
 from retrieval.embed.vector_parts import row_ranges
 from retrieval.files.parquet import read_range
 from schemas.config import Config

@@ -25,7 +25,7 @@ from retrieval.files.checked import read_named
 from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.centroids.quantizer_training import GRAPH_LISTS
 from retrieval.index.exact import BLOCK
-from retrieval.rows.kept_columns import read_kept
+from retrieval.rows.records import read_kept
 from schemas.errors import PubrayError
 from schemas.manifest import IndexVersion
 

@@ -24,7 +24,7 @@ from benchmarks.index.index_contenders import anonymous
 from benchmarks.index.made_index_store import MadeStore
 from jobs.common.console import Progress, megabytes, say, table
 from jobs.common.store import read_current, served_version
-from retrieval.index.size_rules import nlist_for, nprobe_for
+from retrieval.index.tuning import nlist_for, nprobe_for
 from schemas.arrays import Floats
 from schemas.layout import LISTS, PMIDS, ROWS
 from schemas.manifest import IndexVersion

@@ -24,11 +24,11 @@ from benchmarks.index.made_vectors import MadeVectors, Numbers, mixed
 from jobs.common.config import load_config
 from jobs.common.console import Progress
 from jobs.common.store import load_selection, newest_snapshot
-from retrieval.articles.article import Article, Author, Rejects, Term, article_batches
-from retrieval.articles.article_parts import read_article_part, write_article_part
+from retrieval.articles.article import Rejects, article_batches, read_article_part, write_article_part
 from retrieval.articles.snapshot import alive_rows, read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
 from retrieval.embed.vector_parts import row_ranges, write_vector_part
+from schemas.article import Article, Author, Term
 from schemas.config import Config
 from schemas.encoder import article_fingerprint
 from schemas.layout import Layout

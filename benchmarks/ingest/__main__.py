@@ -28,8 +28,7 @@ from actors.fetch.embedded_wheels import embedded_folder
 from benchmarks.rivals.rivals import PUBMED_PARSER, pubmed_parser_command
 from jobs.common.config import load_config
 from jobs.common.console import Progress, megabytes, say, table
-from retrieval.articles.article import Rejects
-from retrieval.articles.article_parts import write_article_part
+from retrieval.articles.article import Rejects, write_article_part
 from retrieval.ingest.readers import open_source
 
 BATCHES = "pubray: XML to Arrow batches"

@@ -23,15 +23,14 @@ from actors.fetch.model_folders import model_folder
 from benchmarks.embed.embed_job import base_store, real_articles
 from jobs.common.console import say, table
 from jobs.common.store import ingested
-from retrieval.articles.snapshot_difference import compare_snapshots
-from retrieval.embed.tokenizer import TowerTokenizer
-from retrieval.index.centroids.nearest_centroid import Centroids
-from retrieval.index.centroids.quantizer import Quantizer
+from retrieval.articles.snapshot import compare_snapshots
+from retrieval.embed.tokens import TowerTokenizer
+from retrieval.index.centroids.quantizer import Centroids, Quantizer
 from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.index.exact import BLOCK, exact_search
 from retrieval.index.segment import OpenSegment, RowGroup, write_segment
 from retrieval.index.segment_build import group_rows, merged_groups, merged_sizes
-from retrieval.rows.kept_columns import read_kept
+from retrieval.rows.records import read_kept
 from schemas.arrays import Lists
 from schemas.config import Config
 from schemas.encoder import TowerSpec

@@ -20,8 +20,8 @@ import torch
 from actors.search.index_searcher import IndexSearcher
 from benchmarks.search.title_queries import served
 from jobs.common.console import say, table
-from retrieval.evaluate.recall import recall
-from retrieval.rows.row_set import RowSet
+from retrieval.evaluate.truth import recall
+from retrieval.rows.row_numbers import RowSet
 from retrieval.search.filter_rows import wanted_rows
 from retrieval.search.segment_search import search_exactly
 from schemas.arrays import Floats, Pmids

@@ -14,7 +14,7 @@ import numpy as np
 from actors.search.index_searcher import IndexSearcher
 from benchmarks.search.title_queries import served
 from jobs.common.console import say, table
-from retrieval.evaluate.recall import recall
+from retrieval.evaluate.truth import recall
 from retrieval.search.segment_search import search, search_exactly
 from schemas.arrays import Floats, Pmids
 

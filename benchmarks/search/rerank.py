@@ -20,7 +20,7 @@ from jobs.common.console import Progress, say, table
 from jobs.common.cpu_threads import available_threads
 from jobs.common.store import served_version
 from retrieval.evaluate.judgments import Judgments, headings, mesh_topics
-from retrieval.evaluate.rank_metrics import measure, paired_difference
+from retrieval.evaluate.scores import measure, paired_difference
 from schemas.layout import Layout
 from schemas.search import SearchRequest, SearchResponse
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.articles.selection import parse_pmids, selection_id
+from retrieval.articles.pmids import parse_pmids, selection_id
 from retrieval.articles.snapshot import Snapshot, read_snapshot
+from retrieval.files.atomic import compare_and_swap
 from retrieval.files.checked import read_bytes, read_document
-from retrieval.files.locks import compare_and_swap
 from schemas.config import SelectionConfig
 from schemas.errors import InputError, StoreError
 from schemas.layout import Layout

@@ -1,138 +1,44 @@
-"""Articles as rows: one typed record, its key and hashes, and the Arrow batches made of it.
+"""Articles as rows: key and hashes of a record, the batches made of records, and the article part of a source file.
 
 Hashes are 64 bits of blake2b over MessagePack, which keeps fields apart and None apart from "", and unlike repr() does
 not change with the Python version, so a new interpreter does not make every article look revised.
 """
 
+import hashlib
+import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from itertools import islice
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgpack
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from schemas.article import ARTICLE_SCHEMA
+from retrieval.files.atomic import atomic_path
+from retrieval.files.parquet import refusing, regrouped, said_by
+from schemas.article import ARTICLE_SCHEMA, Article
+from schemas.snapshot import PartRef
 
 BATCH_ROWS = 2_000
 """Articles per batch: about 10 MB, so a reader's memory does not depend on its file."""
-
 HASHED_KEY_BIT = 1 << 62
 """Set in the keys made by hashing, so that they never meet a number."""
-
 MAX_SAMPLES = 5
 
 _PACKER = msgpack.Packer()
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
 
-
-class AbstractSection(NamedTuple):
-    """A section of a structured abstract."""
-
-    label: str | None
-    category: str | None
-    text: str
-
-
-class OtherAbstract(NamedTuple):
-    """An abstract beside the journal's own."""
-
-    type: str | None
-    language: str
-    text: str
-
-
-class Term(NamedTuple):
-    """A term of a controlled vocabulary."""
-
-    ui: str | None
-    name: str
-
-
-class Qualifier(NamedTuple):
-    """A MeSH qualifier (subheading) of a heading."""
-
-    ui: str | None
-    name: str
-    major: bool
-
-
-class MeshHeading(NamedTuple):
-    """A MeSH heading."""
-
-    ui: str | None
-    descriptor: str
-    major: bool
-    qualifiers: Sequence[Qualifier]
-
-
-class Substance(NamedTuple):
-    """A chemical that the article is about."""
-
-    ui: str | None
-    name: str
-    registry_number: str | None
-
-
-class Author(NamedTuple):
-    """A person or a group."""
-
-    last_name: str | None = None
-    fore_name: str | None = None
-    initials: str | None = None
-    suffix: str | None = None
-    collective_name: str | None = None
-    orcid: str | None = None
-    affiliations: Sequence[str] = ()
-
-
-class Correction(NamedTuple):
-    """How another article comments on or corrects this one, or this one the other."""
-
-    type: str | None
-    pmid: int | None
-
-
-class Article(NamedTuple):
-    """One row of an article part without its hashes, in the field order of `ARTICLE_SCHEMA`."""
-
-    pmid: int
-    doc_id: str | None = None
-    version: int = 1
-    deleted: bool = False
-    unusable: bool = False
-    book: bool = False
-    title: str = ""
-    vernacular_title: str | None = None
-    abstract: str = ""
-    abstract_sections: Sequence[AbstractSection] = ()
-    other_abstracts: Sequence[OtherAbstract] = ()
-    journal: str = ""
-    journal_abbreviation: str | None = None
-    issns: Sequence[str] = ()
-    nlm_id: str | None = None
-    volume: str | None = None
-    issue: str | None = None
-    pages: str | None = None
-    publication_date: str | None = None
-    year: int | None = None
-    languages: Sequence[str] = ()
-    publication_types: Sequence[Term] = ()
-    mesh: Sequence[MeshHeading] = ()
-    keywords: Sequence[str] = ()
-    substances: Sequence[Substance] = ()
-    authors: Sequence[Author] = ()
-    grant_agencies: Sequence[str] = ()
-    doi: str | None = None
-    pmcid: str | None = None
-    corrections: Sequence[Correction] = ()
-    retracted: bool = False
-    status: str | None = None
-    date_completed: str | None = None
-    date_revised: str | None = None
+ROW_GROUP = 8192
+"""Rows of an article part per Parquet row group: what is read at least to read a range."""
+PART_KEY = b"pubray.part"
+"""Parquet metadata: an `ArticlePart` in JSON."""
 
 
 @dataclass
@@ -150,12 +56,9 @@ class Rejects:
         self.samples[reason] = [*self.samples.get(reason, []), record][:MAX_SAMPLES]
 
     def __add__(self, other: "Rejects") -> "Rejects":
-        """Return the sum over both; a sample keeps its first records."""
-        reasons = [*self.counts, *(reason for reason in other.counts if reason not in self.counts)]
-        return Rejects(
-            {r: self.counts.get(r, 0) + other.counts.get(r, 0) for r in reasons},
-            {r: [*self.samples.get(r, []), *other.samples.get(r, [])][:MAX_SAMPLES] for r in reasons},
-        )
+        counts = dict(Counter(self.counts) + Counter(other.counts))
+        samples = {r: [*self.samples.get(r, []), *other.samples.get(r, [])][:MAX_SAMPLES] for r in counts}
+        return Rejects(counts, samples)
 
 
 def text_hash(title: str, abstract: str) -> int:
@@ -182,13 +85,8 @@ def key_of_id(doc_id: str) -> int:
 def article_with_id(doc_id: str, title: str, abstract: str) -> Article:
     """Return the article of a corpus that has ids and texts only."""
     key = key_of_id(doc_id)
-    return Article(
-        key,
-        doc_id=None if str(key) == doc_id else doc_id,
-        unusable=not title and not abstract,
-        title=title,
-        abstract=abstract,
-    )
+    own = None if str(key) == doc_id else doc_id
+    return Article(key, own, unusable=not (title or abstract), title=title, abstract=abstract)
 
 
 def article_batch(articles: Sequence[Article]) -> pa.RecordBatch:
@@ -221,3 +119,45 @@ def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
 
 def _hash64(data: bytes) -> int:
     return int.from_bytes(blake2b(data, digest_size=8).digest(), "little")
+
+
+class ArticlePart(NamedTuple):
+    """What the footer of an article part says."""
+
+    ref: PartRef
+    source_bytes: int
+    """Size of the source file when it was read."""
+    rejects: Rejects
+
+
+def write_article_part(
+    path: str, batches: Iterable[pa.RecordBatch], source_bytes: int, rejects: Rejects
+) -> ArticlePart:
+    """Write the records of one source file; memory is bounded by one row group.
+
+    rejects: is complete when the last batch has been read. The digest is over keys and record hashes: it changes when
+    any record does.
+    """
+    digest, rows, deletions = hashlib.sha256(), 0, 0
+    with (
+        atomic_path(path) as temporary,
+        pq.ParquetWriter(temporary, ARTICLE_SCHEMA, compression="zstd", write_page_checksum=True) as writer,
+    ):
+        for table in regrouped(batches, ROW_GROUP):
+            for name in ("pmid", "deleted", "unusable", "record_hash"):
+                digest.update(table[name].combine_chunks().to_numpy(zero_copy_only=False).tobytes())
+            writer.write_table(table, row_group_size=ROW_GROUP)
+            rows += len(table)
+            deletions += pc.sum(table["deleted"]).as_py()
+        ref = PartRef(Path(path).stem, digest.hexdigest()[:16], rows, deletions)
+        part = ArticlePart(ref, source_bytes, rejects)
+        writer.add_key_value_metadata({PART_KEY: json.dumps(part._asdict(), default=asdict).encode()})
+    return part
+
+
+def read_article_part(path: Path) -> ArticlePart:
+    """Read the footer of an article part; IntegrityError for a file that is none, or not a whole one."""
+    said = said_by(path, PART_KEY, "an article part of pubray; remove it and ingest its source again")
+    with refusing(path):
+        facts = json.loads(said)
+        return ArticlePart(PartRef(*facts["ref"]), facts["source_bytes"], Rejects(**facts["rejects"]))

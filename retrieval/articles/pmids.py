@@ -1,13 +1,22 @@
-"""Arrays of PMIDs: some found among others, and all looked at in classes, so that memory does not grow with them."""
+"""PMIDs: lists of them and other rules by which articles are selected, and arrays found in others or in classes."""
 
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from schemas.arrays import Mask, Pmids, RowNumbers
+from schemas.arrays import Mask, Number, Pmids, RowNumbers
+from schemas.base import digest
+from schemas.config import SelectionConfig
+from schemas.errors import InputError
 
 CLASS_ROWS = 8_000_000
 """PMIDs that are looked at together where all of a snapshot is: what bounds the memory."""
+
+MAX_DIGITS = 18
+"""Of an int64."""
 
 
 class PmidClass(NamedTuple):
@@ -17,7 +26,6 @@ class PmidClass(NamedTuple):
     classes: int
 
     def holds(self, pmids: Pmids) -> Mask:
-        """Return which PMIDs are of this class."""
         return pmids % self.classes == self.remainder
 
 
@@ -27,9 +35,47 @@ def pmid_classes(rows: int) -> list[PmidClass]:
     return [PmidClass(remainder, classes) for remainder in range(classes)]
 
 
+def distinct(values: NDArray[Number]) -> NDArray[Number]:
+    """Sort in place, and return each value once: several times as fast as numpy.unique(), and in less memory."""
+    values.sort()
+    return values[np.append(True, values[1:] != values[:-1])[: len(values)]]
+
+
 def find_among(known: Pmids, wanted: Pmids) -> tuple[RowNumbers, RowNumbers]:
     """Return which of the `wanted` PMIDs (positions) are among `known` ones, sorted and each once, and where there."""
     slots = np.searchsorted(known, wanted)
     [found] = np.nonzero(slots < len(known))
     found = found[known[slots[found]] == wanted[found]]
     return found, slots[found]
+
+
+def parse_pmids(text: str, name: str) -> Pmids:
+    """Read a list of PMIDs, one per line, `#` starts a comment; sorted, each once.
+
+    Raises:
+        InputError: names the first line that is not a number, or that there is none at all.
+    """
+    pmids = []
+    for number, line in enumerate(text.splitlines(), 1):
+        word = line.partition("#")[0].strip()
+        if word and not (word.isdecimal() and len(word) <= MAX_DIGITS):
+            raise InputError(f"{name} line {number}: {word[:40]!r} is not a PMID; write one number per line")
+        if word:
+            pmids.append(int(word))
+    if not pmids:
+        raise InputError(f"{name}: no PMIDs in it; write one number per line")
+    return np.unique(np.array(pmids, np.int64))
+
+
+def selection_id(config: SelectionConfig, pmids: Pmids | None) -> str:
+    """Name a selection; two of the same name select alike."""
+    return config.rule if pmids is None else f"pmids-{digest(pmids.tolist())}"
+
+
+def selected(config: SelectionConfig, pmids: Pmids | None, articles: pa.Table) -> Mask:
+    """Return which of the articles (columns pmid, abstract) are selected."""
+    if pmids is not None:
+        return np.isin(articles["pmid"].to_numpy(), pmids)
+    if config.rule == "abstract":
+        return pc.not_equal(articles["abstract"], "").to_numpy()
+    return np.ones(len(articles), bool)

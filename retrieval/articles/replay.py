@@ -14,15 +14,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from schemas.arrays import Pmids, RowNumbers
+from schemas.snapshot import SNAPSHOT_SCHEMA
 
-KEY_FIELDS: list[tuple[str, str]] = [
-    ("pmid", "i8"),
-    ("part", "i4"),
-    ("row", "i4"),
-    ("version", "i4"),
-    ("text_hash", "u8"),
-    ("record_hash", "u8"),
-]
+KEY_FIELDS = [(field.name, field.type.to_pandas_dtype()) for field in SNAPSHOT_SCHEMA]
 STATE = np.dtype([*KEY_FIELDS, ("alive", "?")])
 """What is known under one PMID; where it is not alive, only `pmid` counts."""
 ROWS = np.dtype([*KEY_FIELDS, ("deleted", "?"), ("unusable", "?")])

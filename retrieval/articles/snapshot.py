@@ -1,4 +1,7 @@
-"""Snapshots as they are read: which rows of which article parts are alive."""
+"""Snapshots as they are read: which rows of which article parts are alive, and what changed between two.
+
+A file that is truncated, or of which a page flipped, is an IntegrityError.
+"""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,11 +11,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from retrieval.files.parquet import footer, opened, refusing
-from schemas.arrays import Mask
-from schemas.errors import IntegrityError
+from retrieval.articles.pmids import PmidClass, find_among, pmid_classes
+from retrieval.articles.replay import KEY_FIELDS, Records, records_of
+from retrieval.files.parquet import opened, refusing, said_by
+from schemas.arrays import Mask, Pmids
 from schemas.snapshot import INFO_KEY, SnapshotInfo
+
+COLUMNS = ["pmid", "part", "row", "record_hash"]
+KEYS = np.dtype([field for field in KEY_FIELDS if field[0] in COLUMNS])
 
 
 class Snapshot(NamedTuple):
@@ -24,25 +32,16 @@ class Snapshot(NamedTuple):
 
 
 def read_snapshot(path: Path) -> Snapshot:
-    """Open a snapshot; its rows stay on disk.
-
-    Raises:
-        IntegrityError: the file is not a snapshot, or not a whole one.
-    """
-    metadata = footer(path).metadata or {}
-    if INFO_KEY not in metadata:
-        raise IntegrityError(f"{path}: not a snapshot of this pubray; remove it and run pubray ingest again")
+    """Open a snapshot; its rows stay on disk."""
+    said = said_by(path, INFO_KEY, "a snapshot of this pubray; remove it and run pubray ingest again")
     with refusing(path):
-        return Snapshot(path.stem, str(path), SnapshotInfo.model_validate_json(metadata[INFO_KEY]))
+        return Snapshot(path.stem, str(path), SnapshotInfo.model_validate_json(said))
 
 
 def alive_rows(path: str, part: str, start: int, stop: int) -> Mask:
     """Return which of the rows [start, stop) of an article part are alive in the snapshot at `path`.
 
     Only the row groups that may hold the part are read.
-
-    Raises:
-        IntegrityError: the file is truncated, or a page of it flipped.
     """
     names = [ref.name for ref in read_snapshot(Path(path)).info.parts]
     rows = pc.field("row")
@@ -61,3 +60,49 @@ def key_groups(snapshot: Snapshot | None, columns: Sequence[str]) -> Iterator[pa
     with opened(snapshot.path) as file:
         for index in range(file.num_row_groups):
             yield file.read_row_group(index, columns=list(columns)).select(columns)
+
+
+class SnapshotDifference(NamedTuple):
+    """From one snapshot to another."""
+
+    parts: NDArray[np.int32]
+    """Of the rows whose record was not alive before: the number of their article part in the new snapshot …"""
+    rows: NDArray[np.int32]
+    """… and their row in it; in order of (part, row)."""
+    outdated: Pmids
+    """Those whose record is not alive any more, sorted: removed, or replaced by one of `rows`."""
+
+    def within(self, part: int, start: int, stop: int) -> NDArray[np.int32]:
+        """Return the changed rows [start, stop) of a part."""
+        rows = self.rows[slice(*np.searchsorted(self.parts, [part, part + 1]))]
+        return rows[slice(*np.searchsorted(rows, [start, stop]))]
+
+
+def compare_snapshots(old: Snapshot, new: Snapshot) -> SnapshotDifference:
+    """Compare what is alive in two snapshots, of one lineage or of two. Records with equal hashes are the same.
+
+    They are compared in classes of PMIDs, so memory does not grow with them: 50 bytes a key of one class, and what is
+    returned.
+    """
+    classes = pmid_classes(max(s.info.counts.alive for s in (old, new)))
+    found = [_difference_of_class(old, new, class_) for class_ in classes]
+    added = np.concatenate([rows for rows, _ in found])
+    added.sort(order=["part", "row"])
+    outdated = np.sort(np.concatenate([pmids for _, pmids in found]))
+    return SnapshotDifference(added["part"].copy(), added["row"].copy(), outdated)
+
+
+def _difference_of_class(old: Snapshot, new: Snapshot, class_: PmidClass) -> tuple[Records, Pmids]:
+    before, after = (_keys(snapshot, class_) for snapshot in (old, new))
+    found, slots = find_among(before["pmid"], after["pmid"])
+    same = before["record_hash"][slots] == after["record_hash"][found]
+    return np.delete(after, found[same]), np.delete(before["pmid"], slots[same])
+
+
+def _keys(snapshot: Snapshot, class_: PmidClass) -> Records:
+    """Return the keys of a class, in order of PMID."""
+    parts = [np.empty(0, KEYS)]
+    for group in key_groups(snapshot, COLUMNS):
+        parts.append(records_of(group, np.flatnonzero(class_.holds(group["pmid"].to_numpy())), KEYS))
+    keys = np.concatenate(parts)
+    return keys[np.argsort(keys["pmid"])]

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from retrieval.articles.pmids import PmidClass, find_among, pmid_classes
+from retrieval.articles.pmids import PmidClass, distinct, find_among, pmid_classes
 from retrieval.articles.replay import KEY_FIELDS, ROWS, Records, changes, empty_state, records_of, replay
 from retrieval.articles.snapshot import Snapshot, key_groups
 from retrieval.files.atomic import atomic_path
@@ -67,10 +67,7 @@ def write_snapshot(
     """Make the snapshot of a plan.
 
     part_path: where an article part lies, by its name. accept: is given the counts before anything is visible, and
-    raises if they must not be.
-
-    Raises:
-        IntegrityError: the previous snapshot or an article part is truncated, or a page of it flipped.
+    raises if they must not be. IntegrityError for a snapshot or a part that is truncated, or of which a page flipped.
     """
     update = _Update(plan, part_path)
     counts = update.replay()
@@ -95,7 +92,6 @@ class _NewPart(NamedTuple):
     """Which of its rows are alive."""
 
     def rows(self, class_: PmidClass) -> Records:
-        """Return those rows whose PMIDs are of a class."""
         table = read_range(self.path, 0, len(self.alive), PART_COLUMNS)
         chosen = np.flatnonzero(class_.holds(table["pmid"].to_numpy()))
         rows = records_of(table, chosen, ROWS)
@@ -103,7 +99,6 @@ class _NewPart(NamedTuple):
         return rows
 
     def table(self) -> pa.Table:
-        """Return the rows of the snapshot that are alive here."""
         rows = np.flatnonzero(self.alive).astype(np.int32)
         names = ["pmid", "version", "text_hash", "record_hash"]
         found = read_range(self.path, 0, len(self.alive), names).take(rows)
@@ -131,10 +126,16 @@ class _Update:
         counted = Counter[str]()
         for class_ in pmid_classes(max(new_rows, 0 if self._base else self._old)):
             counted.update(self._replay_class(class_))
-        return self._counts(counted)
+        counts = {name: counted[name] for name in SnapshotCounts.model_fields}
+        counts["alive"] = self._old + counts["added"] - counts["deleted"]
+        if self._base:
+            counts["unchanged"] = self._old - counted["touched"]
+        elif self._previous and self._previous.info.lineage == self._plan.lineage:
+            # Replayed from the beginning, because a file came late: not all of these were issued again.
+            counts["unchanged"], counts["reissued"] = counts["reissued"], 0
+        return SnapshotCounts(**counts)
 
     def tables(self) -> Iterator[pa.Table]:
-        """Yield the rows of the snapshot."""
         begin = 0
         for group in key_groups(self._base, SNAPSHOT_SCHEMA.names):
             yield group.filter(pa.array(self._kept[begin : begin + len(group)]))
@@ -148,7 +149,7 @@ class _Update:
         if not self._base:
             groups = (group["pmid"].to_numpy() for group in key_groups(self._previous, ["pmid"]))
             pmids += [found[class_.holds(found)] for found in groups]
-        before, places = _find_states(self._previous, _unique(np.concatenate(pmids)))
+        before, places = _find_states(self._previous, distinct(np.concatenate(pmids)))
         after = before.copy() if self._base else empty_state(before["pmid"])
         unknown_deletions = replay(after, rows)
         if self._base:
@@ -157,22 +158,6 @@ class _Update:
         _mark_alive(self._new, after)
         touched = int(before["alive"].sum())
         return {"unknown_deletions": unknown_deletions, "touched": touched, **changes(before, after)}
-
-    def _counts(self, counted: Counter[str]) -> SnapshotCounts:
-        counts = {name: counted[name] for name in SnapshotCounts.model_fields}
-        counts["alive"] = self._old + counts["added"] - counts["deleted"]
-        if self._base:
-            counts["unchanged"] = self._old - counted["touched"]
-        elif self._previous and self._previous.info.lineage == self._plan.lineage:
-            # Replayed from the beginning, because a file came late: not all of these were issued again.
-            counts["unchanged"], counts["reissued"] = counts["reissued"], 0
-        return SnapshotCounts(**counts)
-
-
-def _unique(pmids: Pmids) -> Pmids:
-    """Return PMIDs sorted and each once; numpy.unique() takes five times as long, and more memory."""
-    pmids = np.sort(pmids)
-    return pmids[np.append(True, pmids[1:] != pmids[:-1])[: len(pmids)]]
 
 
 def _find_states(snapshot: Snapshot | None, pmids: Pmids) -> tuple[Records, RowNumbers]:

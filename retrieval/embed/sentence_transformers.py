@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import AliasChoices, BaseModel, Field, PositiveInt, RootModel, ValidationError, model_validator
 
-from retrieval.embed.tokenizer import load_tokenizer
+from retrieval.embed.tokens import load_tokenizer
 from schemas.base import Frozen, first_wrong
 from schemas.encoder import PREFIX
 from schemas.errors import InputError
@@ -24,6 +24,8 @@ KINDS = ("Transformer", "Pooling", "Normalize")
 POOLINGS = {"cls": "cls", "mean": "mean", "lasttoken": "last"}
 UNLIMITED = 10**20
 """Tokenizers without a limit name a length beyond it."""
+
+File = TypeVar("File", bound=BaseModel)
 
 
 class _Modules(RootModel[list[dict[str, Any]]]):
@@ -92,9 +94,6 @@ class _Tokenizer(BaseModel):
     model_max_length: float | None = None
 
 
-File = TypeVar("File", bound=BaseModel)
-
-
 def encoder_values(folder: Path, model: str, revision: str | None) -> dict[str, Any]:
     """Return the values of the `EncoderSpec` that gives the vectors of `encode_query` and `encode_document`.
 
@@ -128,7 +127,6 @@ def _template(prompt: str | None) -> str:
 
 
 def _modules(folder: Path) -> dict[str, Path]:
-    """Return the folder of each module by its kind."""
     path = folder / "modules.json"
     modules = {}
     for module in _read(path, _Modules).root:
@@ -145,7 +143,6 @@ def _modules(folder: Path) -> dict[str, Path]:
 
 
 def _lengths(folder: Path, weights: _Weights) -> tuple[int, int]:
-    """Return the most tokens of a query and of an article."""
     # Old versions named the file for the model, such as sentence_roberta_config.json.
     paths = [folder / "sentence_bert_config.json", *sorted(folder.glob("sentence_*_config.json"))]
     path = next((p for p in paths if p.exists()), paths[0])

@@ -1,7 +1,9 @@
-"""Vector parts: the vectors of one range of rows of an article part, in Parquet."""
+"""Vector parts: the vectors of one range of rows of an article part, in Parquet.
 
-from collections.abc import Iterable
-from pathlib import Path
+A file that is no vector part, or truncated, or of which a page flipped, is an IntegrityError.
+"""
+
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from retrieval.files.atomic import atomic_path
-from retrieval.files.parquet import footer, opened
+from retrieval.files.parquet import opened, said_by
 from schemas.arrays import Mask, Pmids, Rows
 from schemas.base import digest
 from schemas.errors import InputError, IntegrityError
@@ -20,6 +22,7 @@ VECTOR_ROW_GROUP = 1024
 """Rows of a vector part per row group: what is read at least to copy one vector, 1.5 MB of 768 dimensions."""
 COUNT_KEY = b"pubray.vectors"
 """Parquet metadata of a vector part: how many of its rows have a vector."""
+NO_PART = "a vector part of pubray; remove it and run the job again"
 
 
 def write_vector_part(path: str, pmids: Pmids, text_hashes: NDArray[np.uint64], vectors: Rows, wanted: Mask) -> None:
@@ -48,23 +51,12 @@ def write_vector_part(path: str, pmids: Pmids, text_hashes: NDArray[np.uint64], 
 
 
 def count_vectors(path: str) -> int:
-    """Return how many rows of a vector part have a vector, from its footer.
-
-    Raises:
-        IntegrityError: the file is not a vector part, or not a whole one.
-    """
-    facts = footer(Path(path)).metadata or {}
-    if COUNT_KEY not in facts:
-        raise IntegrityError(f"{path}: not a vector part of pubray; remove it and run the job again")
-    return int(facts[COUNT_KEY])
+    """Return how many rows of a vector part have a vector, from its footer."""
+    return int(said_by(path, COUNT_KEY, NO_PART))
 
 
 def read_vectors(path: str) -> tuple[Pmids, Rows, Mask]:
-    """Return PMIDs (n,), vectors (n, d) and which rows have one (n,).
-
-    Raises:
-        IntegrityError: the file is truncated, or a page of it flipped.
-    """
+    """Return PMIDs (n,), vectors (n, d) and which rows have one (n,)."""
     columns = ["pmid", "vector"]
     with opened(path) as file:
         # One group after the other, by one thread: what it takes to decode a group is used again for the next.
@@ -77,9 +69,6 @@ def read_vector_rows(path: str, rows: NDArray[np.integer]) -> tuple[Rows, Mask]:
     """Return the vectors (n, d) of some rows of a vector part, and which of them have one (n,).
 
     Only the row groups that hold them are read.
-
-    Raises:
-        IntegrityError: the file is truncated, or a page of it flipped.
     """
     groups, where = np.unique(rows // VECTOR_ROW_GROUP, return_inverse=True)
     with opened(path) as file:
@@ -93,7 +82,7 @@ def _vectors(path: str, table: pa.Table) -> tuple[Rows, Mask]:
     """Return the column `vector` as an array (n, d), zeros for nulls, and which rows are not null (n,)."""
     column = table["vector"].combine_chunks()
     if not isinstance(column, pa.FixedSizeListArray):
-        raise IntegrityError(f"{path}: not a vector part of pubray; remove it and run the job again")
+        raise IntegrityError(f"{path}: not {NO_PART}")
     dimension = column.type.list_size
     present = column.is_valid().to_numpy(zero_copy_only=False)
     found = column.flatten().to_numpy().reshape(-1, dimension)
@@ -113,3 +102,22 @@ def row_ranges(parts: Iterable[PartRef], rows_per_part: int) -> list[RowRange]:
             stop = min(start + rows_per_part, part.rows)
             ranges.append(RowRange(source=part.name, start=start, stop=stop, history=history))
     return ranges
+
+
+def sample_vectors(counts: Mapping[str, int], size: int, seed: int, *, dimension: int) -> Rows:
+    """Return about `size` vectors (n, d) of the vector parts at the paths of `counts`, or all if there are fewer.
+
+    Each part gives in proportion to its count; the same arguments give the same sample. Memory: the sample, 2 bytes a
+    coordinate, and one part.
+    """
+    rng = np.random.default_rng(seed)
+    share = min(1.0, size / sum(counts.values()))
+    taken = {path: min(count, round(count * share)) for path, count in counts.items()}
+    sample = np.empty((sum(taken.values()), dimension), np.float16)
+    start = 0
+    for path, number in taken.items():
+        _, vectors, present = read_vectors(path)
+        rows = np.sort(rng.choice(counts[path], number, replace=False))
+        sample[start : start + number] = vectors[np.flatnonzero(present)[rows]]
+        start += number
+    return sample

@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,10 @@ MIN_RELEVANT = 10
 """Articles that a MeSH topic must have: with fewer, nDCG@10 could not reach 1."""
 
 
+Headings = tuple[str, Sequence[dict[str, Any]]]
+"""An article's id, and its MeSH headings as in `schemas.article.MeshHeading`."""
+
+
 class Judgments(NamedTuple):
     """What an evaluation goes by; articles are named as a hit's `id` names them."""
 
@@ -29,18 +33,10 @@ class Judgments(NamedTuple):
     """Articles that anybody judged at all; others are left out of a ranking. None: all were."""
 
 
-class Heading(NamedTuple):
-    """The MeSH headings of one article, as in `schemas.article.MESH_HEADING`."""
-
-    id: str
-    mesh: Sequence[dict[str, object]]
-
-
 def read_judgments(queries: Path, qrels: Path) -> Judgments:
     """Read the queries that have judgments, of two files in BEIR's or TREC's form.
 
-    Raises:
-        InputError: one cannot be read, or a line of it is something else.
+    InputError for one that cannot be read, or of which a line is something else.
     """
     relevance = read_qrels(_lines(qrels), str(qrels))
     texts = read_queries(_lines(queries), str(queries))
@@ -58,11 +54,7 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def read_queries(lines: Iterable[str], name: str) -> dict[str, str]:
-    """Read BEIR's queries.jsonl: one {"_id", "text"} per line.
-
-    Raises:
-        InputError: names the first line that is something else.
-    """
+    """Read BEIR's queries.jsonl: one {"_id", "text"} per line; InputError names the first that is something else."""
     queries = {}
     for number, line in enumerate(lines, 1):
         try:
@@ -76,8 +68,7 @@ def read_queries(lines: Iterable[str], name: str) -> dict[str, str]:
 def read_qrels(lines: Iterable[str], name: str) -> dict[str, dict[str, int]]:
     """Read judgments: BEIR's tab-separated query, article, grade (with or without its header), or TREC's four columns.
 
-    Raises:
-        InputError: names the first line that is something else.
+    InputError names the first line that is something else.
     """
     relevance: dict[str, dict[str, int]] = defaultdict(dict)
     for number, line in enumerate(lines, 1):
@@ -92,17 +83,16 @@ def read_qrels(lines: Iterable[str], name: str) -> dict[str, dict[str, int]]:
     return dict(relevance)
 
 
-def headings(segments: Sequence[OpenSegment]) -> Iterator[Heading]:
+def headings(segments: Sequence[OpenSegment]) -> Iterator[Headings]:
     """Yield the headings of the live articles of segments."""
     for segment in segments:
         columns = segment.articles.select(["pmid", "mesh"])
         for start in range(0, len(columns), BATCH):
             live = columns.slice(start, BATCH).filter(pa.array(segment.live[start : start + BATCH]))
-            for pmid, mesh in zip(*(column.to_pylist() for column in live.columns), strict=True):
-                yield Heading(str(pmid), mesh)
+            yield from zip(map(str, live["pmid"].to_pylist()), live["mesh"].to_pylist(), strict=True)
 
 
-def mesh_topics(articles: Iterable[Heading], count: int, seed: int) -> Judgments:
+def mesh_topics(articles: Iterable[Headings], count: int, seed: int) -> Judgments:
     """Make topics of what NLM's indexers saw as the point of an article: a descriptor with a major qualifier.
 
     The query is "descriptor, qualifier"; relevant are the articles indexed with it. At most `count` topics of those
@@ -110,11 +100,13 @@ def mesh_topics(articles: Iterable[Heading], count: int, seed: int) -> Judgments
     """
     relevant: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
     judged = set()
-    for article in articles:
-        if article.mesh:
-            judged.add(article.id)
-        for topic in _major_topics(article.mesh):
-            relevant[topic][article.id] = 1
+    for article, mesh in articles:
+        if mesh:
+            judged.add(article)
+        for heading in mesh:
+            for qualifier in heading["qualifiers"]:
+                if qualifier["major"]:
+                    relevant[heading["descriptor"], qualifier["name"]][article] = 1
     topics = sorted(topic for topic, found in relevant.items() if len(found) >= MIN_RELEVANT)
     chosen = sorted(np.random.default_rng(seed).permutation(len(topics))[:count])
     names = {f"mesh-{i}": topics[i] for i in chosen}
@@ -123,12 +115,3 @@ def mesh_topics(articles: Iterable[Heading], count: int, seed: int) -> Judgments
         {name: relevant[topic] for name, topic in names.items()},
         frozenset(judged),
     )
-
-
-def _major_topics(mesh: Sequence[dict[str, object]]) -> Iterable[tuple[str, str]]:
-    for heading in mesh:
-        qualifiers = heading["qualifiers"]
-        assert isinstance(qualifiers, list)
-        for qualifier in qualifiers:
-            if qualifier["major"]:
-                yield str(heading["descriptor"]), str(qualifier["name"])

@@ -1,11 +1,46 @@
-"""Answers of a service against judgments: measures as retrieved and as re-ranked, and rankings as files."""
+"""Quality of rankings, by ir_measures (trec_eval): the answers of a service as retrieved and as re-ranked."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+
+import ir_measures
+import numpy as np
+from ir_measures import AP, RR, R, nDCG
+from numpy.typing import NDArray
 
 from retrieval.evaluate.judgments import Judgments
-from retrieval.evaluate.rank_metrics import measure, paired_difference
-from schemas.quality_report import QueryScores, Scores
+from schemas.quality_report import PairedDifference, QueryScores, Scores
 from schemas.search import SearchResponse
+
+MEASURES = (nDCG @ 10, AP, RR @ 10, R @ 10, R @ 100)
+RESAMPLES = 10_000
+
+
+def measure(judgments: Judgments, rankings: Mapping[str, Sequence[str]]) -> dict[str, dict[str, float]]:
+    """Return measure → query id → value, of article ids best first, from which those not judged are left out."""
+    judged = judgments.judged
+    qrels = [
+        ir_measures.Qrel(query, article, grade)
+        for query in rankings
+        for article, grade in judgments.relevance[query].items()
+    ]
+    run = [
+        ir_measures.ScoredDoc(query, article, -float(rank))
+        for query, ranking in rankings.items()
+        for rank, article in enumerate(a for a in ranking if judged is None or a in judged)
+    ]
+    values: dict[str, dict[str, float]] = {str(m): dict.fromkeys(rankings, 0.0) for m in MEASURES}
+    for value in ir_measures.iter_calc(MEASURES, qrels, run):
+        values[str(value.measure)][value.query_id] = value.value
+    return values
+
+
+def paired_difference(before: Mapping[str, float], after: Mapping[str, float], seed: int = 0) -> PairedDifference:
+    """Return after - before over the same queries, with a bootstrap interval (Sakai, SIGIR 2006)."""
+    differences: NDArray[np.float64] = np.array([after[query] - before[query] for query in before])
+    rng = np.random.default_rng(seed)
+    means = rng.choice(differences, (RESAMPLES, len(differences))).mean(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return PairedDifference(mean=float(differences.mean()), low=float(low), high=float(high))
 
 
 def score(judgments: Judgments, responses: Mapping[str, SearchResponse], *, reranked: bool) -> Scores:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from retrieval.files.atomic import write_named
 from retrieval.files.checked import read_named
 from retrieval.index.exact import best_first
-from retrieval.index.live_rows import live_in_one
 from retrieval.index.segment import OpenSegment
+from retrieval.index.version_checks import live_in_one
 from retrieval.search.segment_search import search_exactly
 from schemas.arrays import Floats, Pmids
 
@@ -41,7 +41,6 @@ class Truth(NamedTuple):
     pmids: NDArray[np.int64]  # (q, DEPTH), then -1
 
     def answers(self) -> list[Answer]:
-        """Return the answers, as long as each is."""
         lengths = (self.pmids >= 0).sum(axis=1)
         return [Answer(s[:n], p[:n]) for s, p, n in zip(self.scores, self.pmids, lengths, strict=True)]
 
@@ -91,12 +90,7 @@ def write_truth(path: Callable[[str], str], truth: Truth) -> str:
 
 
 def read_truth(path: Callable[[str], str], sha256: str) -> Truth:
-    """Return what was stored.
-
-    Raises:
-        StoreError: there is no such file.
-        IntegrityError: it is not what it was.
-    """
+    """Return what was stored, if it is what it was (see `read_named`)."""
     with np.load(io.BytesIO(read_named(path, sha256, "truth")), allow_pickle=False) as arrays:
         return Truth(**arrays)
 
@@ -119,3 +113,9 @@ def _truth(queries: Floats, answers: Sequence[Answer]) -> Truth:
     for row, answer in enumerate(answers):
         scores[row, : len(answer.pmids)], pmids[row, : len(answer.pmids)] = answer
     return Truth(queries, scores, pmids)
+
+
+def recall(found: Sequence[Pmids], truth: Sequence[Pmids], k: int) -> float:
+    """Return recall@k: the mean share of the k true PMIDs (or as many as there are) among the k first found."""
+    shares = [np.isin(true[:k], got[:k]).mean() for got, true in zip(found, truth, strict=True)]
+    return float(np.mean(shares))

@@ -1,5 +1,9 @@
-"""Files that are whole or absent: written under a temporary name beside their own, then renamed."""
+"""Files that are whole or absent: written under a temporary name beside their own, then renamed; and locks.
 
+Locks are between processes, and end with their process. The file system must have `flock`: any local disk, NFS v4.
+"""
+
+import fcntl
 import hashlib
 import os
 import shutil
@@ -7,6 +11,9 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
+
+from schemas.errors import StoreError
 
 
 @contextmanager
@@ -67,3 +74,33 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def lock(file: BinaryIO, *, wait: bool = True) -> bool:
+    """Lock an open file until it is closed; return whether it is, as without `wait` it may not be."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def exclusive(path: str, what: str) -> Iterator[None]:
+    """Hold the lock file at `path`; StoreError where another process does. what: the job that needs it."""
+    with Path(path).open("wb") as file:
+        if not lock(file, wait=False):
+            raise StoreError(f"{path}: another {what} is at work in this store; wait until it is done")
+        yield
+
+
+def compare_and_swap(path: str, expected: bytes | None, new: bytes) -> bool:
+    """Replace the content of `path` if it still is `expected` (None: absent); return whether it was."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.with_name(f".{target.name}.lock").open("wb") as file:
+        lock(file)
+        if (target.read_bytes() if target.exists() else None) != expected:
+            return False
+        write_bytes(path, new)
+        return True

@@ -13,16 +13,11 @@ from schemas.manifest import FileDigest
 
 HEAD_BYTES = 64 * 1024
 
-
 Document = TypeVar("Document", bound=Frozen)
 
 
 def read_bytes(path: str, what: str) -> bytes:
-    """Return a small file; `what` says in the error what it would have been.
-
-    Raises:
-        StoreError: there is no such file.
-    """
+    """Return a small file; StoreError where there is none says `what` it would have been."""
     try:
         return Path(path).read_bytes()
     except FileNotFoundError:

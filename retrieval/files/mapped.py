@@ -3,15 +3,14 @@
 import mmap
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
+from schemas.arrays import Number
 from schemas.errors import IntegrityError
-
-Number = TypeVar("Number", bound=np.generic)
 
 
 def map_file(path: Path, kind: type[Number]) -> NDArray[Number]:
@@ -36,10 +35,6 @@ def advise_random(array: NDArray[Any]) -> None:
         base.madvise(mmap.MADV_RANDOM)
 
 
-# What NumPy's reading of a header raises that is not what NumPy wrote: it is parsed as Python.
-_BROKEN = (ValueError, TypeError, SyntaxError, TokenError, OverflowError)
-
-
 def map_array(path: Path, remedy: str) -> np.memmap[Any, np.dtype[Any]]:
     """Return the array of a .npy file, read-only.
 
@@ -50,7 +45,7 @@ def map_array(path: Path, remedy: str) -> np.memmap[Any, np.dtype[Any]]:
     """
     try:
         array = open_memmap(path, mode="r")
-    except _BROKEN as error:
+    except (ValueError, TypeError, SyntaxError, TokenError, OverflowError) as error:  # a header is parsed as Python
         reason = " ".join(str(error).split())
         raise IntegrityError(f"{path}: not whole ({reason}); {remedy}") from None
     size, wanted = path.stat().st_size, array.offset + array.nbytes

@@ -44,23 +44,22 @@ def read_range(path: str, start: int, stop: int, columns: Sequence[str]) -> pa.T
     return table.slice(start - int(ends[first]), stop - start).combine_chunks()
 
 
-def footer(path: Path) -> pq.FileMetaData:
-    """Read the footer of a file, with its metadata.
+def said_by(path: str | Path, key: bytes, what: str) -> bytes:
+    """Return what the footer of a file says under a key of its own; `what` it would be then, for the message.
 
     Raises:
-        IntegrityError: the file is not Parquet, or not whole.
+        IntegrityError: the file is not Parquet, or not whole, or does not say it.
     """
     with refusing(path):
-        return _agreeing(pq.read_metadata(path))
+        facts = _agreeing(pq.read_metadata(path)).metadata or {}
+    if key not in facts:
+        raise IntegrityError(f"{path}: not {what}")
+    return facts[key]
 
 
 @contextmanager
 def opened(path: str | Path) -> Iterator[pq.ParquetFile]:
-    """Open a file whose pages are checked when they are read.
-
-    Raises:
-        IntegrityError: the file is truncated, or what is read of it flipped.
-    """
+    """Open a file whose pages are checked when they are read; IntegrityError where it is truncated, or they flipped."""
     with refusing(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
         _agreeing(file.metadata)
         yield file

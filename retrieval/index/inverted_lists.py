@@ -7,7 +7,7 @@ import faiss
 import numpy as np
 
 from retrieval.index.centroids.quantizer import Probes, Quantizer
-from retrieval.rows.row_set import RowSet
+from retrieval.rows.row_numbers import RowSet
 from schemas.arrays import Floats, Lists
 
 SLACK = 16
@@ -30,16 +30,14 @@ class ScannedLists:
 
     @property
     def lists(self) -> faiss.InvertedLists:
-        """Codes and row numbers."""
         return self._ivf.invlists
 
     def scan(self, probes: Probes, count: int, wanted: RowSet) -> tuple[Floats, Lists]:
         """Return the (q, n) first-stage distances and wanted rows of the probed lists, best first; -1 is no row.
 
         They are the `count` best, all that are as far as the last of these, and maybe more. Smaller is better for every
-        metric. Of equal distances FAISS keeps which it likes, and where
-        most rows are wanted it is not told which. So it is asked for more until none can be missing. Where it prunes by
-        an estimate, it is asked for all at once.
+        metric. Of equal distances FAISS keeps which it likes, and where most rows are wanted it is not told which. So
+        it is asked for more until none can be missing. Where it prunes by an estimate, it is asked for all at once.
         """
         if not wanted.count:
             return np.empty((len(probes.lists), 0), np.float32), np.empty((len(probes.lists), 0), np.int64)
@@ -64,18 +62,12 @@ class ScannedLists:
         return (distances if self._quantizer.is_l2 else -distances), rows
 
     def _search(
-        self,
-        probes: Probes,
-        distances: Floats,
-        rows: Lists,
-        parameters: faiss.SearchParametersIVF,
-        *,
-        places: bool = False,
+        self, probes: Probes, distances: Floats, rows: Lists, params: faiss.SearchParametersIVF, *, places: bool = False
     ) -> None:
         """Let FAISS fill distances and rows (q, n); with `places` a row is list · 2^32 + place in the list."""
         arrays = (faiss.swig_ptr(array) for array in (probes.lists, probes.distances, distances, rows))
         queries, count = distances.shape
-        self._ivf.search_preassigned_c(queries, faiss.swig_ptr(probes.rotated), count, *arrays, places, parameters)
+        self._ivf.search_preassigned_c(queries, faiss.swig_ptr(probes.rotated), count, *arrays, places, params)
 
 
 @lru_cache

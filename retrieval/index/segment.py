@@ -8,7 +8,7 @@ describes the same article; r is its FAISS id.
     pmids.i64        int64 (rows,)
     pmid_order.u32   uint32 (rows,): the rows in order of PMID
     titles.i64, title_order.u32, dois.i64, doi_order.u32   finding titles and DOIs (see retrieval.rows.named_rows)
-    articles.arrow   Arrow IPC, the article records (see retrieval.rows.kept_columns)
+    articles.arrow   Arrow IPC, the article records (see retrieval.rows.records)
     years.i16, terms.arrow, postings.u32   what filters look at (see retrieval.rows.facets)
     segment.json     counts and digests; written last
 """
@@ -24,15 +24,13 @@ from numpy.typing import NDArray
 
 from retrieval.files.atomic import atomic_path
 from retrieval.files.checked import check_file, file_digest, read_document
-from retrieval.files.mapped import advise_random, map_file
+from retrieval.files.mapped import map_file
 from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.inverted_lists import ScannedLists, open_lists
-from retrieval.rows.display import DisplayReader
 from retrieval.rows.facets import Facets, FacetWriter
-from retrieval.rows.kept_columns import RECORD_SCHEMA
 from retrieval.rows.named_rows import NamedRows, NameWriter
-from retrieval.rows.row_order import write_order
-from retrieval.rows.row_set import RowSet
+from retrieval.rows.records import RECORD_SCHEMA, DisplayReader
+from retrieval.rows.row_numbers import RowSet, write_order
 from schemas.arrays import Codes, Lists, Pmids, Rows
 from schemas.errors import IntegrityError
 from schemas.layout import ARTICLES, LISTS, PMID_ORDER, PMIDS, ROWS, SEGMENT_FILES, SEGMENT_MANIFEST
@@ -40,9 +38,12 @@ from schemas.manifest import Segment
 
 CONTENTS = {"files": SEGMENT_FILES, "columns": tuple(RECORD_SCHEMA.names)}
 """What a segment holds: segments that differ in it are not searched together."""
-
-
 READ_BYTES = 2**24
+
+SIZES_BEGIN = 32
+"""Where in a lists file the sizes of the lists begin; codes and row numbers follow them."""
+ID_SIZE = 8
+"""Bytes of a row number in a list."""
 
 
 class RowGroup(NamedTuple):
@@ -108,12 +109,6 @@ def read_manifest(folder: str) -> Segment:
     return read_document(f"{folder}/{SEGMENT_MANIFEST}", Segment, f"segment {folder}")
 
 
-SIZES_BEGIN = 32
-"""Where in a lists file the sizes of the lists begin; codes and row numbers follow them."""
-ID_SIZE = 8
-"""Bytes of a row number in a list."""
-
-
 def _lists_header(sizes: Lists, code_size: int) -> bytes:
     """Return the head of FAISS's `ilar` section (faiss/impl/index_write.cpp, write_InvertedLists)."""
     nlist = np.uint64(len(sizes)).tobytes()
@@ -160,10 +155,6 @@ class OpenSegment(ScannedLists):
         self.live[dead if dead is not None else []] = False
         self.live_rows = int(self.live.sum())
 
-    def expect_searches(self) -> None:
-        """Tell the kernel that rows are read here and there, so that it reads no others with them."""
-        advise_random(self.rows)
-
     def read_lists(self) -> None:
         """Read the lists into the page cache, which holds them for all processes of the machine."""
         for start in range(0, len(self._lists), READ_BYTES):
@@ -171,7 +162,6 @@ class OpenSegment(ScannedLists):
 
     @cached_property
     def alive(self) -> RowSet:
-        """All live rows."""
         return RowSet(self.live)
 
     @cached_property
@@ -181,12 +171,10 @@ class OpenSegment(ScannedLists):
 
     @cached_property
     def names(self) -> NamedRows:
-        """Its rows by what names their articles."""
         return NamedRows(self._root, self.articles)
 
     @cached_property
     def display(self) -> DisplayReader:
-        """What answers show of its articles."""
         return DisplayReader(self.articles)
 
     def codes(self, first_list: int, last_list: int) -> Codes:

@@ -32,11 +32,7 @@ def parts_in_order(previous: SnapshotInfo | None, lineage: Lineage, names: Itera
 
 
 def check_vanished(previous: SnapshotInfo | None, lineage: Lineage, most: float, counts: SnapshotCounts) -> None:
-    """Refuse a lineage that lacks more than the share `most` of the previous one's articles.
-
-    Raises:
-        StoreError: it does.
-    """
+    """Refuse (StoreError) a lineage that lacks more than the share `most` of the previous one's articles."""
     if previous is None or previous.lineage == lineage:
         return
     share = counts.deleted / max(previous.counts.alive, 1)

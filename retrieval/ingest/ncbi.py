@@ -22,13 +22,7 @@ _COREUTILS = re.compile(r"(?P<md5>[0-9a-fA-F]{32})\s+\*?(?P<name>\S+)")
 
 
 def parse_listing(html: str) -> list[str]:
-    """Return the names `pubmedYYnNNNN.xml.gz` that a folder's page links to, by (yy, number).
-
-    html: as Apache (mod_autoindex) writes it. Everything else that it lists is left out.
-
-    Raises:
-        InputError: the page breaks off before the end of its list, or is no listing.
-    """
+    """Return the names `pubmedYYnNNNN.xml.gz` that a folder's page links to (see `listed`), by (yy, number)."""
     return sorted(listed(html, _NAME), key=source_order)
 
 
@@ -106,11 +100,7 @@ def md5_of(path: Path) -> str:
 
 
 def check_md5(path: Path, md5_text: str) -> None:
-    """Check a file against the text of its `.md5`.
-
-    Raises:
-        InputError: the file is not what was published; names it.
-    """
+    """Check a file against the text of its `.md5`; InputError names one that is not what was published."""
     wanted, found = parse_md5(md5_text, path.name), md5_of(path)
     if found != wanted:
         raise InputError(f"{path}: md5 {found}, published is {wanted}; download it again")

@@ -1,17 +1,97 @@
-"""Opening a source file of any kind as a stream of article batches."""
+"""Source files as streams of articles: PubMed XML, Parquet with pmid, title and abstract, and the BEIR corpus.jsonl."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from isal.igzip import IGzipFile
 
-from retrieval.articles.article import Rejects
-from retrieval.ingest.corpora import read_beir_corpus, read_parquet_articles
+from retrieval.articles.article import BATCH_ROWS, Rejects, article_batches, article_with_id
 from retrieval.ingest.pubmed.stream import read_pubmed_xml
-from retrieval.ingest.sources import source_kind
+from retrieval.ingest.sources import BROKEN_GZIP, source_kind
+from schemas.article import Article
+from schemas.errors import InputError
+
+PARQUET_COLUMNS = ("pmid", "title", "abstract")
+
+
+def read_parquet_articles(file: BinaryIO, name: str, rejects: Rejects) -> Iterator[Article]:
+    """Read a Parquet file, in its order.
+
+    It needs the columns pmid (integer or string), title and abstract (string); others are left. InputError
+    for a missing column, another type, or a file that is not whole Parquet (then perhaps after some articles).
+    """
+    rows = 0
+    try:
+        parquet = pq.ParquetFile(file)
+        _check_columns(parquet.schema_arrow, name)
+        for batch in parquet.iter_batches(BATCH_ROWS, columns=list(PARQUET_COLUMNS)):
+            columns = [batch.column(column).cast(pa.string()).to_pylist() for column in PARQUET_COLUMNS]
+            for row, (pmid, title, abstract) in enumerate(zip(*columns, strict=True), rows + 1):
+                yield from _usable(pmid, title, abstract, f"{name} row {row}", rejects)
+            rows += batch.num_rows
+    except (pa.ArrowInvalid, OSError) as error:
+        fact = " ".join(str(error).split())
+        raise InputError(f"{name} is not whole Parquet: {fact}, after row {rows:,}; write it anew") from error
+
+
+def _check_columns(schema: pa.Schema, name: str) -> None:
+    for column in PARQUET_COLUMNS:
+        if column not in schema.names:
+            raise InputError(
+                f"{name} has no column {column}, only {', '.join(schema.names)}; it needs {', '.join(PARQUET_COLUMNS)}"
+            )
+        found = schema.field(column).type
+        is_text = pa.types.is_string(found) or pa.types.is_large_string(found) or pa.types.is_null(found)
+        if not is_text and not (column == "pmid" and pa.types.is_integer(found)):
+            raise InputError(f"{name}: column {column} is of type {found}; write it as a string")
+
+
+def read_beir_corpus(stream: BinaryIO, name: str, rejects: Rejects) -> Iterator[Article]:
+    """Read a BEIR corpus.jsonl, uncompressed, in its order.
+
+    Each line is an object with the strings `_id` and `text`, perhaps `title`. InputError names the first line
+    that is not, or says where the stream breaks off.
+    """
+    number = 0
+    try:
+        for number, line in enumerate(stream, 1):
+            if line.isspace():
+                continue
+            place = f"{name} line {number}"
+            yield from _usable(*_beir_fields(line, place), place, rejects)
+    except BROKEN_GZIP as error:
+        raise InputError(f"{name} is not whole gzip: {error}, after line {number:,}; download it again") from error
+
+
+def _beir_fields(line: bytes, place: str) -> tuple[str, str, str]:
+    try:
+        record = json.loads(line)
+        fields = record["_id"], record.get("title", ""), record["text"]
+        # join() refuses what is not a string, encode() half of a surrogate pair.
+        "".join(fields).encode()
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f'{place} is no record ({type(error).__name__}: {error}); write {{"_id": "…", "title": "…", "text": "…"}}'
+        ) from error
+    return fields
+
+
+def _usable(
+    doc_id: str | None, title: str | None, abstract: str | None, place: str, rejects: Rejects
+) -> Iterator[Article]:
+    title, abstract = (title or "").strip(), (abstract or "").strip()
+    if not doc_id:
+        rejects.add("no id", place)
+    elif not title and not abstract:
+        rejects.add("neither title nor abstract", f"{place}, id {doc_id}")
+    else:
+        yield article_with_id(doc_id, title, abstract)
+
 
 READERS = {"pubmed": read_pubmed_xml, "parquet": read_parquet_articles, "beir": read_beir_corpus}
 
@@ -21,4 +101,4 @@ def open_source(path: Path, rejects: Rejects) -> Iterator[Iterator[pa.RecordBatc
     """Open a source file by the kind that its name says, unpacking .gz; see the readers for what they raise."""
     opened: Any = (IGzipFile if path.suffix == ".gz" else open)(path, "rb")
     with opened as stream:
-        yield READERS[source_kind(path.name)](stream, path.name, rejects)
+        yield article_batches(READERS[source_kind(path.name)](stream, path.name, rejects))

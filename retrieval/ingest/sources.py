@@ -1,27 +1,31 @@
 """Source files by their names: of what kind a file is, which comes first, how its article part is called."""
 
 import re
+import zlib
+from gzip import BadGzipFile
 from pathlib import PurePath
-from typing import Literal
+from typing import cast
+
+from isal import isal_zlib
 
 from schemas.errors import InputError
 
-SourceKind = Literal["pubmed", "parquet", "beir"]
-
-SUFFIXES: dict[str, SourceKind] = {
+SUFFIXES = {
     ".xml": "pubmed",
     ".xml.gz": "pubmed",
     ".parquet": "parquet",
     ".jsonl": "beir",
     ".jsonl.gz": "beir",
 }
-
-
 _PUBMED_NAME = re.compile(r"pubmed(\d\d)n(\d+)(?:\.xml(?:\.gz)?)?")
 
+# isal declares its error class as if it were an instance.
+BROKEN_GZIP = (EOFError, zlib.error, BadGzipFile, cast("type[Exception]", isal_zlib.error))
+"""What reading a source file raises that is not whole gzip."""
 
-def source_kind(path: str) -> SourceKind:
-    """Tell by its name how a source file is read; InputError for a name that says nothing."""
+
+def source_kind(path: str) -> str:
+    """Tell by its name how a source file is read: pubmed, parquet, beir; InputError for a name that says nothing."""
     return SUFFIXES[_suffix(path)]
 
 

@@ -25,8 +25,7 @@ ORDER: tuple[FileKind, ...] = (
     "worker shards",
     "temporary",
 )
-"""In which kinds are removed, so that one that is stopped midway leaves versions whole and nothing that stays for ever.
-"""
+"""In which kinds are removed, so that a run stopped midway leaves versions whole and nothing that stays for ever."""
 
 
 class Entry(NamedTuple):
@@ -53,9 +52,6 @@ class Contents(NamedTuple):
     """Which quantizer a record names."""
 
 
-Names = dict[FileKind, set[str]]
-
-
 def garbage(contents: Contents, *, keep: int, grace: float) -> list[Entry]:
     """Return what no kept version names and is `grace` seconds old, in the order in which it is to be removed.
 
@@ -68,7 +64,7 @@ def garbage(contents: Contents, *, keep: int, grace: float) -> list[Entry]:
     return sorted(doomed, key=lambda e: (ORDER.index(e.kind), e.path))
 
 
-def kept_names(contents: Contents, *, keep: int, grace: float) -> Names:
+def kept_names(contents: Contents, *, keep: int, grace: float) -> dict[FileKind, set[str]]:
     """Return what versions that are kept need, and what waits for its version, by kind."""
     young = {(e.kind, e.name) for e in contents.entries if e.age < grace}
     served = served_versions(contents.current, [v.id for v in contents.versions], keep)

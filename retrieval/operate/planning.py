@@ -4,18 +4,18 @@ Memory is that of the processes, all of a stage's at once, and of what must stay
 until they are put into a `Stage`.
 """
 
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import faiss
 
 from retrieval.articles.pmids import CLASS_ROWS
-from retrieval.embed.flops import forward_flops
-from retrieval.index.size_rules import nlist_for, sample_for
+from retrieval.embed.rates import forward_flops
+from retrieval.index.tuning import nlist_for, sample_for
 from schemas.config import Config
 from schemas.figures import EncoderFigures, Figures, Gpu, Stage
 
-HOUR = 3600.0
+HOUR, DAY = 3600.0, 86400.0
 ROW_NUMBER = 8
 """Bytes of an id in a list; as many are in each file of PMIDs or hashes, and half as many in that of their order."""
 KEYS = 16
@@ -43,13 +43,15 @@ class Step(NamedTuple):
     """A part of a stage."""
 
     core_seconds: float
-    width: int = 1
+    width: float = 1
     """Cores that it can use."""
+    beside: float = 0
+    """Seconds that the network or the GPUs take meanwhile."""
+    gpu_seconds: float = 0
 
     @property
     def seconds(self) -> float:
-        """From begin to end."""
-        return self.core_seconds / self.width
+        return max(self.core_seconds / self.width, self.beside)
 
 
 class Planner:
@@ -62,41 +64,27 @@ class Planner:
 
     def stages(self) -> list[Stage]:
         """Return all, in the order of a first run, a night and a day of serving."""
-        return [self._priced(s) for s in (self.ingest(), self.embed(), self.index(), self.night(), self.serve())]
+        return [self.ingest(), self.embed(), self.index(), self.night(), self.serve()]
 
     def ingest(self) -> Stage:
         """Plan source files → article parts → snapshot, of a baseline and its updates. The network may be slower."""
         f, scale = self.figures, self.scale
         records = scale.articles * f.records_per_article.value
-        parse = Step(records / f.ingest.value, scale.cores)
-        snapshot = Step(scale.articles / f.first_snapshot.value)
         download = records * f.source_bytes.value / f.download.value
-        parsers = scale.cores * f.ingest_memory.value
-        return Stage(
+        return self._stage(
             "ingest",
-            max(f.ingest_memory.value, self._snapshot_memory()),
-            max(parsers, self._snapshot_memory()),
+            _largest((scale.cores, f.ingest_memory.value), (1, self._snapshot_memory())),
             records * f.part_bytes.value + scale.articles * f.snapshot_bytes.value,
             records * f.source_bytes.value,
-            (parse.core_seconds + snapshot.core_seconds) / HOUR,
-            0,
-            (max(download, parse.seconds) + snapshot.seconds) / HOUR,
+            [Step(records / f.ingest.value, scale.cores, download), Step(scale.articles / f.first_snapshot.value)],
         )
 
     def embed(self) -> Stage:
         """Plan articles → vector parts."""
-        cpu, gpu_seconds = self._encoding(self.scale.articles)
-        workers = self.scale.gpus or self.config.embed.actors
-        return Stage(
-            "embed",
-            self._engine_memory(),
-            workers * (self._engine_memory() + 2 * self.figures.process_memory.value),
-            self.scale.articles * self._vector_bytes(),
-            0,
-            cpu.core_seconds / HOUR,
-            gpu_seconds / HOUR,
-            max(cpu.seconds, gpu_seconds / max(1, self.scale.gpus)) / HOUR,
-        )
+        engine, workers = self._engine_memory(), self.scale.gpus or self.config.embed.actors
+        memory = engine, workers * (engine + 2 * self.figures.process_memory.value)
+        disk = self.scale.articles * self._vector_bytes()
+        return self._stage("embed", memory, disk, 0, [self._encoding(self.scale.articles)])
 
     def index(self) -> Stage:
         """Plan vector parts → quantizer → worker shards → segments → checks. Both of the last lie on disk at once."""
@@ -104,66 +92,50 @@ class Planner:
         shards = min(self.scale.cores, rules.num_shards)
         sample = min(rules.sample or sample_for(self.nlist), rows)
         train = self.figures.rounds.value * self._assign_flops(sample) / self.figures.products.value
-        steps = [Step(train, self.scale.cores), *self._build(rows, self.scale.cores, shards), *self._checks(rows)]
         workers = min(self.scale.cores, -(-rows // rules.rows_per_worker))
         training = self._process() + 2 * self.dimension * sample + TRAINING_CENTROID * self.nlist * self.dimension
-        building, merging = self._build_memory(rows), self._process() + MERGE_MEMORY + rows / rules.num_shards
-        return Stage(
+        merging = self._process() + MERGE_MEMORY + rows / rules.num_shards
+        return self._stage(
             "index --full",
-            max(training, building, merging, self._check_memory()),
-            max(training, workers * building, shards * merging, self._check_memory()),
+            _largest((1, training), (workers, self._build_memory(rows)), (shards, merging), (1, self._check_memory())),
             rows * self.row_bytes() + self._quantizer_bytes(),
             rows * self.row_bytes(),
-            sum(step.core_seconds for step in steps) / HOUR,
-            0,
-            sum(step.seconds for step in steps) / HOUR,
+            [Step(train, self.scale.cores), *self._build(rows, self.scale.cores, shards), *self._checks(rows)],
         )
 
     def night(self) -> Stage:
         """Plan one night: new files to a version with one more delta, not compacted."""
         f, scale = self.figures, self.scale
-        rows, encoded = round(scale.nightly * f.night_rows.value), scale.nightly * f.night_encoded.value
-        cpu, gpu_seconds = self._encoding(encoded)
+        rows = round(scale.nightly * f.night_rows.value)
+        alone = (self._snapshot_memory(), self._engine_memory(), self._build_memory(rows), self._check_memory())
+        parts = scale.nightly * f.part_bytes.value + scale.articles * f.snapshot_bytes.value
         steps = [
             Step(scale.nightly / f.ingest.value, scale.cores),
             Step(scale.articles / f.next_snapshot.value + scale.articles / f.compare.value),
             *self._build(rows, self.config.index.min_workers, 1),
             *self._checks(rows),
+            self._encoding(scale.nightly * f.night_encoded.value),
         ]
-        embed = max(cpu.seconds, gpu_seconds / max(1, scale.gpus))
-        largest = [self._snapshot_memory(), self._engine_memory(), self._build_memory(rows), self._check_memory()]
-        parts = scale.nightly * f.part_bytes.value + scale.articles * f.snapshot_bytes.value
-        return Stage(
+        return self._stage(
             "night",
-            max(largest),
-            max(*largest, scale.cores * f.ingest_memory.value),
+            _largest((scale.cores, f.ingest_memory.value), *((1, memory) for memory in alone)),
             parts + rows * (self._vector_bytes() + self.row_bytes()),
             scale.nightly * f.source_bytes.value + rows * self.row_bytes(),
-            (cpu.core_seconds + sum(step.core_seconds for step in steps)) / HOUR,
-            gpu_seconds / HOUR,
-            (embed + sum(step.seconds for step in steps)) / HOUR,
+            steps,
         )
 
     def serve(self) -> Stage:
         """Plan a day of service: one replica each; the lists in memory, rows and articles on disk."""
-        serve, f = self.config.serve, self.figures
+        serve, f, engine = self.config.serve, self.figures, self._engine_memory()
         lists = self.scale.articles * (self.code_bytes() + ROW_NUMBER)
         searcher = self._process() + self.scale.articles + lists
         models = 2 if self.config.rerank.kind == "cross-encoder" else 1
         gpus = serve.encoder.num_gpus + serve.reranker.num_gpus if self.scale.gpus else 0.0
-        return Stage(
-            "serve, a day",
-            max(searcher, self._engine_memory()),
-            searcher + models * self._engine_memory() + f.process_memory.value,
-            0,
-            0,
-            24 * f.serve_cores.value,
-            24 * gpus,
-            24,
-        )
+        memory = max(searcher, engine), searcher + models * engine + f.process_memory.value
+        cores = f.serve_cores.value
+        return self._stage("serve, a day", memory, 0, 0, [Step(DAY * cores, cores, gpu_seconds=DAY * gpus)])
 
     def code_bytes(self) -> int:
-        """Return the bytes of a code."""
         factory = self.config.index.type.format(dimension=self.dimension, nlist=1)
         return int(faiss.extract_index_ivf(faiss.index_factory(self.dimension, factory)).code_size)
 
@@ -173,15 +145,14 @@ class Planner:
         measured = self.figures.articles_bytes.value + self.figures.facets_bytes.value
         return 2 * self.dimension + self.code_bytes() + keys + measured
 
-    def _encoding(self, articles: float) -> tuple[Step, float]:
-        """Return the work of the cores, and the seconds of one GPU, on some articles."""
+    def _encoding(self, articles: float) -> Step:
         tokens = self.encoder.tokens.value
         flops = articles * forward_flops(self.encoder.shape, [round(tokens)])
         tokenising = articles * tokens / self.figures.tokenising.value
         if self.scale.gpus:
-            speed = self.scale.gpu.flops.value * self.figures.gpu_use.value
-            return Step(tokenising, self.scale.cores), flops / speed
-        return Step(tokenising + flops / self.figures.core_encoding.value, self.scale.cores), 0.0
+            gpu_seconds = flops / (self.scale.gpu.flops.value * self.figures.gpu_use.value)
+            return Step(tokenising, self.scale.cores, gpu_seconds / self.scale.gpus, gpu_seconds)
+        return Step(tokenising + flops / self.figures.core_encoding.value, self.scale.cores)
 
     def _build(self, rows: int, workers: int, shards: int) -> list[Step]:
         """Return the steps from vectors to segments: each row goes to its list, and is copied twice."""
@@ -194,9 +165,15 @@ class Planner:
         f = self.figures
         return [Step(self.scale.articles / f.compare.value), Step(new * 2 * self.dimension / f.exact_search.value)]
 
-    def _priced(self, stage: Stage) -> Stage:
-        usd = stage.core_hours * self.figures.core_hour.value + stage.gpu_hours * self.scale.gpu.hour.value
-        return replace(stage, usd=usd)
+    def _stage(
+        self, name: str, memory: tuple[float, float], disk: float, temporary: float, steps: Sequence[Step]
+    ) -> Stage:
+        """Return a stage of steps, one after the other. memory: of the largest process, and of all at once."""
+        core_hours = sum(step.core_seconds for step in steps) / HOUR
+        gpu_hours = sum(step.gpu_seconds for step in steps) / HOUR
+        hours = sum(step.seconds for step in steps) / HOUR
+        usd = core_hours * self.figures.core_hour.value + gpu_hours * self.scale.gpu.hour.value
+        return Stage(name, *memory, disk, temporary, core_hours, gpu_hours, hours, usd)
 
     def _assign_flops(self, rows: float) -> float:
         return 2 * rows * self.dimension * (self.nlist + self.dimension)
@@ -225,3 +202,11 @@ class Planner:
 
     def _engine_memory(self) -> float:
         return self.figures.engine_memory.value + 4 * self.encoder.parameters
+
+
+def _largest(*processes: tuple[int, float]) -> tuple[float, float]:
+    """Return the memory of the largest process, and of all at once, of kinds that run one after the other.
+
+    processes: of each kind how many there are side by side, and the memory of one.
+    """
+    return max(memory for _, memory in processes), max(count * memory for count, memory in processes)

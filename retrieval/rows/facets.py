@@ -20,24 +20,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from retrieval.articles.pmids import distinct
 from retrieval.files.mapped import append, map_file
 from schemas.arrays import StoredRowNumbers
 from schemas.layout import POSTINGS, TERMS, YEARS
 
 NO_YEAR = np.iinfo(np.int16).min
-
-FACET_COLUMNS = (
-    "year",
-    "languages",
-    "nlm_id",
-    "journal",
-    "journal_abbreviation",
-    "publication_types",
-    "mesh",
-    "abstract",
-    "retracted",
-)
-"""What is read of an article."""
 
 TERMS_SCHEMA = pa.schema(
     [
@@ -70,7 +58,6 @@ class FacetWriter:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Begin in a folder that has none."""
         self._folder, self._rows = folder, 0
         self._concepts: dict[tuple[str, tuple[str, ...]], int] = {}  # field and names -> number
         self._counts = np.empty(0, np.int64)  # rows of each
@@ -78,14 +65,14 @@ class FacetWriter:
             (folder / name).touch()
 
     def add(self, articles: pa.Table) -> None:
-        """Add the next rows; of the table `FACET_COLUMNS` are read."""
-        for batch in articles.select(FACET_COLUMNS).to_batches(max_chunksize=BATCH_ROWS):
+        """Add the next rows: articles as a segment keeps them."""
+        for batch in articles.to_batches(max_chunksize=BATCH_ROWS):
             found = []
             for field, rows, names in _entries(batch):
                 concepts = self._numbers(field, names)
                 named = concepts >= 0
                 found.append((concepts[named].astype(np.uint64) << 32) | (self._rows + rows[named]).astype(np.uint64))
-            pairs = _distinct(np.concatenate(found))
+            pairs = distinct(np.concatenate(found))
             counts = np.bincount((pairs >> 32).astype(np.int64), minlength=len(self._concepts))
             counts[: len(self._counts)] += self._counts
             self._counts = counts
@@ -129,31 +116,20 @@ class FacetWriter:
 def _entries(batch: pa.RecordBatch) -> list[tuple[str, NDArray[np.int64], list[pa.Array]]]:
     """Return for each field the rows (n,) of its entries, and the names (n,) of each kind."""
     rows = np.arange(len(batch))
-    types, mesh = (pc.list_flatten(batch[column]) for column in ("publication_types", "mesh"))
     return [
-        ("language", _rows_of_items(batch["languages"]), [pc.list_flatten(batch["languages"])]),
+        ("language", *_items(batch["languages"])),
         ("journal", rows, [batch[column] for column in ("nlm_id", "journal", "journal_abbreviation")]),
-        ("type", _rows_of_items(batch["publication_types"]), [pc.struct_field(types, name) for name in ("ui", "name")]),
-        ("mesh", _rows_of_items(batch["mesh"]), [pc.struct_field(mesh, name) for name in ("ui", "descriptor")]),
-        ("abstract", rows, [_yes_or_no(pc.not_equal(batch["abstract"], ""))]),
-        ("retracted", rows, [_yes_or_no(batch["retracted"])]),
+        ("type", *_items(batch["publication_types"], "ui", "name")),
+        ("mesh", *_items(batch["mesh"], "ui", "descriptor")),
+        ("abstract", rows, [pc.if_else(pc.not_equal(batch["abstract"], ""), "yes", "no")]),
+        ("retracted", rows, [pc.if_else(batch["retracted"], "yes", "no")]),
     ]
 
 
-def _rows_of_items(lists: pa.ListArray) -> NDArray[np.int64]:
-    return pc.list_parent_indices(lists).to_numpy()
-
-
-def _yes_or_no(flags: pa.BooleanArray) -> pa.StringArray:
-    return pc.if_else(flags, "yes", "no")
-
-
-def _distinct(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Sort, and return each value once, several times as fast as np.unique (NumPy 2.4)."""
-    values.sort()
-    differs = np.ones(len(values), bool)
-    np.not_equal(values[1:], values[:-1], out=differs[1:])
-    return values[differs]
+def _items(lists: pa.ListArray, *names: str) -> tuple[NDArray[np.int64], list[pa.Array]]:
+    """Return the rows (n,) of the items of lists, and what they are; of structs the fields `names`."""
+    items = pc.list_flatten(lists)
+    return pc.list_parent_indices(lists).to_numpy(), [pc.struct_field(items, name) for name in names] or [items]
 
 
 def _write_terms(path: Path, lines: Sequence[tuple[str, str, int, int]]) -> None:

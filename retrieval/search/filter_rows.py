@@ -1,4 +1,4 @@
-"""Filters as masks: for which rows of a segment conditions hold, and which terms no article has."""
+"""Filters: for which rows of a segment conditions hold, which terms no article has, how such a query is answered."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -12,16 +12,19 @@ from schemas.filters import YES_OR_NO, Condition
 
 _COMPARE = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}
 
+Unknown = dict[tuple[str, str], tuple[str, ...]]
+"""Of terms that no article has, by field and value, known ones that are near."""
+ROWS_PER_LIST = 8
+"""Rows that are read and scored exactly in the time that one list takes."""
+MAX_READ = 50_000
+"""Rows that are read for a query: on a disk they lie far apart, while codes are in memory."""
+
 
 class LiveFacets(Protocol):
     """What is known of a segment's rows."""
 
     facets: Facets
     live: Mask
-
-
-Unknown = dict[tuple[str, str], tuple[str, ...]]
-"""Of terms that no article has, by field and value, known ones that are near."""
 
 
 def unknown_terms(conditions: Sequence[Condition], segments: Sequence[LiveFacets]) -> Unknown:
@@ -68,3 +71,14 @@ def _holds(condition: Condition, facets: Facets) -> Mask:
         for value in condition.values:
             holds[facets.rows_of(condition.field, str(value))] = True
     return ~holds if condition.op in ("!=", "not in") else holds
+
+
+def lists_to_probe(wanted: int, live: int, *, nprobe: int, nlist: int, candidates: int) -> int | None:
+    """Return how many lists a query probes of which `wanted` of the `live` rows may be found; None: read the rows.
+
+    As many wanted rows are looked at as a query without a filter looks at in `nprobe` lists. The choice depends on
+    counts of the whole version alone, so any partition of its rows makes the same. Figures: docs/decisions/search.md,
+    python -m benchmarks.search.filtered_search.
+    """
+    lists = min(nlist, -(-nprobe * live // max(1, wanted)))
+    return None if wanted <= min(MAX_READ, candidates + ROWS_PER_LIST * lists) else lists

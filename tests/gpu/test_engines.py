@@ -9,8 +9,7 @@ import torch
 from actors.engine.engine_choice import load_engine
 from actors.engine.forward_pass import Engine
 from retrieval.embed.pooling import pool
-from retrieval.embed.token_batches import BatchRule, TokenBatch, token_batches
-from retrieval.embed.tokenizer import load_tokenizer, tokenize_pairs
+from retrieval.embed.tokens import BatchRule, TokenBatch, load_tokenizer, token_batches, tokenize_pairs
 from schemas.config import EngineConfig
 from tests.support.models import tiny
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from retrieval.index.centroids.kmeans import kmeans
+from retrieval.index.centroids.quantizer_training import kmeans
 from tests.support.stores import corpus
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from jobs.common.config import ROOT
 from jobs.steps.demo import demo_nights
-from retrieval.articles.selection import parse_pmids
+from retrieval.articles.pmids import parse_pmids
 from retrieval.files.atomic import write_bytes
 from retrieval.ingest.sources import source_name
 from schemas.arrays import Pmids

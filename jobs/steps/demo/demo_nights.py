@@ -15,7 +15,7 @@ from actors.service.search_service import SearchService
 from jobs.common.console import cut, table
 from jobs.common.cpu_threads import available_threads
 from jobs.common.store import read_version
-from retrieval.ingest.made_files import Night, write_night
+from retrieval.ingest.made_files import Night, reissue, retract, revise_metadata, revise_text, write_night
 from schemas.config import Config
 from schemas.errors import InputError
 from schemas.filters import Condition
@@ -30,10 +30,7 @@ MADE = {
     "pubmed20n0015.xml.gz": Night(date(2020, 1, 1), deleted=[BACK]),
     "pubmed21n1299.xml.gz": Night(
         date(2021, 7, 1),
-        revised_text=[TEXT],
-        revised_metadata=[METADATA],
-        retracted=[RETRACTED],
-        reissued=[BACK],
+        {TEXT: [revise_text], METADATA: [revise_metadata], RETRACTED: [retract], BACK: [reissue]},
         deleted=[DELETED],
     ),
 }

@@ -8,27 +8,31 @@ import ray
 from actors.embed.towers import QueryTower
 from actors.search.index_searcher import IndexSearcher, load_quantizer, open_segments
 from jobs.common.cpu_threads import available_threads, using_threads
-from retrieval.articles.snapshot import read_snapshot
-from retrieval.articles.snapshot_difference import SnapshotDifference, compare_snapshots
-from retrieval.embed.sampling import sample_vectors
-from retrieval.evaluate.recall import recall
-from retrieval.evaluate.truth import NEEDED, carry_truth, find_truth, read_truth, sample_titles, write_truth
+from retrieval.articles.snapshot import SnapshotDifference, compare_snapshots, read_snapshot
+from retrieval.embed.vector_parts import sample_vectors
+from retrieval.evaluate.truth import NEEDED, carry_truth, find_truth, read_truth, recall, sample_titles, write_truth
 from retrieval.files.atomic import write_bytes
 from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.centroids.quantizer_training import train_quantizer
-from retrieval.index.live_rows import RowChecks, check_live, count_removed, dead_rows, imbalance
 from retrieval.index.segment import OpenSegment, read_manifest, write_segment
-from retrieval.index.segment_build import group_rows, merged_groups, merged_sizes, shard_of
-from retrieval.index.size_rules import metric_for
-from retrieval.index.tuning import SearchRules, cheapest_rules
-from retrieval.index.worker_rows import VectorSource, Work, read_worker_rows
-from retrieval.rows.tombstones import write_tombstones
+from retrieval.index.segment_build import (
+    Work,
+    group_rows,
+    merged_groups,
+    merged_sizes,
+    read_worker_rows,
+    shard_of,
+)
+from retrieval.index.tuning import SearchRules, cheapest_rules, metric_for
+from retrieval.index.version_checks import RowChecks, check_live, count_removed, dead_rows, imbalance
+from retrieval.rows.row_numbers import write_tombstones
 from retrieval.search.segment_search import search
 from schemas.arrays import Floats, Pmids
 from schemas.config import Config
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion, QuantizerRecord, Recall, Segment, Tombstones
 from schemas.protocols import Query
+from schemas.vector import EmbedPlan
 
 
 @ray.remote(num_cpus=1)
@@ -41,7 +45,7 @@ def find_changes(layout: Layout, old: str, new: str) -> SnapshotDifference:
 def train(config: Config, counts: dict[str, int], factory: str, size: int, device: str) -> QuantizerRecord:
     """Train the quantizer on a sample and store it, with all cores: nothing else of the job runs meanwhile.
 
-    Memory: the sample in float16, 6.4 GB for 65,536 lists of 768, and 1.7 GB (see retrieval.index.centroids.kmeans).
+    Memory: the sample in float16, 6.4 GB for 65,536 lists of 768, and 1.7 GB (see `train_quantizer`).
     """
     metric, seed = metric_for(normalize=config.encoder.normalize), config.index.seed
     vectors = sample_vectors(counts, size, seed, dimension=config.encoder.dimension)
@@ -52,16 +56,14 @@ def train(config: Config, counts: dict[str, int], factory: str, size: int, devic
 
 
 @ray.remote(num_cpus=1)
-def build_worker_shards(
-    config: Config, source: VectorSource, work: list[Work], quantizer: str, name: str
-) -> list[Segment]:
+def build_worker_shards(config: Config, plan: EmbedPlan, work: list[Work], quantizer: str, name: str) -> list[Segment]:
     """Build one worker's shards, one per shard of the index."""
     layout = Layout(config.store)
     folders = [layout.worker_shard(name, shard) for shard in range(config.index.num_shards)]
     if all(Path(folder).is_dir() for folder in folders):
         return [read_manifest(folder) for folder in folders]
     loaded = load_quantizer(layout, quantizer)
-    pmids, rows, articles = read_worker_rows(config, source, work)
+    pmids, rows, articles = read_worker_rows(config, plan, work)
     shard = shard_of(pmids, config.index.num_shards)
     segments = []
     for s, folder in enumerate(folders):

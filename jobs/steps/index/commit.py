@@ -11,9 +11,8 @@ from jobs.common.console import Progress, table
 from jobs.common.store import read_version, versions
 from jobs.steps.index.build_tasks import check_rows, measure_recall, tune, write_answers
 from retrieval.files.atomic import write_bytes
-from retrieval.index.live_rows import RowChecks
 from retrieval.index.tuning import SearchRules
-from retrieval.index.version_rules import advice, check_limits
+from retrieval.index.version_checks import RowChecks, advice, check_limits
 from schemas.config import Config
 from schemas.layout import Layout
 from schemas.manifest import Checks, IndexVersion, Recall, Segment

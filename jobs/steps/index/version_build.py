@@ -10,19 +10,20 @@ from jobs.common.console import Progress
 from jobs.common.store import ingested, load_selection, read_current, read_version
 from jobs.steps.index.build_tasks import build_worker_shards, bury, find_changes, merge_worker_shards, train
 from jobs.steps.index.commit import merged, now
-from retrieval.articles.snapshot_difference import SnapshotDifference
+from retrieval.articles.snapshot import SnapshotDifference
 from retrieval.embed.vector_parts import count_vectors, row_ranges
 from retrieval.files.atomic import write_bytes
 from retrieval.files.checked import read_document
 from retrieval.index.segment import CONTENTS, read_manifest
-from retrieval.index.size_rules import metric_for, nlist_for, nprobe_for, sample_for
-from retrieval.index.worker_rows import VectorSource, Work, group_work
+from retrieval.index.segment_build import Work, group_work
+from retrieval.index.tuning import metric_for, nlist_for, nprobe_for, sample_for
 from schemas.base import digest
 from schemas.config import Config
 from schemas.encoder import article_fingerprint
 from schemas.errors import StoreError
 from schemas.layout import Layout
 from schemas.manifest import UNCHECKED, IndexVersion, QuantizerRecord, Segment, Tombstones
+from schemas.vector import EmbedPlan
 
 
 class Build:
@@ -124,10 +125,10 @@ class Build:
         made = [f"{self.rows_digest}-{shard}" for shard in range(config.num_shards)]
         if all(Path(self.layout.segment(segment)).is_dir() for segment in made):
             return tuple(s for s in (read_manifest(self.layout.segment(segment)) for segment in made) if s.rows)
-        source = VectorSource(self.snapshot.id, self.fingerprint, self.selection, self.pmids)
+        plan = EmbedPlan(self.snapshot.id, self.selection, self.pmids, self.fingerprint)
         progress = Progress("build", sum(part.vectors for part in work), "vectors")
         tasks = [
-            build_worker_shards.remote(self.config, source, group, quantizer, name)
+            build_worker_shards.remote(self.config, plan, group, quantizer, name)
             for group, name in zip(groups, names, strict=True)
         ]
         for shards in finished(tasks):

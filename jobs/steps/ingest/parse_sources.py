@@ -13,8 +13,7 @@ from jobs.common.cluster import connect
 from jobs.common.console import Progress
 from jobs.common.root_cause import root_cause
 from jobs.steps.ingest.source_origins import Origin
-from retrieval.articles.article import Rejects
-from retrieval.articles.article_parts import ArticlePart, write_article_part
+from retrieval.articles.article import ArticlePart, Rejects, write_article_part
 from retrieval.ingest.ncbi import check_md5
 from retrieval.ingest.readers import open_source
 from retrieval.ingest.sources import source_name

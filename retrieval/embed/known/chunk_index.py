@@ -1,14 +1,22 @@
-"""The index of a chunk: where in it the vector of a PMID is, and of which text.
+"""NCBI's chunks of embeddings by their file names, and the index of a chunk: where in it is the vector of a PMID.
 
-It is made once, from the list of PMIDs and the texts if they are there, and then mapped: 24 bytes an article, 0.9 GB
-for all of PubMed. The texts (1.4 GB a chunk) are streamed, at some 34 MB/s a core, most of it the normal form;
+They come in chunks: vectors, the PMIDs of their rows, and the texts that they are of
+(https://ftp.ncbi.nlm.nih.gov/pub/lu/MedCPT/pubmed_embeddings/README.txt).
+
+An index is made once, from the list of PMIDs and the texts if they are there, and then mapped: 24 bytes an article,
+0.9 GB for all of PubMed. The texts (1.4 GB a chunk) are streamed, at some 34 MB/s a core, most of it the normal form;
 memory is some 80 bytes an article of one chunk. Its name holds size and time of its sources, so other sources make
 another index.
+
+Files that are not what NCBI's chunks are raise InputError; chunks and indices that are not whole, IntegrityError.
 """
 
 import json
+import re
 from array import array
+from collections.abc import Collection
 from pathlib import Path
+from typing import NamedTuple, Self
 
 import ijson
 import numpy as np
@@ -16,30 +24,72 @@ from numpy.typing import NDArray
 
 from retrieval.articles.normal_text import text_digest
 from retrieval.articles.pmids import find_among
-from retrieval.embed.known.chunk_names import CHUNK_PMIDS, ChunkFiles
 from retrieval.files.atomic import atomic_path
 from retrieval.files.mapped import map_array
+from retrieval.ingest.ncbi import listed
 from schemas.arrays import Pmids
 from schemas.base import digest
 from schemas.errors import InputError, IntegrityError
 
+CHUNK_PMIDS = 1_000_000
+"""Chunk i holds PMIDs from i times this number on."""
+
+_NAMES = r"embeds_chunk_\d+\.npy|pmids_chunk_\d+\.json|pubmed_chunk_\d+\.json"
+_VECTORS = re.compile(r"embeds_chunk_(\d+)\.npy")
+
 PMID, ROW, DIGEST = 0, 1, 2
 """The rows of an index: PMIDs, ascending; rows of the vectors; digests of the texts, as int64."""
-
 FORM = 1
 """To be counted up with every change of the normal form."""
-
 _AGAIN = "remove it and fetch it again"
+
+
+class ChunkFiles(NamedTuple):
+    """The files of one chunk."""
+
+    number: int
+    vectors: Path
+    pmids: Path
+    texts: Path
+
+    @classmethod
+    def of(cls, folder: Path, number: int) -> Self:
+        """Return where they lie in a folder; the texts need not be there."""
+        vectors, pmids, texts = chunk_names(number)
+        return cls(number, folder / vectors, folder / pmids, folder / texts)
+
+
+def chunk_names(number: int) -> tuple[str, str, str]:
+    """Return the names of vectors, PMIDs and texts."""
+    return f"embeds_chunk_{number}.npy", f"pmids_chunk_{number}.json", f"pubmed_chunk_{number}.json"
+
+
+def chunk_numbers(names: Collection[str], where: str) -> list[int]:
+    """Return the numbers of the chunks among file names, ascending.
+
+    where: of what these are the names, for messages.
+
+    Raises:
+        InputError: there are none, or one without its PMIDs.
+    """
+    numbers = sorted(int(match[1]) for name in names if (match := _VECTORS.fullmatch(name)))
+    if not numbers:
+        raise InputError(f"{where}: no embeds_chunk_<i>.npy; name what holds NCBI's chunks of embeddings")
+    for number in numbers:
+        if (pmids := chunk_names(number)[1]) not in names:
+            raise InputError(f"{where}: embeds_chunk_{number}.npy without {pmids}; fetch both")
+    return numbers
+
+
+def listed_chunk_files(html: str) -> set[str]:
+    """Return the names of chunk files that a folder's page links to (see `listed`)."""
+    return listed(html, _NAMES)
 
 
 def open_index(chunk: ChunkFiles, folder: Path) -> NDArray[np.int64]:
     """Return the index (3, n) of a chunk, mapped; it is made and kept in `folder` if it is not there.
 
     Without texts all digests are 0; with them, those of PMIDs that have none.
-
-    Raises:
-        InputError: the files are not what NCBI's chunks are.
-        IntegrityError: a file, or the index, is not whole.
     """
     path = folder / f"chunk_{chunk.number}-{_sources(chunk)}.npy"
     if not path.exists():
@@ -53,7 +103,6 @@ def open_index(chunk: ChunkFiles, folder: Path) -> NDArray[np.int64]:
 
 
 def _sources(chunk: ChunkFiles) -> str:
-    """Return a digest of what an index is made from."""
     files = [path.stat() for path in (chunk.pmids, chunk.texts) if path.exists()]
     return digest([FORM, *([file.st_size, file.st_mtime_ns] for file in files)])
 
@@ -72,12 +121,7 @@ def _make_index(chunk: ChunkFiles) -> NDArray[np.int64]:
 
 
 def read_pmids(path: Path, number: int) -> Pmids:
-    """Return the PMIDs (n,) of a chunk's rows, n > 0: a JSON list of strings or numbers.
-
-    Raises:
-        InputError: it is another thing, or a PMID belongs to another chunk.
-        IntegrityError: it is not whole JSON.
-    """
+    """Return the PMIDs (n,) of a chunk's rows, n > 0: a JSON list of strings or numbers."""
     try:
         values = json.loads(path.read_bytes())
     except ValueError as error:
@@ -94,12 +138,7 @@ def read_pmids(path: Path, number: int) -> Pmids:
 
 
 def read_digests(path: Path) -> tuple[Pmids, NDArray[np.uint64]]:
-    """Return PMIDs (n,) and digests (n,) of the texts of a chunk, a JSON object {pmid: {"t": title, "a": abstract}}.
-
-    Raises:
-        InputError: a record is another thing, or there is none.
-        IntegrityError: it is not whole JSON.
-    """
+    """Return PMIDs (n,) and digests (n,) of the texts of a chunk, a JSON object {pmid: {"t": title, "a": abstract}}."""
     pmids, digests = array("q"), array("Q")
     try:
         with path.open("rb") as stream:

@@ -1,12 +1,25 @@
-"""Vectors that exist already, wherever they come from: what need not be encoded."""
+"""Vectors that exist already: what need not be encoded, where it is found in an earlier snapshot, whether it agrees."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from schemas.arrays import Rows
+from retrieval.articles.pmids import find_among
+from retrieval.articles.snapshot import read_snapshot
+from retrieval.embed.vector_parts import read_vector_rows, row_ranges
+from retrieval.files.parquet import opened
+from schemas.arrays import Pmids, Rows
+from schemas.report import Agreement
+from schemas.vector import RowRange
+
+MIN_COSINE = 0.99
+"""Other precisions and engines stay above it, other weights or another text do not."""
+Places = tuple[NDArray[np.intp], NDArray[np.int32], NDArray[np.int32]]
 
 
 class KnownCounts(NamedTuple):
@@ -34,8 +47,77 @@ class KnownVectors(Protocol):
     """A source of vectors."""
 
     def find(self, articles: pa.Table) -> Known:
-        """Return the vectors that there are of articles with the columns pmid, text_hash, title and abstract.
+        """Return what there is for articles (pmid, text_hash, title, abstract); IntegrityError names a broken file."""
 
-        Raises:
-            IntegrityError: a file is not whole; names it.
-        """
+
+def agreement(known: NDArray[np.floating], encoded: NDArray[np.floating], min_cosine: float = MIN_COSINE) -> Agreement:
+    """Compare vectors (n, d) with others of the same articles, n > 0. A zero vector agrees with none but another."""
+    a, b = known.astype(np.float64), encoded.astype(np.float64)
+    norms_a, norms_b = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
+    smallest = np.finfo(np.float64).tiny
+    cosines = np.einsum("nd,nd->n", a, b) / np.maximum(norms_a * norms_b, smallest)
+    cosines[(norms_a == 0) & (norms_b == 0)] = 1.0
+    differences = np.abs(norms_a - norms_b) / np.maximum(norms_b, smallest)
+    return Agreement(
+        pairs=len(cosines),
+        min_cosine=float(cosines.min()),
+        median_cosine=float(np.median(cosines)),
+        max_norm_difference=float(differences.max()),
+        median_norm_difference=float(np.median(differences)),
+        below=int((cosines < min_cosine).sum()),
+    )
+
+
+class EarlierVectors:
+    """The vectors of a snapshot whose every vector part is there (see `KnownVectors`).
+
+    A record whose metadata changed, or a whole new baseline, costs a read of the old keys and of the row groups that
+    hold the old vectors, and no encoding. Memory: one row group of the snapshot (65,536 keys), one of a vector part.
+    """
+
+    def __init__(self, snapshot: str, part_path: Callable[[RowRange], str], rows_per_part: int, dimension: int) -> None:
+        """`snapshot` is a path; `part_path` says where the vector part of a range lies."""
+        self._snapshot, self._part_path = snapshot, part_path
+        self._rows_per_part, self._dimension = rows_per_part, dimension
+        self._parts = read_snapshot(Path(snapshot)).info.parts
+        self._ranges = {(r.source, r.start): r for r in row_ranges(self._parts, rows_per_part)}
+
+    def find(self, articles: pa.Table) -> Known:
+        """Return the vectors of the articles that had the same PMID and text then."""
+        pmids, hashes = (articles[name].to_numpy() for name in ("pmid", "text_hash"))
+        positions, parts, rows = self._locate(pmids, hashes)
+        vectors = np.zeros((len(articles), self._dimension), np.float16)
+        found = np.zeros(len(articles), bool)
+        starts = rows - rows % self._rows_per_part
+        for part, start in np.unique(np.stack([parts, starts], axis=1), axis=0):
+            here = np.flatnonzero((parts == part) & (starts == start))
+            path = self._part_path(self._ranges[self._parts[part].name, int(start)])
+            values, present = read_vector_rows(path, rows[here] - start)
+            vectors[positions[here]], found[positions[here]] = values, present
+        [known] = np.nonzero(found)
+        return Known(known, vectors[known], KnownCounts(verified=len(known), missing=len(articles) - len(known)))
+
+    def _locate(self, pmids: Pmids, hashes: NDArray[np.uint64]) -> Places:
+        """Return positions of the articles that the snapshot has with the same text, and their part and row there."""
+        order = np.argsort(pmids)
+        wanted = pmids[order]
+        found: list[Places] = [(np.empty(0, np.intp), np.empty(0, np.int32), np.empty(0, np.int32))]
+        with opened(self._snapshot) as file:
+            for group in self._groups_within(file, wanted):
+                keys = file.read_row_group(group, columns=["pmid", "text_hash"])
+                hits, slots = find_among(wanted, keys["pmid"].to_numpy())
+                same = hashes[order[slots]] == keys["text_hash"].to_numpy()[hits]
+                if same.any():
+                    places = file.read_row_group(group, columns=["part", "row"]).take(pa.array(hits[same]))
+                    found.append((order[slots[same]], places["part"].to_numpy(), places["row"].to_numpy()))
+        positions, parts, rows = (np.concatenate(column) for column in zip(*found, strict=True))
+        return positions, parts, rows
+
+    @staticmethod
+    def _groups_within(file: pq.ParquetFile, wanted: Pmids) -> list[int]:
+        """Return the row groups that may hold one of the PMIDs, sorted, by the smallest and the largest of each."""
+        column = file.schema_arrow.get_field_index("pmid")
+        bounds = [file.metadata.row_group(i).column(column).statistics for i in range(file.num_row_groups)]
+        lows, highs = ([getattr(b, name) for b in bounds] for name in ("min", "max"))
+        overlap = np.searchsorted(wanted, highs, "right") > np.searchsorted(wanted, lows, "left")
+        return np.flatnonzero(overlap).tolist()

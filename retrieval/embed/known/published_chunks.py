@@ -1,6 +1,7 @@
 """Published embeddings as known vectors: NCBI's chunks for MedCPT, mapped, and of them only the rows wanted are read.
 
 Where a chunk's texts are at hand, an article whose text is another by now is stale and gets no vector.
+Errors are those of `chunk_index`.
 """
 
 from pathlib import Path
@@ -11,8 +12,7 @@ from numpy.typing import NDArray
 
 from retrieval.articles.normal_text import text_digest
 from retrieval.articles.pmids import find_among
-from retrieval.embed.known.chunk_index import DIGEST, PMID, ROW, open_index
-from retrieval.embed.known.chunk_names import CHUNK_PMIDS, ChunkFiles, chunk_numbers
+from retrieval.embed.known.chunk_index import CHUNK_PMIDS, DIGEST, PMID, ROW, ChunkFiles, chunk_numbers, open_index
 from retrieval.embed.known.known_vectors import Known, KnownCounts
 from retrieval.files.mapped import map_array
 from schemas.arrays import Floats, Pmids, RowNumbers, Rows
@@ -33,23 +33,10 @@ class PublishedChunks:
         self.numbers = chunk_numbers({path.name for path in folder.iterdir()}, str(folder))
         self._folder, self._index_folder, self._dimension = folder, index_folder, dimension
 
-    def prepare(self, number: int) -> None:
-        """Check the files of a chunk and make its index if there is none: minutes where it has texts, else a second.
-
-        `find` does so too, but several processes would do the same work at once.
-
-        Raises:
-            InputError: the files are not what NCBI's chunks are.
-            IntegrityError: a file is not whole.
-        """
-        self._open(number)
-
     def find(self, articles: pa.Table) -> Known:
         """Return the vectors of articles (columns pmid, title, abstract), in their order.
 
-        Raises:
-            InputError: the files are not what NCBI's chunks are, or a vector is beyond float16.
-            IntegrityError: a file is not whole.
+        InputError for a vector that is beyond float16.
         """
         pmids = articles["pmid"].to_numpy()
         chunks = pmids // CHUNK_PMIDS
@@ -65,8 +52,7 @@ class PublishedChunks:
         return Known(rows[order], vectors[order], counts)
 
     def _find_in(self, number: int, asked: NDArray[np.intp], articles: pa.Table) -> Known:
-        """Return what one chunk has of the articles at some positions."""
-        chunk, index, vectors = self._open(number)
+        chunk, index, vectors = self.prepare(number)
         found, at = find_among(index[PMID], articles["pmid"].to_numpy()[asked])
         rows = asked[found]
         counts = KnownCounts(unverified=len(rows))
@@ -76,7 +62,12 @@ class PublishedChunks:
             counts = KnownCounts(verified=len(rows), stale=len(fresh) - len(rows))
         return Known(rows, _read(chunk.vectors, vectors, index[ROW][at], index[PMID][at]), counts)
 
-    def _open(self, number: int) -> tuple[ChunkFiles, NDArray[np.int64], Floats]:
+    def prepare(self, number: int) -> tuple[ChunkFiles, NDArray[np.int64], Floats]:
+        """Check the files of a chunk and make its index if there is none: minutes where it has texts, else a second.
+
+        `find` does so too, but several processes would do the same work at once. Return the files, the index and the
+        vectors, mapped.
+        """
         chunk = ChunkFiles.of(self._folder, number)
         index = open_index(chunk, self._index_folder)
         vectors = open_vectors(chunk.vectors, self._dimension)
@@ -91,9 +82,7 @@ class PublishedChunks:
 def open_vectors(path: Path, dimension: int) -> Floats:
     """Return the vectors (n, dimension) of a .npy file, mapped: float32, little-endian, row by row.
 
-    Raises:
-        InputError: they are of another dimension, type or order.
-        IntegrityError: the file is not whole.
+    InputError for another dimension, type or order.
     """
     vectors = map_array(path, "remove it and fetch it again")
     found = f"{vectors.dtype.str} {vectors.shape}{'' if vectors.flags.c_contiguous else ' column by column'}"

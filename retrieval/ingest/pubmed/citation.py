@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from retrieval.articles import article as rows
+from schemas import article as rows
 
 RETRACTED_PUBLICATION = "D016441"
 RETRACTED_BY = ("RetractionIn", "RetractedandRepublishedIn")

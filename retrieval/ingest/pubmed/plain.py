@@ -14,8 +14,8 @@ from functools import lru_cache
 from typing import Any, TypeVar
 from xml.sax.saxutils import unescape
 
-from retrieval.articles import article as rows
 from retrieval.ingest.pubmed.citation import Citation, abstract_of, first, folded, iso_date, orcid_of, pages_of
+from schemas import article as rows
 
 LARGEST = 10_000_000
 """Bytes. The XML parser refuses longer texts, so longer records are left to it."""

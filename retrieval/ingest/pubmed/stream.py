@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 import numpy as np
-import pyarrow as pa
 from lxml import etree
 
-from retrieval.articles.article import Article, Rejects, article_batches
-from retrieval.files.broken_gzip import BROKEN_GZIP
+from retrieval.articles.article import Rejects
 from retrieval.ingest.pubmed.plain import plain_article
 from retrieval.ingest.pubmed.tree import key_in, tree_article
+from retrieval.ingest.sources import BROKEN_GZIP
+from schemas.article import Article
 from schemas.errors import InputError
 
 ROOTS = (b"PubmedArticleSet", b"PubmedBookArticleSet")
@@ -31,18 +31,6 @@ MAX_RECORD = 32 << 20
 """Bytes. Papers of thousands of authors have a few million."""
 
 _ENCODING = re.compile(rb"<\?xml[^>]*encoding\s*=\s*[\"']([^\"']*)")
-
-
-def read_pubmed_xml(stream: BinaryIO, name: str, rejects: Rejects) -> Iterator[pa.RecordBatch]:
-    """Read a PubMed file into batches of `ARTICLE_SCHEMA`, records and deletions in file order.
-
-    stream: the XML, uncompressed; the caller opens a .gz. name: the file's name, for messages. Records that cannot be
-    used are counted in `rejects`; those that have a PMID become rows all the same, which are `unusable`.
-
-    Raises:
-        InputError: perhaps after some batches: the stream breaks off, is not XML in UTF-8, or no PubmedArticleSet.
-    """
-    return article_batches(_read_articles(stream, name, rejects))
 
 
 class _BrokenError(Exception):
@@ -88,7 +76,15 @@ def _check_characters(block: bytes) -> None:
         raise _BrokenError("a control character")
 
 
-def _read_articles(stream: BinaryIO, name: str, rejects: Rejects) -> Iterator[Article]:
+def read_pubmed_xml(stream: BinaryIO, name: str, rejects: Rejects) -> Iterator[Article]:
+    """Read the records and deletions of a PubMed file, in file order.
+
+    stream: the XML, uncompressed; the caller opens a .gz. name: the file's name, for messages. Records that cannot be
+    used are counted in `rejects`; those that have a PMID are yielded all the same, as `unusable`.
+
+    Raises:
+        InputError: perhaps after some articles: the stream breaks off, is not XML in UTF-8, or no PubmedArticleSet.
+    """
     number = 0
     text = _Text(stream)
     try:

@@ -7,8 +7,18 @@ from collections.abc import Iterable
 
 from lxml import etree
 
-from retrieval.articles import article as rows
-from retrieval.ingest.pubmed.citation import Citation, abstract_of, first, folded, iso_date, key_of, orcid_of, pages_of
+from retrieval.ingest.pubmed.citation import (
+    Citation,
+    abstract_of,
+    distinct,
+    first,
+    folded,
+    iso_date,
+    key_of,
+    orcid_of,
+    pages_of,
+)
+from schemas import article as rows
 
 _NOTHING = etree.Element("nothing")
 _string = etree.XPath("string()", smart_strings=False)
@@ -99,9 +109,9 @@ def _book(key: tuple[int, int], about: etree._Element) -> rows.Article:
         year=int(published[:4]) if published else None,
         languages=_texts(about.iterfind("Language")),
         publication_types=_terms(about.iterfind("PublicationType")),
-        keywords=list(dict.fromkeys(_texts(about.iterfind("KeywordList/Keyword")))),
+        keywords=distinct(_texts(about.iterfind("KeywordList/Keyword"))),
         authors=[one for listed in people if listed.get("Type") != "editors" for one in _authors(listed)],
-        grant_agencies=list(dict.fromkeys(_texts(about.iterfind("GrantList/Grant/Agency")))),
+        grant_agencies=distinct(_texts(about.iterfind("GrantList/Grant/Agency"))),
         doi=_ids(about.iterfind("ArticleIdList/ArticleId")).get("doi"),
         date_revised=_date(_child(about, "DateRevised")),
     )
@@ -162,7 +172,6 @@ def _ids(ids: Iterable[etree._Element]) -> dict[str | None, str]:
 
 
 def _correction(element: etree._Element) -> rows.Correction:
-    """Return the kind of a CommentsCorrections, and the PMID of the other article if it has one."""
     key = key_in(_child(element, "PMID"))
     return rows.Correction(element.get("RefType"), key[0] if key else None)
 

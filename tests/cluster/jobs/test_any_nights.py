@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from actors.search.index_searcher import IndexSearcher
 from jobs import compact, rollback
 from jobs.common.store import served_version
-from retrieval.articles.article import Article, text_hash
+from retrieval.articles.article import text_hash
 from retrieval.evaluate.truth import read_truth
 from retrieval.index.exact import best_first, inner_products
+from schemas.article import Article
 from schemas.filters import EVERYTHING, Condition, Wanted
 from schemas.manifest import IndexVersion
 from schemas.protocols import Lookup, Match

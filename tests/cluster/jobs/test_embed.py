@@ -11,12 +11,13 @@ import pytest
 
 from jobs import embed, index, promote, search
 from jobs.common.run_reports import json_values
-from retrieval.ingest.made_files import Night, write_night
+from retrieval.ingest.made_files import write_night
 from schemas.config import Config
 from schemas.errors import StoreError
 from schemas.layout import Layout
 from schemas.report import EmbedReport
 from tests.support.models import tiny
+from tests.support.pubmed.made_night import made_night
 from tests.support.pubmed.made_year import write_reissue
 from tests.support.pubmed.pubmed_files import ingest_into
 from tests.support.stores.embedded_stores import (
@@ -81,7 +82,7 @@ def test_a_night_encodes_new_articles_and_revised_texts_and_copies_the_rest(
     pmids = list(before)
     new = {40_000_000 + i: pmid for i, pmid in enumerate(pmids[60:63])}
     text, metadata, retracted = [*pmids[:4], *unselected[:2]], [*pmids[10:15], unselected[3]], pmids[20:22]
-    night = Night(FIRST, new, text, metadata, retracted, pmids[30:32], pmids[40:45], pmids[50:53])
+    night = made_night(FIRST, new, text, metadata, retracted, pmids[30:32], pmids[40:45], pmids[50:53])
     write_night(real, source, "pubmed26n0004.xml.gz", night)
     ingest_into(config, source)
     times = vector_parts(config)
@@ -106,11 +107,11 @@ def test_a_night_that_was_not_embedded_is_made_up_for_by_the_next_one(
 ) -> None:
     a, b, c, d, e, x, y = list(before)[::12][:7]
     new_a, new_b = 40_000_000, 40_000_001
-    first = Night(FIRST, {new_a: x}, revised_text=[a, b], revised_metadata=[c, d], deleted=[e])
+    first = made_night(FIRST, {new_a: x}, revised_text=[a, b], revised_metadata=[c, d], deleted=[e])
     write_night(real, source, "pubmed26n0004.xml.gz", first)
     ingest_into(config, source)
     # a's text is again what it was before the first night, e is back
-    second = Night(SECOND, {new_b: y}, revised_text=[b, c], revised_metadata=[a, d], reissued=[e])
+    second = made_night(SECOND, {new_b: y}, revised_text=[b, c], revised_metadata=[a, d], reissued=[e])
     write_night(real, source, "pubmed26n0005.xml.gz", second)
     ingest_into(config, source)
     report = embed.run(config)
@@ -124,10 +125,10 @@ def test_a_row_that_a_late_file_brings_back_to_life_gets_its_vector(
     real: Path, source: Path, config: Config, before: Vectors
 ) -> None:
     pmid, other = list(before)[:2]
-    write_night(real, source, "pubmed26n0005.xml.gz", Night(SECOND, reissued=[pmid], revised_metadata=[other]))
+    write_night(real, source, "pubmed26n0005.xml.gz", made_night(SECOND, reissued=[pmid], revised_metadata=[other]))
     ingest_into(config, source)
     assert counts(embed.run(config)) == {"embedded_parts": 1, "rows": 2, "copied": 1}
-    write_night(real, source, "pubmed26n0004.xml.gz", Night(FIRST, deleted=[pmid]))
+    write_night(real, source, "pubmed26n0004.xml.gz", made_night(FIRST, deleted=[pmid]))
     ingest_into(config, source)
     assert counts(embed.run(config)) == {"embedded_parts": 2, "rows": 3, "copied": 2}
     assert_copied(alive_vectors(config), before, {})

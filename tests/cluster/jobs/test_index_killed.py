@@ -10,7 +10,7 @@ import pytest
 
 from jobs import compact, index
 from jobs.common.store import served_version, versions
-from retrieval.articles.article import Article
+from schemas.article import Article
 from schemas.manifest import IndexVersion
 from tests.support.models import tiny
 from tests.support.processes import kill_all, started, within

@@ -10,11 +10,12 @@ import pytest
 
 from jobs.common.root_cause import root_cause
 from jobs.common.store import article_parts, newest_snapshot
-from retrieval.ingest.made_files import Night, raw_records, write_night
+from retrieval.ingest.made_files import raw_records, write_night
 from schemas.config import Config
 from schemas.errors import InputError, PubrayError, StoreError
 from schemas.layout import Layout
 from tests.support.pubmed.file_server import Fault, FileServer
+from tests.support.pubmed.made_night import made_night
 from tests.support.pubmed.made_year import write_reissue
 from tests.support.pubmed.pubmed_files import (
     UPDATE,
@@ -85,7 +86,7 @@ def test_a_night_changes_what_it_names_and_nothing_else(
     new = {40_000_000 + i: pmid for i, pmid in enumerate(pmids[:7])}
     text, metadata, retracted = pmids[:6], pmids[100:105], pmids[110:114]
     versions, reissued, deleted = pmids[120:123], pmids[200:208], pmids[290:299]
-    night = Night(DAY, new, text, metadata, retracted, versions, reissued, [*deleted, 1, 2])
+    night = made_night(DAY, new, text, metadata, retracted, versions, reissued, [*deleted, 1, 2])
     write_night(real, source, "pubmed26n0004.xml.gz", night)
     report = ingest_into(config, source)
     assert (report.files, report.ingested, report.records, report.alive) == (4, 1, 333, 298)
@@ -133,10 +134,10 @@ def test_deletions_and_re_additions_follow_the_numbers_of_the_files(
     twice, gone, back = pmids[:3]
     nights = {
         # as text, 10000 comes before 9998
-        "pubmed26n9998.xml.gz": Night(DAY, deleted=[twice, gone, back]),
-        "pubmed26n9999.xml.gz": Night(DAY, revised_text=[back, twice], reissued=[gone]),
-        "pubmed26n10000.xml.gz": Night(DAY, deleted=[twice, gone]),
-        "pubmed26n10001.xml.gz": Night(DAY, reissued=[twice]),
+        "pubmed26n9998.xml.gz": made_night(DAY, deleted=[twice, gone, back]),
+        "pubmed26n9999.xml.gz": made_night(DAY, revised_text=[back, twice], reissued=[gone]),
+        "pubmed26n10000.xml.gz": made_night(DAY, deleted=[twice, gone]),
+        "pubmed26n10001.xml.gz": made_night(DAY, reissued=[twice]),
     }
     for name, night in nights.items():
         write_night(real, source, name, night)
@@ -202,7 +203,7 @@ def test_of_several_files_that_fail_the_number_is_told(source: Path, config: Con
 def test_a_new_baseline_takes_over_only_when_it_is_whole_and_believed(
     source: Path, real: Path, pmids: list[int], config: Config, tmp_path: Path
 ) -> None:
-    write_night(real, source, "pubmed26n0004.xml.gz", Night(DAY, {40_000_000: pmids[0]}, revised_text=pmids[1:3]))
+    write_night(real, source, "pubmed26n0004.xml.gz", made_night(DAY, {40_000_000: pmids[0]}, revised_text=pmids[1:3]))
     ingest_into(config, source)
     before, old = alive(config), snapshot_id(config)
     sources = [real, source / "pubmed26n0004.xml.gz"]
@@ -232,7 +233,7 @@ def test_a_new_baseline_takes_over_only_when_it_is_whole_and_believed(
     assert {pmid for pmid in after if after[pmid].title != before[pmid].title} == set(pmids[100:104])
     assert {article.part for article in after.values()} == {path.name.removesuffix(".xml.gz") for path in paths}
 
-    write_night(real, year, "pubmed27n0004.xml.gz", Night(DAY, reissued=lost[:2], deleted=pmids[:1]))
+    write_night(real, year, "pubmed27n0004.xml.gz", made_night(DAY, reissued=lost[:2], deleted=pmids[:1]))
     night = ingest_into(config, year)  # --baseline is said once
     assert (night.lineage, night.ingested) == (1, 1)
     assert counts(night) == {"added": 2, "deleted": 1, "unchanged": 290}
@@ -277,7 +278,7 @@ def test_ncbis_files_arrive_whatever_goes_wrong_and_only_once(
 
     fetched(server)
     shutil.rmtree(Layout(config.store).sources)  # what has its article part is not needed any more
-    write_night(real, server.folder / "updatefiles", "pubmed26n0004.xml.gz", Night(DAY, revised_text=pmids[:3]))
+    write_night(real, server.folder / "updatefiles", "pubmed26n0004.xml.gz", made_night(DAY, revised_text=pmids[:3]))
     night = ingest_into(config, "ncbi")
     assert counts(night) == {"revised_text": 3, "unchanged": 297}
     assert fetched(server) == {"pubmed26n0004"}

@@ -10,8 +10,8 @@ import pytest
 from actors.search.index_searcher import IndexSearcher
 from jobs import compact, index, nightly, promote, rollback
 from jobs.common.store import served_version
-from retrieval.articles.article import Article
 from retrieval.ingest.made_files import Night, write_night
+from schemas.article import Article
 from schemas.config import Config
 from schemas.errors import StoreError
 from schemas.filters import EVERYTHING
@@ -20,6 +20,7 @@ from schemas.manifest import IndexVersion
 from schemas.protocols import Lookup, Match
 from schemas.report import PromoteReport
 from tests.support.models import tiny
+from tests.support.pubmed.made_night import made_night
 from tests.support.stores.embedded_stores import alive_vectors, copied_store
 from tests.support.stores.made_store import MadeStore, rebuilt, vectors_of
 
@@ -55,7 +56,7 @@ def test_real_nights_answer_as_a_rebuild_does(
     base, before = served_version(Layout(config.store)), list(alive_vectors(config))
     new = {40_000_000 + i: pmid for i, pmid in enumerate(before[60:63])}
     kinds = [*before[:4], *unselected[:2]], [*before[10:15], unselected[3]], before[20:22], before[30:32], before[40:45]
-    first = night(config, source, real, 4, Night(date(2026, 11, 1), new, *kinds, deleted=before[50:53]))
+    first = night(config, source, real, 4, made_night(date(2026, 11, 1), new, *kinds, deleted=before[50:53]))
     assert first.segments[: len(base.segments)] == base.segments
     # not those that came as they were, or are not selected
     assert sum(s.rows for s in first.segments[len(base.segments) :]) == 3 + 4 + 5 + 2 + 2
@@ -64,7 +65,7 @@ def test_real_nights_answer_as_a_rebuild_does(
     assert first.checks.removed_share == 3 / len(before)
 
     texts, metadata, back = before[2:6], before[4:12], before[50:52]
-    again = Night(date(2026, 11, 2), {40_000_009: before[1]}, texts, metadata, reissued=back, deleted=before[:1])
+    again = made_night(date(2026, 11, 2), {40_000_009: before[1]}, texts, metadata, reissued=back, deleted=before[:1])
     second = night(config, source, real, 5, again)
     assert second.parent == first.id
     full = rebuilt(config, second)

@@ -11,8 +11,7 @@ from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 from transformers import BertConfig, BertForSequenceClassification, BertModel, PreTrainedTokenizerFast
 
-from retrieval.embed.token_batches import TokenBatch, pad_batch
-from retrieval.embed.tokenizer import load_tokenizer, tokenize_pairs
+from retrieval.embed.tokens import TokenBatch, load_tokenizer, pad_batch, tokenize_pairs
 from schemas.encoder import EncoderSpec, Pooling, TowerSpec
 from schemas.protocols import ArticleText
 

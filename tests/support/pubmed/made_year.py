@@ -5,8 +5,7 @@ from datetime import date
 from itertools import chain, islice
 from pathlib import Path
 
-from retrieval.ingest.made_files import made_file, raw_records, write_source_file
-from retrieval.ingest.made_records import revise_text
+from retrieval.ingest.made_files import made_file, raw_records, revise_text, write_source_file
 from retrieval.ingest.sources import source_name
 
 

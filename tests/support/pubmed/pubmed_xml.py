@@ -3,7 +3,7 @@
 from io import BytesIO
 from typing import Any, NamedTuple
 
-from retrieval.articles.article import Rejects
+from retrieval.articles.article import Rejects, article_batches
 from retrieval.ingest.pubmed.stream import read_pubmed_xml
 
 HEAD = (
@@ -43,7 +43,7 @@ def document(*records: object) -> bytes:
 
 def rows(data: bytes, rejects: Rejects | None = None) -> list[Row]:
     """What a file gives."""
-    batches = read_pubmed_xml(BytesIO(data), "p.xml", Rejects() if rejects is None else rejects)
+    batches = article_batches(read_pubmed_xml(BytesIO(data), "p.xml", Rejects() if rejects is None else rejects))
     return [row for batch in batches for row in batch.to_pylist()]
 
 

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from retrieval.articles.article import Article, Rejects, article_batch
-from retrieval.articles.article_parts import write_article_part
+from retrieval.articles.article import Rejects, article_batch, write_article_part
 from retrieval.articles.snapshot import Snapshot, read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
+from schemas.article import Article
 from schemas.snapshot import Lineage, PartRef, SnapshotCounts
 
 File = Sequence[Article]

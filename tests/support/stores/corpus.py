@@ -10,7 +10,7 @@ from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.index.segment import OpenSegment, write_segment
 from retrieval.index.segment_build import group_rows, merged_groups, merged_sizes
-from retrieval.rows.kept_columns import RECORD_SCHEMA
+from retrieval.rows.records import RECORD_SCHEMA
 from schemas.arrays import Floats, Pmids, Rows
 
 DIMENSION = 16

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from retrieval.files.atomic import write_bytes, write_named
 from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.centroids.quantizer_training import train_quantizer
-from retrieval.rows.tombstones import write_tombstones
+from retrieval.rows.row_numbers import write_tombstones
 from schemas.arrays import Pmids, Rows
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion

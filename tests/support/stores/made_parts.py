@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from retrieval.articles import article_parts
-from retrieval.articles.article import Article, Rejects, article_batch
-from retrieval.articles.article_parts import write_article_part
+from retrieval.articles import article as article_module
+from retrieval.articles.article import Rejects, article_batch, write_article_part
 from retrieval.embed.vector_parts import write_vector_part
+from schemas.article import Article
 from tests.support.stores import corpus
 
 ROWS = 50
@@ -27,7 +27,7 @@ def article_part(folder: Path) -> Path:
     """An article part of ROWS rows in groups of GROUP."""
     path = folder / "part.parquet"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(article_parts, "ROW_GROUP", GROUP)
+        patch.setattr(article_module, "ROW_GROUP", GROUP)
         write_article_part(str(path), [records(list(range(ROWS)))], 1, Rejects())
     return path
 

@@ -10,12 +10,12 @@ from actors.fetch.model_folders import tower_digests
 from jobs import index, promote
 from jobs.common.store import load_selection, newest_snapshot, read_version, served_version
 from jobs.steps.index.version_build import Build
-from retrieval.articles.article import Article, Rejects, article_batch
-from retrieval.articles.article_parts import write_article_part
+from retrieval.articles.article import Rejects, article_batch, write_article_part
 from retrieval.articles.snapshot import alive_rows, read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
 from retrieval.embed.vector_parts import row_ranges, write_vector_part
 from schemas.arrays import Rows
+from schemas.article import Article
 from schemas.config import Config
 from schemas.encoder import article_fingerprint
 from schemas.layout import Layout

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from retrieval.articles.article import Article, Rejects, article_batch
-from retrieval.articles.article_parts import write_article_part
+from retrieval.articles.article import Rejects, article_batch, write_article_part
 from retrieval.articles.snapshot import Snapshot, read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
 from retrieval.files.atomic import write_bytes
+from schemas.article import Article
 from schemas.config import Config
 from schemas.layout import Layout
 from schemas.manifest import Current

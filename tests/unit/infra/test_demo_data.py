@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from actors.fetch.embedded_wheels import embedded_folder
-from retrieval.articles.article import Rejects
-from retrieval.evaluate.judgments import Heading, mesh_topics
+from retrieval.articles.article import Rejects, article_batches
+from retrieval.evaluate.judgments import mesh_topics
 from retrieval.ingest.pubmed.stream import read_pubmed_xml
 
 DEMO = Path(__file__).parents[3] / "infra" / "demo"
@@ -50,7 +50,7 @@ def test_fifty_mesh_topics_have_ten_articles_of_the_selection() -> None:
     with gzip.open(embedded_folder("pubmed", cache) / "pubmed20n0014.xml.gz") as file:
         chosen = [r for r in records.findall(file.read()) if (m := own_pmid.search(r)) and m[1] in wanted]
     xml = io.BytesIO(b"<PubmedArticleSet>" + b"".join(chosen) + b"</PubmedArticleSet>")
-    batches = read_pubmed_xml(xml, "selection", Rejects())
-    headings = [Heading(str(row["pmid"]), row["mesh"]) for batch in batches for row in batch.to_pylist()]
+    batches = article_batches(read_pubmed_xml(xml, "selection", Rejects()))
+    headings = [(str(row["pmid"]), row["mesh"]) for batch in batches for row in batch.to_pylist()]
     assert len(headings) == 1000
     assert len(mesh_topics(headings, 1000, seed=0).queries) >= 50

@@ -7,7 +7,7 @@ import pytest
 
 from jobs import compact
 from retrieval.files.atomic import write_bytes
-from retrieval.rows.tombstones import write_tombstones
+from retrieval.rows.row_numbers import write_tombstones
 from schemas.base import digest
 from schemas.errors import StoreError
 from schemas.layout import Layout

@@ -7,8 +7,8 @@ import pytest
 from jobs import demo
 from jobs.steps.demo import demo_nights
 from jobs.steps.demo.demo_articles import CHOSEN, CHOSEN_COUNT
-from retrieval.articles.article import Article
-from retrieval.articles.selection import parse_pmids
+from retrieval.articles.pmids import parse_pmids
+from schemas.article import Article
 from schemas.errors import UsageError
 from schemas.layout import Layout
 from schemas.quality_report import DemoReport

@@ -7,7 +7,7 @@ import pytest
 from jobs import embed
 from jobs.common.run_reports import json_values
 from jobs.common.store import ingested
-from retrieval.articles.article import Article
+from schemas.article import Article
 from schemas.errors import StoreError, UsageError
 from schemas.report import Agreement, EmbedReport
 from schemas.vector import EmbedPlan

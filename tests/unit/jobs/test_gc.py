@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from actors.search.index_searcher import IndexSearcher
 from jobs import gc, rollback, status
 from jobs.common.store import read_current, read_version, versions
-from retrieval.articles.article import Article
 from retrieval.embed.vector_parts import row_ranges, write_vector_part
-from retrieval.files.atomic import write_bytes
-from retrieval.files.locks import exclusive
-from retrieval.rows.tombstones import write_tombstones
+from retrieval.files.atomic import exclusive, write_bytes
+from retrieval.rows.row_numbers import write_tombstones
+from schemas.article import Article
 from schemas.errors import StoreError, UsageError
 from schemas.layout import FileKind, Layout
 from schemas.manifest import Current, IndexVersion, QuantizerRecord

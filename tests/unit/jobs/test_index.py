@@ -6,7 +6,7 @@ import pytest
 
 from jobs import index
 from jobs.steps.index.version_build import Build
-from retrieval.articles.article import Article
+from schemas.article import Article
 from schemas.errors import StoreError, UsageError
 from schemas.layout import Layout
 from schemas.manifest import Current

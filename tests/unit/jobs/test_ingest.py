@@ -7,8 +7,8 @@ import pytest
 
 from jobs import ingest
 from jobs.common.store import newest_snapshot
-from retrieval.articles.article import Article
 from retrieval.articles.snapshot_update import SnapshotPlan
+from schemas.article import Article
 from schemas.errors import StoreError
 from schemas.layout import Layout
 from schemas.snapshot import Lineage

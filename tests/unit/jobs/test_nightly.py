@@ -10,7 +10,7 @@ from jobs import ingest, nightly
 from jobs.common.run_reports import json_values
 from jobs.common.stages import Stages
 from jobs.common.store import read_current
-from retrieval.articles.article import Article
+from schemas.article import Article
 from schemas.errors import InputError
 from schemas.layout import Layout
 from schemas.manifest import Current

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from jobs import status
-from retrieval.articles.article import Article
 from retrieval.files.atomic import write_bytes
-from retrieval.rows.tombstones import write_tombstones
+from retrieval.rows.row_numbers import write_tombstones
+from schemas.article import Article
 from schemas.errors import IntegrityError, StoreError
 from schemas.layout import ROWS, SEGMENT_MANIFEST, Layout
 from schemas.manifest import Current, FileDigest, Segment, Tombstones

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from jobs import verify
 from jobs.common.config import ROOT, load_config
-from retrieval.articles.selection import parse_pmids
+from retrieval.articles.pmids import parse_pmids
 from schemas.quality_report import VerifyReport
 
 CONFIGS = ROOT / "infra" / "config"

@@ -10,11 +10,11 @@ import pytest
 from actors.embed.embed_stages import EncodeRange, TokenizeRange, WriteRange
 from actors.embed.towers import ArticleTower
 from actors.engine import matmul_peak
-from retrieval.articles.article import Article, Rejects, article_batch
-from retrieval.articles.article_parts import write_article_part
+from retrieval.articles.article import Rejects, article_batch, write_article_part
 from retrieval.articles.snapshot import read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
 from retrieval.embed.vector_parts import count_vectors, read_vectors, row_ranges, write_vector_part
+from schemas.article import Article
 from schemas.config import Config, EngineConfig, SelectionConfig
 from schemas.layout import Layout
 from schemas.protocols import ArticleText

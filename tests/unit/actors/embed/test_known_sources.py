@@ -6,12 +6,12 @@ import pytest
 
 from actors.embed.known_sources import COLUMNS, KnownSources, compare_sample
 from actors.embed.towers import ArticleTower
-from retrieval.articles.article import Article, Rejects, article_batch
-from retrieval.articles.article_parts import write_article_part
+from retrieval.articles.article import Rejects, article_batch, write_article_part
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
-from retrieval.embed.known.agreement import MIN_COSINE
+from retrieval.embed.known.known_vectors import MIN_COSINE
 from retrieval.embed.vector_parts import row_ranges, write_vector_part
 from schemas.arrays import Rows
+from schemas.article import Article
 from schemas.config import Config, EngineConfig
 from schemas.errors import StoreError
 from schemas.layout import Layout

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from actors.engine.batch_halving import BatchHalving
 from actors.engine.forward_pass import Finish, Pending, as_it_is
-from retrieval.embed.token_batches import TokenBatch, pad_batch
-from retrieval.embed.tokenizer import Tokens
+from retrieval.embed.tokens import TokenBatch, Tokens, pad_batch
 from schemas.errors import UsageError
 
 

@@ -10,7 +10,7 @@ import torch
 
 from actors.engine.abandonable import in_thread
 from actors.engine.forward_pass import Engine, Finish, Pending
-from retrieval.embed.token_batches import TokenBatch
+from retrieval.embed.tokens import TokenBatch
 
 
 def batch(number: int) -> TokenBatch:

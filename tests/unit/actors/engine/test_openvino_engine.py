@@ -11,7 +11,7 @@ import torch
 
 from actors.engine.engine_choice import load_engine
 from actors.engine.openvino_engine import _traced
-from retrieval.embed.token_batches import TokenBatch
+from retrieval.embed.tokens import TokenBatch
 from schemas.config import EngineConfig
 from schemas.errors import UsageError
 from tests.support.models import tiny

@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from actors.engine.forward_pass import Engine, as_it_is
 from actors.engine.torch_engine import load_model, torch_dtype, torch_forward
-from retrieval.embed.token_batches import TokenBatch
+from retrieval.embed.tokens import TokenBatch
 from schemas.config import EngineConfig
 from tests.support.models import tiny
 

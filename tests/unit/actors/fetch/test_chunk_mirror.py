@@ -10,7 +10,7 @@ import pytest
 
 from actors.fetch.chunk_mirror import ChunkMirror, FetchPlan, RemoteFile
 from actors.fetch.downloader import CONNECTIONS
-from retrieval.embed.known.chunk_names import chunk_names
+from retrieval.embed.known.chunk_index import chunk_names
 from schemas.errors import InputError, StoreError
 from tests.support.pubmed.file_server import Fault, FileServer, listing_page
 

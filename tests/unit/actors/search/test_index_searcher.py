@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from actors.search.index_searcher import IndexSearcher
 from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.index.exact import best_first, exact_search, inner_products
-from retrieval.search import list_route
+from retrieval.search import filter_rows
 from schemas.errors import InputError, IntegrityError, StoreError
 from schemas.filter_grammar import parse_filter
 from schemas.filters import EVERYTHING, Condition, Wanted
@@ -195,7 +195,7 @@ def test_a_filter_finds_the_best_wanted_articles_however_the_rows_are_divided(
     allowed = {a["pmid"] for a in articles if all(holds(one, a) for one in wanted.conditions)}
     answers = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(list_route, "MAX_READ", count if may_read else -1)
+        patch.setattr(filter_rows, "MAX_READ", count if may_read else -1)
         for name, parts in (("divided", divided), ("whole", [whole])):
             layout = Layout(str(folder / name))
             version = write_pieces(layout, content, parts, nprobe=nprobe, candidates=candidates)

@@ -14,7 +14,7 @@ from jobs.common.store import (
     swap_current,
     versions,
 )
-from retrieval.articles.article import Article
+from schemas.article import Article
 from schemas.config import SelectionConfig
 from schemas.errors import InputError, IntegrityError, StoreError
 from schemas.layout import Layout

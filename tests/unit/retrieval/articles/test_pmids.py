@@ -1,12 +1,15 @@
 """Arrays of PMIDs, against sets and lists of them."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.articles import pmids as module
-from retrieval.articles.pmids import find_among, pmid_classes
+from retrieval.articles.pmids import find_among, parse_pmids, pmid_classes, selected, selection_id
+from schemas.config import SelectionConfig
+from schemas.errors import InputError
 
 some = st.lists(st.integers(1, 20), max_size=12)
 
@@ -26,3 +29,43 @@ def test_every_pmid_is_of_one_class(rows: int, classes: int, monkeypatch: pytest
     holds = [class_.holds(pmids) for class_ in pmid_classes(rows)]
     assert len(holds) == classes
     assert (np.sum(holds, axis=0) == 1).all()
+
+
+ARTICLES = pa.table({"pmid": pa.array([5, 3, 9]), "abstract": ["", "some", " "]})
+
+
+@given(st.lists(st.integers(1, 10**18 - 1), min_size=1))
+def test_a_list_of_pmids_comes_back_sorted_and_each_once(pmids: list[int]) -> None:
+    assert parse_pmids("\n".join(map(str, pmids)), "list").tolist() == sorted(set(pmids))
+
+
+def test_comments_and_blank_lines_are_skipped() -> None:
+    assert parse_pmids("# chosen by hand\n\n  12 # the first\n7\r\n", "list").tolist() == [7, 12]
+
+
+@pytest.mark.parametrize("word", ["PMC12", "-3", "1.5", "1 2", "²", "9" * 19])
+def test_the_first_line_that_is_no_pmid_is_named(word: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_pmids(f"12\n{word}\nbad", "list.txt")
+    assert str(caught.value) == f"list.txt line 2: {word!r} is not a PMID; write one number per line"
+
+
+@pytest.mark.parametrize("text", ["", "\n", "# none\n"])
+def test_an_empty_list_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match=r"^list\.txt: no PMIDs in it; write one number per line$"):
+        parse_pmids(text, "list.txt")
+
+
+def test_each_rule_selects_its_articles() -> None:
+    assert selected(SelectionConfig(rule="all"), None, ARTICLES).tolist() == [True, True, True]
+    assert selected(SelectionConfig(rule="abstract"), None, ARTICLES).tolist() == [False, True, True]
+    pmids = SelectionConfig(rule="pmids", file="list.txt")
+    assert selected(pmids, np.array([3, 4, 5]), ARTICLES).tolist() == [True, True, False]
+
+
+def test_selections_of_one_name_select_alike() -> None:
+    config = SelectionConfig(rule="pmids", file="list.txt")
+    first, second = selection_id(config, np.array([1, 2])), selection_id(config, np.array([1, 3]))
+    assert first != second
+    assert first == selection_id(SelectionConfig(rule="pmids", file="elsewhere.txt"), np.array([1, 2]))
+    assert selection_id(SelectionConfig(rule="all"), None) == "all"

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.articles import pmids, snapshot_update
-from retrieval.articles.article import Article
 from retrieval.articles.snapshot import Snapshot, read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
+from schemas.article import Article
 from schemas.errors import IntegrityError, StoreError
 from schemas.snapshot import SNAPSHOT_SCHEMA, Lineage, PartRef, SnapshotCounts
 from tests.support.examples import examples

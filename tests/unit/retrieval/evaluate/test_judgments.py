@@ -7,7 +7,7 @@ import pytest
 from retrieval.evaluate import judgments
 from retrieval.evaluate.judgments import (
     MIN_RELEVANT,
-    Heading,
+    Headings,
     Judgments,
     headings,
     mesh_topics,
@@ -28,8 +28,8 @@ def heading(descriptor: str, *qualifiers: tuple[str, bool]) -> dict[str, object]
     }
 
 
-def articles(topic: str, count: int, start: int = 0) -> list[Heading]:
-    return [Heading(str(start + i), [heading(topic, ("therapy", True))]) for i in range(count)]
+def articles(topic: str, count: int, start: int = 0) -> list[Headings]:
+    return [(str(start + i), [heading(topic, ("therapy", True))]) for i in range(count)]
 
 
 def test_queries_are_read() -> None:
@@ -77,8 +77,8 @@ def test_a_topic_is_a_descriptor_with_a_major_qualifier_and_enough_articles() ->
         [
             *articles("Asthma", MIN_RELEVANT),
             *articles("Rare", MIN_RELEVANT - 1, start=100),
-            *(Heading(str(200 + i), [heading("Rats", ("blood", False))]) for i in range(MIN_RELEVANT)),
-            Heading("300", []),
+            *((str(200 + i), [heading("Rats", ("blood", False))]) for i in range(MIN_RELEVANT)),
+            ("300", []),
         ],
         5,
         0,
@@ -89,7 +89,7 @@ def test_a_topic_is_a_descriptor_with_a_major_qualifier_and_enough_articles() ->
 
 
 def test_only_articles_with_headings_are_judged() -> None:
-    judgments = mesh_topics([*articles("Asthma", 1), Heading("8", []), Heading("9", [heading("Rats")])], 5, 0)
+    judgments = mesh_topics([*articles("Asthma", 1), ("8", []), ("9", [heading("Rats")])], 5, 0)
     assert judgments.judged == frozenset({"0", "9"})
 
 
@@ -139,5 +139,5 @@ def test_the_headings_are_those_of_live_articles(tmp_path: Path, monkeypatch: py
     whole = corpus.build(tmp_path / "s", quantizer, rows, pmids, records)
     segment = OpenSegment(str(tmp_path / "s"), whole.manifest, quantizer, np.flatnonzero(whole.pmids > 14))
     found = list(headings([segment]))
-    assert {heading.id for heading in found} == {str(pmid) for pmid in range(1, 15)}
-    assert all(heading.mesh == mesh for heading in found)
+    assert {article for article, _ in found} == {str(pmid) for pmid in range(1, 15)}
+    assert all(own == mesh for _, own in found)

@@ -1,13 +1,89 @@
 """Scoring answers, by hand."""
 
 import asyncio
+from math import log2
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from retrieval.evaluate.judgments import Judgments
-from retrieval.evaluate.scores import score, trec_run
+from retrieval.evaluate.scores import measure, paired_difference, score, trec_run
+from schemas.quality_report import PairedDifference
 from schemas.search import SearchRequest, SearchResponse
 from tests.support.service.seams import Favours, Shelf, joined
+
+RELEVANCE = {"q": {"a": 2, "b": 1, "c": 0, "d": 1}}
+
+
+def judgments(judged: frozenset[str] | None = None) -> Judgments:
+    return Judgments({"q": "text"}, RELEVANCE, judged)
+
+
+def test_measures_by_hand() -> None:
+    values = measure(judgments(), {"q": ["c", "b", "x", "a"]})
+    ideal = 2 + 1 / log2(3) + 1 / log2(4)  # a, then b and d; trec_eval's gain is the grade itself
+    assert values["nDCG@10"]["q"] == pytest.approx((1 / log2(3) + 2 / log2(5)) / ideal)
+    assert values["RR@10"]["q"] == pytest.approx(1 / 2)
+    assert values["R@10"]["q"] == values["R@100"]["q"] == pytest.approx(2 / 3)
+    assert values["AP"]["q"] == pytest.approx((1 / 2 + 2 / 4) / 3)
+
+
+def test_unjudged_articles_are_left_out_first() -> None:
+    everyone = measure(judgments(), {"q": ["x", "y", "a"]})
+    judged = measure(judgments(frozenset("abcd")), {"q": ["x", "y", "a"]})
+    assert everyone["RR@10"]["q"] == pytest.approx(1 / 3)
+    assert judged["RR@10"]["q"] == 1
+
+
+def test_ten_is_counted_after_the_unjudged_are_out() -> None:
+    ranking = [f"x{i}" for i in range(10)] + ["a"]
+    assert measure(judgments(), {"q": ranking})["R@10"]["q"] == 0
+    assert measure(judgments(frozenset("abcd")), {"q": ranking})["R@10"]["q"] == pytest.approx(1 / 3)
+
+
+def test_the_best_ranking_has_one_and_order_matters_within_long_rankings() -> None:
+    ranking = ["a", "b", "d", *(f"x{i}" for i in range(200))]
+    values = measure(judgments(), {"q": ranking})
+    assert {name: value["q"] for name, value in values.items()} == dict.fromkeys(values, 1.0)
+    assert measure(judgments(), {"q": ranking[::-1]})["R@100"]["q"] == 0
+
+
+@pytest.mark.parametrize("ranking", [[], ["x"], ["c"]])
+def test_a_query_that_finds_nothing_counts_with_zero(ranking: list[str]) -> None:
+    relevance = {**RELEVANCE, "p": {"a": 1}}
+    values = measure(Judgments({"q": "", "p": ""}, relevance, None), {"q": ranking, "p": ["a"]})
+    assert values["nDCG@10"] == {"q": 0, "p": 1}
+
+
+def interval(found: PairedDifference) -> tuple[float, float, float]:
+    return found.mean, found.low, found.high
+
+
+@settings(max_examples=10)
+@given(st.floats(-1, 1))
+def test_a_constant_difference_is_certain(difference: float) -> None:
+    before = {str(i): i / 7 for i in range(9)}
+    after = {query: value + difference for query, value in before.items()}
+    assert interval(paired_difference(before, after)) == pytest.approx((difference,) * 3, abs=1e-9)
+
+
+def test_a_difference_is_paired_by_query_and_its_interval_is_the_means() -> None:
+    before = {"a": 0.0, "b": 1.0}
+    mean, low, high = interval(paired_difference(before, {"b": 1.0, "a": 1.0}))
+    assert (mean, low, high) == (0.5, 0, 1)
+    before, after = {str(i): 0.0 for i in range(400)}, {str(i): float(i % 2) for i in range(400)}
+    mean, low, high = interval(paired_difference(before, after))
+    assert mean == 0.5
+    assert low == pytest.approx(0.5 - 1.96 * 0.5 / 20, abs=0.004)
+    assert high == pytest.approx(0.5 + 1.96 * 0.5 / 20, abs=0.004)
+
+
+def test_an_interval_comes_out_the_same_again() -> None:
+    before, after = {str(i): 0.0 for i in range(20)}, {str(i): i / 20 for i in range(20)}
+    assert paired_difference(before, after) == paired_difference(before, after)
+    assert paired_difference(before, after) != paired_difference(before, after, seed=1)
+
 
 JUDGMENTS = Judgments({"q1": "one", "q2": "two"}, {"q1": {"1": 1}, "q2": {"9": 1}}, None)
 

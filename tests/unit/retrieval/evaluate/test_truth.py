@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.evaluate import truth as module
-from retrieval.evaluate.truth import Truth, carry_truth, find_truth, read_truth, sample_titles, write_truth
+from retrieval.evaluate.truth import Truth, carry_truth, find_truth, read_truth, recall, sample_titles, write_truth
 from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.segment import OpenSegment
 from retrieval.search.segment_search import search_exactly
+from schemas.arrays import Pmids
 from schemas.errors import IntegrityError
 from schemas.layout import Layout
 from tests.support.examples import examples
@@ -118,3 +119,26 @@ def test_titles_are_drawn_from_live_rows_of_all_segments_the_same_each_time(
     assert min(int(title.split()[1]) for title in titles) >= 20
     assert titles == sample_titles([half, small], 10, seed=3) != sample_titles([half, small], 10, seed=4)
     assert len(set(sample_titles([half, small], 1000, seed=3))) == 40
+
+
+def pmids(*rows: list[int]) -> list[Pmids]:
+    return [np.array(row, np.int64) for row in rows]
+
+
+def test_recall_is_the_mean_share_found_in_any_order() -> None:
+    assert recall(pmids([1, 2, 3], [6, 5, 4]), pmids([3, 2, 9], [4, 5, 6]), 3) == pytest.approx((2 / 3 + 1) / 2)
+
+
+def test_only_the_first_k_of_both_count() -> None:
+    assert recall(pmids([9, 1]), pmids([1, 9]), 1) == 0
+    assert recall(pmids([1, 9]), pmids([1, 2]), 1) == 1
+
+
+def test_fewer_true_ones_than_k_are_all_there_are() -> None:
+    assert recall(pmids([1, 2, 7]), pmids([1, 2]), 10) == 1
+    assert recall(pmids([1]), pmids([1, 2]), 10) == 0.5
+
+
+def test_as_many_answers_as_truths_are_needed() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        recall(pmids([1]), pmids([1], [2]), 10)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval.articles.article_parts import read_article_part
+from retrieval.articles.article import read_article_part
 from retrieval.embed.vector_parts import count_vectors
 from retrieval.files.parquet import opened, read_range
 from schemas.errors import IntegrityError, StoreError

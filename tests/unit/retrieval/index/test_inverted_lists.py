@@ -8,7 +8,7 @@ import pytest
 from retrieval.index.centroids.quantizer import Probes, Quantizer
 from retrieval.index.inverted_lists import ScannedLists, open_lists
 from retrieval.index.segment import OpenSegment
-from retrieval.rows.row_set import RowSet
+from retrieval.rows.row_numbers import RowSet
 from schemas.arrays import Floats, Lists
 from schemas.layout import LISTS
 from tests.support.stores import corpus

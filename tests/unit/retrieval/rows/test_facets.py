@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.articles.article import Article, MeshHeading, Term, article_batch
+from retrieval.articles.article import article_batch
 from retrieval.rows import facets as facets_module
 from retrieval.rows.facets import NO_YEAR, Facets, FacetWriter, fold, near_terms
+from schemas.article import Article, MeshHeading, Term
 from schemas.layout import POSTINGS, TERMS, YEARS
 from tests.support.examples import examples
 

@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from retrieval.articles.article import Article, MeshHeading, Term, article_batch
+from retrieval.articles.article import article_batch
 from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.rows.facets import Facets, FacetWriter
-from retrieval.rows.kept_columns import kept_of
-from retrieval.search.filter_rows import check_terms, unknown_terms, wanted_rows
+from retrieval.rows.records import kept_of
+from retrieval.search.filter_rows import check_terms, lists_to_probe, unknown_terms, wanted_rows
+from schemas.article import Article, MeshHeading, Term
 from schemas.errors import InputError
 from schemas.filter_grammar import parse_filter
 from schemas.filters import Condition
@@ -172,3 +173,23 @@ def test_a_misspelt_term_is_refused_with_those_near_it(tmp_path: Path) -> None:
     )
     with pytest.raises(InputError, match=r"no article has journal 'Nature'; correct it, or leave the condition out$"):
         check_terms([unknown_terms(parse_filter("journal=Nature and mesh=x"), [base, delta])])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "live", "nlist", "expected"),
+    [
+        (0, 0, 256, None),
+        (0, 33_000, 256, None),
+        (2_248, 33_000, 256, None),  # 200 candidates and 8 for each of the 256 lists
+        (2_249, 33_000, 256, 256),
+        (16_500, 33_000, 256, 128),
+        (33_000, 33_000, 256, 64),
+        (50_000, 40_000_000, 65_536, None),
+        (50_001, 40_000_000, 65_536, 51_199),  # rows lie far apart on the disk
+        (40_000_000, 40_000_000, 65_536, 64),
+    ],
+)
+def test_few_rows_are_read_and_of_many_as_many_looked_at_as_without_a_filter(
+    wanted: int, live: int, nlist: int, expected: int | None
+) -> None:
+    assert lists_to_probe(wanted, live, nprobe=64, nlist=nlist, candidates=200) == expected

@@ -6,8 +6,8 @@ import pytest
 
 from jobs.steps.demo import demo_nights
 from jobs.steps.demo.demo_articles import CHOSEN_COUNT, choose, shipped, write_pmids
-from retrieval.articles.article import Article
-from retrieval.articles.selection import parse_pmids
+from retrieval.articles.pmids import parse_pmids
+from schemas.article import Article
 from schemas.layout import Layout
 from tests.support.stores.store_files import add_part
 

@@ -8,19 +8,18 @@ import pytest
 
 from actors.search.index_searcher import load_quantizer, open_segments
 from jobs.steps.index import build_tasks
-from retrieval.articles.article import Article
 from retrieval.embed.vector_parts import write_vector_part
 from retrieval.evaluate.truth import find_truth, write_truth
 from retrieval.files.atomic import write_bytes
 from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.centroids.quantizer_training import train_quantizer
-from retrieval.index.segment_build import shard_of
-from retrieval.index.worker_rows import VectorSource, Work
-from retrieval.rows.tombstones import read_tombstones, write_tombstones
+from retrieval.index.segment_build import Work, shard_of
+from retrieval.rows.row_numbers import read_tombstones, write_tombstones
+from schemas.article import Article
 from schemas.errors import StoreError
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
-from schemas.vector import RowRange
+from schemas.vector import EmbedPlan, RowRange
 from tests.support.stores import corpus
 from tests.support.stores.hand_made_version import PMIDS, Piece, write_pieces, write_version
 from tests.support.stores.store_files import add_part, add_snapshot, config
@@ -89,12 +88,12 @@ def test_a_worker_builds_a_shard_for_each_of_the_index_and_none_twice(layout: La
     write_vector_part(path, pmids, pmids.astype(np.uint64), vectors, np.ones(40, bool))
     encoder = config(Path()).encoder.model_copy(update={"dimension": corpus.DIMENSION})
     own = config(Path(layout.root), encoder=encoder, index={"num_shards": 2}, selection={"rule": "all"})
-    source = VectorSource(snapshot.id, "f", "all", None)
-    built = run(build_tasks.build_worker_shards, own, source, [Work(part, None, 40)], sha256, "w")
+    plan = EmbedPlan(snapshot.id, "all", None, "f")
+    built = run(build_tasks.build_worker_shards, own, plan, [Work(part, None, 40)], sha256, "w")
     expected = np.bincount(shard_of(pmids, 2)).tolist()
     assert [(s.id, s.shard, s.rows) for s in built] == [("w/0", 0, expected[0]), ("w/1", 1, expected[1])]
     Path(path).unlink()  # is not read again
-    assert run(build_tasks.build_worker_shards, own, source, [Work(part, None, 40)], sha256, "w") == built
+    assert run(build_tasks.build_worker_shards, own, plan, [Work(part, None, 40)], sha256, "w") == built
 
 
 def test_a_quantizer_is_trained_on_vector_parts_and_stored(layout: Layout) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from jobs.steps.index.version_build import Build
-from retrieval.articles.article import Article
-from retrieval.articles.snapshot_difference import compare_snapshots
+from retrieval.articles.snapshot import compare_snapshots
 from retrieval.files.atomic import write_bytes
+from schemas.article import Article
 from schemas.config import Config
 from schemas.errors import StoreError
 from schemas.manifest import Current

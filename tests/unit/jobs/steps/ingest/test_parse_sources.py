@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from jobs.steps.ingest.parse_sources import parse_source
-from retrieval.articles.article_parts import read_article_part
+from retrieval.articles.article import read_article_part
 from schemas.errors import InputError
 from schemas.layout import Layout
 

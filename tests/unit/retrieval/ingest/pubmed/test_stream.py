@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from isal import igzip
 
-from retrieval.articles.article import BATCH_ROWS, Rejects
+from retrieval.articles.article import BATCH_ROWS, Rejects, article_batches
 from retrieval.ingest.pubmed import stream as pubmed
 from retrieval.ingest.pubmed.stream import read_pubmed_xml
 from schemas.errors import InputError
@@ -144,7 +144,7 @@ def test_a_damaged_gzip_is_refused(opener: Any, damage: Any) -> None:
     packed = gzip.compress(document(*(article(number, f"Title {number * 7919}") for number in range(50))))
     stream: BinaryIO = opener(fileobj=BytesIO(damage(packed)), mode="rb")
     with pytest.raises(InputError, match=r"^p\.xml\.gz is not whole [^\n]*, after record \d+; download it again$"):
-        list(read_pubmed_xml(stream, "p.xml.gz", Rejects()))
+        list(article_batches(read_pubmed_xml(stream, "p.xml.gz", Rejects())))
 
 
 @pytest.mark.parametrize("block", [1, 7, 1 << 20])
@@ -156,7 +156,7 @@ def test_a_gzip_whose_checksum_is_wrong_is_refused_wherever_the_blocks_end(
     packed[-8] ^= 1
     stream: Any = igzip.IGzipFile(fileobj=BytesIO(packed), mode="rb")  # type: ignore[no-untyped-call]
     with pytest.raises(InputError, match="is not whole gzip"):
-        list(read_pubmed_xml(stream, "p.xml.gz", Rejects()))
+        list(article_batches(read_pubmed_xml(stream, "p.xml.gz", Rejects())))
 
 
 class _Endless:
@@ -181,7 +181,7 @@ class _Endless:
 
 def test_the_first_batch_needs_little_more_than_its_own_records() -> None:
     stream = _Endless()
-    batch = next(read_pubmed_xml(stream, "p.xml", Rejects()))  # type: ignore[arg-type]
+    batch = next(article_batches(read_pubmed_xml(stream, "p.xml", Rejects())))  # type: ignore[arg-type]
     assert batch["pmid"].to_pylist() == list(range(1, BATCH_ROWS + 1))
     assert stream.read_bytes < (BATCH_ROWS + 10) * len(article(BATCH_ROWS))
 
@@ -235,5 +235,5 @@ def test_a_stream_may_return_less_than_it_is_asked_for(sizes: list[int]) -> None
             self.calls += 1
             return self.file.read(min(size, sizes[self.calls % len(sizes)]))
 
-    batches = read_pubmed_xml(Slow(), "p.xml", Rejects())  # type: ignore[arg-type]
+    batches = article_batches(read_pubmed_xml(Slow(), "p.xml", Rejects()))  # type: ignore[arg-type]
     assert [row for batch in batches for row in batch.to_pylist()] == rows(VARIED)

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from isal.igzip import IGzipFile
 
 from retrieval.articles import article as articles
-from retrieval.articles.article import Rejects
-from retrieval.articles.article_parts import write_article_part
+from retrieval.articles.article import Rejects, article_batches, write_article_part
 from retrieval.ingest.pubmed import stream as pubmed
 from retrieval.ingest.pubmed.stream import read_pubmed_xml
 from retrieval.ingest.readers import open_source
@@ -234,7 +233,7 @@ class _Pieces:
 
 def _read(stream: Any) -> str:
     try:
-        return f"{sum(batch.num_rows for batch in read_pubmed_xml(stream, 'p.xml', Rejects()))} rows"
+        return f"{sum(batch.num_rows for batch in article_batches(read_pubmed_xml(stream, 'p.xml', Rejects())))} rows"
     except InputError as error:
         return str(error).removeprefix("p.xml is not whole XML: ")
 

@@ -1,17 +1,23 @@
-"""The rows of a segment in order of a key of theirs (a PMID, a hash), for looking keys up.
+"""Row numbers of a segment: in order of a key of the rows (a PMID, a hash), in sets for searches, in tombstones.
 
-Both are files: the keys int64, one a row; the order uint32, the row numbers. Mapped, log2(rows) pages are read per key.
+Keys and their order are files: the keys int64, one a row; the order uint32, the row numbers. Mapped, log2(rows) pages
+are read per key.
 """
 
 import itertools
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
+import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.arrays import RowNumbers
+from retrieval.files.atomic import write_named
+from retrieval.files.checked import read_named
+from schemas.arrays import Mask, RowNumbers, StoredRowNumbers
+from schemas.manifest import Tombstones
 
 Keys = NDArray[np.int64]
 Order = NDArray[np.uint32]
@@ -20,6 +26,9 @@ SORTED_ROWS = 2**21
 """Rows that are sorted at a time, about."""
 SAMPLED = 64
 """Of so many keys one is looked at to cut them into ranges."""
+
+NEARLY_ALL = 0.9
+"""Share of the rows: where fewer are wanted, FAISS asks which, else it is asked for more rows than needed."""
 
 
 def write_order(keys: Path, target: Path, *, ties: Path | None = None, without: int | None = None) -> None:
@@ -67,12 +76,47 @@ def rows_of(keys: Keys, order: Order, wanted: Keys) -> RowNumbers:
     return found
 
 
-def find_rows(keys: Keys, order: Order, wanted: Keys) -> RowNumbers:
-    """Return the first row of those of the keys `wanted` that there are."""
-    rows = rows_of(keys, order, wanted)
-    return rows[rows >= 0]
-
-
 def equal_rows(keys: Keys, order: Order, key: int) -> Order:
     """Return all rows of one key, in their order."""
     return order[bisect_left(order, key, key=keys.__getitem__) : bisect_right(order, key, key=keys.__getitem__)]
+
+
+class RowSet:
+    """Some rows of a segment, in a bit for each row of the segment."""
+
+    def __init__(self, mask: Mask) -> None:
+        """Take the rows (rows,) that are true."""
+        self.size, self.count = len(mask), int(np.count_nonzero(mask))
+        self.nearly_all = self.count >= NEARLY_ALL * self.size
+        self._bits = np.packbits(mask, bitorder="little")
+        self.selector = faiss.IDSelectorBitmap(len(self._bits), faiss.swig_ptr(self._bits))
+        """For FAISS; borrows the bits, so this set must outlive it."""
+
+    @staticmethod
+    def joined(sets: Sequence["RowSet"]) -> "RowSet":
+        """Return one set of the rows of several segments, numbered on from one to the next."""
+        return RowSet(np.concatenate([rows.mask for rows in sets]))
+
+    @property
+    def mask(self) -> Mask:
+        return np.unpackbits(self._bits, count=self.size, bitorder="little").astype(bool)
+
+    def holds(self, rows: RowNumbers) -> Mask:
+        """Return which of the rows, of any shape, are in a set that is not empty; -1 is in none."""
+        return (rows >= 0) & (self._bits[rows >> 3] >> (rows & 7).astype(np.uint8) & 1).astype(bool)
+
+    @cached_property
+    def numbers(self) -> StoredRowNumbers:
+        """The rows, ascending: 4 bytes each, kept from the first use on."""
+        return np.flatnonzero(self.mask).astype(np.uint32)
+
+
+def write_tombstones(path: Callable[[str], str], rows: RowNumbers) -> Tombstones:
+    """Store row numbers of one segment, in any order, as sorted uint32 under the path of their sha256."""
+    numbers = np.unique(rows).astype(np.uint32)
+    return Tombstones(sha256=write_named(path, numbers.tobytes()), rows=len(numbers))
+
+
+def read_tombstones(path: Callable[[str], str], tombstones: Tombstones) -> RowNumbers:
+    """Return the row numbers, sorted, of a file that is what it was (see `read_named`)."""
+    return np.frombuffer(read_named(path, tombstones.sha256, "tombstones"), np.uint32).astype(np.int64)

@@ -1,7 +1,7 @@
-"""Texts to token ids, as the towers of an encoder want them."""
+"""Texts to token ids, as the towers of an encoder want them, and these to padded batches of equal cost."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,14 +13,12 @@ from schemas.encoder import TowerSpec
 from schemas.errors import InputError
 from schemas.protocols import ArticleText, Query
 
-TokenIds = NDArray[np.int32]
-
 
 class Tokens(NamedTuple):
     """One tokenised text: ids and segment numbers (tokens,)."""
 
-    ids: TokenIds
-    segments: TokenIds
+    ids: NDArray[np.int32]
+    segments: NDArray[np.int32]
     cut: bool = False
     """Whether the text was longer."""
 
@@ -42,7 +40,6 @@ class TowerTokenizer:
         self._tokenizer = load_tokenizer(folder, tower.max_length - len(self._eos))
 
     def queries(self, queries: Sequence[Query]) -> list[Tokens]:
-        """Tokenise queries."""
         template, task = self._tower.template, self._tower.task
         return self._encode([template.format(text=q.text, task=q.task or task) for q in queries])
 
@@ -59,8 +56,7 @@ class TowerTokenizer:
 def load_tokenizer(folder: Path, max_length: int) -> Tokenizer:
     """Load a fast tokenizer that truncates as transformers does (the longest segment first) and does not pad.
 
-    Raises:
-        InputError: the folder holds no tokenizer.json.
+    InputError for a folder without tokenizer.json.
     """
     path = folder / "tokenizer.json"
     if not path.exists():
@@ -102,3 +98,61 @@ def _tokens(encodings: Sequence[Encoding], suffix: list[int] | None = None) -> l
         Tokens(np.array(e.ids + end, np.int32), np.array(e.type_ids + [0] * len(end), np.int32), bool(e.overflowing))
         for e in encodings
     ]
+
+
+class TokenBatch(NamedTuple):
+    """A padded batch, and which texts it holds."""
+
+    ids: NDArray[np.int64]  # (B, T)
+    mask: NDArray[np.int64]  # (B, T)
+    segments: NDArray[np.int64]  # (B, T)
+    positions: list[int]
+
+
+class BatchRule(NamedTuple):
+    """What a batch may hold."""
+
+    tokens: int
+    """Padded tokens at most, or one longer text: bounds the memory of a pass."""
+    padding: int
+    """Of them padding at most: as many tokens as a pass of its own would cost beside those that it computes."""
+
+
+def token_batches(texts: Sequence[Tokens], rule: BatchRule, pad: int) -> Iterator[TokenBatch]:
+    """Yield batches of texts of like length.
+
+    Longest first, so that memory peaks at the first batch and not after an hour.
+    """
+    for positions in batch_positions([len(t.ids) for t in texts], rule):
+        yield pad_batch([texts[i] for i in positions], positions, pad)
+
+
+def batch_positions(lengths: Sequence[int], rule: BatchRule) -> Iterator[list[int]]:
+    """Yield which texts make a batch (see `token_batches`), longest first; equal ones in their order."""
+    batch: list[int] = []
+    padding = 0
+    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        longest = lengths[batch[0]] if batch else lengths[i]
+        padding += longest - lengths[i]
+        if batch and ((len(batch) + 1) * longest > rule.tokens or padding > rule.padding):
+            yield batch
+            batch, padding = [], 0
+        batch.append(i)
+    if batch:
+        yield batch
+
+
+def padded_tokens(lengths: Sequence[int], rule: BatchRule) -> int:
+    """Return how many tokens the batches of texts have, padding included."""
+    return sum(len(batch) * lengths[batch[0]] for batch in batch_positions(lengths, rule))
+
+
+def pad_batch(texts: Sequence[Tokens], positions: list[int], pad: int) -> TokenBatch:
+    """Pad texts on the right to the longest of them."""
+    shape = (len(texts), max(len(t.ids) for t in texts))
+    ids, mask, segments = np.full(shape, pad, np.int64), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    for row, text in enumerate(texts):
+        ids[row, : len(text.ids)] = text.ids
+        mask[row, : len(text.ids)] = 1
+        segments[row, : len(text.ids)] = text.segments
+    return TokenBatch(ids, mask, segments, positions)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from retrieval.index.centroids.kmeans import ITERATIONS, kmeans
+from retrieval.index.centroids.quantizer_training import ITERATIONS, kmeans
 from schemas.arrays import Rows
 from tests.support.stores import corpus
 
