@@ -54,7 +54,6 @@ class ChunkMirror(MirroredFolder):
         Raises:
             InputError: the server does not answer or has no chunks, or the folder has a file of another length.
             StoreError: the folder cannot be made.
-            CancelledError: after `stop`.
         """
         files = [RemoteFile(name, self._downloader.length(self._url(name))) for name in self._names(texts=texts)]
         missing = sum(file.bytes - self._held(file) for file in files)
@@ -73,7 +72,6 @@ class ChunkMirror(MirroredFolder):
         Raises:
             InputError: the server does not give a file, or not as long as it said.
             StoreError: there is no room, or the folder cannot be written; what was fetched is kept.
-            CancelledError: after `stop`.
         """
         if plan.missing_bytes > plan.free_bytes:
             raise StoreError(

@@ -17,29 +17,18 @@ LOCK_POLL_SECONDS = 0.5
 
 
 class MirroredFolder:
-    """Fetches what a folder lacks. Threads may share it: they have two connections between them."""
+    """Fetches what a folder lacks. Threads may share it; after `stop` all of them get CancelledError."""
 
-    def __init__(
-        self,
-        base_url: str,
-        folder: Path,
-        sleep: Callable[[float], object] | None = None,
-        on_retry: Callable[[str], None] | None = None,
-        read_timeout: float = 60.0,
-    ) -> None:
-        """Nothing is requested yet. sleep, on_retry, read_timeout: as of Downloader."""
-        self._base_url, self._folder = base_url.rstrip("/"), folder
-        self._downloader = Downloader(sleep, on_retry, read_timeout)
+    def __init__(self, base_url: str, folder: Path, downloader: Downloader) -> None:
+        """Nothing is requested yet. The downloader is the mirror's own: it is closed with it."""
+        self._base_url, self._folder, self._downloader = base_url.rstrip("/"), folder, downloader
+        self.stop = downloader.stop
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._downloader.close()
-
-    def stop(self) -> None:
-        """Make what runs in other threads, and all that is asked later, raise CancelledError; parts are kept."""
-        self._downloader.stop()
 
     def _part(self, name: str) -> Path:
         """Return where a file lies while it is not whole."""
@@ -52,7 +41,6 @@ class MirroredFolder:
 
         Raises:
             StoreError: the folder cannot be written; what was fetched is kept.
-            CancelledError: after `stop`.
         """
         target, path = self._folder / name, self._part(name)
         try:

@@ -28,7 +28,6 @@ class PubmedMirror(MirroredFolder):
 
         Raises:
             InputError: the server does not answer, or has no whole baseline just now.
-            CancelledError: after `stop`.
         """
         baseline = self._downloader.get(self._url("", baseline=True), parse_listing)
         updates = self._downloader.get(self._url("", baseline=False), parse_listing)
@@ -46,7 +45,6 @@ class PubmedMirror(MirroredFolder):
         Raises:
             InputError: the server does not give it, or not as its md5 says.
             StoreError: the folder cannot be written; what was fetched is kept.
-            CancelledError: after `stop`.
         """
         return self._bring(name, partial(self._fetch, self._url(name, baseline=baseline)))
 

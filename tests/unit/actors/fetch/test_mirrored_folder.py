@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 import pytest
 
+from actors.fetch.downloader import Downloader
 from actors.fetch.mirrored_folder import MirroredFolder
 from schemas.errors import InputError, StoreError
 
@@ -14,7 +15,7 @@ class Folder(MirroredFolder):
     """Fills parts with what it is given, and counts how often."""
 
     def __init__(self, folder: Path, sleep: Callable[[float], object] | None = None) -> None:
-        super().__init__("http://127.0.0.1/nowhere", folder, sleep)
+        super().__init__("http://127.0.0.1/nowhere", folder, Downloader(sleep))
         self.fills = 0
 
     def bring(self, content: bytes, error: Exception | None = None) -> Path:
