@@ -106,8 +106,8 @@ class EncodeRange:
         # Imported here: torch takes seconds and 200 MB, and the other stages and the driver do without.
         from actors.embed.towers import ArticleTower
 
-        self._tower = ArticleTower(config.encoder, config.engine, threads=threads, cache=Path(config.cache))
-        self._tower.vectors(self._tower.tokens([ArticleText("", "")]))  # loads what the engine loads at first use
+        self._tower = ArticleTower(config, threads)
+        self._tower.encode([ArticleText("", "")])  # loads what the engine loads at first use
         self._idle_since: float | None = None
         self._peak: float | None = None
 
@@ -119,9 +119,8 @@ class EncodeRange:
         start = time.perf_counter()
         waited = start - self._idle_since if self._idle_since else 0.0
         lengths, ids, segments = row.pop("length"), row.pop("ids"), row.pop("segments")
-        ends = np.cumsum(lengths)[:-1]
-        texts = [Tokens(*text) for text in zip(np.split(ids, ends), np.split(segments, ends), strict=True)]
-        texts = texts if len(lengths) else []
+        ends = np.cumsum(lengths)  # behind the last of which nothing is left
+        texts = [Tokens(*text) for text in zip(np.split(ids, ends), np.split(segments, ends), strict=True)][:-1]
         vectors = self._tower.vectors(texts)
         seconds = time.perf_counter() - start
         # Not at the start, when all the other workers start too.

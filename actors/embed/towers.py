@@ -1,8 +1,10 @@
 """The towers of an encoder: loaded once, they turn texts into tokens and tokens into vectors."""
 
 import json
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Generic, Literal, TypeVar
 
 import numpy as np
 
@@ -14,23 +16,35 @@ from retrieval.embed.pooling import TextVectors, unit
 from retrieval.embed.token_batches import TokenBatch, padded_tokens, token_batches
 from retrieval.embed.tokenizer import Tokens, TowerTokenizer, pad_id
 from schemas.arrays import Floats
-from schemas.config import EngineConfig
-from schemas.encoder import EncoderSpec, TowerSpec
+from schemas.config import Config
+from schemas.encoder import TowerSpec
 from schemas.protocols import ArticleText, Query
 
+T = TypeVar("T")
 
-class _Tower:
+
+class _Tower(Generic[T]):
     """A tower's weights in memory. Calls may come from several threads."""
 
-    def __init__(self, spec: EncoderSpec, tower: TowerSpec, engine: EngineConfig, *, threads: int, cache: Path) -> None:
+    kind: Literal["query", "article"]
+
+    def __init__(self, config: Config, threads: int) -> None:
+        self.spec, cache = config.encoder, Path(config.cache)
+        tower: TowerSpec = getattr(self.spec, self.kind)
         folder = model_folder(tower.model, tower.revision, cache)
-        self.spec = spec
         self.digests = model_digests(folder)
         self._tokenizer = TowerTokenizer(folder, tower)
-        self._run = load_engine(folder, "encoder", engine, threads=threads, cache=cache)
+        self._run = load_engine(folder, "encoder", config.engine, threads=threads, cache=cache)
         self._shapes = json.loads((folder / "config.json").read_text())
-        self._rule, self._threads = self._run.batch_rule(engine.batch_tokens), threads
+        self._rule, self._threads = self._run.batch_rule(config.engine.batch_tokens), threads
         self._pad = pad_id(folder)
+
+    @abstractmethod
+    def tokens(self, texts: Sequence[T]) -> list[Tokens]: ...
+
+    def encode(self, texts: Sequence[T]) -> Floats:
+        """Return one vector per text, (n, dimension)."""
+        return self.vectors(self.tokens(texts))
 
     def vectors(self, texts: Sequence[Tokens]) -> Floats:
         """Return one vector per tokenised text, (n, dimension)."""
@@ -65,25 +79,19 @@ class _Tower:
         return token_batches(texts, self._rule, self._pad)
 
 
-class QueryTower(_Tower):
-    """The tower for queries."""
+class QueryTower(_Tower[Query]):
+    """The configured encoder's tower for queries."""
 
-    def __init__(self, spec: EncoderSpec, engine: EngineConfig, *, threads: int, cache: Path) -> None:
-        """Load the weights of the spec's query tower."""
-        super().__init__(spec, spec.query, engine, threads=threads, cache=cache)
+    kind = "query"
 
-    def tokens(self, queries: Sequence[Query]) -> list[Tokens]:
-        """Tokenise queries."""
-        return self._tokenizer.queries(queries)
+    def tokens(self, texts: Sequence[Query]) -> list[Tokens]:
+        return self._tokenizer.queries(texts)
 
 
-class ArticleTower(_Tower):
-    """The tower for articles."""
+class ArticleTower(_Tower[ArticleText]):
+    """The configured encoder's tower for articles."""
 
-    def __init__(self, spec: EncoderSpec, engine: EngineConfig, *, threads: int, cache: Path) -> None:
-        """Load the weights of the spec's article tower."""
-        super().__init__(spec, spec.article, engine, threads=threads, cache=cache)
+    kind = "article"
 
-    def tokens(self, articles: Sequence[ArticleText]) -> list[Tokens]:
-        """Tokenise articles."""
-        return self._tokenizer.articles(articles)
+    def tokens(self, texts: Sequence[ArticleText]) -> list[Tokens]:
+        return self._tokenizer.articles(texts)

@@ -1,19 +1,22 @@
 """PyTorch as engine: on a CPU, or on CUDA devices with copies that run beside the computation."""
 
+import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import safe_open
 
-from actors.engine.device_copies import CudaCopies, NoCopies
 from actors.engine.forward_pass import Device, Finish, Forward, Pending, Task
-from actors.engine.gpu_placement import placement, weight_bytes
 from actors.fetch.model_folders import weight_files
 from retrieval.embed.token_batches import TokenBatch
 from schemas.config import EngineConfig
 from schemas.errors import UsageError
+
+Tensors = dict[str, torch.Tensor]
 
 
 def torch_forward(
@@ -91,8 +94,30 @@ def _device_map(folder: Path, dtype: torch.dtype, device: Device) -> Any:
     if device == "cpu":
         return None
     free = [torch.cuda.mem_get_info(i)[0] for i in range(torch.cuda.device_count())]
-    where = placement(weight_bytes(weight_files(folder), dtype.itemsize), free)
-    return "auto" if where == "several" else {"": 0}
+    return "auto" if needs_several_gpus(weight_bytes(weight_files(folder), dtype.itemsize), free) else {"": 0}
+
+
+def weight_bytes(files: Iterable[Path], itemsize: int) -> int:
+    """Return how much memory the weights of safetensors files take at `itemsize` bytes a number; headers are read."""
+    numbers = 0
+    for path in files:
+        with safe_open(path, framework="numpy") as file:
+            numbers += sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+    return itemsize * numbers
+
+
+def needs_several_gpus(weights: int, free: Sequence[int]) -> bool:
+    """Say whether `weights` bytes are more than the first visible GPU has, given the bytes `free` on each.
+
+    Raises:
+        UsageError: all GPUs together have less.
+    """
+    if weights > (total := sum(free)):
+        raise UsageError(
+            f"the weights take {weights / 2**30:.1f} GiB, the {len(free)} visible GPU(s) have {total / 2**30:.1f} GiB"
+            " free; give more GPUs, or set engine.precision = 'bfloat16' or engine.device = 'cpu'"
+        )
+    return weights > free[0]
 
 
 def _refuse_what_lies_elsewhere(model: Any, device: Device) -> None:
@@ -109,3 +134,49 @@ def _is_causal(model: torch.nn.Module) -> bool:
     """Say whether no token of the model sees a later one: all attention modules of transformers declare it."""
     flags = [m.is_causal for m in model.modules() if isinstance(getattr(m, "is_causal", None), bool)]
     return bool(flags) and all(flags)
+
+
+class NoCopies:
+    """A CPU's memory is where the batches are."""
+
+    def to_device(self, arrays: dict[str, NDArray[np.int64]]) -> Tensors:
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+    def to_host(self, result: torch.Tensor) -> Pending:
+        return lambda: result
+
+
+class CudaCopies:
+    """Copies through pinned memory, each way on a stream of its own, so that they run while the GPU computes."""
+
+    def __init__(self) -> None:
+        self._up, self._down = torch.cuda.Stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
+
+    def to_device(self, arrays: dict[str, NDArray[np.int64]]) -> Tensors:
+        """Return the arrays as tensors that the current stream may compute with."""
+        with torch.cuda.stream(self._up):
+            tensors = {
+                name: torch.from_numpy(array).pin_memory().to("cuda", non_blocking=True)
+                for name, array in arrays.items()
+            }
+        computation = torch.cuda.current_stream()
+        computation.wait_stream(self._up)
+        for tensor in tensors.values():
+            # Otherwise its memory is given to the next copy while this one is still being read.
+            tensor.record_stream(computation)
+        return tensors
+
+    def to_host(self, result: torch.Tensor) -> Pending:
+        """Start to fetch a result."""
+        on_host = torch.empty(result.shape, dtype=result.dtype, pin_memory=True)
+        self._down.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._down):
+            on_host.copy_(result, non_blocking=True)
+            copied = self._down.record_event()
+        result.record_stream(self._down)
+
+        def wait() -> torch.Tensor:
+            copied.synchronize()
+            return on_host
+
+        return wait

@@ -24,7 +24,8 @@ def check_queries(config: Config, golden: Golden, threads: int) -> list[Check]:
     """
     spec = config.encoder.query
     laid_out = [bmretriever_query(q.text, q.task or spec.task or "") for q in golden.query]
-    return _compare("query", config, spec, golden, golden.query, _query_vectors(config, golden, threads), laid_out)
+    vectors = QueryTower(config, threads).encode([Query(q.text, q.task) for q in golden.query])
+    return _compare("query", config, spec, golden, golden.query, vectors, laid_out)
 
 
 def check_articles(config: Config, golden: Golden, threads: int) -> list[Check]:
@@ -35,7 +36,7 @@ def check_articles(config: Config, golden: Golden, threads: int) -> list[Check]:
     """
     spec = config.encoder.article
     laid_out = [bmretriever_passage(a.title, a.abstract) for a in golden.article]
-    vectors = _article_vectors(config, golden, threads)
+    vectors = ArticleTower(config, threads).encode([ArticleText(a.title, a.abstract) for a in golden.article])
     return _compare("article", config, spec, golden, golden.article, vectors, laid_out)
 
 
@@ -52,16 +53,6 @@ def check_reranker(config: Config, golden: Golden, threads: int) -> list[Check]:
         compare_numbers(f"logit {number}", (logit,), [got], golden.tolerance)
         for number, (logit, got) in enumerate(zip(expected, _logits(config, golden.rerank, threads), strict=True), 1)
     ]
-
-
-def _query_vectors(config: Config, golden: Golden, threads: int) -> Floats:
-    tower = QueryTower(config.encoder, config.engine, threads=threads, cache=Path(config.cache))
-    return tower.vectors(tower.tokens([Query(q.text, q.task) for q in golden.query]))
-
-
-def _article_vectors(config: Config, golden: Golden, threads: int) -> Floats:
-    tower = ArticleTower(config.encoder, config.engine, threads=threads, cache=Path(config.cache))
-    return tower.vectors(tower.tokens([ArticleText(a.title, a.abstract) for a in golden.article]))
 
 
 def _logits(config: Config, rerank: GoldenRerank, threads: int) -> list[float]:

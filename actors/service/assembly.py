@@ -28,16 +28,15 @@ def load_encoder(config: Config, version: IndexVersion, threads: int) -> TextEnc
         StoreError: the configured one is another: its vectors and the version's would not be of one space.
     """
     check_encoder(config, version)
-    spec, cache = config.encoder, Path(config.cache)
-    query_tower = QueryTower(spec, config.engine, threads=threads, cache=cache)
+    query_tower, model = QueryTower(config, threads), config.encoder.query.model
     for part, built_with in version.query_tower:
         if (found := getattr(query_tower.digests, part)) != built_with:
             raise StoreError(
-                f"{spec.query.model}: its {part} (sha256 {found[:12]}…) is not what version {version.id} was built "
+                f"{model}: its {part} (sha256 {found[:12]}…) is not what version {version.id} was built "
                 f"with ({built_with[:12]}…); restore the file, or index again"
             )
-    query_tower.vectors(query_tower.tokens([Query("")]))  # loads what the engine loads at its first use
-    return TextEncoder(query_tower, lambda: ArticleTower(spec, config.engine, threads=threads, cache=cache))
+    query_tower.encode([Query("")])  # loads what the engine loads at its first use
+    return TextEncoder(query_tower, lambda: ArticleTower(config, threads))
 
 
 def check_encoder(config: Config, version: IndexVersion) -> None:
@@ -87,14 +86,11 @@ def load_reranker(config: Config, threads: int) -> MaxSimReranker | CrossEncoder
         UsageError: it is a cross-encoder without a model.
         InputError: its model cannot be had, or is a .bin that is not trusted.
     """
-    rerank, cache, spec = config.rerank, Path(config.cache), config.encoder
+    rerank, cache = config.rerank, Path(config.cache)
     if rerank.kind == "none":
         return None
     if rerank.kind == "maxsim":
-        return MaxSimReranker(
-            QueryTower(spec, config.engine, threads=threads, cache=cache),
-            ArticleTower(spec, config.engine, threads=threads, cache=cache),
-        )
+        return MaxSimReranker(QueryTower(config, threads), ArticleTower(config, threads))
     if rerank.model is None:
         raise UsageError("rerank.kind = 'cross-encoder' needs rerank.model, a folder or a hub name")
     folder = with_safetensors(model_folder(rerank.model, rerank.revision, cache), rerank.bin_sha256, cache)

@@ -13,6 +13,7 @@ from transformers import BertConfig, BertForSequenceClassification, BertModel, P
 
 from retrieval.embed.token_batches import TokenBatch, pad_batch
 from retrieval.embed.tokenizer import load_tokenizer, tokenize_pairs
+from schemas.config import Config, EngineConfig
 from schemas.encoder import EncoderSpec, Pooling, TowerSpec
 from schemas.protocols import ArticleText
 
@@ -89,3 +90,8 @@ def _save(folder: Path, kind: Any, seed: int, **settings: Any) -> Path:
     )
     tokenizer.save(str(folder / "tokenizer.json"))
     return folder
+
+
+def config(spec: EncoderSpec, engine: EngineConfig, cache: Path = Path("unused")) -> Config:
+    """Return a configuration for towers alone."""
+    return Config(store="unused", cache=str(cache), encoder=spec, engine=engine)

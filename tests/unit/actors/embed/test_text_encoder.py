@@ -17,9 +17,8 @@ ARTICLES = [ArticleText("asthma", "in mice"), ArticleText("", "statin")]
 
 
 def test_each_text_goes_through_its_own_tower_and_keeps_its_place(tiny_encoder: Path) -> None:
-    spec = tiny.spec(tiny_encoder)
-    query = QueryTower(spec, ENGINE, threads=1, cache=Path("unused"))
-    article = ArticleTower(spec, ENGINE, threads=1, cache=Path("unused"))
+    config = tiny.config(tiny.spec(tiny_encoder), ENGINE)
+    query, article = QueryTower(config, 1), ArticleTower(config, 1)
     loaded = []
 
     def load() -> ArticleTower:
@@ -45,8 +44,7 @@ def test_without_the_article_tower_queries_are_encoded_and_only_the_log_says_whe
     spec, gone = tiny.spec(tiny_encoder), str(tiny_encoder / "gone")
     missing = spec.model_copy(update={"article": spec.article.model_copy(update={"model": gone})})
     towers = TextEncoder(
-        QueryTower(spec, ENGINE, threads=1, cache=Path("unused")),
-        lambda: ArticleTower(missing, ENGINE, threads=1, cache=Path("unused")),
+        QueryTower(tiny.config(spec, ENGINE), 1), lambda: ArticleTower(tiny.config(missing, ENGINE), 1)
     )
     for method in (towers.encode, towers.count_tokens):
         with pytest.raises(UnavailableError, match=r"^the article tower cannot be loaded; the service's log says why$"):

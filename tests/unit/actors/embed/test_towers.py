@@ -29,7 +29,7 @@ TITLES = [
 
 
 def article_tower(spec: EncoderSpec) -> ArticleTower:
-    return ArticleTower(spec, TORCH, threads=1, cache=Path("unused"))
+    return ArticleTower(tiny.config(spec, TORCH), 1)
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def test_no_texts_have_no_vectors(tiny_torch: ArticleTower) -> None:
 def query_tower(folder: Path, template: str = "{text}", task: str | None = None) -> QueryTower:
     spec = tiny.spec(folder)
     query = spec.query.model_copy(update={"template": template, "task": task})
-    return QueryTower(spec.model_copy(update={"query": query}), TORCH, threads=1, cache=Path("unused"))
+    return QueryTower(tiny.config(spec.model_copy(update={"query": query}), TORCH), 1)
 
 
 def test_a_query_is_laid_out_by_its_template(tiny_encoder: Path) -> None:

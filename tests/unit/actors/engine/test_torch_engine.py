@@ -2,15 +2,25 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import transformers
+from safetensors.torch import save_file
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from actors.engine.forward_pass import Engine, as_it_is
-from actors.engine.torch_engine import load_model, torch_dtype, torch_forward
+from actors.engine.torch_engine import (
+    NoCopies,
+    load_model,
+    needs_several_gpus,
+    torch_dtype,
+    torch_forward,
+    weight_bytes,
+)
 from retrieval.embed.token_batches import TokenBatch
 from schemas.config import EngineConfig
+from schemas.errors import UsageError
 from tests.support.models import tiny
 
 FLOAT32 = EngineConfig(kind="torch", device="cpu", precision="float32")
@@ -111,3 +121,43 @@ def test_a_model_keeps_no_keys_and_values(tiny_encoder: Path, tmp_path: Path) ->
     save(transformers.GPTNeoXConfig(**SMALL), tmp_path, tiny_encoder)
     model = load_model(tmp_path, "encoder", torch.float32, "cpu")
     assert model(input_ids=torch.ones((1, 4), dtype=torch.int64)).past_key_values is None
+
+
+GIB = 2**30
+
+
+def test_weights_take_what_their_shapes_say_in_the_precision_they_run_in(tmp_path: Path) -> None:
+    save_file({"a": torch.zeros(3, 5), "b": torch.zeros(7)}, tmp_path / "1.safetensors", metadata={"format": "pt"})
+    save_file({"c": torch.zeros(2, 2, 2, dtype=torch.bfloat16), "d": torch.tensor(1.0)}, tmp_path / "2.safetensors")
+    files = sorted(tmp_path.glob("*.safetensors"))
+    assert weight_bytes(files, 4) == 4 * (15 + 7 + 8 + 1)
+    assert weight_bytes(files, 2) == 2 * (15 + 7 + 8 + 1)
+
+
+@pytest.mark.parametrize(
+    ("weights", "free", "several"),
+    [
+        (14 * GIB, [15 * GIB], False),
+        (14 * GIB, [14 * GIB], False),
+        (14 * GIB, [24 * GIB, 24 * GIB], False),
+        (14 * GIB, [12 * GIB, 12 * GIB], True),
+        (14 * GIB, [2 * GIB, 24 * GIB], True),
+    ],
+)
+def test_weights_go_to_one_gpu_if_they_fit_and_else_to_several(weights: int, free: list[int], several: bool) -> None:
+    assert needs_several_gpus(weights, free) == several
+
+
+@pytest.mark.parametrize("free", [[12 * GIB], [6 * GIB, 6 * GIB]])
+def test_weights_that_fit_nowhere_are_refused_with_both_sizes(free: list[int]) -> None:
+    with pytest.raises(UsageError, match=r"^the weights take 13\.5 GiB, .* 12\.0 GiB free; give more GPUs"):
+        needs_several_gpus(27 * GIB // 2, free)
+
+
+def test_on_a_cpu_nothing_is_copied() -> None:
+    ids = np.arange(6).reshape(2, 3)
+    tensors = NoCopies().to_device({"ids": ids})
+    ids[0, 0] = 7
+    assert tensors["ids"].tolist() == ids.tolist()
+    result = torch.ones(2)
+    assert NoCopies().to_host(result)() is result
