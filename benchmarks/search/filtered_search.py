@@ -25,8 +25,7 @@ from retrieval.rows.row_set import RowSet
 from retrieval.search.filter_rows import wanted_rows
 from retrieval.search.segment_search import search_exactly
 from schemas.arrays import Floats, Pmids
-from schemas.filter_grammar import format_filter
-from schemas.filters import EVERYTHING, Condition, Wanted
+from schemas.filters import EVERYTHING, Condition, Wanted, format_filter
 
 SHARES = (0.5, 0.1, 0.01, 0.001)
 ROUNDS = 3

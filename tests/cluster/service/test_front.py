@@ -14,7 +14,7 @@ import torch
 from transformers import BertForSequenceClassification
 
 from actors.embed.towers import ArticleTower, QueryTower
-from actors.web.middleware.security_headers import HEADERS
+from actors.web.middleware.front import HEADERS
 from actors.web.page.page import OWN_FILES
 from schemas.config import Config
 from schemas.protocols import ArticleText, Query

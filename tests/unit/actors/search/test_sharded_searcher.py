@@ -16,8 +16,7 @@ from actors.search.version_searcher import VersionSearcher
 from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.index.segment_build import shard_of
 from schemas.errors import InputError, NotReadyError
-from schemas.filter_grammar import parse_filter
-from schemas.filters import Wanted
+from schemas.filters import Wanted, parse_filter
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 from schemas.protocols import ArticleKey, Lookup

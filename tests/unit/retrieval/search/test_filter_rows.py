@@ -19,11 +19,10 @@ from retrieval.rows.facets import Facets, FacetWriter
 from retrieval.rows.kept_columns import kept_of
 from retrieval.search.filter_rows import check_terms, unknown_terms, wanted_rows
 from schemas.errors import InputError
-from schemas.filter_grammar import parse_filter
-from schemas.filters import Condition
+from schemas.filters import Condition, parse_filter
 from tests.support.examples import examples
 from tests.support.stores import corpus
-from tests.unit.schemas.test_filter_grammar import condition
+from tests.unit.schemas.test_filters import condition
 
 HEADINGS = [
     MeshHeading("D1", "Heart", True, ()),

@@ -1,10 +1,10 @@
 """What stands before the routes, together."""
 
 import httpx
+from starlette.responses import PlainTextResponse
 
 from actors.web.api import create_app
-from actors.web.middleware.front import Front
-from actors.web.middleware.security_headers import HEADERS
+from actors.web.middleware.front import HEADERS, Front, with_security_headers
 from tests.support.service.seams import SECONDS, Shelf, joined
 from tests.support.service.serving import ask
 
@@ -55,3 +55,10 @@ def test_every_answer_has_the_security_headers() -> None:
     ):
         assert {name: answer.headers[name] for name in HEADERS} == HEADERS
         assert "server" not in answer.headers
+
+
+def test_what_a_response_has_already_is_kept() -> None:
+    page = PlainTextResponse("page", headers={"Content-Security-Policy": "default-src 'self'"})
+    headers = ask(with_security_headers(page), "GET", "/").headers
+    assert headers.get_list("content-security-policy") == ["default-src 'self'"]
+    assert headers["x-content-type-options"] == HEADERS["x-content-type-options"] == "nosniff"
