@@ -44,7 +44,6 @@ class TokenizeRange:
     """Read a range of an article part, find what has a vector already, and tokenise the others to be embedded."""
 
     def __init__(self, config: Config, plan: EmbedPlan) -> None:
-        """Load the article tower's tokenizer."""
         self._config, self._plan, self._layout = config, plan, Layout(config.store)
         tower = config.encoder.article
         self._tokenizer = TowerTokenizer(model_folder(tower.model, tower.revision, Path(config.cache)), tower)
@@ -102,7 +101,6 @@ class EncodeRange:
     """Encode the tokens of a range; the actor that holds the weights."""
 
     def __init__(self, config: Config, threads: int) -> None:
-        """Load the article tower."""
         # Imported here: torch takes seconds and 200 MB, and the other stages and the driver do without.
         from actors.embed.towers import ArticleTower
 
@@ -140,7 +138,6 @@ class WriteRange:
     """Write the vector part of a range, and say what was done."""
 
     def __init__(self, config: Config, plan: EmbedPlan) -> None:
-        """The plan names the folder."""
         self._dimension, self._layout, self._plan = config.encoder.dimension, Layout(config.store), plan
 
     def __call__(self, ranges: pa.Table) -> pa.Table:

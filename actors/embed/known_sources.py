@@ -26,7 +26,6 @@ class KnownSources:
     """The sources of vectors that a plan names."""
 
     def __init__(self, config: Config, plan: EmbedPlan) -> None:
-        """Open them."""
         self._dimension, layout = config.encoder.dimension, Layout(config.store)
         self._earlier = plan.earlier and EarlierVectors(
             layout.snapshot(plan.earlier),

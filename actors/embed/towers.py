@@ -1,26 +1,32 @@
-"""The towers of an encoder: loaded once, they turn texts into tokens and tokens into vectors."""
+"""The towers of an encoder: loaded once, they turn texts into tokens and tokens into vectors. Both behind one seam."""
 
 import json
+import logging
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 
+from actors.engine.abandonable import in_thread
+from actors.engine.alike import alike_together
 from actors.engine.engine_choice import load_engine
-from actors.engine.matmul_peak import gemm_peak
 from actors.fetch.model_folders import model_digests, model_folder
 from retrieval.embed.flops import MLP_MATRICES, forward_flops
 from retrieval.embed.pooling import TextVectors, unit
 from retrieval.embed.token_batches import TokenBatch, padded_tokens, token_batches
 from retrieval.embed.tokenizer import Tokens, TowerTokenizer, pad_id
-from schemas.arrays import Floats
+from schemas.arrays import Floats, Vector
 from schemas.config import Config
 from schemas.encoder import TowerSpec
+from schemas.errors import InputError, UnavailableError
 from schemas.protocols import ArticleText, Query
 
+LOG = logging.getLogger("pubray.towers")
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class _Tower(Generic[T]):
@@ -73,7 +79,7 @@ class _Tower(Generic[T]):
 
     def peak(self) -> float:
         """Measure the FLOP/s of a matrix product where and as this tower computes: half a second."""
-        return gemm_peak(self._run.device, self._run.dtype, self._threads)
+        return self._run.peak(self._threads)
 
     def _batches(self, texts: Sequence[Tokens]) -> Iterator[TokenBatch]:
         return token_batches(texts, self._rule, self._pad)
@@ -95,3 +101,36 @@ class ArticleTower(_Tower[ArticleText]):
 
     def tokens(self, texts: Sequence[ArticleText]) -> list[Tokens]:
         return self._tokenizer.articles(texts)
+
+
+class TextEncoder:
+    """Encodes queries by the query tower, and article texts by the article tower, which is loaded for the first one."""
+
+    def __init__(self, query_tower: QueryTower, load_article_tower: Callable[[], ArticleTower]) -> None:
+        self.query_tower, self._load = query_tower, load_article_tower
+
+    async def encode(self, texts: list[Query | ArticleText]) -> list[Vector]:
+        return await in_thread(self._read, texts, lambda tower, tokens: tower.vectors(tokens))
+
+    async def count_tokens(self, texts: list[Query | ArticleText]) -> list[int]:
+        return await in_thread(self._read, texts, lambda _, tokens: [len(one.ids) for one in tokens])
+
+    @cached_property
+    def _article_tower(self) -> ArticleTower:
+        try:
+            return self._load()
+        except InputError as error:
+            # Of the service, not of the request: a client is not told where its models lie.
+            LOG.error("the article tower cannot be loaded: %s", error)
+            raise UnavailableError("the article tower cannot be loaded; the service's log says why") from None
+
+    def _read(
+        self, texts: list[Query | ArticleText], read: Callable[[QueryTower | ArticleTower, list[Tokens]], Iterable[R]]
+    ) -> list[R]:
+        """Return what is made of each text's tokens, by the tower that the text is for."""
+
+        def of_kind(kind: type[Query | ArticleText], alike: list[Any]) -> Iterable[R]:
+            tower = self.query_tower if kind is Query else self._article_tower
+            return read(tower, tower.tokens(alike))
+
+        return alike_together(texts, type, of_kind)

@@ -1,5 +1,6 @@
 """A forward pass that is started now and awaited later, and the engine that keeps the device busy with it."""
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
@@ -15,6 +16,10 @@ Device = Literal["cpu", "cuda"]
 PADDING: dict[Device, int] = {"cpu": 16, "cuda": 1024}
 """Tokens that cost as much as beginning one more pass: on a CPU reading the weights (docs/decisions/embed.md), on
 a GPU launching its kernels too (estimated)."""
+PEAK_SIDE: dict[Device, int] = {"cpu": 1024, "cuda": 8192}
+"""Rows and columns: large enough that nothing but arithmetic counts, and small enough to be done in milliseconds, so
+that on a shared machine some products run undisturbed."""
+PEAK_SECONDS = 0.5
 Finish = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """What becomes of a model's output where it lies: (output, mask (B, T)) to a tensor of B rows."""
 Pending = Callable[[], torch.Tensor]
@@ -59,3 +64,28 @@ class Engine:
                 yield first, pending()
         for last, pending in started:
             yield last, pending()
+
+    def peak(self, threads: int) -> float:
+        """Return FLOP/s of the fastest square matrix product within about half a second, after one to warm up.
+
+        `threads` are those of a CPU. torch's product in bfloat16 on a CPU is by oneDNN, as OpenVINO's.
+        """
+        side, before = PEAK_SIDE[self.device], torch.get_num_threads()
+        a, b = (torch.randn(side, side, device=self.device).to(self.dtype) for _ in range(2))
+        torch.set_num_threads(threads)
+        try:
+            _product_seconds(a, b)
+            seconds = [_product_seconds(a, b)]
+            while sum(seconds) < PEAK_SECONDS:
+                seconds.append(_product_seconds(a, b))
+        finally:
+            torch.set_num_threads(before)
+        return 2 * side**3 / min(seconds)
+
+
+def _product_seconds(a: torch.Tensor, b: torch.Tensor) -> float:
+    start = time.perf_counter()
+    torch.mm(a, b)
+    if a.is_cuda:
+        torch.cuda.synchronize()
+    return time.perf_counter() - start

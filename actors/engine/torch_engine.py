@@ -167,7 +167,6 @@ class CudaCopies:
         return tensors
 
     def to_host(self, result: torch.Tensor) -> Pending:
-        """Start to fetch a result."""
         on_host = torch.empty(result.shape, dtype=result.dtype, pin_memory=True)
         self._down.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self._down):

@@ -116,13 +116,7 @@ class IndexSearcher:
         if lists is None:
             return [ShardCandidates(k, best) for best in search_exactly(queries, self.segments, k, rows)]
         found = search(
-            queries,
-            self.segments,
-            self.quantizer,
-            nprobe=lists,
-            candidates=candidates,
-            wanted=rows,
-            stack=self._stack,
+            queries, self.segments, self.quantizer, nprobe=lists, candidates=candidates, wanted=rows, stack=self._stack
         )
         return [ShardCandidates(candidates, best) for best in found]
 
@@ -160,11 +154,9 @@ class IndexSearcher:
         return [RowSet(s.live & wanted_rows(wanted.conditions, s.facets)) for s in self.segments]
 
     async def search(self, lookups: list[Lookup]) -> list[list[Match]]:
-        """See `Searcher`."""
         return await asyncio.to_thread(self.matches, lookups)
 
     async def stored(self, keys: list[ArticleKey]) -> list[StoredArticle | None]:
-        """See `Searcher`."""
         return await asyncio.to_thread(self.articles, [key.id for key in keys])
 
     def warm(self) -> None:

@@ -18,7 +18,6 @@ class MaxSimReranker:
     """Late interaction over the encoder's own token vectors, fused with the first stage; needs no further weights."""
 
     def __init__(self, query_tower: QueryTower, article_tower: ArticleTower) -> None:
-        """Use the two towers of an encoder."""
         self._query_tower, self._article_tower = query_tower, article_tower
         # What an engine loads at its first use takes seconds, and a request has few.
         query_tower.token_vectors(query_tower.tokens([Query("")]))
@@ -38,7 +37,6 @@ class MaxSimReranker:
         return results
 
     async def score(self, scorings: list[Scoring]) -> list[list[RerankScore]]:
-        """See `Reranker`."""
         return await in_thread(self.scores, scorings)
 
 
@@ -76,5 +74,4 @@ class CrossEncoderReranker:
         return [[RerankScore(x, x) for x in (next(remaining) for _ in s.matches)] for s in scorings]
 
     async def score(self, scorings: list[Scoring]) -> list[list[RerankScore]]:
-        """See `Reranker`."""
         return await in_thread(self.scores, scorings)

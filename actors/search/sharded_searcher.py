@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 from actors.search.index_searcher import NamedArticle, ShardCandidates, WantedCount, with_first
 from retrieval.search.filter_rows import check_terms
 from retrieval.search.segment_search import NOTHING, Candidates, best_of_all
-from schemas.arrays import Vector
 from schemas.article import DisplayArticle
-from schemas.filters import Wanted
 from schemas.protocols import ArticleKey, Lookup, Match, StoredArticle
 
 T = TypeVar("T")
@@ -21,21 +19,15 @@ T = TypeVar("T")
 class ScanRequest(NamedTuple):
     """A lookup, as it is made in every shard."""
 
-    version: str
-    vector: Vector
-    k: int
-    wanted: Wanted
+    lookup: Lookup
     live: int
     """Wanted rows of all shards."""
     everywhere: bool = False
     """In all lists."""
 
-
-class CountRequest(NamedTuple):
-    """A question for how many rows a search may find."""
-
-    version: str
-    wanted: Wanted
+    @property
+    def version(self) -> str:
+        return self.lookup.version
 
 
 class DisplayRequest(NamedTuple):
@@ -49,7 +41,7 @@ class DisplayRequest(NamedTuple):
 class ShardSearcher(Protocol):
     """A shard of every version: async, lists in, lists out."""
 
-    async def count(self, asked: list[CountRequest]) -> list[WantedCount]:
+    async def count(self, lookups: list[Lookup]) -> list[WantedCount]:
         """Return how many rows each search may find here."""
 
     async def scan(self, scans: list[ScanRequest]) -> list[ShardCandidates]:
@@ -69,22 +61,19 @@ class ShardedSearcher:
     """A `Searcher` over shards, which are asked at the same time."""
 
     def __init__(self, shards: Sequence[ShardSearcher]) -> None:
-        """Take all shards, in their order."""
         self._shards = shards
 
     async def search(self, lookups: list[Lookup]) -> list[list[Match]]:
-        """See `Searcher`."""
         return list(await asyncio.gather(*map(self._matches, lookups)))
 
     async def stored(self, keys: list[ArticleKey]) -> list[StoredArticle | None]:
-        """See `Searcher`."""
         found = await self._all(lambda shard: shard.stored(keys))
         return [next((one for one in of_key if one), None) for of_key in zip(*found, strict=True)]
 
     async def _matches(self, lookup: Lookup) -> list[Match]:
-        counts = await self._each(lambda shard: shard.count([CountRequest(lookup.version, lookup.wanted)]))
+        counts = await self._each(lambda shard: shard.count([lookup]))
         check_terms([count.unknown for count in counts])
-        scan = ScanRequest(lookup.version, lookup.vector, lookup.k, lookup.wanted, sum(count.rows for count in counts))
+        scan = ScanRequest(lookup, sum(count.rows for count in counts))
         best, shards = await self._scanned(scan)
         if len(best.rows) < min(lookup.k, scan.live):
             best, shards = await self._scanned(scan._replace(everywhere=True))

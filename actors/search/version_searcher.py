@@ -9,7 +9,7 @@ import numpy as np
 from actors.engine.alike import alike_together
 from actors.search.index_searcher import IndexSearcher, NamedArticle, ShardCandidates, WantedCount
 from actors.search.served_versions import Follower
-from actors.search.sharded_searcher import CountRequest, DisplayRequest, ScanRequest
+from actors.search.sharded_searcher import DisplayRequest, ScanRequest
 from schemas.article import DisplayArticle
 from schemas.errors import NotReadyError
 from schemas.filters import Wanted
@@ -17,7 +17,7 @@ from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 from schemas.protocols import ArticleKey, Lookup, Match, StoredArticle
 
-T = TypeVar("T", Lookup, ArticleKey, CountRequest, ScanRequest, DisplayRequest)
+T = TypeVar("T", Lookup, ArticleKey, ScanRequest, DisplayRequest)
 
 KEPT = 2
 """Versions: what CURRENT named before is still asked for by requests that began with it."""
@@ -44,11 +44,7 @@ class VersionSearcher:
             self.open(version)
 
     def open(self, version: IndexVersion) -> None:
-        """Map and warm a version beside the last one.
-
-        Raises:
-            IntegrityError: a file of it is not what its manifest names.
-        """
+        """Map and warm a version beside the last one."""
         opened = dict(self._opened)
         searcher = opened.pop(version.id, None)
         if searcher is None:
@@ -58,29 +54,23 @@ class VersionSearcher:
         self._opened = dict([*kept, (version.id, searcher)])
 
     async def search(self, lookups: list[Lookup]) -> list[list[Match]]:
-        """See `Searcher`."""
         return await self._by_version(lookups, IndexSearcher.matches)
 
     async def stored(self, keys: list[ArticleKey]) -> list[StoredArticle | None]:
-        """See `Searcher`."""
         return await self._by_version(keys, lambda searcher, asked: searcher.articles([key.id for key in asked]))
 
-    async def count(self, asked: list[CountRequest]) -> list[WantedCount]:
-        """See `ShardSearcher`."""
-        return await self._by_version(asked, lambda searcher, alike: [searcher.count(one.wanted) for one in alike])
+    async def count(self, lookups: list[Lookup]) -> list[WantedCount]:
+        return await self._by_version(lookups, lambda searcher, alike: [searcher.count(one.wanted) for one in alike])
 
     async def scan(self, scans: list[ScanRequest]) -> list[ShardCandidates]:
-        """See `ShardSearcher`."""
         return await self._by_version(scans, _scanned)
 
     async def named(self, lookups: list[Lookup]) -> list[NamedArticle | None]:
-        """See `ShardSearcher`."""
         return await self._by_version(
             lookups, lambda searcher, asked: [searcher.named(one.name, one.vector, one.wanted) for one in asked]
         )
 
     async def display(self, asked: list[DisplayRequest]) -> list[list[DisplayArticle]]:
-        """See `ShardSearcher`."""
         return await self._by_version(
             asked, lambda searcher, alike: [searcher.display(one.segments, one.rows) for one in alike]
         )
@@ -100,6 +90,6 @@ def _scanned(searcher: IndexSearcher, scans: list[ScanRequest]) -> list[ShardCan
 
     def of_kind(kind: tuple[int, Wanted, int, bool], alike: list[ScanRequest]) -> list[ShardCandidates]:
         k, wanted, live, everywhere = kind
-        return searcher.scan(np.stack([one.vector for one in alike]), k, wanted, live, everywhere=everywhere)
+        return searcher.scan(np.stack([one.lookup.vector for one in alike]), k, wanted, live, everywhere=everywhere)
 
-    return alike_together(scans, lambda scan: (scan.k, scan.wanted, scan.live, scan.everywhere), of_kind)
+    return alike_together(scans, lambda scan: (scan.lookup.k, scan.lookup.wanted, scan.live, scan.everywhere), of_kind)

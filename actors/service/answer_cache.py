@@ -19,7 +19,6 @@ class AnswerCache:
         self._kept: OrderedDict[tuple[str, SearchRequest], Answers] = OrderedDict()
 
     def find(self, version: str, request: SearchRequest) -> Answers | None:
-        """Return what a version answered to an equal request."""
         answers = self._kept.get((version, request))
         if answers is not None:
             self._kept.move_to_end((version, request))

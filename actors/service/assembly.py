@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from actors.embed.text_encoder import TextEncoder
-from actors.embed.towers import ArticleTower, QueryTower
+from actors.embed.towers import ArticleTower, QueryTower, TextEncoder
 from actors.fetch.model_folders import model_folder
 from actors.fetch.pickled_weights import with_safetensors
 from actors.search.index_searcher import IndexSearcher
@@ -74,11 +73,6 @@ def _first_difference(config: Config, version: IndexVersion) -> str:
     return "" if key == "name" else f" with another {key!r}"
 
 
-def load_searcher(config: Config, version: IndexVersion) -> IndexSearcher:
-    """Map the version."""
-    return IndexSearcher(Layout(config.store), version)
-
-
 def load_reranker(config: Config, threads: int) -> MaxSimReranker | CrossEncoderReranker | None:
     """Load the configured re-ranker.
 
@@ -118,7 +112,5 @@ def ranking(config: Config, reranker: Reranker, seconds: float | None) -> Rerank
 
 def load_service(config: Config, version: IndexVersion, threads: int) -> SearchService:
     """Load all parts into this process, for one version."""
-    encoder = load_encoder(config, version, threads)
-    return SearchService(
-        ServedVersions(version), encoder, load_searcher(config, version), load_ranking(config, threads)
-    )
+    encoder, searcher = load_encoder(config, version, threads), IndexSearcher(Layout(config.store), version)
+    return SearchService(ServedVersions(version), encoder, searcher, load_ranking(config, threads))

@@ -40,7 +40,6 @@ class ModelService:
     """Answers what needs no index, over the seams of `schemas.protocols`."""
 
     def __init__(self, versions: ServedVersions, encoder: Encoder, ranking: Reranking | None) -> None:
-        """Take the parts of a search service."""
         self._versions, self._encoder, self._ranking = versions, encoder, ranking
 
     def models(self) -> Models:

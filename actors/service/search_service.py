@@ -45,7 +45,6 @@ class SearchService:
         self.models = ModelService(versions, encoder, ranking)
 
     def version(self) -> VersionInfo:
-        """Return what is being served."""
         version = self._versions.answering
         return VersionInfo(
             version=version.id,

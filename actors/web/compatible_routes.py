@@ -33,7 +33,6 @@ class CompatibleRoute(APIRoute):
     """A route that answers 400 where ours answer 422."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler that FastAPI calls."""
         handle = super().get_route_handler()
 
         async def handler(request: Request) -> Response:

@@ -40,7 +40,6 @@ class ApiKeys:
         self._app, self._digests = app, digests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or answer 401."""
         if scope["type"] != "http" or scope["path"] in OPEN or self._is_known(_keys(scope)):
             await self._app(scope, receive, send)
             return
@@ -61,7 +60,6 @@ class ApiKeys:
 
 
 def _keys(scope: Scope) -> list[bytes]:
-    """Return the keys that a request brings."""
     found = []
     for name, value in scope["headers"]:
         if name == b"x-api-key":

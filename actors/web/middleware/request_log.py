@@ -31,7 +31,6 @@ class RequestLog:
         self._app, self._queries, self._tell_id = app, queries, tell_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -88,10 +87,9 @@ def _network(scope: MutableMapping[str, Any]) -> str | None:
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes time, level, logger and message, the record's `fields`, and the traceback if there is one."""
+    """Writes one line of JSON: time, level, logger, message, the record's `fields`, and the traceback if there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line, without a line break."""
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line = {"time": time, "level": record.levelname, "logger": record.name, "message": record.getMessage()}
         line |= getattr(record, "fields", {})

@@ -104,7 +104,6 @@ class View(NamedTuple):
 
     @property
     def stages(self) -> dict[str, float]:
-        """Milliseconds by stage."""
         spent = self.response.milliseconds if self.response else {}
         return {STAGES.get(name, name): value for name, value in spent.items()}
 
