@@ -8,13 +8,10 @@ from typing import Literal
 
 import torch
 
-from actors.engine.batch_halving import BatchHalving
-from actors.engine.forward_pass import Device, Engine, Forward, Task
+from actors.engine.forward_pass import Device, Engine, Task
 from actors.fetch.model_folders import weight_files
 from schemas.config import EngineConfig
 from schemas.errors import UsageError
-
-EngineKind = Literal["torch", "openvino"]
 
 
 def load_engine(folder: Path, task: Task, config: EngineConfig, *, threads: int, cache: Path) -> Engine:
@@ -35,11 +32,10 @@ def load_engine(folder: Path, task: Task, config: EngineConfig, *, threads: int,
     from actors.engine.torch_engine import torch_dtype, torch_forward
 
     dtype = torch_dtype(config, device)
-    forward: Forward = torch_forward(folder, task, dtype, device, threads, compiled=config.compile)
-    return Engine(BatchHalving(forward) if device == "cuda" else forward, device, dtype)
+    return Engine(torch_forward(folder, task, dtype, device, threads, compiled=config.compile), device, dtype)
 
 
-def chosen(config: EngineConfig, *, cuda: bool) -> tuple[EngineKind, Device]:
+def chosen(config: EngineConfig, *, cuda: bool) -> tuple[Literal["torch", "openvino"], Device]:
     """Return the engine and its device on a machine with or without a CUDA device.
 
     Raises:

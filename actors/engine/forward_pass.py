@@ -1,14 +1,55 @@
-"""A forward pass that is started now and awaited later, and the engine that keeps the device busy with it."""
+"""A forward pass that is started now and awaited later, and the engine that keeps the device busy with it.
 
+In a thread it ends when nobody waits for it any more.
+"""
+
+import asyncio
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Literal
+from contextvars import ContextVar
+from typing import Literal, ParamSpec, TypeVar
 
 import torch
 
-from actors.engine.abandonable import while_awaited
 from retrieval.embed.token_batches import BatchRule, TokenBatch
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_given_up: ContextVar[threading.Event | None] = ContextVar("given_up", default=None)
+
+
+class GivenUpError(Exception):
+    """Nobody waits for the result."""
+
+
+async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Return what a function returns in a thread. If this is cancelled, its steps `while_awaited` go no further."""
+    event = threading.Event()
+    token = _given_up.set(event)
+    try:
+        return await asyncio.to_thread(work, *args, **kwargs)
+    except asyncio.CancelledError:
+        event.set()
+        raise
+    finally:
+        _given_up.reset(token)
+
+
+def while_awaited(steps: Iterable[T]) -> Iterator[T]:
+    """Yield each step while somebody waits for the work; outside of `in_thread` somebody always does.
+
+    Raises:
+        GivenUpError: nobody does.
+    """
+    event = _given_up.get()
+    for step in steps:
+        if event and event.is_set():
+            raise GivenUpError
+        yield step
+
 
 Task = Literal["encoder", "classifier"]
 """An encoder gives its token vectors (B, T, D), a sequence classifier its logits (B, labels)."""

@@ -10,8 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from actors.fetch.fetching import fetching
-from actors.fetch.mirrored_folder import MirroredFolder
+from actors.fetch.mirrored_folder import MirroredFolder, fetching
 from retrieval.embed.known.chunk_names import chunk_names, chunk_numbers, listed_chunk_files
 from schemas.errors import InputError, StoreError
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from actors.embed.towers import ArticleTower, QueryTower
-from actors.engine.abandonable import in_thread
 from actors.engine.engine_choice import load_engine
+from actors.engine.forward_pass import in_thread
 from retrieval.embed.token_batches import token_batches
 from retrieval.embed.tokenizer import load_tokenizer, pad_id, tokenize_pairs
 from retrieval.search.fusion import fuse, max_sim

@@ -87,7 +87,7 @@ def _network(scope: MutableMapping[str, Any]) -> str | None:
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes one line of JSON: time, level, logger, message, the record's `fields`, and the traceback if there is one."""
+    """Writes one line of JSON: time, level, logger, message, the record's `fields`, and a traceback if there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")

@@ -16,8 +16,7 @@ from ray.serve.config import BackpressureConfig
 from ray.serve.handle import DeploymentHandle
 
 from actors.search.served_versions import Follower, ServedVersions
-from actors.search.sharded_searcher import ShardedSearcher
-from actors.search.version_searcher import VersionSearcher
+from actors.search.sharded_searcher import ShardedSearcher, VersionSearcher
 from actors.service.assembly import check_servable, load_encoder, load_reranker, ranking
 from actors.service.search_service import SearchService
 from actors.web.api import create_app
