@@ -145,15 +145,15 @@ class WriteRange:
         return pa.concat_tables(self._written(row) for row in _rows(ranges))
 
     def _written(self, row: dict[str, Any]) -> pa.Table:
-        name, error, counts = RowRange.model_validate_json(row["range"]).name, row["error"], row["counts"]
-        if not error:
+        name = RowRange.model_validate_json(row["range"]).name
+        if not row["error"]:
             try:
-                counts = self._write(name, row)
+                row = self._write(name, row)
             except PubrayError as refusal:
-                error = str(refusal)
-        return _one_row(name=name, error=error, counts=counts)
+                row["error"] = str(refusal)
+        return _one_row(name=name, error=row["error"], counts=row["counts"])
 
-    def _write(self, name: str, row: dict[str, Any]) -> str:
+    def _write(self, name: str, row: dict[str, Any]) -> dict[str, Any]:
         start = time.perf_counter()
         vectors = np.zeros((len(row["pmid"]), self._dimension), np.float16)
         present = np.zeros(len(vectors), bool)
@@ -162,8 +162,7 @@ class WriteRange:
             present[row[kind]] = True
         path = self._layout.vector_part(self._plan.fingerprint, self._plan.selection, name)
         write_vector_part(path, row["pmid"], row["text_hash"], vectors, present)
-        counts: str = _counted(row, EmbedCounts(write_seconds=time.perf_counter() - start))["counts"]
-        return counts
+        return _counted(row, EmbedCounts(write_seconds=time.perf_counter() - start))
 
 
 def _counted(row: dict[str, Any], done: EmbedCounts) -> dict[str, Any]:

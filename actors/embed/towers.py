@@ -110,10 +110,10 @@ class TextEncoder:
         self.query_tower, self._load = query_tower, load_article_tower
 
     async def encode(self, texts: list[Query | ArticleText]) -> list[Vector]:
-        return await in_thread(self._read, texts, lambda tower, tokens: tower.vectors(tokens))
+        return await in_thread(self._read, texts, lambda tower, alike: tower.encode(alike))
 
     async def count_tokens(self, texts: list[Query | ArticleText]) -> list[int]:
-        return await in_thread(self._read, texts, lambda _, tokens: [len(one.ids) for one in tokens])
+        return await in_thread(self._read, texts, lambda tower, alike: [len(one.ids) for one in tower.tokens(alike)])
 
     @cached_property
     def _article_tower(self) -> ArticleTower:
@@ -124,13 +124,10 @@ class TextEncoder:
             LOG.error("the article tower cannot be loaded: %s", error)
             raise UnavailableError("the article tower cannot be loaded; the service's log says why") from None
 
-    def _read(
-        self, texts: list[Query | ArticleText], read: Callable[[QueryTower | ArticleTower, list[Tokens]], Iterable[R]]
-    ) -> list[R]:
-        """Return what is made of each text's tokens, by the tower that the text is for."""
+    def _read(self, texts: list[Query | ArticleText], read: Callable[[_Tower[Any], list[Any]], Iterable[R]]) -> list[R]:
+        """Return what `read` makes of each text by the tower that the text is for."""
 
         def of_kind(kind: type[Query | ArticleText], alike: list[Any]) -> Iterable[R]:
-            tower = self.query_tower if kind is Query else self._article_tower
-            return read(tower, tower.tokens(alike))
+            return read(self.query_tower if kind is Query else self._article_tower, alike)
 
         return alike_together(texts, type, of_kind)

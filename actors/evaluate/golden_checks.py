@@ -1,4 +1,7 @@
-"""Running the towers and the cross-encoder over golden data. One model is in memory at a time."""
+"""Running the towers and the cross-encoder over golden data. One model is in memory at a time.
+
+InputError: a model cannot be had or read.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,11 +20,7 @@ from schemas.protocols import ArticleText, Match, Query, Scoring
 
 
 def check_queries(config: Config, golden: Golden, threads: int) -> list[Check]:
-    """Encode the queries and compare.
-
-    Raises:
-        InputError: the model cannot be had or read.
-    """
+    """Encode the queries and compare."""
     spec = config.encoder.query
     laid_out = [bmretriever_query(q.text, q.task or spec.task or "") for q in golden.query]
     vectors = QueryTower(config, threads).encode([Query(q.text, q.task) for q in golden.query])
@@ -29,11 +28,7 @@ def check_queries(config: Config, golden: Golden, threads: int) -> list[Check]:
 
 
 def check_articles(config: Config, golden: Golden, threads: int) -> list[Check]:
-    """Encode the articles and compare.
-
-    Raises:
-        InputError: the model cannot be had or read.
-    """
+    """Encode the articles and compare."""
     spec = config.encoder.article
     laid_out = [bmretriever_passage(a.title, a.abstract) for a in golden.article]
     vectors = ArticleTower(config, threads).encode([ArticleText(a.title, a.abstract) for a in golden.article])
@@ -41,11 +36,7 @@ def check_articles(config: Config, golden: Golden, threads: int) -> list[Check]:
 
 
 def check_reranker(config: Config, golden: Golden, threads: int) -> list[Check]:
-    """Score the passages and compare the logits; no checks if there is nothing to compare, or no cross-encoder.
-
-    Raises:
-        InputError: the model cannot be had or read.
-    """
+    """Score the passages and compare the logits; no checks if there is nothing to compare, or no cross-encoder."""
     if golden.rerank is None or config.rerank.kind != "cross-encoder":
         return []
     expected = [passage.logit for passage in golden.rerank.article]

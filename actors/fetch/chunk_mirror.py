@@ -51,8 +51,7 @@ class ChunkMirror(MirroredFolder):
         """Return what there is to fetch: vectors and PMIDs of every chunk, and the `texts` that they are of.
 
         Raises:
-            InputError: the server does not answer or has no chunks, or the folder has a file of another length.
-            StoreError: the folder cannot be made.
+            InputError: the server has no chunks, or the folder has a file of another length.
         """
         files = [RemoteFile(name, self._downloader.length(self._url(name))) for name in self._names(texts=texts)]
         missing = sum(file.bytes - self._held(file) for file in files)
@@ -69,8 +68,7 @@ class ChunkMirror(MirroredFolder):
         After an error, or if it is not read to its end, the mirror is stopped.
 
         Raises:
-            InputError: the server does not give a file, or not as long as it said.
-            StoreError: there is no room, or the folder cannot be written; what was fetched is kept.
+            StoreError: there is no room.
         """
         if plan.missing_bytes > plan.free_bytes:
             raise StoreError(

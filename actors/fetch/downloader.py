@@ -40,9 +40,9 @@ class _TransientError(Exception):
 
 
 class Downloader:
-    """Requests that are repeated until they succeed, or until `stop`: then all of them raise CancelledError.
+    """Requests that are repeated until they succeed. Threads may share it: they have two connections between them.
 
-    Threads may share it: they have two connections between them.
+    InputError: the server does not give it; names the URL and the last failure. CancelledError: after `stop`.
     """
 
     def __init__(
@@ -85,11 +85,7 @@ class Downloader:
                 socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
     def get(self, url: str, parse: Callable[[str], T]) -> T:
-        """Return what is read from a small document; one that cannot be read is asked for again.
-
-        Raises:
-            InputError: the server does not give it; names the URL and the last failure.
-        """
+        """Return what is read from a small document; one that cannot be read is asked for again."""
 
         def ask() -> T:
             with self._answer(url) as response:
@@ -102,11 +98,7 @@ class Downloader:
         return self._repeated(url, ask)
 
     def length(self, url: str) -> int:
-        """Return of how many bytes a file is, without fetching it.
-
-        Raises:
-            InputError: the server does not give it, or does not say; names the URL.
-        """
+        """Return of how many bytes a file is, without fetching it; a server that does not say is an InputError too."""
 
         def ask() -> int | None:
             with self._answer(url, method="HEAD") as response:
@@ -122,7 +114,6 @@ class Downloader:
         Only what makes it longer than ever counts as progress, so a server that starts over and over is given up.
 
         Raises:
-            InputError: the server does not give it; names the URL and the last failure.
             OSError: the part cannot be written.
         """
         self._repeated(url, lambda: self._continue(url, part), reached=lambda: _size(part))

@@ -20,7 +20,11 @@ LOCK_POLL_SECONDS = 0.5
 
 
 class MirroredFolder:
-    """Fetches what a folder lacks. Threads may share it; after `stop` all of them get CancelledError."""
+    """Fetches what a folder lacks. Threads may share it; what another process is fetching is waited for.
+
+    InputError: the server does not give a file, or not as it announced it. StoreError: the folder cannot be written;
+    what was fetched is kept. CancelledError: after `stop`.
+    """
 
     def __init__(self, base_url: str, folder: Path, downloader: Downloader) -> None:
         """Nothing is requested yet. The downloader is the mirror's own: it is closed with it."""
@@ -38,13 +42,7 @@ class MirroredFolder:
         return self._folder / f".{name}.part"
 
     def _bring(self, name: str, fill: Callable[[BinaryIO, Path], None]) -> Path:
-        """Return a file, whole; if it is not there, `fill` is to complete its part, given open for appending.
-
-        What another process is fetching is waited for.
-
-        Raises:
-            StoreError: the folder cannot be written; what was fetched is kept.
-        """
+        """Return a file, whole; if it is not there, `fill` is to complete its part, given open for appending."""
         target, path = self._folder / name, self._part(name)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)

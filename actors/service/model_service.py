@@ -17,13 +17,17 @@ from schemas.search import MAX_QUERIES, ScoreKind
 
 T = TypeVar("T")
 
-TOWERS: dict[str, Callable[[str], Query | ArticleText]] = {
-    "query": Query,
-    "article": lambda text: article_text(text),
-}
-
 PASSAGES = 20
 """Documents of one call: as many as a search has by default, so that searches are served in between."""
+
+
+def article_text(text: str) -> ArticleText:
+    """Return the article that a text is: its first line is the title, the rest the abstract."""
+    title, _, abstract = text.partition("\n")
+    return ArticleText(title.strip(), abstract.strip())
+
+
+TOWERS: dict[str, Callable[[str], Query | ArticleText]] = {"query": Query, "article": article_text}
 
 
 class Score(NamedTuple):
@@ -37,7 +41,10 @@ class Score(NamedTuple):
 
 
 class ModelService:
-    """Answers what needs no index, over the seams of `schemas.protocols`."""
+    """Answers what needs no index, over the seams of `schemas.protocols`.
+
+    ServiceError: the encoder or the re-ranker does not answer. UnknownError: there is no re-ranker.
+    """
 
     def __init__(self, versions: ServedVersions, encoder: Encoder, ranking: Reranking | None) -> None:
         self._versions, self._encoder, self._ranking = versions, encoder, ranking
@@ -49,11 +56,7 @@ class ModelService:
         return Models(data=tuple(Model(id=f"{version.encoder.name}:{tower}", created=created) for tower in TOWERS))
 
     def model(self, name: str) -> Model:
-        """Return one tower.
-
-        Raises:
-            UnknownError: there is no such model.
-        """
+        """Return one tower; UnknownError names those that there are."""
         for model in self.models().data:
             if model.id == name:
                 return model
@@ -64,7 +67,6 @@ class ModelService:
 
         Raises:
             ProtocolError: there is no such model, or its vectors have other dimensions.
-            ServiceError: the encoder does not answer.
         """
         spec = self._versions.answering.encoder
         name, _, tower = request.model.rpartition(":")
@@ -87,12 +89,7 @@ class ModelService:
         )
 
     async def rerank(self, query: str, documents: Sequence[str]) -> list[Score]:
-        """Return the documents' scores, best first, equal ones in the documents' order.
-
-        Raises:
-            UnknownError: there is no re-ranker.
-            ServiceError: it does not answer.
-        """
+        """Return the documents' scores, best first, equal ones in the documents' order."""
         ranking = self._second_stage()
         matches = [Match(0.0, DisplayArticle(i, None, *article_text(text))) for i, text in enumerate(documents)]
         scorings = [Scoring(Query(query), some) for some in _slices(matches, PASSAGES)]
@@ -101,12 +98,7 @@ class ModelService:
         return sorted(scores, key=lambda score: (-score.raw, score.place))
 
     def reranker(self, asked: str | None = None) -> str:
-        """Return the re-ranker's name.
-
-        Raises:
-            UnknownError: there is no re-ranker.
-            ProtocolError: its name is not the one asked for.
-        """
+        """Return the re-ranker's name; ProtocolError: it is not the one asked for."""
         name = self._second_stage().name
         if asked not in (None, name):
             raise ProtocolError(f"model {asked[:100]!r}: there is {name!r}; give that, or leave it out")
@@ -119,12 +111,6 @@ class ModelService:
         if self._ranking is None:
             raise UnknownError("no re-ranker is configured here (rerank.kind = 'none')")
         return self._ranking
-
-
-def article_text(text: str) -> ArticleText:
-    """Return the article that a text is: its first line is the title, the rest the abstract."""
-    title, _, abstract = text.partition("\n")
-    return ArticleText(title.strip(), abstract.strip())
 
 
 def relevance(raw: float, kind: ScoreKind) -> float:

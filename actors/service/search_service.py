@@ -13,20 +13,17 @@ from actors.service.second_stage import Reranking, SecondStage
 from schemas.errors import InputError, UnknownError
 from schemas.manifest import IndexVersion
 from schemas.protocols import ArticleKey, Encoder, Lookup, Query, RerankScore, Scoring, Searcher, StoredArticle
-from schemas.search import (
-    ArticleResponse,
-    HitsRequest,
-    Readiness,
-    SearchRequest,
-    SearchResponse,
-    VersionInfo,
-)
+from schemas.search import ArticleResponse, HitsRequest, Readiness, SearchRequest, SearchResponse, VersionInfo
 
 SILENT = Meter()
 
 
 class SearchService:
-    """Answers requests; the same object in one process and behind Ray Serve."""
+    """Answers requests; the same object in one process and behind Ray Serve.
+
+    ServiceError: a part does not answer. UnknownError: there is no article of an id. InputError: a filter names a term
+    that no article has.
+    """
 
     def __init__(
         self,
@@ -57,11 +54,7 @@ class SearchService:
         )
 
     async def ready(self) -> Readiness:
-        """Ask the searcher, which tells too whether it has a newer version.
-
-        Raises:
-            ServiceError: it does not answer.
-        """
+        """Ask the searcher, which tells too whether it has a newer version."""
         await self._versions.answer(lambda version: self._searcher.stored([ArticleKey("0", version.id)]))
         return self._versions.readiness()
 
@@ -69,26 +62,16 @@ class SearchService:
         """Answer each query of a request: the best `candidates` in the re-ranker's order, then the rest as retrieved.
 
         Raises:
-            InputError: it brings a task, and the encoder takes none; a filter names a term that no article has.
-            ServiceError: a part of the service does not answer, or the re-ranker where it may not be done without.
+            InputError: it brings a task, and the encoder takes none.
+            ServiceError: the re-ranker does not answer, and may not be done without.
         """
         return await self._versions.answer(lambda version: self._cached(request, version))
 
     async def article(self, id_: str) -> ArticleResponse:
-        """Return an article.
-
-        Raises:
-            UnknownError: there is none of this id.
-        """
         return await self._versions.answer(lambda version: self._article(id_, version))
 
     async def similar(self, id_: str, request: HitsRequest) -> SearchResponse:
-        """Return the articles whose vectors are nearest to that of an article, without itself.
-
-        Raises:
-            UnknownError: there is none of this id.
-            InputError: a filter names a term that no article has.
-        """
+        """Return the articles whose vectors are nearest to that of an article, without itself."""
         return await self._versions.answer(lambda version: self._similar(id_, request, version))
 
     async def _cached(self, request: SearchRequest, version: IndexVersion) -> list[SearchResponse]:

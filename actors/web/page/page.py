@@ -17,7 +17,7 @@ from actors.web.middleware.limits import within
 from actors.web.middleware.problems import retry_after, status_of
 from actors.web.middleware.request_facts import note
 from actors.web.page.page_address import AskedSearch, read_address
-from actors.web.page.page_view import ABSTRACTS, View, answered, failed, read_form, refused, start
+from actors.web.page.page_view import ABSTRACTS, View, answered, failed, read_form, refused
 from schemas.errors import PubrayError
 from schemas.search import MAX_QUERY_CHARS, SearchResponse
 
@@ -80,7 +80,7 @@ async def _view(request: Request, service: SearchService, seconds: float) -> Vie
     if wrong:
         return refused(form, info, wrong)
     if asked is None:
-        return start(form, info)
+        return View(form, info)
     try:
         response = await within(seconds, _answer(service, asked))
     except PubrayError as error:

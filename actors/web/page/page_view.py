@@ -79,9 +79,9 @@ class Link(NamedTuple):
 class View(NamedTuple):
     """All that the template is told."""
 
-    title: str
     form: Form
     info: VersionInfo
+    title: str = "pubray: search PubMed by meaning"
     status: HTTPStatus = HTTPStatus.OK
     asked: AskedSearch | None = None
     wrong: Mapping[str, str] = {}
@@ -121,15 +121,10 @@ def read_form(parameters: QueryParams) -> Form:
     )
 
 
-def start(form: Form, info: VersionInfo) -> View:
-    """Show the empty page."""
-    return View("pubray: search PubMed by meaning", form, info)
-
-
 def refused(form: Form, info: VersionInfo, wrong: Mapping[str, str]) -> View:
     """Show what is wrong with an address."""
     status = HTTPStatus.UNPROCESSABLE_ENTITY
-    return View(f"Error: {HEADINGS[status]} – pubray", form, info, status, wrong=wrong)
+    return View(form, info, f"Error: {HEADINGS[status]} – pubray", status, wrong=wrong)
 
 
 def failed(asked: AskedSearch, form: Form, info: VersionInfo, status: HTTPStatus, problem: str) -> View:
@@ -142,7 +137,7 @@ def failed(asked: AskedSearch, form: Form, info: VersionInfo, status: HTTPStatus
     if status is HTTPStatus.UNPROCESSABLE_ENTITY and asked.request.filters:
         advice.append(Link("Search without filters", asked.plain.address))
     title = f"Error: {HEADINGS.get(status, status.phrase)} – pubray"
-    return View(title, form, info, status, asked, problem=problem, advice=(*advice, Link("Start anew", "./")))
+    return View(form, info, title, status, asked, problem=problem, advice=(*advice, Link("Start anew", "./")))
 
 
 def answered(asked: AskedSearch, form: Form, info: VersionInfo, response: SearchResponse) -> View:
