@@ -10,7 +10,6 @@ The command line and addresses have the text:
 """
 
 import re
-from collections.abc import Sequence
 from typing import Literal, NamedTuple, Self, get_args
 
 from pydantic import Field, StrictInt, StrictStr, ValidationError, model_validator
@@ -119,11 +118,6 @@ def parse_filter(text: str) -> tuple[Condition, ...]:
     return tuple(conditions)
 
 
-def format_filter(conditions: Sequence[Condition]) -> str:
-    """Return the text that `parse_filter` reads as these conditions."""
-    return " and ".join(f"{c.field} {c.op} {_formatted(c.value)}" for c in conditions)
-
-
 class _Reader:
     """A text that is read from left to right; white space between its parts is skipped."""
 
@@ -170,9 +164,3 @@ def _value(reader: _Reader, field: str) -> str | int:
     if text[0] in "\"'":
         text = re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.DOTALL)
     return int(text) if field == "year" and re.fullmatch("[0-9]{1,9}", text) else text
-
-
-def _formatted(value: str | int | tuple[str | int, ...]) -> str:
-    if isinstance(value, tuple):
-        return f"({', '.join(map(_formatted, value))})"
-    return str(value) if isinstance(value, int) else '"' + re.sub(r'(["\\])', r"\\\1", value) + '"'

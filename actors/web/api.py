@@ -9,8 +9,7 @@ from pydantic import BaseModel
 
 from actors.service.search_service import SearchService
 from actors.web.compatible_routes import compatible_routes
-from actors.web.middleware.api_keys import OPEN
-from actors.web.middleware.front import Front, put_before
+from actors.web.middleware.front import OPEN, Front, put_before
 from actors.web.middleware.limits import within
 from actors.web.middleware.problems import PROBLEMS, handle_problems
 from actors.web.middleware.request_facts import note

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
-from typing import NamedTuple
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
@@ -33,19 +32,12 @@ FOR_A_YEAR = {"cache-control": "public, max-age=31536000, immutable"}
 CHECKED = {"cache-control": "no-cache"}
 
 
-class StaticFile(NamedTuple):
-    """A file of the page."""
-
-    content: bytes
-    media_type: str
-    digest: str
-    """Of the content: its version, and its ETag."""
-
-
 def add_page(app: FastAPI, service: SearchService, seconds: float) -> None:
     """Add the page to an application, whose requests may take so long."""
-    files = {name: _read(name) for name in MEDIA_TYPES}
-    template = page_template({name: f"static/{name}?v={file.digest}" for name, file in files.items()})
+    files = {name: (WEB / name).read_bytes() for name in MEDIA_TYPES}
+    # Of each its version, and its ETag.
+    digests = {name: hashlib.sha256(content).hexdigest()[:16] for name, content in files.items()}
+    template = page_template({name: f"static/{name}?v={digest}" for name, digest in digests.items()})
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def page(request: Request) -> Response:
@@ -57,12 +49,11 @@ def add_page(app: FastAPI, service: SearchService, seconds: float) -> None:
     async def static(name: str, request: Request, v: str = "") -> Response:
         if name not in files:
             raise HTTPException(HTTPStatus.NOT_FOUND, "the page has no such file")
-        file = files[name]
-        etag = f'"{file.digest}"'
-        headers = OWN_FILES | {"etag": etag} | (FOR_A_YEAR if v == file.digest else CHECKED)
+        etag = f'"{digests[name]}"'
+        headers = OWN_FILES | {"etag": etag} | (FOR_A_YEAR if v == digests[name] else CHECKED)
         if etag in request.headers.get("if-none-match", ""):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-        return Response(file.content, headers=headers, media_type=file.media_type)
+        return Response(files[name], headers=headers, media_type=MEDIA_TYPES[name])
 
 
 def page_template(addresses: Mapping[str, str]) -> Template:
@@ -99,8 +90,3 @@ async def _answer(service: SearchService, asked: AskedSearch) -> SearchResponse:
         [response] = await service.search(asked.request)
     note(version=response.version, stages=response.milliseconds)
     return response
-
-
-def _read(name: str) -> StaticFile:
-    content = (WEB / name).read_bytes()
-    return StaticFile(content, MEDIA_TYPES[name], hashlib.sha256(content).hexdigest()[:16])

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from schemas.errors import UsageError
-from schemas.filters import EVERYTHING, MAX_TERM_CHARS, MAX_VALUES, Condition, Wanted, format_filter, parse_filter
+from schemas.filters import EVERYTHING, MAX_TERM_CHARS, MAX_VALUES, Condition, Wanted, parse_filter
+from tests.support.service.filter_text import format_filter
 
 
 def condition(field: str, op: str, value: object) -> Condition:
