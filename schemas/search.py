@@ -113,7 +113,6 @@ class SearchRequest(HitsRequest):
 
     @property
     def queries(self) -> tuple[str, ...]:
-        """The queries, one or more."""
         return (self.query,) if isinstance(self.query, str) else self.query
 
 

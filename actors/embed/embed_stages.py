@@ -166,7 +166,6 @@ class WriteRange:
 
 
 def _counted(row: dict[str, Any], done: EmbedCounts) -> dict[str, Any]:
-    """Return a row with what a stage has done added to its counts."""
     counts = EmbedCounts.model_validate_json(row["counts"]) + done
     return row | {"counts": counts.model_dump_json()}
 

@@ -11,8 +11,7 @@ from typing import Any, Generic, Literal, TypeVar
 import numpy as np
 
 from actors.engine.alike import alike_together
-from actors.engine.engine_choice import load_engine
-from actors.engine.forward_pass import in_thread
+from actors.engine.engines import in_thread, load_engine
 from actors.fetch.model_folders import model_digests, model_folder
 from retrieval.embed.flops import MLP_MATRICES, forward_flops
 from retrieval.embed.pooling import TextVectors, unit

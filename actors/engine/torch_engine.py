@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors import safe_open
 
-from actors.engine.forward_pass import Device, Finish, Forward, Pending, Task
+from actors.engine.engines import Device, Finish, Forward, Pending, Task
 from actors.fetch.model_folders import weight_files
 from retrieval.embed.token_batches import TokenBatch
 from schemas.config import EngineConfig
@@ -26,11 +26,7 @@ Tensors = dict[str, torch.Tensor]
 def torch_forward(
     folder: Path, task: Task, dtype: torch.dtype, device: Device, threads: int, *, compiled: bool
 ) -> Forward:
-    """Load the model of `folder` onto `device`.
-
-    Raises:
-        UsageError: it does not fit there.
-    """
+    """Load the model of `folder` onto `device`; UsageError: it does not fit there."""
     if device == "cpu":
         torch.set_num_threads(threads)
     model = load_model(folder, task, dtype, device)
@@ -69,8 +65,7 @@ def load_model(folder: Path, task: Task, dtype: torch.dtype, device: Device) -> 
     _refuse_what_lies_elsewhere(model, device)
     # A decoder would keep the keys and values of every token for a next one that never comes.
     model.config.use_cache = False
-    evaluating: torch.nn.Module = model.eval()
-    return evaluating
+    return model.eval()
 
 
 def model_inputs(model: torch.nn.Module, batch: TokenBatch) -> dict[str, NDArray[np.int64]]:

@@ -65,10 +65,7 @@ class ChunkMirror(MirroredFolder):
     def fetch_all(self, plan: FetchPlan) -> Iterator[RemoteFile]:
         """Fetch what the folder lacks, two files at a time; yield each file when it is there.
 
-        After an error, or if it is not read to its end, the mirror is stopped.
-
-        Raises:
-            StoreError: there is no room.
+        Without room for all it is a StoreError. After an error, or if it is not read to its end, the mirror is stopped.
         """
         if plan.missing_bytes > plan.free_bytes:
             raise StoreError(
@@ -98,7 +95,6 @@ class ChunkMirror(MirroredFolder):
         return files
 
     def _held(self, file: RemoteFile) -> int:
-        """Return how many bytes of a file the folder has."""
         target, part = self._folder / file.name, self._part(file.name)
         if not target.exists():
             return min(part.stat().st_size, file.bytes) if part.exists() else 0

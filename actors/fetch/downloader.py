@@ -112,9 +112,6 @@ class Downloader:
         """Bring a part, a file open for appending, from where it stands to the length that the server tells.
 
         Only what makes it longer than ever counts as progress, so a server that starts over and over is given up.
-
-        Raises:
-            OSError: the part cannot be written.
         """
         self._repeated(url, lambda: self._continue(url, part), reached=lambda: _size(part))
 

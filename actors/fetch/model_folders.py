@@ -19,7 +19,7 @@ def model_folder(model: str, revision: str | None, cache: Path, *, weights: bool
     """Return the local folder of a model; what is not local yet is fetched (`weights` false: of a hub JSON files only).
 
     Raises:
-        WeightsError: there is no such folder, and the hub does not give it.
+        WeightsError: there is no such folder, and the hub cannot be reached or does not give it.
     """
     if model.startswith(PREFIX):
         return embedded_folder(model.removeprefix(PREFIX), cache)
@@ -34,9 +34,6 @@ def hub_folder(model: str, revision: str, *, weights: bool = True) -> Path:
     """Return the local folder of a model's revision; fetch what is not here.
 
     weights: safetensors, or else the .bin, and the texts beside them; false: only what an encoder spec is read from.
-
-    Raises:
-        WeightsError: it is not here, and the hub cannot be reached or does not give it.
     """
     # Imported here: only models of a hub need them.
     from httpx2 import HTTPError  # what huggingface_hub speaks HTTP with
@@ -98,11 +95,7 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def model_digests(folder: Path) -> TowerDigests:
-    """Return sha256 of the weights (all files, in order of name) and of the tokenizer.
-
-    Raises:
-        InputError: the folder holds no model of safetensors with a fast tokenizer.
-    """
+    """Return sha256 of the weights (all `weight_files`, in their order) and of the tokenizer."""
     weights = hashlib.sha256()
     for path in weight_files(folder):
         with path.open("rb") as file:

@@ -41,7 +41,6 @@ class PubmedMirror(MirroredFolder):
         return f"{self._base_url}/{'baseline' if baseline else 'updatefiles'}/{name}"
 
     def _fetch(self, url: str, part: BinaryIO, path: Path) -> None:
-        """Fill a part until it is what the server's md5 says."""
         for _ in range(FETCHES):
             self._downloader.download(url, part)
             wanted = self._downloader.get(f"{url}.md5", partial(parse_md5, name=url.rpartition("/")[2]))

@@ -104,7 +104,6 @@ class IndexSearcher:
         return [one.candidates for one in found]
 
     def count(self, wanted: Wanted) -> WantedCount:
-        """Return how many rows a search may find here."""
         return WantedCount(sum(rows.count for rows in self._rows(wanted)), unknown_terms(wanted.filters, self.segments))
 
     def scan(
@@ -121,11 +120,7 @@ class IndexSearcher:
         return [ShardCandidates(candidates, best) for best in found]
 
     def matches(self, lookups: Sequence[Lookup]) -> list[list[Match]]:
-        """Return the k best articles of each lookup, independent of the other lookups, first the one that it names.
-
-        Raises:
-            InputError: a filter names a term that no article has.
-        """
+        """Return the k best articles of each lookup, independent of the other lookups, first the one that it names."""
 
         def of_kind(kind: tuple[int, Wanted], alike: list[Lookup]) -> Iterator[list[Match]]:
             k, wanted = kind
@@ -148,7 +143,6 @@ class IndexSearcher:
         return lists_to_probe(count, self.version.articles, nprobe=nprobe, nlist=nlist, candidates=candidates)
 
     def _find_rows(self, wanted: Wanted) -> list[RowSet]:
-        """Return the wanted live rows of each segment."""
         if not wanted.conditions:
             return [segment.alive for segment in self.segments]
         return [RowSet(s.live & wanted_rows(wanted.conditions, s.facets)) for s in self.segments]
@@ -213,11 +207,7 @@ def with_first(named: NamedArticle | None, matches: list[Match], k: int) -> list
 
 
 def load_quantizer(layout: Layout, sha256: str) -> Quantizer:
-    """Load a quantizer of the store.
-
-    Raises:
-        IntegrityError: it is not what it was.
-    """
+    """Load a quantizer of the store; IntegrityError: it is not what it was."""
     return Quantizer(read_named(layout.quantizer, sha256, "quantizer"))
 
 

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from actors.embed.towers import ArticleTower, QueryTower
-from actors.engine.engine_choice import load_engine
-from actors.engine.forward_pass import in_thread
+from actors.engine.engines import in_thread, load_engine
 from retrieval.embed.token_batches import token_batches
 from retrieval.embed.tokenizer import load_tokenizer, pad_id, tokenize_pairs
 from retrieval.search.fusion import fuse, max_sim
@@ -44,11 +43,7 @@ class CrossEncoderReranker:
     """A sequence-classification model with one label, that reads query and article together."""
 
     def __init__(self, folder: Path, max_length: int, engine: EngineConfig, *, threads: int, cache: Path) -> None:
-        """Load the model of `folder`.
-
-        Raises:
-            InputError: it has not exactly one label.
-        """
+        """Load the model of `folder`; InputError: it has not exactly one label."""
         self._run = load_engine(folder, "classifier", engine, threads=threads, cache=cache)
         self._tokenizer = load_tokenizer(folder, max_length)
         self._pad, self._rule = pad_id(folder), self._run.batch_rule(engine.batch_tokens)

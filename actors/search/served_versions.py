@@ -51,11 +51,7 @@ class ServedVersions:
         self._rested, self._problem = 0.0, None
 
     async def answer(self, call: Callable[[IndexVersion], Awaitable[T]]) -> T:
-        """Return what a call makes of a version.
-
-        Raises:
-            NotReadyError: the searchers have none of them.
-        """
+        """Return what a call makes of a version; NotReadyError: the searchers have none of them."""
         following = self._next
         if following and self._clock() >= self._rested:
             try:

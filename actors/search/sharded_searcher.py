@@ -51,22 +51,17 @@ class DisplayRequest(NamedTuple):
 
 
 class ShardSearcher(Protocol):
-    """A shard of every version: async, lists in, lists out."""
+    """A shard of every version: async, lists in, lists out; of what is here, to be joined with what others have."""
 
-    async def count(self, lookups: list[Lookup]) -> list[WantedCount]:
-        """Return how many rows each search may find here."""
+    async def count(self, lookups: list[Lookup]) -> list[WantedCount]: ...
 
-    async def scan(self, scans: list[ScanRequest]) -> list[ShardCandidates]:
-        """Return what is found here."""
+    async def scan(self, scans: list[ScanRequest]) -> list[ShardCandidates]: ...
 
-    async def named(self, lookups: list[Lookup]) -> list[NamedArticle | None]:
-        """Return the article here that each lookup names."""
+    async def named(self, lookups: list[Lookup]) -> list[NamedArticle | None]: ...
 
-    async def display(self, asked: list[DisplayRequest]) -> list[list[DisplayArticle]]:
-        """Return what is shown of rows."""
+    async def display(self, asked: list[DisplayRequest]) -> list[list[DisplayArticle]]: ...
 
-    async def stored(self, keys: list[ArticleKey]) -> list[StoredArticle | None]:
-        """Return each article that is here."""
+    async def stored(self, keys: list[ArticleKey]) -> list[StoredArticle | None]: ...
 
 
 class ShardedSearcher:

@@ -39,11 +39,7 @@ def load_encoder(config: Config, version: IndexVersion, threads: int) -> TextEnc
 
 
 def check_encoder(config: Config, version: IndexVersion) -> None:
-    """Check, without loading anything, that the configured encoder is the version's.
-
-    Raises:
-        StoreError: it is another.
-    """
+    """Check, without loading anything, that the configured encoder is the version's; StoreError: it is another."""
     if config.encoder.identity() != version.encoder.identity():
         raise StoreError(
             f"version {version.id} in {config.store} belongs to encoder {version.encoder.name!r}, the configured one "

@@ -35,7 +35,6 @@ class Coalescer(Generic[T, R]):
 
     @property
     def waiting(self) -> int:
-        """How many items wait."""
         return len(self._waiting)
 
     async def ask(self, items: Sequence[T]) -> list[R]:

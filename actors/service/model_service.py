@@ -63,11 +63,7 @@ class ModelService:
         raise UnknownError(self._known_instead(name))
 
     async def embed(self, request: EmbeddingsRequest) -> EmbeddingsResponse:
-        """Return a vector per text.
-
-        Raises:
-            ProtocolError: there is no such model, or its vectors have other dimensions.
-        """
+        """Return a vector per text; ProtocolError: there is no such model, or its vectors have other dimensions."""
         spec = self._versions.answering.encoder
         name, _, tower = request.model.rpartition(":")
         if name != spec.name or tower not in TOWERS:

@@ -1,11 +1,11 @@
 """The search service: requests to ranked hits, over the seams of `schemas.protocols`."""
 
 import time
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from actors.search.served_versions import ServedVersions
-from actors.service.answer_cache import AnswerCache
 from actors.service.hits import article_response, hits
 from actors.service.meter import Meter
 from actors.service.model_service import ModelService
@@ -16,6 +16,8 @@ from schemas.protocols import ArticleKey, Encoder, Lookup, Query, RerankScore, S
 from schemas.search import ArticleResponse, HitsRequest, Readiness, SearchRequest, SearchResponse, VersionInfo
 
 SILENT = Meter()
+MAX_HITS = 100
+"""Of a request whose answers are kept: some 300 kB."""
 
 
 class SearchService:
@@ -170,3 +172,27 @@ class _Clock:
         seconds = time.perf_counter() - start
         self._meter.stage(stage, seconds)
         self.milliseconds[stage] = round(seconds * 1000, 2)
+
+
+class AnswerCache:
+    """Keeps the answers used last; those of a version that is served no more fall out by themselves."""
+
+    def __init__(self, entries: int) -> None:
+        """Keep so many requests; ten hits with their abstracts take some 30 kB."""
+        self._entries = entries
+        self._kept: OrderedDict[tuple[str, SearchRequest], tuple[SearchResponse, ...]] = OrderedDict()
+
+    def find(self, version: str, request: SearchRequest) -> tuple[SearchResponse, ...] | None:
+        answers = self._kept.get((version, request))
+        if answers is not None:
+            self._kept.move_to_end((version, request))
+        return answers
+
+    def keep(self, version: str, request: SearchRequest, answers: tuple[SearchResponse, ...]) -> None:
+        """Keep answers, unless they are many or lack their second stage; the one used longest ago makes room."""
+        if sum(len(answer.hits) for answer in answers) > MAX_HITS or any(answer.degraded for answer in answers):
+            return
+        self._kept[version, request] = answers
+        self._kept.move_to_end((version, request))
+        while len(self._kept) > self._entries:
+            self._kept.popitem(last=False)

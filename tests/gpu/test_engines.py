@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from actors.engine.engine_choice import load_engine
-from actors.engine.forward_pass import Engine
+from actors.engine.engines import Engine, load_engine
 from retrieval.embed.pooling import pool
 from retrieval.embed.token_batches import BatchRule, TokenBatch, token_batches
 from retrieval.embed.tokenizer import load_tokenizer, tokenize_pairs

@@ -42,11 +42,7 @@ def with_body_limit(app: ASGIApp) -> ASGIApp:
 
 
 async def within(seconds: float, answer: Awaitable[T]) -> T:
-    """Return what is awaited, whose work is cancelled at the deadline.
-
-    Raises:
-        DeadlineError: it takes longer.
-    """
+    """Return what is awaited, whose work is cancelled at the deadline; then DeadlineError."""
     try:
         return await asyncio.wait_for(answer, seconds)
     except TimeoutError:

@@ -9,7 +9,7 @@ import pytest
 
 from actors.embed.embed_stages import EncodeRange, TokenizeRange, WriteRange
 from actors.embed.towers import ArticleTower
-from actors.engine import forward_pass
+from actors.engine import engines
 from retrieval.articles.article import Article, Rejects, article_batch
 from retrieval.articles.article_parts import write_article_part
 from retrieval.articles.snapshot import read_snapshot
@@ -38,7 +38,7 @@ PLAN = EmbedPlan("now", "abstract", None, "fingerprint")
 @pytest.fixture(autouse=True)
 def short_peak(monkeypatch: pytest.MonkeyPatch) -> None:
     """What encoding is compared with is measured for a moment."""
-    monkeypatch.setattr(forward_pass, "PEAK_SECONDS", 0.01)
+    monkeypatch.setattr(engines, "PEAK_SECONDS", 0.01)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from actors.engine.forward_pass import Engine, Finish, Pending, as_it_is
+from actors.engine.engines import Engine, Finish, Pending, as_it_is
 from actors.engine.torch_engine import (
     BatchHalving,
     NoCopies,

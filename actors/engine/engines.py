@@ -1,6 +1,7 @@
-"""A forward pass that is started now and awaited later, and the engine that keeps the device busy with it.
+"""Engines: a forward pass is started now and awaited later, so that the device is kept busy.
 
-In a thread it ends when nobody waits for it any more.
+Which engine a configuration gets on this machine is decided here. A wish that cannot be met is an error: a run that is
+ten times slower than it was asked to be should not start.
 """
 
 import asyncio
@@ -9,11 +10,32 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Literal, ParamSpec, TypeVar
 
 import torch
 
+from actors.fetch.model_folders import weight_files
 from retrieval.embed.token_batches import BatchRule, TokenBatch
+from schemas.config import EngineConfig
+from schemas.errors import UsageError
+
+Task = Literal["encoder", "classifier"]
+"""An encoder gives its token vectors (B, T, D), a sequence classifier its logits (B, labels)."""
+Device = Literal["cpu", "cuda"]
+PADDING: dict[Device, int] = {"cpu": 16, "cuda": 1024}
+"""Tokens that cost as much as beginning one more pass: on a CPU reading the weights (docs/decisions/embed.md), on
+a GPU launching its kernels too (estimated)."""
+PEAK_SIDE: dict[Device, int] = {"cpu": 1024, "cuda": 8192}
+"""Rows and columns: large enough that nothing but arithmetic counts, and small enough to be done in milliseconds, so
+that on a shared machine some products run undisturbed."""
+PEAK_SECONDS = 0.5
+Finish = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""What becomes of a model's output where it lies: (output, mask (B, T)) to a tensor of B rows."""
+Pending = Callable[[], torch.Tensor]
+"""Waits for a result and returns it, on the CPU."""
+Forward = Callable[[TokenBatch, Finish], Pending]
+"""Starts the forward pass of a batch. May be called from several threads."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -49,24 +71,6 @@ def while_awaited(steps: Iterable[T]) -> Iterator[T]:
         if event and event.is_set():
             raise GivenUpError
         yield step
-
-
-Task = Literal["encoder", "classifier"]
-"""An encoder gives its token vectors (B, T, D), a sequence classifier its logits (B, labels)."""
-Device = Literal["cpu", "cuda"]
-PADDING: dict[Device, int] = {"cpu": 16, "cuda": 1024}
-"""Tokens that cost as much as beginning one more pass: on a CPU reading the weights (docs/decisions/embed.md), on
-a GPU launching its kernels too (estimated)."""
-PEAK_SIDE: dict[Device, int] = {"cpu": 1024, "cuda": 8192}
-"""Rows and columns: large enough that nothing but arithmetic counts, and small enough to be done in milliseconds, so
-that on a shared machine some products run undisturbed."""
-PEAK_SECONDS = 0.5
-Finish = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-"""What becomes of a model's output where it lies: (output, mask (B, T)) to a tensor of B rows."""
-Pending = Callable[[], torch.Tensor]
-"""Waits for a result and returns it, on the CPU."""
-Forward = Callable[[TokenBatch, Finish], Pending]
-"""Starts the forward pass of a batch. May be called from several threads."""
 
 
 def as_it_is(output: torch.Tensor, _mask_BT: torch.Tensor) -> torch.Tensor:
@@ -130,3 +134,41 @@ def _product_seconds(a: torch.Tensor, b: torch.Tensor) -> float:
     if a.is_cuda:
         torch.cuda.synchronize()
     return time.perf_counter() - start
+
+
+def load_engine(folder: Path, task: Task, config: EngineConfig, *, threads: int, cache: Path) -> Engine:
+    """Load the model of `folder`.
+
+    Raises:
+        InputError: the folder holds no model of safetensors with a fast tokenizer.
+        UsageError: the configured engine, device or precision cannot be had on this machine.
+    """
+    weight_files(folder)
+    kind, device = chosen(config, cuda=torch.cuda.is_available())
+    # Imported here: each takes a second or more, and one is enough.
+    if kind == "openvino":
+        from actors.engine.openvino_engine import openvino_dtype, openvino_forward
+
+        dtype = openvino_dtype(config)
+        return Engine(openvino_forward(folder, task, dtype, threads, cache), device, dtype)
+    from actors.engine.torch_engine import torch_dtype, torch_forward
+
+    dtype = torch_dtype(config, device)
+    return Engine(torch_forward(folder, task, dtype, device, threads, compiled=config.compile), device, dtype)
+
+
+def chosen(config: EngineConfig, *, cuda: bool) -> tuple[Literal["torch", "openvino"], Device]:
+    """Return the engine and its device on a machine with or without a CUDA device.
+
+    Raises:
+        UsageError: they contradict each other, or there is no such device.
+    """
+    if config.device == "cuda" and not cuda:
+        raise UsageError("engine.device = 'cuda', but there is no CUDA device; set it to 'cpu' or 'auto'")
+    if config.kind == "openvino" and config.device == "cuda":
+        raise UsageError("engine.kind = 'openvino' runs on CPUs, not on engine.device = 'cuda'; set kind to 'torch'")
+    on_cuda = cuda and config.device != "cpu" and config.kind != "openvino"
+    kind = config.kind if config.kind != "auto" else "torch" if on_cuda else "openvino"
+    if config.compile and kind == "openvino":
+        raise UsageError("engine.compile is for torch, and this is openvino; set engine.kind = 'torch', or compile off")
+    return kind, "cuda" if on_cuda else "cpu"
