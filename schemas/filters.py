@@ -104,11 +104,7 @@ EVERYTHING = Wanted(retracted=True)
 
 
 def parse_filter(text: str) -> tuple[Condition, ...]:
-    """Return the conditions of a filter, none for a blank one.
-
-    Raises:
-        UsageError: names the place, and what was expected there.
-    """
+    """Return the conditions of a filter, none for a blank one; UsageError names the place and what was expected."""
     reader = _Reader(text)
     conditions: list[Condition] = []
     while not reader.at_end():

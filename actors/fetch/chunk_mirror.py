@@ -72,13 +72,10 @@ class ChunkMirror(MirroredFolder):
                 f"{plan.folder}: {_gb(plan.free_bytes)} free, {_gb(plan.missing_bytes)} are to be fetched; "
                 "make room, or name a folder on another disk"
             )
-        with fetching(self._fetch, plan.files, self.stop) as finished:
-            for file, future in finished:
+        with fetching(lambda file: self._bring(file.name, partial(self._fill, file)), plan.files, self.stop) as done:
+            for file, future in done:
                 future.result()
                 yield file
-
-    def _fetch(self, file: RemoteFile) -> Path:
-        return self._bring(file.name, partial(self._fill, file))
 
     def _fill(self, file: RemoteFile, part: BinaryIO, path: Path) -> None:
         self._downloader.download(self._url(file.name), part)

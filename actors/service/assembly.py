@@ -96,14 +96,8 @@ def load_ranking(config: Config, threads: int) -> Reranking | None:
 def ranking(config: Config, reranker: Reranker, seconds: float | None) -> Reranking:
     """Return the configured second stage over a re-ranker, plain or behind a handle, that may take so long."""
     rerank = config.rerank
-    return Reranking(
-        reranker,
-        name=(rerank.kind == "cross-encoder" and rerank.model) or rerank.kind,
-        score_kind=SCORE_KINDS[rerank.kind],
-        candidates=rerank.candidates,
-        seconds=seconds,
-        degrade=rerank.degrade,
-    )
+    name = (rerank.kind == "cross-encoder" and rerank.model) or rerank.kind
+    return Reranking(reranker, name, SCORE_KINDS[rerank.kind], rerank.candidates, seconds, rerank.degrade)
 
 
 def load_service(config: Config, version: IndexVersion, threads: int) -> SearchService:

@@ -16,7 +16,7 @@ from actors.web.middleware.limits import within
 from actors.web.middleware.problems import retry_after, status_of
 from actors.web.middleware.request_facts import note
 from actors.web.page.page_address import AskedSearch, read_address
-from actors.web.page.page_view import ABSTRACTS, View, answered, failed, read_form, refused
+from actors.web.page.page_view import ABSTRACTS, View, answered, failed, read_form
 from schemas.errors import PubrayError
 from schemas.search import MAX_QUERY_CHARS, SearchResponse
 
@@ -69,7 +69,7 @@ async def _view(request: Request, service: SearchService, seconds: float) -> Vie
     form, info = read_form(request.query_params), service.version()
     asked, wrong = read_address(request.query_params)
     if wrong:
-        return refused(form, info, wrong)
+        return View(form, info, HTTPStatus.UNPROCESSABLE_ENTITY, wrong=wrong)
     if asked is None:
         return View(form, info)
     try:

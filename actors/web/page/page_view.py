@@ -81,7 +81,6 @@ class View(NamedTuple):
 
     form: Form
     info: VersionInfo
-    title: str = "pubray: search PubMed by meaning"
     status: HTTPStatus = HTTPStatus.OK
     asked: AskedSearch | None = None
     wrong: Mapping[str, str] = {}
@@ -96,6 +95,15 @@ class View(NamedTuple):
     """The address of the page before this one."""
     after: str = ""
     advice: tuple[Link, ...] = ()
+
+    @property
+    def title(self) -> str:
+        if self.wrong or self.problem:
+            return f"Error: {self.heading} – pubray"
+        if not (self.asked and self.response):
+            return "pubray: search PubMed by meaning"
+        page = f", page {self.asked.page}" if self.asked.page > 1 else ""
+        return f"{'Similar to ' if self.asked.similar else ''}{shortened(self.response.query)}{page} – pubray"
 
     @property
     def heading(self) -> str:
@@ -121,12 +129,6 @@ def read_form(parameters: QueryParams) -> Form:
     )
 
 
-def refused(form: Form, info: VersionInfo, wrong: Mapping[str, str]) -> View:
-    """Show what is wrong with an address."""
-    status = HTTPStatus.UNPROCESSABLE_ENTITY
-    return View(form, info, f"Error: {HEADINGS[status]} – pubray", status, wrong=wrong)
-
-
 def failed(asked: AskedSearch, form: Form, info: VersionInfo, status: HTTPStatus, problem: str) -> View:
     """Show why there is no answer, and what helps."""
     advice = []
@@ -136,18 +138,14 @@ def failed(asked: AskedSearch, form: Form, info: VersionInfo, status: HTTPStatus
         advice.append(Link("Search without re-ranking, which is faster", asked.but(rerank=False).address))
     if status is HTTPStatus.UNPROCESSABLE_ENTITY and asked.request.filters:
         advice.append(Link("Search without filters", asked.plain.address))
-    title = f"Error: {HEADINGS.get(status, status.phrase)} – pubray"
-    return View(form, info, title, status, asked, problem=problem, advice=(*advice, Link("Start anew", "./")))
+    return View(form, info, status, asked, problem=problem, advice=(*advice, Link("Start anew", "./")))
 
 
 def answered(asked: AskedSearch, form: Form, info: VersionInfo, response: SearchResponse) -> View:
     """Show the hits of a page, or what helps where there are none."""
     hits = response.hits[:HITS]
     more = len(response.hits) > HITS and asked.page < LAST_PAGE
-    query = shortened(response.query)
-    page = f", page {asked.page}" if asked.page > 1 else ""
     return View(
-        title=f"{'Similar to ' if asked.similar else ''}{query}{page} – pubray",
         form=form,
         info=info,
         asked=asked,
