@@ -20,8 +20,6 @@ from retrieval.embed.token_batches import TokenBatch
 from schemas.config import EngineConfig
 from schemas.errors import UsageError
 
-Tensors = dict[str, torch.Tensor]
-
 
 def torch_forward(
     folder: Path, task: Task, dtype: torch.dtype, device: Device, threads: int, *, compiled: bool
@@ -138,7 +136,7 @@ def _is_causal(model: torch.nn.Module) -> bool:
 class NoCopies:
     """A CPU's memory is where the batches are."""
 
-    def to_device(self, arrays: dict[str, NDArray[np.int64]]) -> Tensors:
+    def to_device(self, arrays: dict[str, NDArray[np.int64]]) -> dict[str, torch.Tensor]:
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
     def to_host(self, result: torch.Tensor) -> Pending:
@@ -151,7 +149,7 @@ class CudaCopies:
     def __init__(self) -> None:
         self._up, self._down = torch.cuda.Stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
 
-    def to_device(self, arrays: dict[str, NDArray[np.int64]]) -> Tensors:
+    def to_device(self, arrays: dict[str, NDArray[np.int64]]) -> dict[str, torch.Tensor]:
         """Return the arrays as tensors that the current stream may compute with."""
         with torch.cuda.stream(self._up):
             tensors = {

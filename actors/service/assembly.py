@@ -40,10 +40,13 @@ def load_encoder(config: Config, version: IndexVersion, threads: int) -> TextEnc
 
 def check_encoder(config: Config, version: IndexVersion) -> None:
     """Check, without loading anything, that the configured encoder is the version's; StoreError: it is another."""
-    if config.encoder.identity() != version.encoder.identity():
+    ours, theirs = config.encoder.identity(), version.encoder.identity()
+    if ours != theirs:
+        key = next(key for key in ours if ours[key] != theirs[key])
+        difference = "" if key == "name" else f" with another {key!r}"
         raise StoreError(
             f"version {version.id} in {config.store} belongs to encoder {version.encoder.name!r}, the configured one "
-            f"is {config.encoder.name!r}{_first_difference(config, version)}; use the --config it was built with"
+            f"is {config.encoder.name!r}{difference}; use the --config it was built with"
         )
 
 
@@ -60,13 +63,6 @@ def check_servable(config: Config, version: IndexVersion) -> None:
             f"version {version.id} has {shards} shards, but index.num_shards = {config.index.num_shards};"
             f" set it to {shards}"
         )
-
-
-def _first_difference(config: Config, version: IndexVersion) -> str:
-    """Name the first differing value of two encoders of one name."""
-    ours, theirs = config.encoder.identity(), version.encoder.identity()
-    key = next(key for key in ours if ours[key] != theirs[key])
-    return "" if key == "name" else f" with another {key!r}"
 
 
 def load_reranker(config: Config, threads: int) -> MaxSimReranker | CrossEncoderReranker | None:
