@@ -52,7 +52,6 @@ class Condition(Frozen):
 
     @property
     def values(self) -> tuple[str | int, ...]:
-        """The value, or the values of a list."""
         return self.value if isinstance(self.value, tuple) else (self.value,)
 
     @model_validator(mode="after")
@@ -95,7 +94,6 @@ class Wanted(NamedTuple):
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
-        """All that must hold."""
         return self.filters if self.retracted else (*self.filters, NOT_RETRACTED)
 
 

@@ -34,8 +34,6 @@ CANDIDATES_PER_HIT = 5
 """Rows that are scored exactly for each article wanted: recall@100 is .974 with 5, .936 with 2.
 
 docs/decisions/search.md has the figures."""
-
-
 KEPT_FILTERS = 16
 """Filters whose rows are kept: a bit for each row of the version, and 4 bytes for each that is read exactly."""
 
@@ -89,10 +87,7 @@ class IndexSearcher:
     def candidates(self, queries: Floats, k: int, wanted: Wanted = EVERYTHING) -> list[Candidates]:
         """Return for each of (q, d) queries its k best rows or more, independent of the other queries.
 
-        Where the probed lists hold fewer than k, all lists are searched.
-
-        Raises:
-            InputError: a filter names a term that no article has.
+        Where the probed lists hold too few, all are searched. InputError: a filter names a term that no article has.
         """
         count, unknown = self.count(wanted)
         check_terms([unknown])

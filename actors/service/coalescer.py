@@ -62,11 +62,8 @@ class Coalescer(Generic[T, R]):
                 self._under_way.add(task)
                 for one in batch:
                     one.answer.add_done_callback(partial(_stop_if_unwanted, batch, task))
-                task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._under_way.discard(task)
-        self._send()
+                task.add_done_callback(self._under_way.discard)
+                task.add_done_callback(lambda _: self._send())
 
     async def _answer(self, batch: list[_Waiting[T, R]]) -> None:
         answers: Sequence[R | Exception]

@@ -75,14 +75,9 @@ class ModelService:
         for texts in _slices([TOWERS[tower](text) for text in request.input], MAX_QUERIES):
             vectors += await self._encoder.encode(texts)
             tokens += sum(await self._encoder.count_tokens(texts))
-        return EmbeddingsResponse(
-            data=tuple(
-                Embedding(index=i, embedding=_written(vector, request.encoding_format))
-                for i, vector in enumerate(vectors)
-            ),
-            model=request.model,
-            usage=Usage(prompt_tokens=tokens, total_tokens=tokens),
-        )
+        encoding, usage = request.encoding_format, Usage(prompt_tokens=tokens, total_tokens=tokens)
+        data = tuple(Embedding(index=i, embedding=_written(vector, encoding)) for i, vector in enumerate(vectors))
+        return EmbeddingsResponse(data=data, model=request.model, usage=usage)
 
     async def rerank(self, query: str, documents: Sequence[str]) -> list[Score]:
         """Return the documents' scores, best first, equal ones in the documents' order."""

@@ -183,8 +183,7 @@ class AnswerCache:
         self._kept: OrderedDict[tuple[str, SearchRequest], tuple[SearchResponse, ...]] = OrderedDict()
 
     def find(self, version: str, request: SearchRequest) -> tuple[SearchResponse, ...] | None:
-        answers = self._kept.get((version, request))
-        if answers is not None:
+        if answers := self._kept.get((version, request)):
             self._kept.move_to_end((version, request))
         return answers
 

@@ -13,7 +13,6 @@ T = TypeVar("T")
 
 MAX_BODY_BYTES = 1_000_000
 """Room for the longest query and task, every character escaped (120 kB), and the longest filters in ASCII (800 kB)."""
-
 MAX_TEXTS_BYTES = 10_000_000
 """Room for the texts of 1,000 long articles."""
 TEXTS_PATHS = {"/v1/embeddings", "/v1/rerank", "/v2/rerank", "/rerank"}
