@@ -6,14 +6,12 @@ import json
 from collections.abc import Iterator
 from typing import Any, TypeGuard, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
 
 
-class Frozen(BaseModel):
+class Frozen(BaseModel, frozen=True, extra="forbid"):
     """A value: it cannot be changed, and a field that it does not know is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def first_wrong(error: ValidationError) -> str:

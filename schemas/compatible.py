@@ -5,7 +5,7 @@ TEI is Hugging Face's text-embeddings-inference. Of what clients send, fields th
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from schemas.base import Frozen, checked_text
@@ -75,8 +75,7 @@ Texts = Annotated[
 ]
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+class _Request(Frozen, extra="ignore"): ...
 
 
 class EmbeddingsRequest(_Request):

@@ -85,22 +85,17 @@ class Encoder(Protocol):
 
 
 class Searcher(Protocol):
-    """Vectors to articles, best first, ties by PMID."""
+    """Vectors to articles, best first, ties by PMID. NotReadyError: the version is not there."""
 
     async def search(self, lookups: list[Lookup]) -> list[list[Match]]:
         """Return at most k matches per lookup: fewer only when the index holds fewer that are wanted.
 
         Raises:
             InputError: a filter names a term that no article has.
-            NotReadyError: the version is not there.
         """
 
     async def stored(self, keys: list[ArticleKey]) -> list[StoredArticle | None]:
-        """Return each article; None for one that the version does not have.
-
-        Raises:
-            NotReadyError: the version is not there.
-        """
+        """Return each article; None for one that the version does not have."""
 
 
 class Reranker(Protocol):

@@ -1,5 +1,6 @@
 """What a client of the search service sends and gets: the JSON of `/v1/search` and of what belongs to it."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal, Self, get_type_hints
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, create_model, model_validator
@@ -7,7 +8,8 @@ from pydantic_core import PydanticCustomError
 
 from schemas.article import ARTICLE_FIELDS, DisplayArticle
 from schemas.base import Frozen, checked_text
-from schemas.filters import MAX_CONDITIONS, Condition, Wanted
+from schemas.errors import UsageError
+from schemas.filters import MAX_CONDITIONS, Condition, Wanted, parse_filter
 
 MAX_K = 1000
 MAX_QUERY_CHARS = 10_000
@@ -111,8 +113,29 @@ class SearchRequest(HitsRequest):
 
     @property
     def queries(self) -> tuple[str, ...]:
-        """The queries, one or more."""
         return (self.query,) if isinstance(self.query, str) else self.query
+
+
+def _conditions(texts: Sequence[str]) -> tuple[Condition, ...]:
+    try:
+        return tuple(condition for text in texts for condition in parse_filter(text))
+    except UsageError as error:
+        raise PydanticCustomError("filter", str(error).removeprefix("filter, ")) from None
+
+
+_FILTERS = WithJsonSchema({"type": "array", "items": {"type": "string"}, "examples": [["year>=2020 and language=eng"]]})
+
+
+class SimilarRequest(HitsRequest):
+    """Which of the articles that are similar to one are asked for."""
+
+    filters: Annotated[tuple[Condition, ...], BeforeValidator(_conditions), _FILTERS] = Field(
+        (),
+        alias="filter",
+        max_length=MAX_CONDITIONS,
+        description="Only articles are found for which all of these hold: conditions joined by `and`, such as "
+        "`year>=2020 and type in (Review, Letter)`.",
+    )
 
 
 class Shown(_ArticleFields):

@@ -44,7 +44,6 @@ class TokenizeRange:
     """Read a range of an article part, find what has a vector already, and tokenise the others to be embedded."""
 
     def __init__(self, config: Config, plan: EmbedPlan) -> None:
-        """Load the article tower's tokenizer."""
         self._config, self._plan, self._layout = config, plan, Layout(config.store)
         tower = config.encoder.article
         self._tokenizer = TowerTokenizer(model_folder(tower.model, tower.revision, Path(config.cache)), tower)
@@ -102,12 +101,11 @@ class EncodeRange:
     """Encode the tokens of a range; the actor that holds the weights."""
 
     def __init__(self, config: Config, threads: int) -> None:
-        """Load the article tower."""
         # Imported here: torch takes seconds and 200 MB, and the other stages and the driver do without.
         from actors.embed.towers import ArticleTower
 
-        self._tower = ArticleTower(config.encoder, config.engine, threads=threads, cache=Path(config.cache))
-        self._tower.vectors(self._tower.tokens([ArticleText("", "")]))  # loads what the engine loads at first use
+        self._tower = ArticleTower(config, threads)
+        self._tower.encode([ArticleText("", "")])  # loads what the engine loads at first use
         self._idle_since: float | None = None
         self._peak: float | None = None
 
@@ -119,9 +117,8 @@ class EncodeRange:
         start = time.perf_counter()
         waited = start - self._idle_since if self._idle_since else 0.0
         lengths, ids, segments = row.pop("length"), row.pop("ids"), row.pop("segments")
-        ends = np.cumsum(lengths)[:-1]
-        texts = [Tokens(*text) for text in zip(np.split(ids, ends), np.split(segments, ends), strict=True)]
-        texts = texts if len(lengths) else []
+        ends = np.cumsum(lengths)  # behind the last of which nothing is left
+        texts = [Tokens(*text) for text in zip(np.split(ids, ends), np.split(segments, ends), strict=True)][:-1]
         vectors = self._tower.vectors(texts)
         seconds = time.perf_counter() - start
         # Not at the start, when all the other workers start too.
@@ -141,7 +138,6 @@ class WriteRange:
     """Write the vector part of a range, and say what was done."""
 
     def __init__(self, config: Config, plan: EmbedPlan) -> None:
-        """The plan names the folder."""
         self._dimension, self._layout, self._plan = config.encoder.dimension, Layout(config.store), plan
 
     def __call__(self, ranges: pa.Table) -> pa.Table:
@@ -149,15 +145,15 @@ class WriteRange:
         return pa.concat_tables(self._written(row) for row in _rows(ranges))
 
     def _written(self, row: dict[str, Any]) -> pa.Table:
-        name, error, counts = RowRange.model_validate_json(row["range"]).name, row["error"], row["counts"]
-        if not error:
+        name = RowRange.model_validate_json(row["range"]).name
+        if not row["error"]:
             try:
-                counts = self._write(name, row)
+                row = self._write(name, row)
             except PubrayError as refusal:
-                error = str(refusal)
-        return _one_row(name=name, error=error, counts=counts)
+                row["error"] = str(refusal)
+        return _one_row(name=name, error=row["error"], counts=row["counts"])
 
-    def _write(self, name: str, row: dict[str, Any]) -> str:
+    def _write(self, name: str, row: dict[str, Any]) -> dict[str, Any]:
         start = time.perf_counter()
         vectors = np.zeros((len(row["pmid"]), self._dimension), np.float16)
         present = np.zeros(len(vectors), bool)
@@ -166,12 +162,10 @@ class WriteRange:
             present[row[kind]] = True
         path = self._layout.vector_part(self._plan.fingerprint, self._plan.selection, name)
         write_vector_part(path, row["pmid"], row["text_hash"], vectors, present)
-        counts: str = _counted(row, EmbedCounts(write_seconds=time.perf_counter() - start))["counts"]
-        return counts
+        return _counted(row, EmbedCounts(write_seconds=time.perf_counter() - start))
 
 
 def _counted(row: dict[str, Any], done: EmbedCounts) -> dict[str, Any]:
-    """Return a row with what a stage has done added to its counts."""
     counts = EmbedCounts.model_validate_json(row["counts"]) + done
     return row | {"counts": counts.model_dump_json()}
 

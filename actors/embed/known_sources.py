@@ -24,7 +24,6 @@ class KnownSources:
     """The sources of vectors that a plan names."""
 
     def __init__(self, config: Config, plan: EmbedPlan) -> None:
-        """Open them."""
         self._dimension, layout = config.encoder.dimension, Layout(config.store)
         self._earlier = plan.earlier and EarlierVectors(
             layout.snapshot(plan.earlier),
@@ -68,7 +67,7 @@ def compare_sample(config: Config, folder: str, ranges: list[RowRange], count: i
     # Imported here: torch takes seconds and 200 MB, and the others do without.
     from actors.embed.towers import ArticleTower
 
-    tower = ArticleTower(config.encoder, config.engine, threads=threads, cache=Path(config.cache))
+    tower = ArticleTower(config, threads)
     layout, chunks, rng = Layout(config.store), published_vectors(config, folder), np.random.default_rng(0)
     known, own = [], []
     for rows in ranges:
@@ -79,7 +78,7 @@ def compare_sample(config: Config, folder: str, ranges: list[RowRange], count: i
         texts = articles.take(pa.array(found.rows[chosen])).to_pydict()
         pairs = [ArticleText(*text) for text in zip(texts["title"], texts["abstract"], strict=True)]
         known.append(found.vectors[chosen])
-        own.append(tower.vectors(tower.tokens(pairs)))
+        own.append(tower.encode(pairs))
     if not sum(map(len, known)):
         raise StoreError("no sampled article has a published vector; check the folder that --import-npy names")
     return agreement(np.concatenate(known), np.concatenate(own))

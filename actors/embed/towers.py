@@ -1,35 +1,54 @@
-"""The towers of an encoder: loaded once, they turn texts into tokens and tokens into vectors."""
+"""The towers of an encoder: loaded once, they turn texts into tokens and tokens into vectors. Both behind one seam."""
 
 import json
-from collections.abc import Iterator, Sequence
+import logging
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 
-from actors.engine.engine_choice import load_engine
-from actors.engine.matmul_peak import gemm_peak
+from actors.engine.alike import alike_together
+from actors.engine.engines import in_thread, load_engine
 from actors.fetch.model_folders import model_digests, model_folder
 from retrieval.embed.pooling import TextVectors, unit
 from retrieval.embed.rates import MLP_MATRICES, forward_flops
 from retrieval.embed.tokens import TokenBatch, Tokens, TowerTokenizer, pad_id, padded_tokens, token_batches
-from schemas.arrays import Floats
-from schemas.config import EngineConfig
-from schemas.encoder import EncoderSpec, TowerSpec
+from schemas.arrays import Floats, Vector
+from schemas.config import Config
+from schemas.encoder import TowerSpec
+from schemas.errors import InputError, UnavailableError
 from schemas.protocols import ArticleText, Query
 
+LOG = logging.getLogger("pubray.towers")
+T = TypeVar("T")
+R = TypeVar("R")
 
-class _Tower:
+
+class _Tower(Generic[T]):
     """A tower's weights in memory. Calls may come from several threads."""
 
-    def __init__(self, spec: EncoderSpec, tower: TowerSpec, engine: EngineConfig, *, threads: int, cache: Path) -> None:
+    kind: Literal["query", "article"]
+
+    def __init__(self, config: Config, threads: int) -> None:
+        self.spec, cache = config.encoder, Path(config.cache)
+        tower: TowerSpec = getattr(self.spec, self.kind)
         folder = model_folder(tower.model, tower.revision, cache)
-        self.spec = spec
         self.digests = model_digests(folder)
         self._tokenizer = TowerTokenizer(folder, tower)
-        self._run = load_engine(folder, "encoder", engine, threads=threads, cache=cache)
+        self._run = load_engine(folder, "encoder", config.engine, threads=threads, cache=cache)
         self._shapes = json.loads((folder / "config.json").read_text())
-        self._rule, self._threads = self._run.batch_rule(engine.batch_tokens), threads
+        self._rule, self._threads = self._run.batch_rule(config.engine.batch_tokens), threads
         self._pad = pad_id(folder)
+
+    @abstractmethod
+    def tokens(self, texts: Sequence[T]) -> list[Tokens]: ...
+
+    def encode(self, texts: Sequence[T]) -> Floats:
+        """Return one vector per text, (n, dimension)."""
+        return self.vectors(self.tokens(texts))
 
     def vectors(self, texts: Sequence[Tokens]) -> Floats:
         """Return one vector per tokenised text, (n, dimension)."""
@@ -58,31 +77,55 @@ class _Tower:
 
     def peak(self) -> float:
         """Measure the FLOP/s of a matrix product where and as this tower computes: half a second."""
-        return gemm_peak(self._run.device, self._run.dtype, self._threads)
+        return self._run.peak(self._threads)
 
     def _batches(self, texts: Sequence[Tokens]) -> Iterator[TokenBatch]:
         return token_batches(texts, self._rule, self._pad)
 
 
-class QueryTower(_Tower):
-    """The tower for queries."""
+class QueryTower(_Tower[Query]):
+    """The configured encoder's tower for queries."""
 
-    def __init__(self, spec: EncoderSpec, engine: EngineConfig, *, threads: int, cache: Path) -> None:
-        """Load the weights of the spec's query tower."""
-        super().__init__(spec, spec.query, engine, threads=threads, cache=cache)
+    kind = "query"
 
-    def tokens(self, queries: Sequence[Query]) -> list[Tokens]:
-        """Tokenise queries."""
-        return self._tokenizer.queries(queries)
+    def tokens(self, texts: Sequence[Query]) -> list[Tokens]:
+        return self._tokenizer.queries(texts)
 
 
-class ArticleTower(_Tower):
-    """The tower for articles."""
+class ArticleTower(_Tower[ArticleText]):
+    """The configured encoder's tower for articles."""
 
-    def __init__(self, spec: EncoderSpec, engine: EngineConfig, *, threads: int, cache: Path) -> None:
-        """Load the weights of the spec's article tower."""
-        super().__init__(spec, spec.article, engine, threads=threads, cache=cache)
+    kind = "article"
 
-    def tokens(self, articles: Sequence[ArticleText]) -> list[Tokens]:
-        """Tokenise articles."""
-        return self._tokenizer.articles(articles)
+    def tokens(self, texts: Sequence[ArticleText]) -> list[Tokens]:
+        return self._tokenizer.articles(texts)
+
+
+class TextEncoder:
+    """Encodes queries by the query tower, and article texts by the article tower, which is loaded for the first one."""
+
+    def __init__(self, query_tower: QueryTower, load_article_tower: Callable[[], ArticleTower]) -> None:
+        self.query_tower, self._load = query_tower, load_article_tower
+
+    async def encode(self, texts: list[Query | ArticleText]) -> list[Vector]:
+        return await in_thread(self._read, texts, lambda tower, alike: tower.encode(alike))
+
+    async def count_tokens(self, texts: list[Query | ArticleText]) -> list[int]:
+        return await in_thread(self._read, texts, lambda tower, alike: [len(one.ids) for one in tower.tokens(alike)])
+
+    @cached_property
+    def _article_tower(self) -> ArticleTower:
+        try:
+            return self._load()
+        except InputError as error:
+            # Of the service, not of the request: a client is not told where its models lie.
+            LOG.error("the article tower cannot be loaded: %s", error)
+            raise UnavailableError("the article tower cannot be loaded; the service's log says why") from None
+
+    def _read(self, texts: list[Query | ArticleText], read: Callable[[_Tower[Any], list[Any]], Iterable[R]]) -> list[R]:
+        """Return what `read` makes of each text by the tower that the text is for."""
+
+        def of_kind(kind: type[Query | ArticleText], alike: list[Any]) -> Iterable[R]:
+            return read(self.query_tower if kind is Query else self._article_tower, alike)
+
+        return alike_together(texts, type, of_kind)

@@ -10,7 +10,7 @@ import numpy as np
 import openvino as ov
 import torch
 
-from actors.engine.forward_pass import Finish, Forward, Task
+from actors.engine.engines import Finish, Forward, Task
 from actors.fetch.model_folders import model_digests
 from retrieval.embed.pooling import TextVectors, pool
 from retrieval.embed.tokens import TokenBatch
@@ -29,11 +29,7 @@ one's (docs/decisions/embed.md).
 
 
 def openvino_dtype(config: EngineConfig) -> torch.dtype:
-    """Return the number format that this CPU computes in.
-
-    Raises:
-        UsageError: bfloat16 is wanted and the CPU has none.
-    """
+    """Return the number format that this CPU computes in; UsageError: bfloat16 is wanted and it has none."""
     native = "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if config.precision == "bfloat16" and not native:
         raise UsageError("engine.precision = 'bfloat16', but this CPU has none; use 'auto' or 'float32'")
@@ -110,10 +106,7 @@ class _Traceable(torch.nn.Module):
         self.model, self.task, self.pooling = model, task, pooling
 
     def forward(
-        self,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
-        token_type_ids: torch.Tensor | None = None,
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor | None = None
     ) -> torch.Tensor:
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
         if token_type_ids is not None:

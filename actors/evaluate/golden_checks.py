@@ -1,4 +1,7 @@
-"""Running the towers and the cross-encoder over golden data. One model is in memory at a time."""
+"""Running the towers and the cross-encoder over golden data. One model is in memory at a time.
+
+InputError: a model cannot be had or read.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,76 +15,43 @@ from schemas.arrays import Floats
 from schemas.article import DisplayArticle
 from schemas.config import Config
 from schemas.encoder import TowerSpec
-from schemas.golden import Check, Golden, GoldenRerank, GoldenText
+from schemas.golden import Check, Golden, GoldenText
 from schemas.protocols import ArticleText, Match, Query, Scoring
 
 
 def check_queries(config: Config, golden: Golden, threads: int) -> list[Check]:
-    """Encode the queries and compare.
-
-    Raises:
-        InputError: the model cannot be had or read.
-    """
+    """Encode the queries and compare."""
     spec = config.encoder.query
     laid_out = [bmretriever_query(q.text, q.task or spec.task or "") for q in golden.query]
-    return _compare("query", config, spec, golden, golden.query, _query_vectors(config, golden, threads), laid_out)
+    vectors = QueryTower(config, threads).encode([Query(q.text, q.task) for q in golden.query])
+    return _compare("query", config, golden, vectors, laid_out)
 
 
 def check_articles(config: Config, golden: Golden, threads: int) -> list[Check]:
-    """Encode the articles and compare.
-
-    Raises:
-        InputError: the model cannot be had or read.
-    """
-    spec = config.encoder.article
+    """Encode the articles and compare."""
     laid_out = [bmretriever_passage(a.title, a.abstract) for a in golden.article]
-    vectors = _article_vectors(config, golden, threads)
-    return _compare("article", config, spec, golden, golden.article, vectors, laid_out)
+    vectors = ArticleTower(config, threads).encode([ArticleText(a.title, a.abstract) for a in golden.article])
+    return _compare("article", config, golden, vectors, laid_out)
 
 
 def check_reranker(config: Config, golden: Golden, threads: int) -> list[Check]:
-    """Score the passages and compare the logits; no checks if there is nothing to compare, or no cross-encoder.
-
-    Raises:
-        InputError: the model cannot be had or read.
-    """
+    """Score the passages and compare the logits; no checks if there is nothing to compare, or no cross-encoder."""
     if golden.rerank is None or config.rerank.kind != "cross-encoder":
         return []
-    expected = [passage.logit for passage in golden.rerank.article]
+    reranker, passages = load_reranker(config, threads), golden.rerank.article
+    assert reranker is not None  # its kind is cross-encoder
+    matches = [Match(0.0, DisplayArticle(0, title=one.title, abstract=one.abstract)) for one in passages]
+    [scores] = reranker.scores([Scoring(Query(golden.rerank.query), matches)])
     return [
-        compare_numbers(f"logit {number}", (logit,), [got], golden.tolerance)
-        for number, (logit, got) in enumerate(zip(expected, _logits(config, golden.rerank, threads), strict=True), 1)
+        compare_numbers(f"logit {number}", (passage.logit,), [score.raw], golden.tolerance)
+        for number, (passage, score) in enumerate(zip(passages, scores, strict=True), 1)
     ]
 
 
-def _query_vectors(config: Config, golden: Golden, threads: int) -> Floats:
-    tower = QueryTower(config.encoder, config.engine, threads=threads, cache=Path(config.cache))
-    return tower.vectors(tower.tokens([Query(q.text, q.task) for q in golden.query]))
-
-
-def _article_vectors(config: Config, golden: Golden, threads: int) -> Floats:
-    tower = ArticleTower(config.encoder, config.engine, threads=threads, cache=Path(config.cache))
-    return tower.vectors(tower.tokens([ArticleText(a.title, a.abstract) for a in golden.article]))
-
-
-def _logits(config: Config, rerank: GoldenRerank, threads: int) -> list[float]:
-    reranker = load_reranker(config, threads)
-    assert reranker is not None  # its kind is cross-encoder
-    matches = [Match(0.0, DisplayArticle(0, title=one.title, abstract=one.abstract)) for one in rerank.article]
-    [scores] = reranker.scores([Scoring(Query(rerank.query), matches)])
-    return [score.raw for score in scores]
-
-
-def _compare(
-    kind: str,
-    config: Config,
-    tower: TowerSpec,
-    golden: Golden,
-    texts: Sequence[GoldenText],
-    vectors: Floats,
-    laid_out: list[str],
-) -> list[Check]:
+def _compare(kind: str, config: Config, golden: Golden, vectors: Floats, laid_out: list[str]) -> list[Check]:
     """Compare vectors with printed numbers, or with those of the authors' procedure over the texts `laid_out`."""
+    tower: TowerSpec = getattr(config.encoder, kind)
+    texts: Sequence[GoldenText] = getattr(golden, kind)
     names = [f"{kind} {number}" for number in range(1, len(texts) + 1)]
     if golden.procedure is None:
         rows = zip(names, texts, vectors, strict=True)

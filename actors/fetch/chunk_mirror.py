@@ -10,8 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from actors.fetch.fetching import fetching
-from actors.fetch.mirrored_folder import MirroredFolder
+from actors.fetch.mirrored_folder import MirroredFolder, fetching
 from retrieval.embed.known.chunk_index import chunk_names, chunk_numbers, listed_chunk_files
 from schemas.errors import InputError, StoreError
 
@@ -52,9 +51,7 @@ class ChunkMirror(MirroredFolder):
         """Return what there is to fetch: vectors and PMIDs of every chunk, and the `texts` that they are of.
 
         Raises:
-            InputError: the server does not answer or has no chunks, or the folder has a file of another length.
-            StoreError: the folder cannot be made.
-            CancelledError: after `stop`.
+            InputError: the server has no chunks, or the folder has a file of another length.
         """
         files = [RemoteFile(name, self._downloader.length(self._url(name))) for name in self._names(texts=texts)]
         missing = sum(file.bytes - self._held(file) for file in files)
@@ -68,25 +65,17 @@ class ChunkMirror(MirroredFolder):
     def fetch_all(self, plan: FetchPlan) -> Iterator[RemoteFile]:
         """Fetch what the folder lacks, two files at a time; yield each file when it is there.
 
-        After an error, or if it is not read to its end, the mirror is stopped.
-
-        Raises:
-            InputError: the server does not give a file, or not as long as it said.
-            StoreError: there is no room, or the folder cannot be written; what was fetched is kept.
-            CancelledError: after `stop`.
+        Without room for all it is a StoreError. After an error, or if it is not read to its end, the mirror is stopped.
         """
         if plan.missing_bytes > plan.free_bytes:
             raise StoreError(
                 f"{plan.folder}: {_gb(plan.free_bytes)} free, {_gb(plan.missing_bytes)} are to be fetched; "
                 "make room, or name a folder on another disk"
             )
-        with fetching(self._fetch, plan.files, self.stop) as finished:
-            for file, future in finished:
+        with fetching(lambda file: self._bring(file.name, partial(self._fill, file)), plan.files, self.stop) as done:
+            for file, future in done:
                 future.result()
                 yield file
-
-    def _fetch(self, file: RemoteFile) -> Path:
-        return self._bring(file.name, partial(self._fill, file))
 
     def _fill(self, file: RemoteFile, part: BinaryIO, path: Path) -> None:
         self._downloader.download(self._url(file.name), part)
@@ -103,7 +92,6 @@ class ChunkMirror(MirroredFolder):
         return files
 
     def _held(self, file: RemoteFile) -> int:
-        """Return how many bytes of a file the folder has."""
         target, part = self._folder / file.name, self._part(file.name)
         if not target.exists():
             return min(part.stat().st_size, file.bytes) if part.exists() else 0

@@ -40,7 +40,10 @@ class _TransientError(Exception):
 
 
 class Downloader:
-    """Requests that are repeated until they succeed. Threads may share it: they have two connections between them."""
+    """Requests that are repeated until they succeed. Threads may share it: they have two connections between them.
+
+    InputError: the server does not give it; names the URL and the last failure. CancelledError: after `stop`.
+    """
 
     def __init__(
         self,
@@ -69,7 +72,7 @@ class Downloader:
         self._client.close()
 
     def stop(self) -> None:
-        """Make what runs in other threads, and all that is asked later, raise CancelledError; parts are kept.
+        """End what runs in other threads, and refuse all that is asked later; parts are kept.
 
         Waits and transfers end at once, a request that has no answer yet after `read_timeout` at the latest.
         """
@@ -82,27 +85,20 @@ class Downloader:
                 socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
     def get(self, url: str, parse: Callable[[str], T]) -> T:
-        """Return what is read from a small document; one that cannot be read is asked for again.
-
-        Raises:
-            InputError: the server does not give it; names the URL and the last failure.
-            CancelledError: after `stop`.
-        """
+        """Return what is read from a small document; one that cannot be read is asked for again."""
 
         def ask() -> T:
             with self._answer(url) as response:
                 response.read()
-            return _parsed(response.text, parse)
+            try:
+                return parse(response.text)
+            except InputError as error:
+                raise _TransientError(str(error)) from error
 
         return self._repeated(url, ask)
 
     def length(self, url: str) -> int:
-        """Return of how many bytes a file is, without fetching it.
-
-        Raises:
-            InputError: the server does not give it, or does not say; names the URL.
-            CancelledError: after `stop`.
-        """
+        """Return of how many bytes a file is, without fetching it; a server that does not say is an InputError too."""
 
         def ask() -> int | None:
             with self._answer(url, method="HEAD") as response:
@@ -116,16 +112,10 @@ class Downloader:
         """Bring a part, a file open for appending, from where it stands to the length that the server tells.
 
         Only what makes it longer than ever counts as progress, so a server that starts over and over is given up.
-
-        Raises:
-            InputError: the server does not give it; names the URL and the last failure.
-            OSError: the part cannot be written.
-            CancelledError: after `stop`.
         """
         self._repeated(url, lambda: self._continue(url, part), reached=lambda: _size(part))
 
     def _continue(self, url: str, part: BinaryIO) -> None:
-        """Append what one answer gives."""
         offset = _size(part)
         with self._answer(url, offset) as response:
             start, total = _extent(response)
@@ -143,7 +133,6 @@ class Downloader:
             raise _TransientError(f"{_size(part):,} of {total:,} bytes came")
 
     def pause(self, seconds: float) -> None:
-        """Wait; CancelledError after `stop`."""
         self._sleep(seconds)
         self._check_stopped()
 
@@ -155,22 +144,17 @@ class Downloader:
         try:
             with self._client.stream(method, url, headers=headers) as response:
                 _check_status(url, response, {200, 206, 416} if offset else {200})
-                with self._stoppable(response):
+                self._reading.add(response)
+                try:
+                    self._check_stopped()
                     yield response
+                finally:
+                    self._reading.discard(response)
         except TRANSIENT as error:
             self._check_stopped()
             raise _TransientError(str(error) or type(error).__name__) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise InputError(f"{url}: {error}; give the address of a mirror of PubMed") from error
-
-    @contextmanager
-    def _stoppable(self, response: httpx.Response) -> Iterator[None]:
-        self._reading.add(response)
-        try:
-            self._check_stopped()
-            yield
-        finally:
-            self._reading.discard(response)
 
     def _repeated(self, url: str, ask: Callable[[], T], reached: Callable[[], int] = lambda: 0) -> T:
         """Ask until it succeeds. A failure before which more was `reached` than ever is the first in a row."""
@@ -220,13 +204,6 @@ def _extent(response: httpx.Response) -> tuple[int | None, int | None]:
         length = response.headers.get("Content-Length")
         return 0, int(length) if length else None
     return content_range(response.headers.get("Content-Range", ""))
-
-
-def _parsed(text: str, parse: Callable[[str], T]) -> T:
-    try:
-        return parse(text)
-    except InputError as error:
-        raise _TransientError(str(error)) from error
 
 
 def _size(file: BinaryIO) -> int:

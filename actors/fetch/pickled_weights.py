@@ -9,7 +9,7 @@ from typing import BinaryIO
 import torch
 from safetensors.torch import save_file
 
-from actors.fetch.model_hub import BIN, SAFETENSORS, TEXTS
+from actors.fetch.model_folders import BIN, SAFETENSORS, TEXTS
 from retrieval.files.atomic import atomic_path
 from schemas.base import digest
 from schemas.errors import InputError
@@ -32,9 +32,15 @@ def with_safetensors(folder: Path, sha256: str | None, cache: Path) -> Path:
         texts = sorted(path for pattern in TEXTS for path in folder.glob(pattern))
         others = digest({path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in texts})
         converted = cache / "converted" / f"{found}-{others[:8]}"
-        if not converted.is_dir():
-            file.seek(0)
-            _convert(_read_tensors(file, source), texts, converted)
+        if converted.is_dir():
+            return converted
+        file.seek(0)
+        tensors = _read_tensors(file, source)
+    with atomic_path(str(converted)) as temporary:
+        temporary.mkdir()
+        save_file(tensors, temporary / "model.safetensors", metadata={"format": "pt"})
+        for path in texts:
+            shutil.copyfile(path, temporary / path.name)
     return converted
 
 
@@ -62,12 +68,3 @@ def _read_tensors(file: BinaryIO, source: Path) -> dict[str, torch.Tensor]:
     if not isinstance(state, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
         raise InputError(f"{source} is not a dictionary of tensors; take the model from its publisher")
     return {str(name): tensor.detach().contiguous().clone() for name, tensor in state.items()}
-
-
-def _convert(tensors: dict[str, torch.Tensor], texts: list[Path], folder: Path) -> None:
-    """Write the folder of a model."""
-    with atomic_path(str(folder)) as temporary:
-        temporary.mkdir()
-        save_file(tensors, temporary / "model.safetensors", metadata={"format": "pt"})
-        for path in texts:
-            shutil.copyfile(path, temporary / path.name)

@@ -24,12 +24,7 @@ class PubmedMirror(MirroredFolder):
     """Fetches PubMed's files; the base URL holds `baseline/` and `updatefiles/`."""
 
     def listing(self) -> Listing:
-        """Return what there is to fetch.
-
-        Raises:
-            InputError: the server does not answer, or has no whole baseline just now.
-            CancelledError: after `stop`.
-        """
+        """Return what there is to fetch; no whole baseline just now is an InputError."""
         baseline = self._downloader.get(self._url("", baseline=True), parse_listing)
         updates = self._downloader.get(self._url("", baseline=False), parse_listing)
         try:
@@ -39,22 +34,13 @@ class PubmedMirror(MirroredFolder):
             raise InputError(f"{self._base_url}: {error}") from None
 
     def fetch(self, name: str, *, baseline: bool) -> Path:
-        """Return a file of the listing, verified; it is fetched, or continued, unless the folder has it.
-
-        What another process is fetching is waited for.
-
-        Raises:
-            InputError: the server does not give it, or not as its md5 says.
-            StoreError: the folder cannot be written; what was fetched is kept.
-            CancelledError: after `stop`.
-        """
+        """Return a file of the listing, verified; it is fetched, or continued, unless the folder has it."""
         return self._bring(name, partial(self._fetch, self._url(name, baseline=baseline)))
 
     def _url(self, name: str, *, baseline: bool) -> str:
         return f"{self._base_url}/{'baseline' if baseline else 'updatefiles'}/{name}"
 
     def _fetch(self, url: str, part: BinaryIO, path: Path) -> None:
-        """Fill a part until it is what the server's md5 says."""
         for _ in range(FETCHES):
             self._downloader.download(url, part)
             wanted = self._downloader.get(f"{url}.md5", partial(parse_md5, name=url.rpartition("/")[2]))

@@ -31,8 +31,6 @@ CANDIDATES_PER_HIT = 5
 """Rows that are scored exactly for each article wanted: recall@100 is .974 with 5, .936 with 2.
 
 docs/decisions/search.md has the figures."""
-
-
 KEPT_FILTERS = 16
 """Filters whose rows are kept: a bit for each row of the version, and 4 bytes for each that is read exactly."""
 
@@ -86,10 +84,7 @@ class IndexSearcher:
     def candidates(self, queries: Floats, k: int, wanted: Wanted = EVERYTHING) -> list[Candidates]:
         """Return for each of (q, d) queries its k best rows or more, independent of the other queries.
 
-        Where the probed lists hold fewer than k, all lists are searched.
-
-        Raises:
-            InputError: a filter names a term that no article has.
+        Where the probed lists hold too few, all are searched. InputError: a filter names a term that no article has.
         """
         count, unknown = self.count(wanted)
         check_terms([unknown])
@@ -101,7 +96,6 @@ class IndexSearcher:
         return [one.candidates for one in found]
 
     def count(self, wanted: Wanted) -> WantedCount:
-        """Return how many rows a search may find here."""
         return WantedCount(sum(rows.count for rows in self._rows(wanted)), unknown_terms(wanted.filters, self.segments))
 
     def scan(
@@ -113,22 +107,12 @@ class IndexSearcher:
         if lists is None:
             return [ShardCandidates(k, best) for best in search_exactly(queries, self.segments, k, rows)]
         found = search(
-            queries,
-            self.segments,
-            self.quantizer,
-            nprobe=lists,
-            candidates=candidates,
-            wanted=rows,
-            stack=self._stack,
+            queries, self.segments, self.quantizer, nprobe=lists, candidates=candidates, wanted=rows, stack=self._stack
         )
         return [ShardCandidates(candidates, best) for best in found]
 
     def matches(self, lookups: Sequence[Lookup]) -> list[list[Match]]:
-        """Return the k best articles of each lookup, independent of the other lookups, first the one that it names.
-
-        Raises:
-            InputError: a filter names a term that no article has.
-        """
+        """Return the k best articles of each lookup, independent of the other lookups, first the one that it names."""
 
         def of_kind(kind: tuple[int, Wanted], alike: list[Lookup]) -> Iterator[list[Match]]:
             k, wanted = kind
@@ -151,17 +135,14 @@ class IndexSearcher:
         return lists_to_probe(count, self.version.articles, nprobe=nprobe, nlist=nlist, candidates=candidates)
 
     def _find_rows(self, wanted: Wanted) -> list[RowSet]:
-        """Return the wanted live rows of each segment."""
         if not wanted.conditions:
             return [segment.alive for segment in self.segments]
         return [RowSet(s.live & wanted_rows(wanted.conditions, s.facets)) for s in self.segments]
 
     async def search(self, lookups: list[Lookup]) -> list[list[Match]]:
-        """See `Searcher`."""
         return await asyncio.to_thread(self.matches, lookups)
 
     async def stored(self, keys: list[ArticleKey]) -> list[StoredArticle | None]:
-        """See `Searcher`."""
         return await asyncio.to_thread(self.articles, [key.id for key in keys])
 
     def warm(self) -> None:
@@ -218,11 +199,7 @@ def with_first(named: NamedArticle | None, matches: list[Match], k: int) -> list
 
 
 def load_quantizer(layout: Layout, sha256: str) -> Quantizer:
-    """Load a quantizer of the store.
-
-    Raises:
-        IntegrityError: it is not what it was.
-    """
+    """Load a quantizer of the store; IntegrityError: it is not what it was."""
     return Quantizer(read_named(layout.quantizer, sha256, "quantizer"))
 
 

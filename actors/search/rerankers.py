@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from actors.embed.towers import ArticleTower, QueryTower
-from actors.engine.abandonable import in_thread
-from actors.engine.engine_choice import load_engine
+from actors.engine.engines import in_thread, load_engine
 from retrieval.embed.tokens import load_tokenizer, pad_id, token_batches, tokenize_pairs
 from retrieval.search.fusion import fuse, max_sim
 from schemas.config import EngineConfig
@@ -17,7 +16,6 @@ class MaxSimReranker:
     """Late interaction over the encoder's own token vectors, fused with the first stage; needs no further weights."""
 
     def __init__(self, query_tower: QueryTower, article_tower: ArticleTower) -> None:
-        """Use the two towers of an encoder."""
         self._query_tower, self._article_tower = query_tower, article_tower
         # What an engine loads at its first use takes seconds, and a request has few.
         query_tower.token_vectors(query_tower.tokens([Query("")]))
@@ -37,7 +35,6 @@ class MaxSimReranker:
         return results
 
     async def score(self, scorings: list[Scoring]) -> list[list[RerankScore]]:
-        """See `Reranker`."""
         return await in_thread(self.scores, scorings)
 
 
@@ -45,11 +42,7 @@ class CrossEncoderReranker:
     """A sequence-classification model with one label, that reads query and article together."""
 
     def __init__(self, folder: Path, max_length: int, engine: EngineConfig, *, threads: int, cache: Path) -> None:
-        """Load the model of `folder`.
-
-        Raises:
-            InputError: it has not exactly one label.
-        """
+        """Load the model of `folder`; InputError: it has not exactly one label."""
         self._run = load_engine(folder, "classifier", engine, threads=threads, cache=cache)
         self._tokenizer = load_tokenizer(folder, max_length)
         self._pad, self._rule = pad_id(folder), self._run.batch_rule(engine.batch_tokens)
@@ -75,5 +68,4 @@ class CrossEncoderReranker:
         return [[RerankScore(x, x) for x in (next(remaining) for _ in s.matches)] for s in scorings]
 
     async def score(self, scorings: list[Scoring]) -> list[list[RerankScore]]:
-        """See `Reranker`."""
         return await in_thread(self.scores, scorings)

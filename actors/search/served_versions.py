@@ -29,7 +29,6 @@ class ServedVersions:
     """
 
     def __init__(self, first: IndexVersion, clock: Callable[[], float] = time.monotonic) -> None:
-        """Answer from `first`."""
         self._answering = first
         self._next: IndexVersion | None = None
         self._before: IndexVersion | None = None
@@ -39,7 +38,6 @@ class ServedVersions:
 
     @property
     def answering(self) -> IndexVersion:
-        """The version that answers."""
         return self._answering
 
     def follow(self, follower: "Follower") -> None:
@@ -53,11 +51,7 @@ class ServedVersions:
         self._rested, self._problem = 0.0, None
 
     async def answer(self, call: Callable[[IndexVersion], Awaitable[T]]) -> T:
-        """Return what a call makes of a version.
-
-        Raises:
-            NotReadyError: the searchers have none of them.
-        """
+        """Return what a call makes of a version; NotReadyError: the searchers have none of them."""
         following = self._next
         if following and self._clock() >= self._rested:
             try:
@@ -78,7 +72,6 @@ class ServedVersions:
             raise
 
     def readiness(self) -> Readiness:
-        """Return what answers and what is to follow."""
         pending = self._next
         unusable = self._follower.problem if self._follower else None
         return Readiness(
@@ -104,7 +97,6 @@ class Follower:
         threading.Thread(target=self._look_for_ever, name="follower", daemon=True).start()
 
     def look(self) -> None:
-        """Look once."""
         try:
             version = self._read()
             if version.id != self._known:

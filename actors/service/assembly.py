@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from actors.embed.text_encoder import TextEncoder
-from actors.embed.towers import ArticleTower, QueryTower
+from actors.embed.towers import ArticleTower, QueryTower, TextEncoder
 from actors.fetch.model_folders import model_folder
 from actors.fetch.pickled_weights import with_safetensors
 from actors.search.index_searcher import IndexSearcher
@@ -28,28 +27,26 @@ def load_encoder(config: Config, version: IndexVersion, threads: int) -> TextEnc
         StoreError: the configured one is another: its vectors and the version's would not be of one space.
     """
     check_encoder(config, version)
-    spec, cache = config.encoder, Path(config.cache)
-    query_tower = QueryTower(spec, config.engine, threads=threads, cache=cache)
+    query_tower, model = QueryTower(config, threads), config.encoder.query.model
     for part, built_with in version.query_tower:
         if (found := getattr(query_tower.digests, part)) != built_with:
             raise StoreError(
-                f"{spec.query.model}: its {part} (sha256 {found[:12]}…) is not what version {version.id} was built "
+                f"{model}: its {part} (sha256 {found[:12]}…) is not what version {version.id} was built "
                 f"with ({built_with[:12]}…); restore the file, or index again"
             )
-    query_tower.vectors(query_tower.tokens([Query("")]))  # loads what the engine loads at its first use
-    return TextEncoder(query_tower, lambda: ArticleTower(spec, config.engine, threads=threads, cache=cache))
+    query_tower.encode([Query("")])  # loads what the engine loads at its first use
+    return TextEncoder(query_tower, lambda: ArticleTower(config, threads))
 
 
 def check_encoder(config: Config, version: IndexVersion) -> None:
-    """Check, without loading anything, that the configured encoder is the version's.
-
-    Raises:
-        StoreError: it is another.
-    """
-    if config.encoder.identity() != version.encoder.identity():
+    """Check, without loading anything, that the configured encoder is the version's; StoreError: it is another."""
+    ours, theirs = config.encoder.identity(), version.encoder.identity()
+    if ours != theirs:
+        key = next(key for key in ours if ours[key] != theirs[key])
+        difference = "" if key == "name" else f" with another {key!r}"
         raise StoreError(
             f"version {version.id} in {config.store} belongs to encoder {version.encoder.name!r}, the configured one "
-            f"is {config.encoder.name!r}{_first_difference(config, version)}; use the --config it was built with"
+            f"is {config.encoder.name!r}{difference}; use the --config it was built with"
         )
 
 
@@ -68,18 +65,6 @@ def check_servable(config: Config, version: IndexVersion) -> None:
         )
 
 
-def _first_difference(config: Config, version: IndexVersion) -> str:
-    """Name the first differing value of two encoders of one name."""
-    ours, theirs = config.encoder.identity(), version.encoder.identity()
-    key = next(key for key in ours if ours[key] != theirs[key])
-    return "" if key == "name" else f" with another {key!r}"
-
-
-def load_searcher(config: Config, version: IndexVersion) -> IndexSearcher:
-    """Map the version."""
-    return IndexSearcher(Layout(config.store), version)
-
-
 def load_reranker(config: Config, threads: int) -> MaxSimReranker | CrossEncoderReranker | None:
     """Load the configured re-ranker.
 
@@ -87,14 +72,11 @@ def load_reranker(config: Config, threads: int) -> MaxSimReranker | CrossEncoder
         UsageError: it is a cross-encoder without a model.
         InputError: its model cannot be had, or is a .bin that is not trusted.
     """
-    rerank, cache, spec = config.rerank, Path(config.cache), config.encoder
+    rerank, cache = config.rerank, Path(config.cache)
     if rerank.kind == "none":
         return None
     if rerank.kind == "maxsim":
-        return MaxSimReranker(
-            QueryTower(spec, config.engine, threads=threads, cache=cache),
-            ArticleTower(spec, config.engine, threads=threads, cache=cache),
-        )
+        return MaxSimReranker(QueryTower(config, threads), ArticleTower(config, threads))
     if rerank.model is None:
         raise UsageError("rerank.kind = 'cross-encoder' needs rerank.model, a folder or a hub name")
     folder = with_safetensors(model_folder(rerank.model, rerank.revision, cache), rerank.bin_sha256, cache)
@@ -110,19 +92,11 @@ def load_ranking(config: Config, threads: int) -> Reranking | None:
 def ranking(config: Config, reranker: Reranker, seconds: float | None) -> Reranking:
     """Return the configured second stage over a re-ranker, plain or behind a handle, that may take so long."""
     rerank = config.rerank
-    return Reranking(
-        reranker,
-        name=(rerank.kind == "cross-encoder" and rerank.model) or rerank.kind,
-        score_kind=SCORE_KINDS[rerank.kind],
-        candidates=rerank.candidates,
-        seconds=seconds,
-        degrade=rerank.degrade,
-    )
+    name = (rerank.kind == "cross-encoder" and rerank.model) or rerank.kind
+    return Reranking(reranker, name, SCORE_KINDS[rerank.kind], rerank.candidates, seconds, rerank.degrade)
 
 
 def load_service(config: Config, version: IndexVersion, threads: int) -> SearchService:
     """Load all parts into this process, for one version."""
-    encoder = load_encoder(config, version, threads)
-    return SearchService(
-        ServedVersions(version), encoder, load_searcher(config, version), load_ranking(config, threads)
-    )
+    encoder, searcher = load_encoder(config, version, threads), IndexSearcher(Layout(config.store), version)
+    return SearchService(ServedVersions(version), encoder, searcher, load_ranking(config, threads))

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 
+from schemas.config import DeploymentConfig
 from schemas.errors import OverloadedError
 
 T = TypeVar("T")
@@ -25,26 +26,15 @@ class Coalescer(Generic[T, R]):
     """
 
     def __init__(
-        self,
-        call: Callable[[list[T]], Awaitable[Sequence[R | Exception]]],
-        *,
-        name: str,
-        calls: int,
-        batch: int,
-        waiting: int,
+        self, name: str, settings: DeploymentConfig, call: Callable[[list[T]], Awaitable[Sequence[R | Exception]]]
     ) -> None:
-        """`call` answers a list of items in its order, an item that fails with the error.
-
-        calls: under way at a time, at most. batch: items of a call, at most. waiting: items that wait, at most.
-        """
-        self._call, self._name = call, name
-        self._calls, self._batch, self._limit = calls, batch, waiting
+        """`call` answers a list of items in its order, an item that fails with the error."""
+        self._name, self._settings, self._call = name, settings, call
         self._waiting: deque[_Waiting[T, R]] = deque()
         self._under_way: set[asyncio.Task[None]] = set()
 
     @property
     def waiting(self) -> int:
-        """How many items wait."""
         return len(self._waiting)
 
     async def ask(self, items: Sequence[T]) -> list[R]:
@@ -54,7 +44,7 @@ class Coalescer(Generic[T, R]):
             OverloadedError: more items wait than may.
             PubrayError: an item is refused.
         """
-        if self._waiting and len(self._waiting) + len(items) > self._limit:
+        if self._waiting and len(self._waiting) + len(items) > self._settings.max_waiting:
             raise OverloadedError(f"{len(self._waiting)} requests wait for the {self._name}; try again")
         asked = [_Waiting(item, asyncio.get_running_loop().create_future()) for item in items]
         self._waiting.extend(asked)
@@ -62,9 +52,9 @@ class Coalescer(Generic[T, R]):
         return list(await asyncio.gather(*(one.answer for one in asked)))
 
     def _send(self) -> None:
-        while self._waiting and len(self._under_way) < self._calls:
+        while self._waiting and len(self._under_way) < self._settings.calls:
             batch: list[_Waiting[T, R]] = []
-            while self._waiting and len(batch) < self._batch:
+            while self._waiting and len(batch) < self._settings.max_batch_size:
                 if not (one := self._waiting.popleft()).answer.done():
                     batch.append(one)
             if batch:
@@ -72,11 +62,8 @@ class Coalescer(Generic[T, R]):
                 self._under_way.add(task)
                 for one in batch:
                     one.answer.add_done_callback(partial(_stop_if_unwanted, batch, task))
-                task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._under_way.discard(task)
-        self._send()
+                task.add_done_callback(self._under_way.discard)
+                task.add_done_callback(lambda _: self._send())
 
     async def _answer(self, batch: list[_Waiting[T, R]]) -> None:
         answers: Sequence[R | Exception]

@@ -26,7 +26,14 @@ def hits(
     order: list[tuple[Match, RerankScore | None]] = [*sorted(scored, key=_best_first)]
     order += [(match, None) for match in matches[len(scored) :]]
     return tuple(
-        _hit(rank, match, score, score_kind, query, request, encoder)
+        Hit(
+            rank=rank,
+            id=match.article.id,
+            named=match.named,
+            **_scores(match, score, score_kind, encoder),
+            **(_marks(match.article, query) if request.highlight else {}),
+            **_shown(match.article, request.fields),
+        )
         for rank, (match, score) in enumerate(order[: request.depth], 1)
         if rank > request.offset
     )
@@ -42,33 +49,20 @@ def _best_first(pair: tuple[Match, RerankScore]) -> tuple[bool, float, int]:
     return (not match.named, -score.final, match.article.pmid)
 
 
-def _hit(
-    rank: int,
-    match: Match,
-    score: RerankScore | None,
-    score_kind: ScoreKind | None,
-    query: str,
-    request: HitsRequest,
-    encoder: EncoderSpec,
-) -> Hit:
-    article = match.article
-    kind: ScoreKind = score_kind if score and score_kind else "inner_product"
-    marks = {}
-    if request.highlight:
-        title, abstract = (highlights(query, text) for text in (article.title, article.abstract))
-        marks["highlights"] = Highlights(title=title, abstract=abstract)
-    return Hit(
-        rank=rank,
-        id=article.id,
-        score=score.final if score else match.score,
-        score_kind=kind,
-        comparable=encoder.normalize if kind == "inner_product" else kind == "logit",
-        retrieval_score=match.score,
-        rerank_score=score.raw if score else None,
-        named=match.named,
-        **marks,
-        **_shown(article, request.fields),
-    )
+def _scores(match: Match, score: RerankScore | None, kind: ScoreKind | None, encoder: EncoderSpec) -> dict[str, Any]:
+    own = kind if score and kind else "inner_product"
+    return {
+        "score": score.final if score else match.score,
+        "score_kind": own,
+        "comparable": encoder.normalize if own == "inner_product" else own == "logit",
+        "retrieval_score": match.score,
+        "rerank_score": score.raw if score else None,
+    }
+
+
+def _marks(article: DisplayArticle, query: str) -> dict[str, Any]:
+    title, abstract = (highlights(query, text) for text in (article.title, article.abstract))
+    return {"highlights": Highlights(title=title, abstract=abstract)}
 
 
 def _shown(article: DisplayArticle, fields: Iterable[ArticleField]) -> dict[str, Any]:

@@ -17,13 +17,17 @@ from schemas.search import MAX_QUERIES, ScoreKind
 
 T = TypeVar("T")
 
-TOWERS: dict[str, Callable[[str], Query | ArticleText]] = {
-    "query": Query,
-    "article": lambda text: article_text(text),
-}
-
 PASSAGES = 20
 """Documents of one call: as many as a search has by default, so that searches are served in between."""
+
+
+def article_text(text: str) -> ArticleText:
+    """Return the article that a text is: its first line is the title, the rest the abstract."""
+    title, _, abstract = text.partition("\n")
+    return ArticleText(title.strip(), abstract.strip())
+
+
+TOWERS: dict[str, Callable[[str], Query | ArticleText]] = {"query": Query, "article": article_text}
 
 
 class Score(NamedTuple):
@@ -37,10 +41,12 @@ class Score(NamedTuple):
 
 
 class ModelService:
-    """Answers what needs no index, over the seams of `schemas.protocols`."""
+    """Answers what needs no index, over the seams of `schemas.protocols`.
+
+    ServiceError: the encoder or the re-ranker does not answer. UnknownError: there is no re-ranker.
+    """
 
     def __init__(self, versions: ServedVersions, encoder: Encoder, ranking: Reranking | None) -> None:
-        """Take the parts of a search service."""
         self._versions, self._encoder, self._ranking = versions, encoder, ranking
 
     def models(self) -> Models:
@@ -50,23 +56,14 @@ class ModelService:
         return Models(data=tuple(Model(id=f"{version.encoder.name}:{tower}", created=created) for tower in TOWERS))
 
     def model(self, name: str) -> Model:
-        """Return one tower.
-
-        Raises:
-            UnknownError: there is no such model.
-        """
+        """Return one tower; UnknownError names those that there are."""
         for model in self.models().data:
             if model.id == name:
                 return model
         raise UnknownError(self._known_instead(name))
 
     async def embed(self, request: EmbeddingsRequest) -> EmbeddingsResponse:
-        """Return a vector per text.
-
-        Raises:
-            ProtocolError: there is no such model, or its vectors have other dimensions.
-            ServiceError: the encoder does not answer.
-        """
+        """Return a vector per text; ProtocolError: there is no such model, or its vectors have other dimensions."""
         spec = self._versions.answering.encoder
         name, _, tower = request.model.rpartition(":")
         if name != spec.name or tower not in TOWERS:
@@ -78,22 +75,12 @@ class ModelService:
         for texts in _slices([TOWERS[tower](text) for text in request.input], MAX_QUERIES):
             vectors += await self._encoder.encode(texts)
             tokens += sum(await self._encoder.count_tokens(texts))
-        return EmbeddingsResponse(
-            data=tuple(
-                Embedding(index=i, embedding=_written(vector, request.encoding_format))
-                for i, vector in enumerate(vectors)
-            ),
-            model=request.model,
-            usage=Usage(prompt_tokens=tokens, total_tokens=tokens),
-        )
+        encoding, usage = request.encoding_format, Usage(prompt_tokens=tokens, total_tokens=tokens)
+        data = tuple(Embedding(index=i, embedding=_written(vector, encoding)) for i, vector in enumerate(vectors))
+        return EmbeddingsResponse(data=data, model=request.model, usage=usage)
 
     async def rerank(self, query: str, documents: Sequence[str]) -> list[Score]:
-        """Return the documents' scores, best first, equal ones in the documents' order.
-
-        Raises:
-            UnknownError: there is no re-ranker.
-            ServiceError: it does not answer.
-        """
+        """Return the documents' scores, best first, equal ones in the documents' order."""
         ranking = self._second_stage()
         matches = [Match(0.0, DisplayArticle(i, None, *article_text(text))) for i, text in enumerate(documents)]
         scorings = [Scoring(Query(query), some) for some in _slices(matches, PASSAGES)]
@@ -102,12 +89,7 @@ class ModelService:
         return sorted(scores, key=lambda score: (-score.raw, score.place))
 
     def reranker(self, asked: str | None = None) -> str:
-        """Return the re-ranker's name.
-
-        Raises:
-            UnknownError: there is no re-ranker.
-            ProtocolError: its name is not the one asked for.
-        """
+        """Return the re-ranker's name; ProtocolError: it is not the one asked for."""
         name = self._second_stage().name
         if asked not in (None, name):
             raise ProtocolError(f"model {asked[:100]!r}: there is {name!r}; give that, or leave it out")
@@ -120,12 +102,6 @@ class ModelService:
         if self._ranking is None:
             raise UnknownError("no re-ranker is configured here (rerank.kind = 'none')")
         return self._ranking
-
-
-def article_text(text: str) -> ArticleText:
-    """Return the article that a text is: its first line is the title, the rest the abstract."""
-    title, _, abstract = text.partition("\n")
-    return ArticleText(title.strip(), abstract.strip())
 
 
 def relevance(raw: float, kind: ScoreKind) -> float:

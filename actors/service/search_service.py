@@ -1,11 +1,11 @@
 """The search service: requests to ranked hits, over the seams of `schemas.protocols`."""
 
 import time
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from actors.search.served_versions import ServedVersions
-from actors.service.answer_cache import AnswerCache
 from actors.service.hits import article_response, hits
 from actors.service.meter import Meter
 from actors.service.model_service import ModelService
@@ -13,20 +13,19 @@ from actors.service.second_stage import Reranking, SecondStage
 from schemas.errors import InputError, UnknownError
 from schemas.manifest import IndexVersion
 from schemas.protocols import ArticleKey, Encoder, Lookup, Query, RerankScore, Scoring, Searcher, StoredArticle
-from schemas.search import (
-    ArticleResponse,
-    HitsRequest,
-    Readiness,
-    SearchRequest,
-    SearchResponse,
-    VersionInfo,
-)
+from schemas.search import ArticleResponse, HitsRequest, Readiness, SearchRequest, SearchResponse, VersionInfo
 
 SILENT = Meter()
+MAX_HITS = 100
+"""Of a request whose answers are kept: some 300 kB."""
 
 
 class SearchService:
-    """Answers requests; the same object in one process and behind Ray Serve."""
+    """Answers requests; the same object in one process and behind Ray Serve.
+
+    ServiceError: a part does not answer. UnknownError: there is no article of an id. InputError: a filter names a term
+    that no article has.
+    """
 
     def __init__(
         self,
@@ -45,7 +44,6 @@ class SearchService:
         self.models = ModelService(versions, encoder, ranking)
 
     def version(self) -> VersionInfo:
-        """Return what is being served."""
         version = self._versions.answering
         return VersionInfo(
             version=version.id,
@@ -58,11 +56,7 @@ class SearchService:
         )
 
     async def ready(self) -> Readiness:
-        """Ask the searcher, which tells too whether it has a newer version.
-
-        Raises:
-            ServiceError: it does not answer.
-        """
+        """Ask the searcher, which tells too whether it has a newer version."""
         await self._versions.answer(lambda version: self._searcher.stored([ArticleKey("0", version.id)]))
         return self._versions.readiness()
 
@@ -70,26 +64,16 @@ class SearchService:
         """Answer each query of a request: the best `candidates` in the re-ranker's order, then the rest as retrieved.
 
         Raises:
-            InputError: it brings a task, and the encoder takes none; a filter names a term that no article has.
-            ServiceError: a part of the service does not answer, or the re-ranker where it may not be done without.
+            InputError: it brings a task, and the encoder takes none.
+            ServiceError: the re-ranker does not answer, and may not be done without.
         """
         return await self._versions.answer(lambda version: self._cached(request, version))
 
     async def article(self, id_: str) -> ArticleResponse:
-        """Return an article.
-
-        Raises:
-            UnknownError: there is none of this id.
-        """
         return await self._versions.answer(lambda version: self._article(id_, version))
 
     async def similar(self, id_: str, request: HitsRequest) -> SearchResponse:
-        """Return the articles whose vectors are nearest to that of an article, without itself.
-
-        Raises:
-            UnknownError: there is none of this id.
-            InputError: a filter names a term that no article has.
-        """
+        """Return the articles whose vectors are nearest to that of an article, without itself."""
         return await self._versions.answer(lambda version: self._similar(id_, request, version))
 
     async def _cached(self, request: SearchRequest, version: IndexVersion) -> list[SearchResponse]:
@@ -188,3 +172,26 @@ class _Clock:
         seconds = time.perf_counter() - start
         self._meter.stage(stage, seconds)
         self.milliseconds[stage] = round(seconds * 1000, 2)
+
+
+class AnswerCache:
+    """Keeps the answers used last; those of a version that is served no more fall out by themselves."""
+
+    def __init__(self, entries: int) -> None:
+        """Keep so many requests; ten hits with their abstracts take some 30 kB."""
+        self._entries = entries
+        self._kept: OrderedDict[tuple[str, SearchRequest], tuple[SearchResponse, ...]] = OrderedDict()
+
+    def find(self, version: str, request: SearchRequest) -> tuple[SearchResponse, ...] | None:
+        if answers := self._kept.get((version, request)):
+            self._kept.move_to_end((version, request))
+        return answers
+
+    def keep(self, version: str, request: SearchRequest, answers: tuple[SearchResponse, ...]) -> None:
+        """Keep answers, unless they are many or lack their second stage; the one used longest ago makes room."""
+        if sum(len(answer.hits) for answer in answers) > MAX_HITS or any(answer.degraded for answer in answers):
+            return
+        self._kept[version, request] = answers
+        self._kept.move_to_end((version, request))
+        while len(self._kept) > self._entries:
+            self._kept.popitem(last=False)

@@ -27,7 +27,6 @@ class SecondStage:
     """Asks the re-ranker. While that fails, one request at a time tries it, and the others do not wait for it."""
 
     def __init__(self, ranking: Reranking) -> None:
-        """Begin with trust."""
         self.ranking = ranking
         self._failure: ServiceError | None = None
         self._tried = False

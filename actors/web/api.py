@@ -1,7 +1,7 @@
 """The HTTP API over a search service. Errors are problem JSON (RFC 9457)."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Path, Query, Response
 from fastapi.responses import PlainTextResponse
@@ -9,22 +9,31 @@ from pydantic import BaseModel
 
 from actors.service.search_service import SearchService
 from actors.web.compatible_routes import compatible_routes
-from actors.web.middleware.front import Front, put_before
+from actors.web.middleware.front import OPEN, Front, put_before
 from actors.web.middleware.limits import within
 from actors.web.middleware.problems import PROBLEMS, handle_problems
 from actors.web.middleware.request_facts import note
-from actors.web.openapi_description import describe
 from actors.web.page.page import add_page
-from schemas.search import ArticleResponse, Readiness, SearchRequest, SearchResponse, SearchResponses, VersionInfo
-from schemas.similar import SimilarRequest
+from schemas.search import (
+    ArticleResponse,
+    Problem,
+    Readiness,
+    SearchRequest,
+    SearchResponse,
+    SearchResponses,
+    SimilarRequest,
+    VersionInfo,
+)
 
 ArticleId = Annotated[str, Path(min_length=1, max_length=100, description="The PMID, or the corpus's own id.")]
-
-
 Metrics = Callable[[], Awaitable[str]]
 PROBED = ["GET", "HEAD"]
 """Some load balancers ask for headers alone. The description has GET only: each such route stands there a second
 time, and the first answers."""
+SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+}
 
 
 def create_app(
@@ -99,3 +108,21 @@ def create_app(
 def _json(answer: BaseModel) -> Response:
     """Return an answer without what was not asked for; half the time that FastAPI takes for it."""
     return Response(answer.model_dump_json(exclude_unset=True), media_type="application/json")
+
+
+def describe(app: FastAPI, *, keys: bool) -> None:
+    """Let an application's description have the form of a problem, and how a key is given if one is needed."""
+    plain = app.openapi
+
+    def described() -> dict[str, Any]:
+        schema = plain()
+        problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
+        schema["components"]["schemas"] |= {**problem.pop("$defs"), "Problem": problem}
+        if keys:
+            schema["components"]["securitySchemes"] = SCHEMES
+            schema["security"] = [{name: []} for name in SCHEMES]
+            for path in OPEN & {*schema["paths"]}:
+                schema["paths"][path]["get"]["security"] = []
+        return schema
+
+    app.openapi = described  # type: ignore[method-assign]  # as FastAPI's documentation has it

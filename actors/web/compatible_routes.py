@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from actors.service.model_service import ModelService
 from actors.web.middleware.limits import within
 from actors.web.middleware.problems import explain
-from actors.web.middleware.request_facts import note, request_id
+from actors.web.middleware.request_facts import note, request_facts
 from schemas.compatible import (
     EmbeddingsRequest,
     EmbeddingsResponse,
@@ -33,7 +33,6 @@ class CompatibleRoute(APIRoute):
     """A route that answers 400 where ours answer 422."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler that FastAPI calls."""
         handle = super().get_route_handler()
 
         async def handler(request: Request) -> Response:
@@ -79,7 +78,7 @@ def compatible_routes(models: ModelService, seconds: float) -> APIRouter:
             )
             for score in scores[: request.top_n]
         )
-        answer = RerankResponse(id=request_id(), model=name, results=tuple(results))
+        answer = RerankResponse(id=request_facts().id, model=name, results=tuple(results))
         return _json(answer.model_dump_json(exclude_none=True))
 
     @routes.post("/rerank", response_model=list[TeiRank])

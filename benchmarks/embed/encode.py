@@ -147,7 +147,7 @@ def scaling(config: Config, settings: list[str], count: int | None) -> None:
 
 def load_tower(config: Config) -> ArticleTower:
     """Load the article tower with all cores."""
-    return ArticleTower(config.encoder, config.engine, threads=available_threads(), cache=Path(config.cache))
+    return ArticleTower(config, available_threads())
 
 
 def plain_way(config: Config, dtype: torch.dtype) -> Callable[[Texts], object]:

@@ -113,8 +113,8 @@ def write_arrays(folder: Path, config: Config, count: int) -> None:
     np.save(folder / "pmids.npy", segment.pmids[order])
     chosen = np.random.default_rng(1).choice(len(order), min(count, len(order)), replace=False)
     titles = [title for title in segment.articles["title"].take(pa.array(chosen)).to_pylist() if title]
-    tower = QueryTower(config.encoder, config.engine, threads=available_threads(), cache=Path(config.cache))
-    np.save(folder / "queries.npy", tower.vectors(tower.tokens([Query(title) for title in titles])))
+    tower = QueryTower(config, available_threads())
+    np.save(folder / "queries.npy", tower.encode([Query(title) for title in titles]))
 
 
 def hits(found: Sequence[Sequence[int]], true: Sequence[set[int]]) -> float:

@@ -25,7 +25,6 @@ from retrieval.rows.row_numbers import RowSet
 from retrieval.search.filter_rows import wanted_rows
 from retrieval.search.segment_search import search_exactly
 from schemas.arrays import Floats, Pmids
-from schemas.filter_grammar import format_filter
 from schemas.filters import EVERYTHING, Condition, Wanted
 
 SHARES = (0.5, 0.1, 0.01, 0.001)
@@ -68,7 +67,7 @@ def main() -> None:
             searcher._find_rows(wanted)
             first = time.perf_counter() - start
             measured = measure(searcher, searcher, wanted, queries)
-            rows.append([f"{share:.1%}", format_filter(filters), *measured, f"{1000 * first:.1f} ms"])
+            rows.append([f"{share:.1%}", in_words(filters), *measured, f"{1000 * first:.1f} ms"])
         some = RandomRows(layout, version)
         some.share = share
         some._rows.cache_clear()
@@ -103,11 +102,16 @@ def timed(answer: Callable[[Floats], Pmids], queries: Floats) -> tuple[float, li
     return time.perf_counter() - start, found
 
 
+def in_words(conditions: Iterable[Condition]) -> str:
+    """Return a filter as a table has it."""
+    return " and ".join(f"{one.field} {one.op} {one.value!r}" for one in conditions)
+
+
 def real_filters(searcher: IndexSearcher, share: float) -> Iterable[tuple[Condition, ...]]:
     """Yield the filter of each kind that leaves the number of articles nearest to a share, if within a third of it."""
     total = searcher.version.articles
     for candidates in (year_filters(searcher), *(term_filters(searcher, field) for field in FIELDS)):
-        counted = [(abs(np.log(max(1, count) / (share * total))), -len(format_filter(f)), f) for f, count in candidates]
+        counted = [(abs(np.log(max(1, count) / (share * total))), -len(in_words(f)), f) for f, count in candidates]
         distance, _, best = min(counted, key=lambda of_one: of_one[:2], default=(np.inf, 0, ()))
         if distance < np.log(4 / 3):
             yield best

@@ -1,7 +1,6 @@
 """The served index, and titles of its articles as queries: what the benchmarks of search measure with."""
 
 import argparse
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -35,9 +34,9 @@ def served(queries: int) -> Served:
     config = load_config(None, [], {"PUBRAY_STORE": options.store})
     layout = Layout(config.store)
     searcher = IndexSearcher(layout, served_version(layout))
-    tower = QueryTower(config.encoder, config.engine, threads=available_threads(), cache=Path(config.cache))
+    tower = QueryTower(config, available_threads())
     texts = [Query(title) for title in titles(searcher, options.queries)]
-    return Served(layout, searcher, tower.vectors(tower.tokens(texts)))
+    return Served(layout, searcher, tower.encode(texts))
 
 
 def titles(searcher: IndexSearcher, count: int) -> list[str]:

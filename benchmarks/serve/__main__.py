@@ -22,8 +22,9 @@ from typing import Any
 
 import numpy as np
 
+from actors.search.index_searcher import IndexSearcher
 from actors.search.served_versions import ServedVersions
-from actors.service.assembly import load_encoder, load_ranking, load_searcher
+from actors.service.assembly import load_encoder, load_ranking
 from actors.service.coalescer import Coalescer
 from actors.service.search_service import SearchService
 from benchmarks.index.made_index_store import folder_for
@@ -35,7 +36,7 @@ from jobs.common.console import say, table
 from jobs.common.cpu_threads import available_threads
 from jobs.common.store import served_version
 from schemas.arrays import Vector
-from schemas.config import Config
+from schemas.config import Config, DeploymentConfig
 from schemas.errors import PubrayError
 from schemas.layout import Layout
 from schemas.protocols import Lookup, Match, Query, RerankScore, Scoring
@@ -93,7 +94,7 @@ def texts(config: Config) -> list[str]:
     rng = np.random.default_rng(0)
     titles = [
         title
-        for segment in load_searcher(config, version).segments
+        for segment in IndexSearcher(Layout(config.store), version).segments
         for title in segment.articles["title"].to_pylist()
         if len(title.split()) > 3
     ]
@@ -105,11 +106,11 @@ class Together:
 
     def __init__(self, encoder: Any, searcher: Any, reranker: Any) -> None:
         """Take the objects that replicas hold."""
-        settings: Any = {"calls": CALLS, "batch": BATCH, "waiting": 1000}
-        self._encode: Coalescer[Any, Vector] = Coalescer(encoder.encode, name="encoder", **settings)
-        self._search: Coalescer[Lookup, list[Match]] = Coalescer(searcher.search, name="searcher", **settings)
+        settings = DeploymentConfig(target_ongoing_requests=CALLS, max_batch_size=BATCH, max_waiting=1000)
+        self._encode: Coalescer[Any, Vector] = Coalescer("encoder", settings, encoder.encode)
+        self._search: Coalescer[Lookup, list[Match]] = Coalescer("searcher", settings, searcher.search)
         if reranker:
-            self._score: Coalescer[Scoring, list[RerankScore]] = Coalescer(reranker.score, name="reranker", **settings)
+            self._score: Coalescer[Scoring, list[RerankScore]] = Coalescer("reranker", settings, reranker.score)
 
     async def encode(self, items: list[Query]) -> list[Vector]:
         """See `Encoder`."""
@@ -128,9 +129,8 @@ def in_process(config: Config, queries: list[str], seconds: int, *, rerank: bool
     """Ask the same service in this process."""
     version, threads = served_version(Layout(config.store)), available_threads()
     ranking = load_ranking(config, threads) if rerank else None
-    together: Any = Together(
-        load_encoder(config, version, threads), load_searcher(config, version), ranking and ranking.reranker
-    )
+    encoder, searcher = load_encoder(config, version, threads), IndexSearcher(Layout(config.store), version)
+    together: Any = Together(encoder, searcher, ranking and ranking.reranker)
     service = SearchService(
         ServedVersions(version), together, together, ranking and ranking._replace(reranker=together)
     )

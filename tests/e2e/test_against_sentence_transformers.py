@@ -20,6 +20,7 @@ from retrieval.ingest.readers import open_source
 from schemas.config import EngineConfig
 from schemas.encoder import PREFIX, EncoderSpec
 from schemas.protocols import ArticleText, Query
+from tests.support.models import tiny
 from tests.support.models.backbones import bert, causal
 
 Floats = NDArray[np.float32]
@@ -47,10 +48,9 @@ def derived(folder: Path, model: str) -> EncoderSpec:
 
 def ours(spec: EncoderSpec, engine: EngineConfig, articles: list[ArticleText]) -> tuple[Floats, Floats]:
     """Return the vectors of the articles, and of their titles as queries."""
-    article, query = (tower(spec, engine, threads=2, cache=CACHE) for tower in (ArticleTower, QueryTower))
-    assert isinstance(article, ArticleTower)
-    assert isinstance(query, QueryTower)
-    return article.vectors(article.tokens(articles)), query.vectors(query.tokens([Query(a.title) for a in articles]))
+    config = tiny.config(spec, engine, CACHE)
+    article, query = ArticleTower(config, 2), QueryTower(config, 2)
+    return article.encode(articles), query.encode([Query(a.title) for a in articles])
 
 
 def theirs(folder: Path, articles: list[ArticleText]) -> tuple[Floats, Floats]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from actors.engine.engine_choice import load_engine
+from actors.engine.engines import load_engine
 from schemas.config import EngineConfig
 from tests.support.models import tiny
 

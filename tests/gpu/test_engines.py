@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from actors.engine.engine_choice import load_engine
-from actors.engine.forward_pass import Engine
+from actors.engine.engines import Engine, load_engine
 from retrieval.embed.pooling import pool
 from retrieval.embed.tokens import BatchRule, TokenBatch, load_tokenizer, token_batches, tokenize_pairs
 from schemas.config import EngineConfig

@@ -13,7 +13,6 @@ T = TypeVar("T")
 
 MAX_BODY_BYTES = 1_000_000
 """Room for the longest query and task, every character escaped (120 kB), and the longest filters in ASCII (800 kB)."""
-
 MAX_TEXTS_BYTES = 10_000_000
 """Room for the texts of 1,000 long articles."""
 TEXTS_PATHS = {"/v1/embeddings", "/v1/rerank", "/v2/rerank", "/rerank"}
@@ -42,11 +41,7 @@ def with_body_limit(app: ASGIApp) -> ASGIApp:
 
 
 async def within(seconds: float, answer: Awaitable[T]) -> T:
-    """Return what is awaited, whose work is cancelled at the deadline.
-
-    Raises:
-        DeadlineError: it takes longer.
-    """
+    """Return what is awaited, whose work is cancelled at the deadline; then DeadlineError."""
     try:
         return await asyncio.wait_for(answer, seconds)
     except TimeoutError:

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from actors.web.middleware.request_facts import request_id, request_path
+from actors.web.middleware.request_facts import request_facts
 from schemas.base import is_model, nearest_key
 from schemas.errors import (
     DeadlineError,
@@ -85,13 +85,13 @@ def retry_after(status: HTTPStatus) -> dict[str, str]:
 
 def problem(status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None) -> Response:
     """Return an error answer; it says when to try again where that helps, and asks for a key where one is missing."""
-    code = status.name.lower()
+    code, facts = status.name.lower(), request_facts()
     content = Problem(
         title=status.phrase,
         status=status,
         detail=detail,
-        request_id=request_id(),
-        error=OpenAIError(message=detail, type=code, code=code) if request_path().startswith(OPENAI_PATHS) else None,
+        request_id=facts.id,
+        error=OpenAIError(message=detail, type=code, code=code) if facts.path.startswith(OPENAI_PATHS) else None,
     )
     all_headers = dict(headers or {}) | retry_after(status)
     if status == HTTPStatus.UNAUTHORIZED:

@@ -21,7 +21,7 @@ class RequestFacts:
     noted: dict[str, Any] = field(default_factory=dict)
 
 
-_current: ContextVar[RequestFacts | None] = ContextVar("request", default=None)
+_current: ContextVar[RequestFacts] = ContextVar("request")
 
 
 @contextmanager
@@ -37,17 +37,11 @@ def request_under_way(asked: str | None, path: str) -> Iterator[RequestFacts]:
         _current.reset(token)
 
 
+def request_facts() -> RequestFacts:
+    """Return the facts of the request under way; outside of one new ones."""
+    return _current.get(None) or RequestFacts()
+
+
 def note(**facts: Any) -> None:
     """Let the log line of the request under way, if there is one, say more; what is None is not said."""
-    if current := _current.get():
-        current.noted |= {name: value for name, value in facts.items() if value is not None}
-
-
-def request_id() -> str:
-    """Return the id of the request under way; outside of one a new one."""
-    return (_current.get() or RequestFacts()).id
-
-
-def request_path() -> str:
-    """Return the path of the request under way; outside of one none."""
-    return (_current.get() or RequestFacts()).path
+    request_facts().noted.update((name, value) for name, value in facts.items() if value is not None)

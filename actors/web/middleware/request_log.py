@@ -1,11 +1,13 @@
 """One log line per request, under an id that the client sees too. Queries are not logged unless that is asked for."""
 
 import ipaddress
+import json
 import logging
 import time
 from collections.abc import MutableMapping
+from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TextIO
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -29,7 +31,6 @@ class RequestLog:
         self._app, self._queries, self._tell_id = app, queries, tell_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -83,3 +84,24 @@ def _network(scope: MutableMapping[str, Any]) -> str | None:
     except ValueError:
         return None
     return str(ipaddress.ip_network((address, 24 if address.version == 4 else 48), strict=False))
+
+
+class JsonFormatter(logging.Formatter):
+    """Writes one line of JSON: time, level, logger, message, the record's `fields`, and a traceback if there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line = {"time": time, "level": record.levelname, "logger": record.name, "message": record.getMessage()}
+        line |= getattr(record, "fields", {})
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def log_to(stream: TextIO) -> None:
+    """Let what this project logs, from INFO on, go to a stream, and nowhere else."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonFormatter())
+    logger = logging.getLogger("pubray")
+    logger.handlers, logger.propagate = [handler], False
+    logger.setLevel(logging.INFO)

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
-from typing import NamedTuple
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
@@ -17,7 +16,7 @@ from actors.web.middleware.limits import within
 from actors.web.middleware.problems import retry_after, status_of
 from actors.web.middleware.request_facts import note
 from actors.web.page.page_address import AskedSearch, read_address
-from actors.web.page.page_view import ABSTRACTS, View, answered, failed, read_form, refused, start
+from actors.web.page.page_view import ABSTRACTS, View, answered, failed, read_form
 from schemas.errors import PubrayError
 from schemas.search import MAX_QUERY_CHARS, SearchResponse
 
@@ -33,19 +32,12 @@ FOR_A_YEAR = {"cache-control": "public, max-age=31536000, immutable"}
 CHECKED = {"cache-control": "no-cache"}
 
 
-class StaticFile(NamedTuple):
-    """A file of the page."""
-
-    content: bytes
-    media_type: str
-    digest: str
-    """Of the content: its version, and its ETag."""
-
-
 def add_page(app: FastAPI, service: SearchService, seconds: float) -> None:
     """Add the page to an application, whose requests may take so long."""
-    files = {name: _read(name) for name in MEDIA_TYPES}
-    template = page_template({name: f"static/{name}?v={file.digest}" for name, file in files.items()})
+    files = {name: (WEB / name).read_bytes() for name in MEDIA_TYPES}
+    # Of each its version, and its ETag.
+    digests = {name: hashlib.sha256(content).hexdigest()[:16] for name, content in files.items()}
+    template = page_template({name: f"static/{name}?v={digest}" for name, digest in digests.items()})
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def page(request: Request) -> Response:
@@ -57,12 +49,11 @@ def add_page(app: FastAPI, service: SearchService, seconds: float) -> None:
     async def static(name: str, request: Request, v: str = "") -> Response:
         if name not in files:
             raise HTTPException(HTTPStatus.NOT_FOUND, "the page has no such file")
-        file = files[name]
-        etag = f'"{file.digest}"'
-        headers = OWN_FILES | {"etag": etag} | (FOR_A_YEAR if v == file.digest else CHECKED)
+        etag = f'"{digests[name]}"'
+        headers = OWN_FILES | {"etag": etag} | (FOR_A_YEAR if v == digests[name] else CHECKED)
         if etag in request.headers.get("if-none-match", ""):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-        return Response(file.content, headers=headers, media_type=file.media_type)
+        return Response(files[name], headers=headers, media_type=MEDIA_TYPES[name])
 
 
 def page_template(addresses: Mapping[str, str]) -> Template:
@@ -78,9 +69,9 @@ async def _view(request: Request, service: SearchService, seconds: float) -> Vie
     form, info = read_form(request.query_params), service.version()
     asked, wrong = read_address(request.query_params)
     if wrong:
-        return refused(form, info, wrong)
+        return View(form, info, HTTPStatus.UNPROCESSABLE_ENTITY, wrong=wrong)
     if asked is None:
-        return start(form, info)
+        return View(form, info)
     try:
         response = await within(seconds, _answer(service, asked))
     except PubrayError as error:
@@ -99,8 +90,3 @@ async def _answer(service: SearchService, asked: AskedSearch) -> SearchResponse:
         [response] = await service.search(asked.request)
     note(version=response.version, stages=response.milliseconds)
     return response
-
-
-def _read(name: str) -> StaticFile:
-    content = (WEB / name).read_bytes()
-    return StaticFile(content, MEDIA_TYPES[name], hashlib.sha256(content).hexdigest()[:16])

@@ -56,11 +56,9 @@ class AskedSearch(NamedTuple):
         return self.but(filters=(), include_retracted=False, rerank=not self.similar, offset=0)
 
     def on_page(self, page: int) -> Self:
-        """Return the same for another page."""
         return self.but(offset=(page - 1) * HITS)
 
     def but(self, **changes: object) -> Self:
-        """Return the same with other fields of the request."""
         return self._replace(request=self.request.model_copy(update=changes))
 
 

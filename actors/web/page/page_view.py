@@ -79,7 +79,6 @@ class Link(NamedTuple):
 class View(NamedTuple):
     """All that the template is told."""
 
-    title: str
     form: Form
     info: VersionInfo
     status: HTTPStatus = HTTPStatus.OK
@@ -98,13 +97,21 @@ class View(NamedTuple):
     advice: tuple[Link, ...] = ()
 
     @property
+    def title(self) -> str:
+        if self.wrong or self.problem:
+            return f"Error: {self.heading} – pubray"
+        if not (self.asked and self.response):
+            return "pubray: search PubMed by meaning"
+        page = f", page {self.asked.page}" if self.asked.page > 1 else ""
+        return f"{'Similar to ' if self.asked.similar else ''}{shortened(self.response.query)}{page} – pubray"
+
+    @property
     def heading(self) -> str:
         """What kept the service from answering."""
         return HEADINGS.get(self.status, self.status.phrase)
 
     @property
     def stages(self) -> dict[str, float]:
-        """Milliseconds by stage."""
         spent = self.response.milliseconds if self.response else {}
         return {STAGES.get(name, name): value for name, value in spent.items()}
 
@@ -122,17 +129,6 @@ def read_form(parameters: QueryParams) -> Form:
     )
 
 
-def start(form: Form, info: VersionInfo) -> View:
-    """Show the empty page."""
-    return View("pubray: search PubMed by meaning", form, info)
-
-
-def refused(form: Form, info: VersionInfo, wrong: Mapping[str, str]) -> View:
-    """Show what is wrong with an address."""
-    status = HTTPStatus.UNPROCESSABLE_ENTITY
-    return View(f"Error: {HEADINGS[status]} – pubray", form, info, status, wrong=wrong)
-
-
 def failed(asked: AskedSearch, form: Form, info: VersionInfo, status: HTTPStatus, problem: str) -> View:
     """Show why there is no answer, and what helps."""
     advice = []
@@ -142,18 +138,14 @@ def failed(asked: AskedSearch, form: Form, info: VersionInfo, status: HTTPStatus
         advice.append(Link("Search without re-ranking, which is faster", asked.but(rerank=False).address))
     if status is HTTPStatus.UNPROCESSABLE_ENTITY and asked.request.filters:
         advice.append(Link("Search without filters", asked.plain.address))
-    title = f"Error: {HEADINGS.get(status, status.phrase)} – pubray"
-    return View(title, form, info, status, asked, problem=problem, advice=(*advice, Link("Start anew", "./")))
+    return View(form, info, status, asked, problem=problem, advice=(*advice, Link("Start anew", "./")))
 
 
 def answered(asked: AskedSearch, form: Form, info: VersionInfo, response: SearchResponse) -> View:
     """Show the hits of a page, or what helps where there are none."""
     hits = response.hits[:HITS]
     more = len(response.hits) > HITS and asked.page < LAST_PAGE
-    query = shortened(response.query)
-    page = f", page {asked.page}" if asked.page > 1 else ""
     return View(
-        title=f"{'Similar to ' if asked.similar else ''}{query}{page} – pubray",
         form=form,
         info=info,
         asked=asked,

@@ -7,6 +7,7 @@ import ray
 
 from actors.embed.known_sources import compare_sample, published_vectors
 from actors.fetch.chunk_mirror import ChunkMirror
+from actors.fetch.downloader import Downloader
 from jobs.common.cluster import finished
 from jobs.common.console import Progress, log
 from jobs.steps.ingest.source_origins import NCBI
@@ -37,7 +38,8 @@ def published_folder(config: Config, source: str) -> str:
     if source != NCBI:
         return source
     folder = Path(Layout(config.store).published_chunks)
-    with ChunkMirror(config.embed.published_url, folder, on_retry=lambda line: log(f"download  {line}")) as mirror:
+    downloader = Downloader(on_retry=lambda line: log(f"download  {line}"))
+    with ChunkMirror(config.embed.published_url, folder, downloader) as mirror:
         plan = mirror.plan(texts=True)
         log(f"download  {plan}")
         progress = Progress("download", len(plan.files), "files", "bytes")

@@ -119,8 +119,7 @@ def write_answers(config: Config, layout: Layout, version: IndexVersion, parent:
         if carried := carry_truth(known, open_segments(layout, parent, quantizer), segments):
             return write_truth(layout.truth, carried)
     titles = sample_titles(segments, config.index.recall_queries, config.index.seed)
-    tower = QueryTower(config.encoder, config.engine, threads=available_threads(), cache=Path(config.cache))
-    queries = tower.vectors(tower.tokens([Query(title) for title in titles]))
+    queries = QueryTower(config, available_threads()).encode([Query(title) for title in titles])
     return write_truth(layout.truth, find_truth(queries, segments))
 
 

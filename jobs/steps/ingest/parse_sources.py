@@ -8,7 +8,7 @@ from typing import Any
 
 import ray
 
-from actors.fetch.fetching import fetching
+from actors.fetch.mirrored_folder import fetching
 from jobs.common.cluster import connect
 from jobs.common.console import Progress
 from jobs.common.root_cause import root_cause

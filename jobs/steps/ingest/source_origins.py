@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from actors.fetch.downloader import Downloader
 from actors.fetch.embedded_wheels import embedded_folder
 from actors.fetch.pubmed_mirror import PubmedMirror
 from jobs.common.console import log
@@ -47,7 +48,8 @@ def open_origin(config: Config, source: str, *, baseline: bool) -> Iterator[Orig
         yield _Folder(source, Path(config.cache), baseline=baseline)
         return
     folder = Path(Layout(config.store).sources)
-    with PubmedMirror(config.ingest.ncbi_url, folder, on_retry=lambda line: log(f"download  {line}")) as mirror:
+    downloader = Downloader(on_retry=lambda line: log(f"download  {line}"))
+    with PubmedMirror(config.ingest.ncbi_url, folder, downloader) as mirror:
         yield _Ncbi(mirror)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from actors.web.middleware.api_keys import key_digests
+from actors.web.middleware.front import key_digests
 from schemas.config import ServeConfig
 from schemas.errors import UsageError
 

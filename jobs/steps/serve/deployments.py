@@ -16,14 +16,13 @@ from ray.serve.config import BackpressureConfig
 from ray.serve.handle import DeploymentHandle
 
 from actors.search.served_versions import Follower, ServedVersions
-from actors.search.sharded_searcher import ShardedSearcher
-from actors.search.version_searcher import VersionSearcher
+from actors.search.sharded_searcher import ShardedSearcher, VersionSearcher
 from actors.service.assembly import check_servable, load_encoder, load_reranker, ranking
 from actors.service.search_service import SearchService
 from actors.web.api import create_app
 from actors.web.middleware.front import Front
-from actors.web.middleware.json_log import log_to
 from actors.web.middleware.problems import RETRY_SECONDS
+from actors.web.middleware.request_log import log_to
 from jobs.common.cpu_threads import available_threads
 from jobs.common.ray_metrics import ServiceMetrics, node_metrics
 from jobs.common.store import served_version

@@ -11,7 +11,7 @@ from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
 from actors.search.index_searcher import NamedArticle, ShardCandidates, WantedCount
-from actors.search.sharded_searcher import CountRequest, DisplayRequest, ScanRequest
+from actors.search.sharded_searcher import DisplayRequest, ScanRequest
 from actors.service.coalescer import Coalescer
 from actors.service.meter import Meter
 from schemas.arrays import Vector
@@ -42,13 +42,7 @@ class Remote:
             PubrayError: an item is refused.
         """
         if method not in self._methods:
-            self._methods[method] = Coalescer(
-                partial(self._call, method),
-                name=self._name,
-                calls=self._settings.calls,
-                batch=self._settings.max_batch_size,
-                waiting=self._settings.max_waiting,
-            )
+            self._methods[method] = Coalescer(self._name, self._settings, partial(self._call, method))
         return await self._methods[method].ask(items)
 
     async def _call(self, method: str, items: list[Any]) -> Sequence[Any]:
@@ -93,9 +87,9 @@ class RemoteSearcher(Remote):
         """See `Searcher`."""
         return await self.ask("stored", keys)
 
-    async def count(self, asked: list[CountRequest]) -> list[WantedCount]:
+    async def count(self, lookups: list[Lookup]) -> list[WantedCount]:
         """See `ShardSearcher`."""
-        return await self.ask("count", asked)
+        return await self.ask("count", lookups)
 
     async def scan(self, scans: list[ScanRequest]) -> list[ShardCandidates]:
         """See `ShardSearcher`."""

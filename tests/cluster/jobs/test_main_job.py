@@ -45,7 +45,7 @@ def first_part(config: Config, version: IndexVersion, source: str) -> Path:
 
 
 def test_a_vector_of_the_pipeline_is_the_encoders_own(version: IndexVersion, config: Config) -> None:
-    layout, spec = Layout(config.store), config.encoder
+    layout = Layout(config.store)
     pmids, vectors, present = read_vectors(str(first_part(config, version, "pubmed21n1298")))
     articles = {
         row["pmid"]: ArticleText(row["title"], row["abstract"])
@@ -53,8 +53,7 @@ def test_a_vector_of_the_pipeline_is_the_encoders_own(version: IndexVersion, con
             layout.article_part("pubmed21n1298"), columns=["pmid", "title", "abstract"]
         ).to_pylist()
     }
-    encoder = ArticleTower(spec, config.engine, threads=2, cache=Path(config.cache))
-    own = encoder.vectors(encoder.tokens([articles[int(p)] for p in pmids[present]]))
+    own = ArticleTower(config, 2).encode([articles[int(p)] for p in pmids[present]])
     cosines = np.einsum("nd,nd->n", vectors[present].astype(np.float32), own)
     assert cosines.min() > 0.9995
 

@@ -14,7 +14,7 @@ import torch
 from transformers import BertForSequenceClassification
 
 from actors.embed.towers import ArticleTower, QueryTower
-from actors.web.middleware.security_headers import HEADERS
+from actors.web.middleware.front import HEADERS
 from actors.web.page.page import OWN_FILES
 from schemas.config import Config
 from schemas.protocols import ArticleText, Query
@@ -82,9 +82,7 @@ def test_the_request_id_is_told_once_and_is_that_of_problem_and_log(
 def test_embeddings_are_the_towers(client: httpx.Client, made_service: Service) -> None:
     config = made_service.config
     [query, article] = [tower["id"] for tower in client.get("/v1/models").json()["data"]]
-    spec, cache = config.encoder, Path(config.cache)
-    query_tower = QueryTower(spec, config.engine, threads=1, cache=cache)
-    article_tower = ArticleTower(spec, config.engine, threads=1, cache=cache)
+    query_tower, article_tower = QueryTower(config, 1), ArticleTower(config, 1)
     texts = [Query("asthma"), Query("muscle pain in mice")]
     answer = client.post("/v1/embeddings", json={"model": query, "input": [text.text for text in texts]}).json()
     expected = query_tower.vectors(query_tower.tokens(texts))

@@ -12,6 +12,7 @@ from tokenizers.processors import TemplateProcessing
 from transformers import BertConfig, BertForSequenceClassification, BertModel, PreTrainedTokenizerFast
 
 from retrieval.embed.tokens import TokenBatch, load_tokenizer, pad_batch, tokenize_pairs
+from schemas.config import Config, EngineConfig
 from schemas.encoder import EncoderSpec, Pooling, TowerSpec
 from schemas.protocols import ArticleText
 
@@ -88,3 +89,8 @@ def _save(folder: Path, kind: Any, seed: int, **settings: Any) -> Path:
     )
     tokenizer.save(str(folder / "tokenizer.json"))
     return folder
+
+
+def config(spec: EncoderSpec, engine: EngineConfig, cache: Path = Path("unused")) -> Config:
+    """Return a configuration for towers alone."""
+    return Config(store="unused", cache=str(cache), encoder=spec, engine=engine)

@@ -9,7 +9,7 @@ import pytest
 
 from actors.embed.embed_stages import EncodeRange, TokenizeRange, WriteRange
 from actors.embed.towers import ArticleTower
-from actors.engine import matmul_peak
+from actors.engine import engines
 from retrieval.articles.article import Rejects, article_batch, write_article_part
 from retrieval.articles.snapshot import read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
@@ -38,7 +38,7 @@ PLAN = EmbedPlan("now", "abstract", None, "fingerprint")
 @pytest.fixture(autouse=True)
 def short_peak(monkeypatch: pytest.MonkeyPatch) -> None:
     """What encoding is compared with is measured for a moment."""
-    monkeypatch.setattr(matmul_peak, "SECONDS", 0.01)
+    monkeypatch.setattr(engines, "PEAK_SECONDS", 0.01)
 
 
 @pytest.fixture
@@ -89,8 +89,7 @@ def test_a_part_has_every_row_and_vectors_where_selected_and_alive(config: Confi
 def test_vectors_are_the_encoders_own(config: Config) -> None:
     embed(config, [ALL])
     _, vectors, present = read_vectors(part(config, ALL))
-    spec = config.encoder
-    encoder = ArticleTower(spec, config.engine, threads=1, cache=Path("unused"))
+    encoder = ArticleTower(config, 1)
     texts = [
         ArticleText(a.title, a.abstract) for a, wanted in zip(ARTICLES, ALIVE_WITH_ABSTRACT, strict=True) if wanted
     ]
@@ -124,8 +123,7 @@ def test_what_was_done_is_reported_per_range(config: Config) -> None:
     written = embed(config, [rows(0, 2), rows(2, 6)])
     first, second = counts(written)
     assert (first.rows, first.encoded, second.rows, second.encoded) == (2, 1, 4, 2)
-    spec = config.encoder
-    encoder = ArticleTower(spec, config.engine, threads=1, cache=Path("unused"))
+    encoder = ArticleTower(config, 1)
     [tokens] = encoder.tokens([ArticleText(ARTICLES[0].title, ARTICLES[0].abstract)])
     assert (first.tokens, second.tokens) == (len(tokens.ids), 7 + tiny.MAX_LENGTH)  # [CLS] 5 words [SEP], and one cut
     assert (first.padded_tokens, second.padded_tokens) == (first.tokens, second.tokens)  # a batch each

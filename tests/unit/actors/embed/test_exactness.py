@@ -15,7 +15,7 @@ from schemas.article import DisplayArticle
 from schemas.config import EngineConfig
 from schemas.encoder import EncoderSpec
 from schemas.protocols import Match, Query, Scoring
-from tests.support.models import authors_procedures
+from tests.support.models import authors_procedures, tiny
 from tests.support.models.authors_procedures import Floats
 from tests.support.models.backbones import ARTICLES, CAUSAL, DIMENSION, QUERIES, bert, causal
 
@@ -61,13 +61,11 @@ def bmretriever(models: Path, kind: str) -> EncoderSpec:
 
 
 def article_vectors(spec: EncoderSpec, engine: EngineConfig, cache: Path) -> Floats:
-    tower = ArticleTower(spec, engine, threads=1, cache=cache)
-    return tower.vectors(tower.tokens(ARTICLES))
+    return ArticleTower(tiny.config(spec, engine, cache), 1).encode(ARTICLES)
 
 
 def query_vectors(spec: EncoderSpec, engine: EngineConfig, cache: Path, task: str | None = None) -> Floats:
-    tower = QueryTower(spec, engine, threads=1, cache=cache)
-    return tower.vectors(tower.tokens([Query(query, task) for query in QUERIES]))
+    return QueryTower(tiny.config(spec, engine, cache), 1).encode([Query(query, task) for query in QUERIES])
 
 
 def assert_same(vectors: Floats, expected: Floats, tolerance: float) -> None:
@@ -130,12 +128,12 @@ def test_bmretriever_padded_on_the_right_has_the_same_vectors(kind: str, models:
 @pytest.mark.parametrize("kind", ["medcpt", *CAUSAL])
 def test_a_vector_does_not_depend_on_the_batch(kind: str, models: Path) -> None:
     spec = medcpt(models) if kind == "medcpt" else bmretriever(models, kind)
-    tower = ArticleTower(spec, TORCH, threads=1, cache=models)
+    tower = ArticleTower(tiny.config(spec, TORCH, models), 1)
     tokens = tower.tokens(ARTICLES)
     alone = np.concatenate([tower.vectors([text]) for text in tokens])
     np.testing.assert_allclose(tower.vectors(tokens), alone, rtol=0, atol=1e-5)
     np.testing.assert_allclose(tower.vectors(tokens[::-1] + tokens)[: len(tokens)], alone[::-1], rtol=0, atol=1e-5)
-    small = ArticleTower(spec, TORCH.model_copy(update={"batch_tokens": 64}), threads=1, cache=models)
+    small = ArticleTower(tiny.config(spec, TORCH.model_copy(update={"batch_tokens": 64}), models), 1)
     np.testing.assert_allclose(small.vectors(tokens), alone, rtol=0, atol=1e-5)
 
 

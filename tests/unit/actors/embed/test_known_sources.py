@@ -116,8 +116,7 @@ def compared(tmp_path: Path, tiny_encoder: Path) -> tuple[Config, str]:
     config = configured(tmp_path, tiny_encoder, tiny.DIMENSION)
     write_part(config, *ARTICLES)
     published = publish(tmp_path / "chunks", *ARTICLES)
-    tower = ArticleTower(config.encoder, config.engine, threads=1, cache=Path("unused"))
-    vectors = tower.vectors(tower.tokens([ArticleText(a.title, a.abstract) for a in ARTICLES]))
+    vectors = ArticleTower(config, 1).encode([ArticleText(a.title, a.abstract) for a in ARTICLES])
     vectors[-2:] *= -1
     np.save(tmp_path / "chunks" / "embeds_chunk_0.npy", vectors)
     return config, published

@@ -1,6 +1,7 @@
 """Vectors as published procedures make them, and design invariant 8: an article's vector does not depend on its
 neighbours in the batch."""
 
+import asyncio
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModel
 
-from actors.embed.towers import ArticleTower, QueryTower
+from actors.embed.towers import ArticleTower, QueryTower, TextEncoder
 from schemas.arrays import Floats
 from schemas.config import EngineConfig
 from schemas.encoder import EncoderSpec, Pooling
+from schemas.errors import UnavailableError
 from schemas.protocols import ArticleText, Query
 from tests.support.examples import examples
 from tests.support.models import tiny
@@ -29,7 +31,7 @@ TITLES = [
 
 
 def article_tower(spec: EncoderSpec) -> ArticleTower:
-    return ArticleTower(spec, TORCH, threads=1, cache=Path("unused"))
+    return ArticleTower(tiny.config(spec, TORCH), 1)
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +126,7 @@ def test_no_texts_have_no_vectors(tiny_torch: ArticleTower) -> None:
 def query_tower(folder: Path, template: str = "{text}", task: str | None = None) -> QueryTower:
     spec = tiny.spec(folder)
     query = spec.query.model_copy(update={"template": template, "task": task})
-    return QueryTower(spec.model_copy(update={"query": query}), TORCH, threads=1, cache=Path("unused"))
+    return QueryTower(tiny.config(spec.model_copy(update={"query": query}), TORCH), 1)
 
 
 def test_a_query_is_laid_out_by_its_template(tiny_encoder: Path) -> None:
@@ -139,3 +141,45 @@ def test_a_query_has_the_towers_task_unless_it_brings_its_own(tiny_encoder: Path
     found = tasked.vectors(tasked.tokens([Query("asthma"), Query("asthma", "fever")]))
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
     assert np.abs(expected[0] - expected[1]).max() > 0.01
+
+
+ENGINE = EngineConfig(kind="torch", precision="float32")
+QUERIES = [Query("asthma"), Query("statin muscle pain in mice")]
+ARTICLES = [ArticleText("asthma", "in mice"), ArticleText("", "statin")]
+
+
+def test_each_text_goes_through_its_own_tower_and_keeps_its_place(tiny_encoder: Path) -> None:
+    config = tiny.config(tiny.spec(tiny_encoder), ENGINE)
+    query, article = QueryTower(config, 1), ArticleTower(config, 1)
+    loaded = []
+
+    def load() -> ArticleTower:
+        loaded.append(article)
+        return article
+
+    towers = TextEncoder(query, load)
+    found = asyncio.run(towers.encode([*QUERIES]))
+    assert not loaded
+    expected = query.vectors(query.tokens(QUERIES))
+    np.testing.assert_allclose(np.stack(found), expected, rtol=0, atol=1e-6)
+    mixed = asyncio.run(towers.encode([ARTICLES[0], QUERIES[0], ARTICLES[1], QUERIES[1]]))
+    np.testing.assert_allclose(np.stack(mixed[1::2]), expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(np.stack(mixed[::2]), article.vectors(article.tokens(ARTICLES)), rtol=0, atol=1e-5)
+    assert len(loaded) == 1
+    counts = asyncio.run(towers.count_tokens([ARTICLES[0], QUERIES[0]]))
+    assert counts == [len(article.tokens(ARTICLES)[0].ids), len(query.tokens(QUERIES)[0].ids)]
+
+
+def test_without_the_article_tower_queries_are_encoded_and_only_the_log_says_where_it_was_looked_for(
+    tiny_encoder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spec, gone = tiny.spec(tiny_encoder), str(tiny_encoder / "gone")
+    missing = spec.model_copy(update={"article": spec.article.model_copy(update={"model": gone})})
+    towers = TextEncoder(
+        QueryTower(tiny.config(spec, ENGINE), 1), lambda: ArticleTower(tiny.config(missing, ENGINE), 1)
+    )
+    for method in (towers.encode, towers.count_tokens):
+        with pytest.raises(UnavailableError, match=r"^the article tower cannot be loaded; the service's log says why$"):
+            asyncio.run(method([*ARTICLES]))
+    assert gone in caplog.text
+    assert len(asyncio.run(towers.encode([*QUERIES]))) == len(QUERIES)

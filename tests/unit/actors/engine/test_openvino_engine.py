@@ -9,7 +9,7 @@ import openvino as ov
 import pytest
 import torch
 
-from actors.engine.engine_choice import load_engine
+from actors.engine.engines import load_engine
 from actors.engine.openvino_engine import _traced
 from retrieval.embed.tokens import TokenBatch
 from schemas.config import EngineConfig
@@ -81,7 +81,7 @@ def test_first_requests_from_several_threads_wait_for_one_to_trace(tiny_encoder:
 INTERRUPTED = """
 import os, signal, sys
 from pathlib import Path
-from actors.engine.engine_choice import load_engine
+from actors.engine.engines import load_engine
 from schemas.config import EngineConfig
 encoder, classifier, traces = map(Path, sys.argv[1:])
 config = EngineConfig(kind="openvino", precision="float32")

@@ -2,15 +2,28 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import transformers
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import save_file
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from actors.engine.forward_pass import Engine, as_it_is
-from actors.engine.torch_engine import load_model, torch_dtype, torch_forward
-from retrieval.embed.tokens import TokenBatch
+from actors.engine.engines import Engine, Finish, Pending, as_it_is
+from actors.engine.torch_engine import (
+    BatchHalving,
+    NoCopies,
+    load_model,
+    needs_several_gpus,
+    torch_dtype,
+    torch_forward,
+    weight_bytes,
+)
+from retrieval.embed.tokens import TokenBatch, Tokens, pad_batch
 from schemas.config import EngineConfig
+from schemas.errors import UsageError
 from tests.support.models import tiny
 
 FLOAT32 = EngineConfig(kind="torch", device="cpu", precision="float32")
@@ -111,3 +124,120 @@ def test_a_model_keeps_no_keys_and_values(tiny_encoder: Path, tmp_path: Path) ->
     save(transformers.GPTNeoXConfig(**SMALL), tmp_path, tiny_encoder)
     model = load_model(tmp_path, "encoder", torch.float32, "cpu")
     assert model(input_ids=torch.ones((1, 4), dtype=torch.int64)).past_key_values is None
+
+
+GIB = 2**30
+
+
+def test_weights_take_what_their_shapes_say_in_the_precision_they_run_in(tmp_path: Path) -> None:
+    save_file({"a": torch.zeros(3, 5), "b": torch.zeros(7)}, tmp_path / "1.safetensors", metadata={"format": "pt"})
+    save_file({"c": torch.zeros(2, 2, 2, dtype=torch.bfloat16), "d": torch.tensor(1.0)}, tmp_path / "2.safetensors")
+    files = sorted(tmp_path.glob("*.safetensors"))
+    assert weight_bytes(files, 4) == 4 * (15 + 7 + 8 + 1)
+    assert weight_bytes(files, 2) == 2 * (15 + 7 + 8 + 1)
+
+
+@pytest.mark.parametrize(
+    ("weights", "free", "several"),
+    [
+        (14 * GIB, [15 * GIB], False),
+        (14 * GIB, [14 * GIB], False),
+        (14 * GIB, [24 * GIB, 24 * GIB], False),
+        (14 * GIB, [12 * GIB, 12 * GIB], True),
+        (14 * GIB, [2 * GIB, 24 * GIB], True),
+    ],
+)
+def test_weights_go_to_one_gpu_if_they_fit_and_else_to_several(weights: int, free: list[int], several: bool) -> None:
+    assert needs_several_gpus(weights, free) == several
+
+
+@pytest.mark.parametrize("free", [[12 * GIB], [6 * GIB, 6 * GIB]])
+def test_weights_that_fit_nowhere_are_refused_with_both_sizes(free: list[int]) -> None:
+    with pytest.raises(UsageError, match=r"^the weights take 13\.5 GiB, .* 12\.0 GiB free; give more GPUs"):
+        needs_several_gpus(27 * GIB // 2, free)
+
+
+def test_on_a_cpu_nothing_is_copied() -> None:
+    ids = np.arange(6).reshape(2, 3)
+    tensors = NoCopies().to_device({"ids": ids})
+    ids[0, 0] = 7
+    assert tensors["ids"].tolist() == ids.tolist()
+    result = torch.ones(2)
+    assert NoCopies().to_host(result)() is result
+
+
+class Small:
+    """A device with room for `room` tokens: gives each token's id twice, as a vector."""
+
+    def __init__(self, room: int) -> None:
+        self.room, self.tried = room, list[int]()
+
+    def __call__(self, batch: TokenBatch, finish: Finish) -> Pending:
+        self.tried.append(batch.ids.size)
+        if batch.ids.size > self.room:
+            raise torch.OutOfMemoryError(f"{batch.ids.size} tokens")
+        hidden = torch.from_numpy(batch.ids).unsqueeze(-1).expand(-1, -1, 2)
+        result = finish(hidden, torch.from_numpy(batch.mask))
+        return lambda: result
+
+
+def texts(lengths: list[int]) -> TokenBatch:
+    tokens = [Tokens(np.arange(1, n + 1, dtype=np.int32), np.zeros(n, np.int32)) for n in lengths]
+    return pad_batch(tokens, list(range(len(tokens))), 0)
+
+
+def summed(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    return (hidden * mask.unsqueeze(-1)).sum(1)
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=12), st.integers(9, 120))
+def test_whatever_fits_the_result_is_the_same(lengths: list[int], room: int) -> None:
+    batch, small, large = texts(lengths), BatchHalving(Small(room)), BatchHalving(Small(10_000))
+    assert torch.equal(small(batch, summed)(), large(batch, summed)())
+    assert torch.equal(small(batch, as_it_is)(), large(batch, as_it_is)())
+
+
+def test_halves_are_as_wide_as_their_own_longest_text() -> None:
+    small = Small(31)
+    BatchHalving(small)(texts([8, 7, 3, 2]), summed)()
+    assert small.tried == [32, 16, 6]
+
+
+def test_what_worked_is_remembered() -> None:
+    small = Small(40)
+    halving = BatchHalving(small)
+    halving(texts([8] * 8), summed)()
+    halving(texts([8] * 8), summed)()
+    assert small.tried == [64, 32, 32, 32, 32]
+
+
+def test_a_batch_split_beforehand_does_not_lower_what_is_remembered() -> None:
+    small = Small(40)
+    halving = BatchHalving(small)
+    for rows in (8, 5, 4):
+        halving(texts([8] * rows), summed)()
+    assert small.tried == [64, 32, 32, 24, 16, 32]
+
+
+def test_one_text_is_tried_however_long_it_is() -> None:
+    small = Small(40)
+    halving = BatchHalving(small)
+    halving(texts([8] * 8), summed)()
+    assert halving(texts([39]), summed)().tolist() == [[780, 780]]
+
+
+def test_one_text_that_does_not_fit_is_refused_with_what_to_lower() -> None:
+    with pytest.raises(UsageError) as error:
+        BatchHalving(Small(8))(texts([9, 3]), summed)
+    assert str(error.value) == (
+        "a single text of 9 tokens does not fit into the memory of the device; lower the max_length of its model, or"
+        " set engine.precision = 'bfloat16'"
+    )
+
+
+def test_other_errors_are_not_swallowed() -> None:
+    def broken(_batch: TokenBatch, _finish: Finish) -> Pending:
+        raise RuntimeError("device-side assert")
+
+    with pytest.raises(RuntimeError, match="device-side assert"):
+        BatchHalving(broken)(texts([3, 2]), summed)

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from actors.fetch.chunk_mirror import ChunkMirror, FetchPlan, RemoteFile
-from actors.fetch.downloader import CONNECTIONS
+from actors.fetch.downloader import CONNECTIONS, Downloader
 from retrieval.embed.known.chunk_index import chunk_names
 from schemas.errors import InputError, StoreError
 from tests.support.pubmed.file_server import Fault, FileServer, listing_page
@@ -32,7 +32,7 @@ def server(tmp_path: Path) -> Iterator[FileServer]:
 
 
 def impatient(server: FileServer, folder: Path) -> ChunkMirror:
-    return ChunkMirror(f"{server.url}/embeddings/", folder / "chunks", sleep=lambda _: None, read_timeout=0.3)
+    return ChunkMirror(f"{server.url}/embeddings/", folder / "chunks", Downloader(lambda _: None, read_timeout=0.3))
 
 
 def fetch_all(server: FileServer, folder: Path, *, texts: bool = False) -> list[RemoteFile]:
@@ -140,7 +140,7 @@ def test_a_file_of_another_length_is_refused_before_anything_is_fetched(server: 
 def test_an_error_stops_what_else_is_fetched_and_keeps_the_parts(server: FileServer, tmp_path: Path) -> None:
     stalled, refused, *_ = WITHOUT_TEXTS
     server.always(f"/embeddings/{stalled}", Fault(stall=30_000))
-    with ChunkMirror(f"{server.url}/embeddings", tmp_path / "chunks") as mirror:
+    with ChunkMirror(f"{server.url}/embeddings", tmp_path / "chunks", Downloader()) as mirror:
         plan = mirror.plan(texts=False)
         server.always(f"/embeddings/{refused}", Fault(status=404))
         start = time.monotonic()
@@ -155,7 +155,10 @@ def test_an_error_stops_what_else_is_fetched_and_keeps_the_parts(server: FileSer
 
 
 def test_stop_ends_a_fetch(server: FileServer, tmp_path: Path) -> None:
-    with ChunkMirror(f"{server.url}/embeddings", tmp_path / "chunks") as mirror, ThreadPoolExecutor(1) as threads:
+    with (
+        ChunkMirror(f"{server.url}/embeddings", tmp_path / "chunks", Downloader()) as mirror,
+        ThreadPoolExecutor(1) as threads,
+    ):
         plan = mirror.plan(texts=False)
         server.always(f"/embeddings/{plan.files[0].name}", Fault(stall=30_000))
         fetching = mirror.fetch_all(plan)

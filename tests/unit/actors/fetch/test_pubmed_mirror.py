@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.fetch.downloader import Downloader
 from actors.fetch.pubmed_mirror import FETCHES, Listing, PubmedMirror
 from schemas.errors import InputError, StoreError
 from tests.support.examples import examples
@@ -44,7 +45,7 @@ def server(tmp_path: Path) -> Iterator[FileServer]:
 
 
 def impatient(server: FileServer, folder: Path) -> PubmedMirror:
-    return PubmedMirror(server.url, folder / "mirror", sleep=lambda _: None, read_timeout=0.3)
+    return PubmedMirror(server.url, folder / "mirror", Downloader(lambda _: None, read_timeout=0.3))
 
 
 def fetch(server: FileServer, folder: Path) -> Path:
@@ -112,7 +113,7 @@ def test_without_a_whole_baseline_there_is_no_listing(
 @pytest.mark.parametrize("style", ["openssl", "coreutils"])
 def test_a_file_is_fetched_whole_and_lies_alone(style: str, server: FileServer, tmp_path: Path) -> None:
     publish(server.folder / "updatefiles", "pubmed26n0002.xml.gz", OLDER, style)
-    with PubmedMirror(f"{server.url}/", tmp_path / "mirror") as mirror:
+    with PubmedMirror(f"{server.url}/", tmp_path / "mirror", Downloader()) as mirror:
         path = mirror.fetch("pubmed26n0002.xml.gz", baseline=False)
     assert path == tmp_path / "mirror" / "pubmed26n0002.xml.gz"
     assert files(tmp_path) == {path.name: OLDER}
@@ -181,7 +182,8 @@ def test_a_killed_process_is_continued_by_the_next(server: FileServer, tmp_path:
     server.always(PATH, Fault(rate=600_000))
     script = (
         "import sys; from pathlib import Path; from actors.fetch.pubmed_mirror import PubmedMirror; "
-        "PubmedMirror(sys.argv[1], Path(sys.argv[2])).fetch(sys.argv[3], baseline=True)"
+        "from actors.fetch.downloader import Downloader; "
+        "PubmedMirror(sys.argv[1], Path(sys.argv[2]), Downloader()).fetch(sys.argv[3], baseline=True)"
     )
     process = subprocess.Popen([sys.executable, "-c", script, server.url, str(tmp_path / "mirror"), NAME], cwd=ROOT)
     within(60, lambda: server.requests and server.requests[0].sent > len(CONTENT) / 3)
@@ -202,7 +204,7 @@ def test_two_mirrors_of_one_folder_fetch_a_file_once(server: FileServer, tmp_pat
     server.always(PATH, Fault(rate=1_500_000))
 
     def work(_: int) -> Path:
-        with PubmedMirror(server.url, tmp_path / "mirror") as mirror:
+        with PubmedMirror(server.url, tmp_path / "mirror", Downloader()) as mirror:
             return mirror.fetch(NAME, baseline=True)
 
     with ThreadPoolExecutor(3) as threads:
@@ -237,7 +239,7 @@ def test_a_folder_that_cannot_be_made_is_named(server: FileServer, tmp_path: Pat
 
 def test_stop_ends_a_fetch_and_keeps_the_part(server: FileServer, tmp_path: Path) -> None:
     server.always(PATH, Fault(stall=100_000))
-    with PubmedMirror(server.url, tmp_path / "mirror") as mirror, ThreadPoolExecutor(1) as threads:
+    with PubmedMirror(server.url, tmp_path / "mirror", Downloader()) as mirror, ThreadPoolExecutor(1) as threads:
         running = threads.submit(mirror.fetch, NAME, baseline=True)
         part = tmp_path / "mirror" / f".{NAME}.part"
         within(5, lambda: part.exists() and part.stat().st_size == 100_000)

@@ -15,8 +15,7 @@ from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.index.exact import best_first, exact_search, inner_products
 from retrieval.search import filter_rows
 from schemas.errors import InputError, IntegrityError, StoreError
-from schemas.filter_grammar import parse_filter
-from schemas.filters import EVERYTHING, Condition, Wanted
+from schemas.filters import EVERYTHING, Condition, Wanted, parse_filter
 from schemas.layout import LISTS, Layout
 from schemas.manifest import IndexVersion
 from schemas.protocols import Lookup, Match

@@ -45,10 +45,8 @@ def cross_encoder(tiny_classifier: Path) -> CrossEncoderReranker:
 
 @pytest.fixture(scope="module")
 def late_interaction(tiny_encoder: Path) -> MaxSimReranker:
-    spec = tiny.spec(tiny_encoder)
-    query = QueryTower(spec, ENGINE, threads=1, cache=Path("unused"))
-    article = ArticleTower(spec, ENGINE, threads=1, cache=Path("unused"))
-    return MaxSimReranker(query, article)
+    config = tiny.config(tiny.spec(tiny_encoder), ENGINE)
+    return MaxSimReranker(QueryTower(config, 1), ArticleTower(config, 1))
 
 
 def plain_logits(folder: Path, scoring: Scoring) -> list[float]:

@@ -16,7 +16,6 @@ from actors.service.assembly import (
     check_servable,
     load_encoder,
     load_reranker,
-    load_searcher,
     load_service,
     ranking,
 )
@@ -154,7 +153,7 @@ def test_all_parts_of_one_process_answer_together(
     monkeypatch.setattr(corpus, "DIMENSION", tiny.DIMENSION)
     built = write_version(Layout(config.store), nprobe=8)
     version = built.model_copy(update={"encoder": version.encoder, "query_tower": version.query_tower})
-    assert len(load_searcher(config, version).segments) == 2
+    assert len(built.segments) == 2
     request = SearchRequest(query="muscle pain", k=7)
     [response] = asyncio.run(load_service(config, version, threads=1).search(request))
     assert len(response.hits) == 7

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.service.coalescer import Coalescer
+from schemas.config import DeploymentConfig
 from schemas.errors import InputError, OverloadedError, PubrayError
 
 
@@ -31,7 +32,8 @@ class Doubler:
         return [InputError("13") if item == 13 else 2 * item for item in items]
 
     def coalescer(self, calls: int = 1, batch: int = 4, waiting: int = 100) -> Coalescer[int, int]:
-        return Coalescer(self.call, name="doubler", calls=calls, batch=batch, waiting=waiting)
+        settings = DeploymentConfig(target_ongoing_requests=calls, max_batch_size=batch, max_waiting=waiting)
+        return Coalescer("doubler", settings, self.call)
 
 
 def test_what_comes_while_a_call_is_under_way_goes_together_in_the_next() -> None:

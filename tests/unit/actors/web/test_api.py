@@ -10,9 +10,9 @@ import pytest
 
 from actors.service.search_service import SearchService
 from actors.web.api import create_app
+from actors.web.middleware.front import Front
 from actors.web.middleware.limits import MAX_BODY_BYTES
-from schemas.filter_grammar import parse_filter
-from schemas.filters import MAX_CONDITIONS, MAX_TERM_CHARS, MAX_VALUES, FilterField, Operator, Wanted
+from schemas.filters import MAX_CONDITIONS, MAX_TERM_CHARS, MAX_VALUES, FilterField, Operator, Wanted, parse_filter
 from schemas.search import MAX_QUERY_CHARS
 from tests.support.service.seams import SECONDS, Favours, Shelf, joined
 
@@ -190,3 +190,24 @@ def test_what_does_not_exist_is_refused_as_every_other_error(method: str, path: 
 
 def test_a_task_that_the_encoder_does_not_take_is_refused() -> None:
     assert assert_problem(search(query="q", task="cite"), 422) == "task 'cite': tiny takes no task; leave it out"
+
+
+def described(front: Front | None = None) -> dict[str, Any]:
+    return create_app(joined(Shelf([1])), SECONDS, front).openapi()
+
+
+def test_an_error_is_described_as_a_problem() -> None:
+    schema = described()
+    assert set(schema["components"]["schemas"]["Problem"]["properties"]) >= {"title", "status", "detail", "request_id"}
+    answer = schema["paths"]["/v1/search"]["post"]["responses"]["422"]
+    assert [*answer["content"]] == ["application/problem+json"]
+    assert "HTTPValidationError" not in str(schema)
+
+
+def test_a_key_is_described_only_where_one_is_needed() -> None:
+    assert "security" not in described()
+    schema = described(Front(frozenset({"0" * 64})))
+    assert schema["security"] == [{"bearer": []}, {"key": []}]
+    assert set(schema["components"]["securitySchemes"]) == {"bearer", "key"}
+    assert schema["paths"]["/healthz"]["get"]["security"] == []
+    assert "security" not in schema["paths"]["/version"]["get"]

@@ -20,11 +20,10 @@ from retrieval.rows.records import kept_of
 from retrieval.search.filter_rows import check_terms, lists_to_probe, unknown_terms, wanted_rows
 from schemas.article import Article, MeshHeading, Term
 from schemas.errors import InputError
-from schemas.filter_grammar import parse_filter
-from schemas.filters import Condition
+from schemas.filters import Condition, parse_filter
 from tests.support.examples import examples
 from tests.support.stores import corpus
-from tests.unit.schemas.test_filter_grammar import condition
+from tests.unit.schemas.test_filters import condition
 
 HEADINGS = [
     MeshHeading("D1", "Heart", True, ()),

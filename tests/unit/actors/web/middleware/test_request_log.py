@@ -1,6 +1,7 @@
 import asyncio
 import json
 import logging
+import sys
 from collections.abc import Iterator
 from io import StringIO
 from typing import Any
@@ -13,8 +14,7 @@ from actors.service.search_service import SearchService
 from actors.service.second_stage import Reranking
 from actors.web.api import create_app
 from actors.web.middleware.front import Front
-from actors.web.middleware.json_log import log_to
-from actors.web.middleware.request_log import RequestLog
+from actors.web.middleware.request_log import JsonFormatter, RequestLog, log_to
 from schemas.arrays import Vector
 from schemas.errors import StoreError, UsageError
 from schemas.protocols import ArticleText, Lookup, Match, Query, RerankScore, Scoring
@@ -192,3 +192,34 @@ def test_of_a_clients_address_the_network_is_logged(log: StringIO, address: str,
     scope = {"type": "http", "path": "/", "method": "GET", "headers": [], "client": (address, 1)}
     asyncio.run(RequestLog(silent)(scope, None, None))  # type: ignore[arg-type]
     assert lines(log)[-1]["client"] == network
+
+
+def record(message: str, *args: object, **values: object) -> logging.LogRecord:
+    made = logging.LogRecord("pubray.x", logging.INFO, "file", 1, message, args, None)
+    made.created = 1767225600.25
+    for name, value in values.items():
+        setattr(made, name, value)
+    return made
+
+
+def test_a_record_is_one_line_of_json() -> None:
+    line = JsonFormatter().format(record("a\n%s", "b", fields={"status": 200, "text": "é\n", "odd": {1}}))
+    assert "\n" not in line
+    assert json.loads(line) == {
+        "time": "2026-01-01T00:00:00.250+00:00",
+        "level": "INFO",
+        "logger": "pubray.x",
+        "message": "a\nb",
+        "status": 200,
+        "text": "é\n",
+        "odd": "{1}",
+    }
+
+
+def test_a_traceback_is_in_the_line() -> None:
+    try:
+        raise ValueError("so")
+    except ValueError:
+        line = JsonFormatter().format(record("crashed", exc_info=sys.exc_info()))
+    assert "\n" not in line
+    assert json.loads(line)["exception"].endswith("ValueError: so")
