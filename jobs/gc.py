@@ -6,6 +6,7 @@ than the longest build: a build is not seen before it commits. Source files and 
 
 import argparse
 import datetime
+import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -112,9 +113,9 @@ def _since_made(entries: list[Entry], made: list[IndexVersion], now: float) -> I
 
 
 def _entries(layout: Layout, kind: FileKind, now: float) -> Iterator[Entry]:
-    folder, pattern, suffix = PLACES[kind]
-    root = Path(layout.root) / folder
-    for path in root.glob(pattern + suffix):
+    folder, _, names = PLACES[kind].partition("/")
+    root, suffix = Path(layout.root, folder), names.rpartition(">")[2]
+    for path in root.glob(re.sub("<.*?>", "*", names)):
         if not path.name.startswith("."):
             yield _entry(kind, path.relative_to(root).as_posix().removesuffix(suffix), path, now)
 

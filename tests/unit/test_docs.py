@@ -2,7 +2,6 @@
 
 import argparse
 import importlib
-import inspect
 import re
 import shlex
 import sys
@@ -14,7 +13,7 @@ from pydantic import BaseModel
 
 from jobs.__main__ import JOBS, main
 from schemas.config import Config
-from schemas.layout import SEGMENT_FILES, SEGMENT_MANIFEST, Layout
+from schemas.layout import SEGMENT_FILES, SEGMENT_MANIFEST, Fixed, Layout, Named
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("jobs", "actors", "retrieval", "schemas", "infra")
@@ -208,14 +207,8 @@ def test_every_key_is_one_of_the_configuration(name: str) -> None:
 
 def layout_paths() -> set[str]:
     """Every path that `Layout` names, `<argument>` for what differs; folders of others left out."""
-    paths = set()
-    for name, member in vars(Layout).items():
-        if isinstance(member, property):
-            paths.add(getattr(Layout(""), name))
-        elif inspect.isfunction(member) and not name.startswith("_"):
-            _, *arguments = inspect.signature(member).parameters
-            paths.add(member(Layout(""), *(f"<{argument}>" for argument in arguments)))
-    return {path.strip("/") for path in paths if not any(other.startswith(f"{path}/") for other in paths)}
+    paths = {member.path for member in vars(Layout).values() if isinstance(member, Fixed | Named)}
+    return {path for path in paths if not any(other.startswith(f"{path}/") for other in paths)}
 
 
 def test_the_table_of_the_store_is_whole() -> None:
