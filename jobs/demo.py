@@ -1,14 +1,15 @@
 """The whole main job on real PubMed citations, with the embedded model and data: nights, then queries over HTTP."""
 
-import argparse
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 from actors.fetch.embedded_wheels import WHEELS, is_cached
 from jobs import evaluate, ingest, nightly, rollback, search
 from jobs import serve as service
 from jobs.common.console import megabytes, say, table
+from jobs.common.options import Option
 from jobs.common.stages import Stages
 from jobs.common.store import folder_sizes, read_version, served_version
 from jobs.common.toml_files import read_toml
@@ -32,15 +33,12 @@ CAVEAT = (
 )
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the job's options."""
-    parser.add_argument("--articles", default=str(CHOSEN_COUNT), metavar="N|all", help="how many (default 2000)")
-    parser.add_argument("--serve", action="store_true", help="leave the service up until Ctrl-C")
-    parser.add_argument("--port", type=int, help="port to listen at (default: serve.port)")
-
-
 def run(
-    config: Config, *, articles: str = str(CHOSEN_COUNT), serve: bool = False, port: int | None = None
+    config: Config,
+    *,
+    articles: Annotated[str, Option("how many (default 2000)", metavar="N|all")] = str(CHOSEN_COUNT),
+    serve: Annotated[bool, Option("leave the service up until Ctrl-C")] = False,
+    port: Annotated[int | None, service.PORT] = None,
 ) -> DemoReport:
     """Run what is not done yet of the nights, show what they changed, then ask and measure.
 
@@ -82,7 +80,6 @@ def run(
 
 
 def show(report: DemoReport) -> str:
-    """Return the summary for a person."""
     rows = [
         [
             name,

@@ -3,12 +3,13 @@
 The unit of work, of streaming and of resume is a range of rows of an article part: one vector part.
 """
 
-import argparse
 from pathlib import Path
+from typing import Annotated
 
 from actors.fetch.model_folders import tower_digests
 from jobs.common.cluster import connect, gpus
 from jobs.common.console import Progress, table
+from jobs.common.options import Option
 from jobs.common.ray_metrics import EmbedMetrics
 from jobs.common.run_reports import write_report
 from jobs.common.store import ingested, load_selection, snapshots
@@ -24,21 +25,19 @@ from schemas.layout import Layout
 from schemas.report import Agreement, EmbedReport
 from schemas.vector import EmbedCounts, EmbedPlan, RowRange
 
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the job's options."""
-    parser.add_argument(
-        "--import-npy",
-        metavar="DIR|ncbi",
-        help="take NCBI's published MedCPT vectors from a folder, or fetch them first (164 GB with the texts that they "
-        "are compared with, 4.5 hours at 10 MB/s); what is stale or missing is encoded",
-    )
-    parser.add_argument(
-        "--check", type=int, default=0, metavar="N", help="first compare N published vectors with the encoder's own"
-    )
+IMPORT_NPY = Option(
+    "take NCBI's published MedCPT vectors from a folder, or fetch them first (164 GB with the texts that they are "
+    "compared with, 4.5 hours at 10 MB/s); what is stale or missing is encoded",
+    metavar="DIR|ncbi",
+)
 
 
-def run(config: Config, *, import_npy: str | None = None, check: int = 0) -> EmbedReport:
+def run(
+    config: Config,
+    *,
+    import_npy: Annotated[str | None, IMPORT_NPY] = None,
+    check: Annotated[int, Option("first compare N published vectors with the encoder's own", metavar="N")] = 0,
+) -> EmbedReport:
     """Write the missing vector parts of the newest snapshot.
 
     Raises:
@@ -73,7 +72,6 @@ def run(config: Config, *, import_npy: str | None = None, check: int = 0) -> Emb
 
 
 def show(report: EmbedReport) -> str:
-    """Return the report for a person."""
     head = f"vectors {report.fingerprint}/{report.selection}: {report.embedded_parts} of {report.parts} parts were new"
     if not report.embedded_parts:
         return head

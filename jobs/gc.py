@@ -4,15 +4,16 @@ Kept are CURRENT, the versions served before it, and whatever is younger than th
 than the longest build: a build is not seen before it commits. Source files and reports of runs are left alone.
 """
 
-import argparse
 import datetime
 import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Annotated
 
 from jobs.common.console import megabytes, table
+from jobs.common.options import Option
 from jobs.common.store import read_current, snapshots, versions
 from retrieval.files.atomic import remove
 from retrieval.files.checked import read_document
@@ -25,22 +26,16 @@ from schemas.manifest import Current, IndexVersion, QuantizerRecord
 from schemas.store_report import GcReport, Removed
 
 HOUR = 3600
+GRACE = Option("nothing younger is removed; longer than any build takes; default 24", metavar="HOURS")
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the job's options."""
-    parser.add_argument("--keep", type=int, default=3, metavar="N", help="versions before CURRENT to keep; default 3")
-    parser.add_argument(
-        "--grace",
-        type=float,
-        default=24,
-        metavar="HOURS",
-        help="nothing younger is removed; longer than any build takes; default 24",
-    )
-    parser.add_argument("--dry-run", action="store_true", help="remove nothing, tell what would be")
-
-
-def run(config: Config, *, keep: int = 3, grace: float = 24, dry_run: bool = False) -> GcReport:
+def run(
+    config: Config,
+    *,
+    keep: Annotated[int, Option("versions before CURRENT to keep; default 3", metavar="N")] = 3,
+    grace: Annotated[float, GRACE] = 24,
+    dry_run: Annotated[bool, Option("remove nothing, tell what would be")] = False,
+) -> GcReport:
     """Remove it, and return how many and how many bytes of each kind; `grace` is in hours.
 
     Raises:
@@ -70,7 +65,6 @@ def run(config: Config, *, keep: int = 3, grace: float = 24, dry_run: bool = Fal
 
 
 def show(report: GcReport) -> str:
-    """Return the report for a person."""
     done = "would be removed" if report.dry_run else "removed"
     head = f"{megabytes(report.bytes)} {done}; versions kept: {', '.join(report.kept_versions) or 'none'}"
     rows = [[kind, found.count, megabytes(found.bytes)] for kind, found in report.removed.items()]

@@ -1,13 +1,14 @@
 """Source files → article parts → snapshot. A source file that has its part is neither fetched nor read again."""
 
-import argparse
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import ray
 
 from jobs.common.cluster import connect
 from jobs.common.console import Progress, table
+from jobs.common.options import Option
 from jobs.common.store import newest_snapshot
 from jobs.steps.ingest.parse_sources import parse_all
 from jobs.steps.ingest.source_origins import Origin, open_origin
@@ -23,24 +24,15 @@ from schemas.layout import Layout
 from schemas.report import IngestReport
 from schemas.snapshot import SnapshotCounts, SnapshotInfo
 
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the job's options."""
-    parser.add_argument(
-        "--source",
-        required=True,
-        metavar="PATH",
-        help="a file or folder of PubMed XML(.gz), Parquet (pmid, title, abstract) or BEIR corpus.jsonl; "
-        "`ncbi`: NCBI's baseline and updates; `embedded:pubmed`: two real PubMed files",
-    )
-    parser.add_argument(
-        "--baseline",
-        action="store_true",
-        help="the files are a whole baseline: articles that it lacks are deleted (for `ncbi` that is known)",
-    )
+SOURCE = Option(
+    "a file or folder of PubMed XML(.gz), Parquet (pmid, title, abstract) or BEIR corpus.jsonl; "
+    "`ncbi`: NCBI's baseline and updates; `embedded:pubmed`: two real PubMed files",
+    metavar="PATH",
+)
+WHOLE = Option("the files are a whole baseline: articles that it lacks are deleted (for `ncbi` that is known)")
 
 
-def run(config: Config, *, source: str, baseline: bool = False) -> IngestReport:
+def run(config: Config, *, source: Annotated[str, SOURCE], baseline: Annotated[bool, WHOLE] = False) -> IngestReport:
     """Fetch and parse the missing files in parallel, then commit the snapshot of all article parts.
 
     Raises:
@@ -75,7 +67,6 @@ def run(config: Config, *, source: str, baseline: bool = False) -> IngestReport:
 
 
 def show(report: IngestReport) -> str:
-    """Return the report for a person."""
     counts = [[name.replace("_", " "), getattr(report, name)] for name in ("records", *SnapshotCounts.model_fields)]
     rejected = [[f"rejected: {reason}", count] for reason, count in report.rejected.items()]
     head = f"snapshot {report.snapshot} of {report.files} files, {report.ingested} of them new"

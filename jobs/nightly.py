@@ -4,11 +4,12 @@ Each stage is the job of its name and does what is missing, so a night that was 
 run. A version that fails its checks ends the night, and CURRENT stays what it was.
 """
 
-import argparse
 from contextlib import suppress
+from typing import Annotated
 
 from jobs import compact, embed, index, ingest, promote
 from jobs.common.console import table
+from jobs.common.options import Option
 from jobs.common.root_cause import root_cause
 from jobs.common.run_reports import write_report
 from jobs.common.stages import Stages
@@ -19,12 +20,7 @@ from schemas.layout import Layout
 from schemas.report import FailedNightReport, NightReport
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the job's options."""
-    parser.add_argument("--source", required=True, metavar="PATH|ncbi", help="as for ingest")
-
-
-def run(config: Config, *, source: str) -> NightReport:
+def run(config: Config, *, source: Annotated[str, Option("as for ingest", metavar="PATH|ncbi")]) -> NightReport:
     """Run the stages; the report of the night is kept in the store, also where a stage fails.
 
     Raises:
@@ -42,7 +38,6 @@ def run(config: Config, *, source: str) -> NightReport:
 
 
 def show(report: NightReport) -> str:
-    """Return the report for a person."""
     ingested, embedded, built, compacted = report.ingest, report.embed, report.index, report.compact
     files = (
         f"{ingested.ingested} new files: {ingested.added:,} added, {ingested.revised_text:,} texts and "

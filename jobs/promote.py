@@ -1,7 +1,8 @@
 """Make a version CURRENT: the one atomic step by which a build is served."""
 
-import argparse
+from typing import Annotated
 
+from jobs.common.options import Option
 from jobs.common.store import read_current, read_version, swap_current, versions
 from schemas.config import Config
 from schemas.errors import StoreError
@@ -9,13 +10,10 @@ from schemas.layout import Layout
 from schemas.manifest import Current, IndexVersion
 from schemas.report import PromoteReport
 
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the job's options."""
-    parser.add_argument("version", nargs="?", help="default: the newest that was not rolled back from")
+VERSION = Option("default: the newest that was not rolled back from", place=True, nargs="?")
 
 
-def run(config: Config, *, version: str | None = None) -> PromoteReport:
+def run(config: Config, *, version: Annotated[str | None, VERSION] = None) -> PromoteReport:
     """Promote the version that is named, or the newest.
 
     Raises:
@@ -38,7 +36,6 @@ def run(config: Config, *, version: str | None = None) -> PromoteReport:
 
 
 def show(report: PromoteReport) -> str:
-    """Return the report for a person."""
     before = f", before it {report.previous}" if report.previous else ""
     return f"CURRENT is {report.version}" + (before if report.promoted else ", as it was")
 

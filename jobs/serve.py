@@ -1,6 +1,5 @@
 """The CURRENT version behind HTTP, on Ray Serve; versions that are promoted later are served without a restart."""
 
-import argparse
 import errno
 import logging
 import os
@@ -8,6 +7,7 @@ import signal
 import socket
 import threading
 import time
+from typing import Annotated
 
 from ray import serve
 from ray.serve.config import HTTPOptions
@@ -15,6 +15,7 @@ from ray.serve.config import HTTPOptions
 from actors.service.assembly import check_servable
 from jobs.common.cluster import connect, is_private
 from jobs.common.console import log
+from jobs.common.options import Option
 from jobs.common.root_cause import root_cause
 from jobs.common.store import served_version
 from jobs.steps.serve.api_key_digests import load_key_digests
@@ -25,15 +26,15 @@ from schemas.layout import Layout
 from schemas.quality_report import ServeReport
 
 APP = "pubray"
+PORT = Option("port to listen at (default: serve.port)")
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the job's options."""
-    parser.add_argument("--host", help="address to listen at (default: serve.host)")
-    parser.add_argument("--port", type=int, help="port to listen at (default: serve.port)")
-
-
-def run(config: Config, *, host: str | None = None, port: int | None = None) -> ServeReport:
+def run(
+    config: Config,
+    *,
+    host: Annotated[str | None, Option("address to listen at (default: serve.host)")] = None,
+    port: Annotated[int | None, PORT] = None,
+) -> ServeReport:
     """Serve until Ctrl-C.
 
     Raises:
@@ -47,7 +48,6 @@ def run(config: Config, *, host: str | None = None, port: int | None = None) -> 
 
 
 def show(report: ServeReport) -> str:
-    """Return the report for a person."""
     return f"stopped {report.url} after {report.seconds} s"
 
 

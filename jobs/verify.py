@@ -3,10 +3,10 @@
 The comparison is in float32, the rest as configured. The articles lie in a store of their own, in the cache.
 """
 
-import argparse
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 from actors.evaluate.golden_checks import check_articles, check_queries, check_reranker
 from actors.fetch.embedded_wheels import embedded_folder
@@ -16,6 +16,7 @@ from jobs import embed, index, ingest, promote, search
 from jobs.common.cluster import connect, gpus
 from jobs.common.console import say, table
 from jobs.common.cpu_threads import available_threads
+from jobs.common.options import Option
 from jobs.common.stages import Stages
 from jobs.common.store import read_version
 from jobs.steps.demo.demo_articles import shipped, write_pmids
@@ -36,12 +37,10 @@ QUERIES = (
 )
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the job's options."""
-    parser.add_argument("--golden", metavar="FILE", help="golden data; default: that of infra/verify for the encoder")
+GOLDEN = Option("golden data; default: that of infra/verify for the encoder", metavar="FILE")
 
 
-def run(config: Config, *, golden: str | None = None) -> VerifyReport:
+def run(config: Config, *, golden: Annotated[str | None, GOLDEN] = None) -> VerifyReport:
     """Compare, and if all is as published, search.
 
     Raises:

@@ -12,6 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from jobs.__main__ import JOBS, main
+from jobs.common.options import add_options
 from schemas.config import Config
 from schemas.layout import SEGMENT_FILES, SEGMENT_MANIFEST, Fixed, Layout, Named
 
@@ -139,7 +140,7 @@ def parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     jobs = {}
     for job in JOBS:
         jobs[job] = argparse.ArgumentParser(exit_on_error=False)
-        importlib.import_module(f"jobs.{job}").arguments(jobs[job])
+        add_options(jobs[job], importlib.import_module(f"jobs.{job}").run)
         jobs[job].add_argument("--json", action="store_true")
     return before, jobs
 
