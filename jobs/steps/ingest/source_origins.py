@@ -1,9 +1,9 @@
 """Where source files come from: a folder, or NCBI's server by way of a folder of the store."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple
 
 from actors.fetch.embedded_wheels import embedded_folder
 from actors.fetch.pubmed_mirror import PubmedMirror
@@ -18,22 +18,19 @@ NCBI = "ncbi"
 """As a source: what their server has."""
 
 
-class Origin(Protocol):
+class Origin(NamedTuple):
     """Source files, each of another source name."""
 
     files: list[str]
     """Names of all files, in file order."""
     baseline: list[str] | None
     """Those that are a whole baseline; None where nobody says so."""
-
-    def size(self, file: str) -> int | None:
-        """Return the bytes of a file, if they are known before it is fetched."""
-
-    def fetch(self, file: str) -> Path:
-        """Return where a file lies, whole; threads may call it."""
-
-    def stop(self) -> None:
-        """Make what is being fetched in other threads end."""
+    size: Callable[[str], int | None]
+    """The bytes of a file, if they are known before it is fetched."""
+    fetch: Callable[[str], Path]
+    """Where a file lies, whole; threads may call it."""
+    stop: Callable[[], None]
+    """Makes what is being fetched in other threads end."""
 
 
 @contextmanager
@@ -44,49 +41,27 @@ def open_origin(config: Config, source: str, *, baseline: bool) -> Iterator[Orig
         InputError: there is no such thing, or it holds no source files.
     """
     if source != NCBI:
-        yield _Folder(source, Path(config.cache), baseline=baseline)
+        paths = {path.name: path for path in find_sources(source, Path(config.cache))}
+        names = list(paths)
+        yield Origin(
+            names,
+            names if baseline else None,
+            size=lambda file: paths[file].stat().st_size,
+            fetch=paths.__getitem__,
+            stop=lambda: None,
+        )
         return
     folder = Path(Layout(config.store).sources)
     with PubmedMirror(config.ingest.ncbi_url, folder, on_retry=lambda line: log(f"download  {line}")) as mirror:
-        yield _Ncbi(mirror)
-
-
-class _Folder:
-    """Files that are here already."""
-
-    def __init__(self, source: str, cache: Path, *, baseline: bool) -> None:
-        self._paths = {path.name: path for path in find_sources(source, cache)}
-        self.files = list(self._paths)
-        self.baseline = self.files if baseline else None
-
-    def size(self, file: str) -> int | None:
-        return self._paths[file].stat().st_size
-
-    def fetch(self, file: str) -> Path:
-        return self._paths[file]
-
-    def stop(self) -> None:
-        """Nothing is fetched."""
-
-
-class _Ncbi:
-    """Files of NCBI's server."""
-
-    def __init__(self, mirror: PubmedMirror) -> None:
-        self._mirror = mirror
         listing = mirror.listing()
-        self.baseline: list[str] | None = listing.baseline
-        self.files = [*listing.baseline, *listing.updates]
-        self._in_baseline = frozenset(listing.baseline)
-
-    def size(self, file: str) -> int | None:
-        return None  # the server's files never change
-
-    def fetch(self, file: str) -> Path:
-        return self._mirror.fetch(file, baseline=file in self._in_baseline)
-
-    def stop(self) -> None:
-        self._mirror.stop()
+        in_baseline = frozenset(listing.baseline)
+        yield Origin(
+            [*listing.baseline, *listing.updates],
+            listing.baseline,
+            size=lambda _: None,  # the server's files never change
+            fetch=lambda file: mirror.fetch(file, baseline=file in in_baseline),
+            stop=mirror.stop,
+        )
 
 
 def find_sources(source: str, cache: Path) -> list[Path]:

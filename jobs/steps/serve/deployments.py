@@ -27,7 +27,7 @@ from actors.web.middleware.problems import RETRY_SECONDS
 from jobs.common.cpu_threads import available_threads
 from jobs.common.ray_metrics import ServiceMetrics, node_metrics
 from jobs.common.store import served_version
-from jobs.steps.serve.remotes import RemoteEncoder, RemoteReranker, RemoteSearcher
+from jobs.steps.serve.remotes import Remote
 from schemas.config import Config, DeploymentConfig
 from schemas.errors import FailedError, PubrayError
 from schemas.layout import Layout
@@ -141,12 +141,12 @@ class Api:
         _begin_log()
         layout, settings = Layout(config.store), config.serve
         meter = ServiceMetrics()
-        encoder = RemoteEncoder("encoder", handles["encoder"], settings.encoder, meter)
-        shards = [RemoteSearcher(name, handles[name], settings.searcher, meter) for name in searchers(config)]
+        encoder: Any = Remote("encoder", handles["encoder"], settings.encoder, meter)
+        shards: list[Any] = [Remote(name, handles[name], settings.searcher, meter) for name in searchers(config)]
         searcher = shards[0] if len(shards) == 1 else ShardedSearcher(shards)
         second = None
         if "reranker" in handles:
-            reranker = RemoteReranker("reranker", handles["reranker"], settings.reranker, meter)
+            reranker: Any = Remote("reranker", handles["reranker"], settings.reranker, meter)
             second = ranking(config, reranker, config.rerank.seconds)
         versions = ServedVersions(version)
 

@@ -9,7 +9,7 @@ from ray.exceptions import RayActorError
 from ray.serve.exceptions import BackPressureError
 
 from actors.service.meter import Meter
-from jobs.steps.serve.remotes import RemoteEncoder
+from jobs.steps.serve.remotes import Remote
 from schemas.config import DeploymentConfig
 from schemas.errors import OverloadedError, UnavailableError
 from schemas.protocols import Query
@@ -50,9 +50,9 @@ class Handle:
         return Response(self._answer(method, items), self.cancelled)
 
 
-def encoder(answer: Call, **settings: Any) -> tuple[RemoteEncoder, Handle]:
+def encoder(answer: Call, **settings: Any) -> tuple[Remote, Handle]:
     handle: Any = Handle(answer)
-    return RemoteEncoder("encoder", handle, DeploymentConfig(**settings), Meter()), handle
+    return Remote("encoder", handle, DeploymentConfig(**settings), Meter()), handle
 
 
 async def lengths(method: str, items: list[Any]) -> list[Any]:
