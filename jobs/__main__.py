@@ -16,8 +16,7 @@ from typing import Any, Protocol
 from jobs.common.config import load_config
 from jobs.common.console import fail, results_only, say
 from jobs.common.options import add_options
-from jobs.common.root_cause import root_cause
-from jobs.common.run_reports import json_values
+from jobs.common.run_reports import json_values, root_cause
 from schemas.base import Frozen
 from schemas.errors import PubrayError, UsageError
 from schemas.report import Report

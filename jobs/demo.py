@@ -8,13 +8,13 @@ from typing import Annotated
 from actors.fetch.embedded_wheels import WHEELS, is_cached
 from jobs import evaluate, ingest, nightly, rollback, search
 from jobs import serve as service
+from jobs.common.config import read_toml
 from jobs.common.console import megabytes, say, table
 from jobs.common.options import Option
-from jobs.common.stages import Stages
+from jobs.common.run_reports import Stages
 from jobs.common.store import folder_sizes, read_version, served_version
-from jobs.common.toml_files import read_toml
-from jobs.steps.demo import demo_nights
-from jobs.steps.demo.demo_articles import CHOSEN, CHOSEN_COUNT, DEMO, choose, write_pmids
+from jobs.steps.demo import demo_data
+from jobs.steps.demo.demo_data import CHOSEN, CHOSEN_COUNT, DEMO, choose, write_pmids
 from schemas.config import Config
 from schemas.errors import UsageError
 from schemas.layout import Layout
@@ -50,7 +50,7 @@ def run(
     config = service.listening(config, port=port)
     start = time.monotonic()
     _announce(config)
-    folders = demo_nights.publish(config)
+    folders = demo_data.publish(config)
     config = _select(config, articles, folders["baseline"])
     nights = {name: _night(config, name, folder) for name, folder in folders.items()}
     changes = _show_nights(config, list(nights.values())[-1].index.version)
@@ -115,12 +115,12 @@ def _night(config: Config, name: str, folder: str) -> NightReport:
 def _show_nights(config: Config, newest: str) -> tuple[tuple[str, ...], ...]:
     """Search before and after the nights, then go back to the night before the made one, if it is served."""
     layout = Layout(config.store)
-    versions = demo_nights.ancestors(layout, read_version(layout, newest))
-    if len(versions) < len(demo_nights.NIGHTS):
+    versions = demo_data.ancestors(layout, read_version(layout, newest))
+    if len(versions) < len(demo_data.NIGHTS):
         say("\n(The nights were ingested before, for other articles. A new store shows them: PUBRAY_STORE=FOLDER.)")
         return ()
-    changes = demo_nights.searches(config, versions)
-    say(f"\nEach article is searched for by its title, before and after:\n{demo_nights.show(changes)}")
+    changes = demo_data.searches(config, versions)
+    say(f"\nEach article is searched for by its title, before and after:\n{demo_data.show(changes)}")
     if served_version(layout).id == newest:
         say(f"\npubray rollback: {rollback.show(rollback.run(config))}")
     return changes

@@ -10,9 +10,7 @@ from typing import Annotated
 from jobs import compact, embed, index, ingest, promote
 from jobs.common.console import table
 from jobs.common.options import Option
-from jobs.common.root_cause import root_cause
-from jobs.common.run_reports import write_report
-from jobs.common.stages import Stages
+from jobs.common.run_reports import Stages, root_cause, write_report
 from jobs.common.store import read_current
 from schemas.config import Config
 from schemas.errors import PubrayError

@@ -7,26 +7,29 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated
 
 from ray import serve
 from ray.serve.config import HTTPOptions
 
 from actors.service.assembly import check_servable
+from actors.web.middleware.api_keys import key_digests
 from jobs.common.cluster import connect, is_private
 from jobs.common.console import log
 from jobs.common.options import Option
-from jobs.common.root_cause import root_cause
+from jobs.common.run_reports import root_cause
 from jobs.common.store import served_version
-from jobs.steps.serve.api_key_digests import load_key_digests
 from jobs.steps.serve.deployments import application
-from schemas.config import Config
+from schemas.config import Config, ServeConfig
 from schemas.errors import StoreError, UsageError
 from schemas.layout import Layout
 from schemas.quality_report import ServeReport
 
 APP = "pubray"
 PORT = Option("port to listen at (default: serve.port)")
+KEYS_VARIABLE = "PUBRAY_API_KEYS_SHA256"
 
 
 def run(
@@ -69,19 +72,38 @@ def deploy(config: Config) -> str:
     """
     version = served_version(Layout(config.store))
     check_servable(config, version)
-    key_digests = load_key_digests(config.serve, os.environ)
+    digests = load_key_digests(config.serve, os.environ)
     host, port = config.serve.host, config.serve.port
     check_port(host, port)
     connect()
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
     serve.start(http_options=HTTPOptions(host=host, port=port))
     try:
-        serve.run(application(config, version, key_digests), name=APP, route_prefix="/")
+        serve.run(application(config, version, digests), name=APP, route_prefix="/")
     except RuntimeError as error:
         details = serve.status().applications[APP]
         failures = [d.message for d in details.deployments.values() if d.message] or [str(root_cause(error))]
         raise StoreError(f"the service does not start: {_last_line(failures[0])}") from error
     return f"http://{host}:{port}"
+
+
+def load_key_digests(config: ServeConfig, environment: Mapping[str, str]) -> frozenset[str]:
+    """Return the digests of serve.api_keys and of PUBRAY_API_KEYS_SHA256, comma-separated; none if neither is set.
+
+    Raises:
+        UsageError: the file cannot be read, or one that is set holds no digest, or something else.
+    """
+    digests: frozenset[str] = frozenset()
+    if config.api_keys is not None:
+        origin = f"serve.api_keys {config.api_keys}"
+        try:
+            lines = Path(config.api_keys).expanduser().read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{origin}: cannot be read: {getattr(error, 'strerror', 'not text')}") from None
+        digests |= key_digests(lines, origin)
+    if KEYS_VARIABLE in environment:
+        digests |= key_digests(environment[KEYS_VARIABLE].split(","), KEYS_VARIABLE)
+    return digests
 
 
 def wait() -> float:

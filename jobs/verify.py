@@ -4,7 +4,7 @@ The comparison is in float32, the rest as configured. The articles lie in a stor
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -14,19 +14,21 @@ from actors.fetch.model_folders import model_folder
 from actors.service.assembly import load_service
 from jobs import embed, index, ingest, promote, search
 from jobs.common.cluster import connect, gpus
+from jobs.common.config import ROOT, read_toml
 from jobs.common.console import say, table
 from jobs.common.cpu_threads import available_threads
 from jobs.common.options import Option
-from jobs.common.stages import Stages
+from jobs.common.run_reports import Stages
 from jobs.common.store import read_version
-from jobs.steps.demo.demo_articles import shipped, write_pmids
-from jobs.steps.evaluate.golden_files import find_golden, read_golden, show_checks
+from jobs.steps.demo.demo_data import shipped, write_pmids
 from schemas.config import Config
-from schemas.golden import Check, Golden
+from schemas.errors import UsageError
+from schemas.golden import Check, Golden, parse_golden
 from schemas.layout import Layout
 from schemas.quality_report import VerifiedReport, VerifyReport
 from schemas.search import SearchRequest
 
+GOLDEN = ROOT / "infra" / "verify"
 SOURCE = "pubmed20n0014.xml.gz"
 """Citations of the 1970s; the demo's first 1,000 PMIDs are all of them."""
 ARTICLES = 1000
@@ -35,12 +37,10 @@ QUERIES = (
     "does cromolyn help in hay fever and other allergic rhinitis?",
     "propranolol for high blood pressure",
 )
+GOLDEN_FILE = Option("golden data; default: that of infra/verify for the encoder", metavar="FILE")
 
 
-GOLDEN = Option("golden data; default: that of infra/verify for the encoder", metavar="FILE")
-
-
-def run(config: Config, *, golden: Annotated[str | None, GOLDEN] = None) -> VerifyReport:
+def run(config: Config, *, golden: Annotated[str | None, GOLDEN_FILE] = None) -> VerifyReport:
     """Compare, and if all is as published, search.
 
     Raises:
@@ -69,6 +69,52 @@ def show(report: VerifyReport) -> str:
     answers = "\n\n".join(search.show(answer) for answer in report.answers)
     times = table(["stage", "seconds"], report.seconds.items())
     return f"\n{answers}\n\n{times}\n{report.articles:,} articles in {report.store}"
+
+
+def find_golden(encoder: str) -> Golden:
+    """Return the golden data of an encoder.
+
+    Raises:
+        UsageError: there are none.
+    """
+    found = [read_golden(file) for file in sorted(GOLDEN.glob("*.toml"))]
+    for golden in found:
+        if encoder in golden.encoders:
+            return golden
+    known = ", ".join(name for golden in found for name in golden.encoders)
+    raise UsageError(f"encoder {encoder!r}: no published values, only of {known}; name another --config, or --golden")
+
+
+def read_golden(file: Path) -> Golden:
+    """Read a file of golden data.
+
+    Raises:
+        UsageError: it cannot be read, or is none.
+    """
+    return parse_golden(read_toml(file, "--golden"), str(file))
+
+
+def show_checks(checks: Sequence[Check], golden: Golden) -> str:
+    """Return the comparison as a table."""
+    rows = [
+        [
+            check.what,
+            _numbers(check.expected),
+            _numbers(check.got),
+            f"{check.difference:.1e}",
+            "PASS" if check.passed else "FAIL",
+        ]
+        for check in checks
+    ]
+    headers = ["what", "expected", "got", "difference", f"(up to {golden.tolerance:g})"]
+    return f"expected: {golden.source}\n{table(headers, rows)}"
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    """Write numbers out; of a vector there are two ends."""
+    texts = [f"{value:.4f}" for value in values]
+    half = len(texts) // 2
+    return " ".join([*texts[:half], "…", *texts[half:]]) if half else texts[0]
 
 
 def _models(config: Config) -> Iterator[tuple[str, str | None]]:

@@ -11,7 +11,7 @@ import ray
 from actors.fetch.fetching import fetching
 from jobs.common.cluster import connect
 from jobs.common.console import Progress
-from jobs.common.root_cause import root_cause
+from jobs.common.run_reports import root_cause
 from jobs.steps.ingest.source_origins import Origin
 from retrieval.articles.article import Rejects
 from retrieval.articles.article_parts import ArticlePart, write_article_part
