@@ -10,7 +10,7 @@ from typing import Annotated
 from jobs.common.cluster import connect
 from jobs.common.options import Option
 from jobs.common.store import read_version, served_version
-from jobs.steps.index.build_tasks import merge_segments
+from jobs.steps.index.build_tasks import merge
 from jobs.steps.index.commit import commit, merged, now, report_of, show_version
 from retrieval.index.version_rules import due_compaction
 from schemas.base import digest
@@ -39,7 +39,7 @@ def run(config: Config, *, force: Annotated[bool, Option("whether it is due or n
         return report_of(CompactReport, layout, found, compacted=False, reason="exists")
     connect()
     shards = {s.shard for s in version.segments}
-    merges = [merge_segments.remote(layout, version, f"{compacted}-{shard}", shard) for shard in shards]
+    merges = [merge.remote(layout, version.quantizer, f"{compacted}-{shard}", shard, version) for shard in shards]
     made = {
         "id": compacted,
         "created": now(),

@@ -26,6 +26,7 @@ FEWEST = 100
 """Articles of a demo: with fewer, the made night is compacted at once, and cannot be rolled back."""
 TOPICS, CANDIDATES = 50, 20
 """Of the measurement of quality."""
+EXAMPLE = '{"query": "does cromolyn help in hay fever?", "k": 3}'
 
 CAVEAT = (
     "What this is not: the papers' figures. The model is a general one, and the judgments are the MeSH headings that "
@@ -72,7 +73,8 @@ def run(
             bytes=folder_sizes(Layout(config.store)),
         )
         if serve:
-            say(f"\nThe service is up at {url} (described at {url}/openapi.json); Ctrl-C stops it. Try:\n{_curl(url)}")
+            say(f"\nThe service is up at {url} (described at {url}/openapi.json); Ctrl-C stops it. Try:")
+            say(f"curl -s {url}/v1/search -H 'content-type: application/json' -d '{EXAMPLE}'")
             service.wait()
     finally:
         service.shutdown()
@@ -157,10 +159,3 @@ def _ask(url: str) -> Iterator[DemoAnswer]:
         known = f"{hits} of these {len(response.hits)} are among the {len(relevant)} of infra/demo/queries.toml"
         say(f"\n{search.show(response)}\n{known}")
         yield DemoAnswer(query=query["text"], hits=tuple(h.id for h in response.hits), relevant=hits)
-
-
-def _curl(url: str) -> str:
-    return (
-        f"curl -s {url}/v1/search -H 'content-type: application/json' "
-        """-d '{"query": "does cromolyn help in hay fever?", "k": 3}'"""
-    )

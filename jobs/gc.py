@@ -74,10 +74,10 @@ def show(report: GcReport) -> str:
 def contents_of(layout: Layout, now: float) -> Contents:
     """Return what the store holds at a time, in seconds since 1970."""
     made = versions(layout)
-    entries = [entry for kind in PLACES for entry in _entries(layout, kind, now)]
+    entries = list(_entries(Path(layout.root), now))
     records = [e for e in entries if e.kind == "quantizer records"]
     return Contents(
-        entries=[*_since_made(entries, made, now), *_temporary(layout, now)],
+        entries=list(_since_made(entries, made, now)),
         current=read_current(layout),
         versions=made,
         snapshots={snapshot.id: snapshot.info for snapshot in snapshots(layout)},
@@ -106,19 +106,17 @@ def _since_made(entries: list[Entry], made: list[IndexVersion], now: float) -> I
             yield entry._replace(age=min(entry.age, ages[entry.name]))
 
 
-def _entries(layout: Layout, kind: FileKind, now: float) -> Iterator[Entry]:
-    folder, _, names = PLACES[kind].partition("/")
-    root, suffix = Path(layout.root, folder), names.rpartition(">")[2]
-    for path in root.glob(re.sub("<.*?>", "*", names)):
-        if not path.name.startswith("."):
-            yield _entry(kind, path.relative_to(root).as_posix().removesuffix(suffix), path, now)
-
-
-def _temporary(layout: Layout, now: float) -> Iterator[Entry]:
-    """Yield what processes that died left beside what they were writing."""
+def _entries(root: Path, now: float) -> Iterator[Entry]:
+    """Yield what is written once, and what processes that died left beside what they were writing."""
+    for kind, place in PLACES.items():
+        folder, _, names = place.partition("/")
+        for path in (root / folder).glob(re.sub("<.*?>", "*", names)):
+            if not path.name.startswith("."):
+                name = path.relative_to(root / folder).as_posix().removesuffix(names.rpartition(">")[2])
+                yield _entry(kind, name, path, now)
     for pattern in UNFINISHED:
-        for path in Path(layout.root).glob(pattern):
-            yield _entry("temporary", path.relative_to(layout.root).as_posix(), path, now)
+        for path in root.glob(pattern):
+            yield _entry("temporary", path.relative_to(root).as_posix(), path, now)
 
 
 def _entry(kind: FileKind, name: str, path: Path, now: float) -> Entry:

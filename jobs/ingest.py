@@ -6,8 +6,8 @@ from typing import Annotated
 
 import ray
 
-from jobs.common.cluster import connect
-from jobs.common.console import Progress, table
+from jobs.common.cluster import connect, results
+from jobs.common.console import table
 from jobs.common.options import Option
 from jobs.common.store import newest_snapshot
 from jobs.steps.ingest.parse_sources import parse_all
@@ -97,10 +97,8 @@ def _snapshot(layout: Layout, plan: SnapshotPlan, max_vanished: float) -> Snapsh
     path = Path(layout.snapshot(plan.id))
     if not path.exists():
         connect()
-        progress = Progress("snapshot", sum(part.rows for part in plan.parts), "records")
-        ray.get(make_snapshot.remote(layout, plan, max_vanished))
-        progress.add(sum(part.rows for part in plan.parts))
-        progress.finish()
+        rows = sum(part.rows for part in plan.parts)
+        results([make_snapshot.remote(layout, plan, max_vanished)], "snapshot", rows, "records", lambda _: rows)
     return read_snapshot(path).info
 
 

@@ -57,16 +57,8 @@ def run(
 
 def show(response: SearchResponse) -> str:
     rows = [
-        [
-            hit.rank,
-            hit.score,
-            hit.retrieval_score,
-            hit.rerank_score,
-            hit.id,
-            hit.article.year,
-            cut(hit.article.title, 80),
-        ]
-        for hit in response.hits
+        [h.rank, h.score, h.retrieval_score, h.rerank_score, h.id, h.article.year, cut(h.article.title, 80)]
+        for h in response.hits
     ]
     times = ", ".join(f"{stage} {ms:.0f} ms" for stage, ms in response.milliseconds.items())
     kind = response.hits[0].score_kind if response.hits else "score"

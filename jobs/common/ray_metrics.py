@@ -41,16 +41,13 @@ class ServiceMetrics(Meter):
         self._candidates = Histogram("pubray_candidates", "articles re-ranked for a query", boundaries=CANDIDATES)
 
     def stage(self, name: str, seconds: float) -> None:
-        """See `Meter`."""
         self._stage.observe(seconds, {"stage": name})
 
     def call(self, part: str, items: int, waiting: int) -> None:
-        """See `Meter`."""
         self._items.observe(items, {"part": part})
         self._waiting.set(waiting, {"part": part})
 
     def answered(self, version: str, *, cached: bool, degraded: bool, candidates: int) -> None:
-        """See `Meter`."""
         self._answers.inc(1, {"version": version, "cached": str(cached), "degraded": str(degraded)})
         if candidates:
             self._candidates.observe(candidates)

@@ -7,7 +7,7 @@ import ray
 
 from actors.embed.known_sources import compare_sample, published_vectors
 from actors.fetch.chunk_mirror import ChunkMirror
-from jobs.common.cluster import finished
+from jobs.common.cluster import results
 from jobs.common.console import Progress, log
 from jobs.steps.ingest.source_origins import NCBI
 from retrieval.embed.known.published_chunks import PublishedChunks
@@ -50,10 +50,8 @@ def published_folder(config: Config, source: str) -> str:
 def prepare_chunks(config: Config, folder: str) -> None:
     """Index every chunk, once: minutes for one with texts, side by side."""
     chunks = published_vectors(config, folder)
-    progress = Progress("published", len(chunks.numbers), "chunks")
-    for _ in finished([_prepare.remote(chunks, number) for number in chunks.numbers]):
-        progress.add(1)
-    progress.finish()
+    tasks = [_prepare.remote(chunks, number) for number in chunks.numbers]
+    results(tasks, "published", len(tasks), "chunks", lambda _: 1)
 
 
 @ray.remote(num_cpus=1)

@@ -34,6 +34,7 @@ from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 
 LOG = logging.getLogger("pubray")
+SCALING = {"min_replicas", "max_replicas", "target_ongoing_requests", "upscale_delay_s", "downscale_delay_s"}
 
 
 def application(config: Config, version: IndexVersion, key_digests: frozenset[str] = frozenset()) -> serve.Application:
@@ -41,11 +42,12 @@ def application(config: Config, version: IndexVersion, key_digests: frozenset[st
 
     A request needs one of the API keys whose sha256 are given; if none are, it needs no key.
     """
-    threads = available_threads()
+    threads, layout = available_threads(), Layout(config.store)
+    current = partial(served_version, layout)
     parts: dict[str, tuple[Callable[[], Any], DeploymentConfig]] = {
         "encoder": (partial(load_encoder, config, version, threads), config.serve.encoder),
         **{
-            name: (partial(load_shard, config, version, shard), config.serve.searcher)
+            name: (partial(VersionSearcher, layout, version, current, shard), config.serve.searcher)
             for shard, name in enumerate(searchers(config))
         },
     }
@@ -61,25 +63,15 @@ def searchers(config: Config) -> list[str]:
     return ["searcher"] if shards == 1 else [f"searcher-{shard}" for shard in range(shards)]
 
 
-def load_shard(config: Config, version: IndexVersion, shard: int) -> VersionSearcher:
-    """Map one shard of a version, and of each that is promoted after it."""
-    layout = Layout(config.store)
-    return VersionSearcher(layout, version, partial(served_version, layout), shard)
-
-
 def _deployment(cls: type, name: str, settings: DeploymentConfig) -> serve.Deployment:
     scaling: dict[str, Any] = {"num_replicas": settings.min_replicas}
     if settings.max_replicas > settings.min_replicas:
         scaling = {
             "autoscaling_config": {
-                "min_replicas": settings.min_replicas,
-                "max_replicas": settings.max_replicas,
-                "target_ongoing_requests": settings.target_ongoing_requests,
-                "upscale_delay_s": settings.upscale_delay_s,
+                **settings.model_dump(include=SCALING),
                 # Load is averaged over that time, and told three times in it, as by default.
                 "look_back_period_s": settings.upscale_delay_s,
                 "metrics_interval_s": settings.upscale_delay_s / 3,
-                "downscale_delay_s": settings.downscale_delay_s,
             }
         }
     return serve.deployment(
