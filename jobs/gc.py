@@ -23,7 +23,7 @@ from schemas.config import Config
 from schemas.errors import StoreError, UsageError
 from schemas.layout import PLACES, UNFINISHED, FileKind, Layout
 from schemas.manifest import Current, IndexVersion, QuantizerRecord
-from schemas.store_report import GcReport, Removed
+from schemas.report import GcReport, Removed
 
 HOUR = 3600
 GRACE = Option("nothing younger is removed; longer than any build takes; default 24", metavar="HOURS")

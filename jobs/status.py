@@ -15,7 +15,7 @@ from retrieval.rows.tombstones import read_tombstones
 from schemas.config import Config
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
-from schemas.store_report import StatusReport, VersionStatus
+from schemas.report import StatusReport, VersionStatus
 
 HEADERS = ("version", "", "created (UTC)", "articles", "dead", "segments", "recall@10", "GB", "newest source", "age")
 """Of the table of versions; segments are bases + deltas."""
