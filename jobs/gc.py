@@ -22,7 +22,7 @@ from retrieval.operate.garbage import ORDER, Contents, Entry, garbage, served_ve
 from schemas.config import Config
 from schemas.errors import StoreError, UsageError
 from schemas.layout import PLACES, UNFINISHED, FileKind, Layout
-from schemas.manifest import Current, IndexVersion, QuantizerRecord
+from schemas.manifest import IndexVersion, QuantizerRecord
 from schemas.report import GcReport, Removed
 
 HOUR = 3600
@@ -51,7 +51,12 @@ def run(
         contents = contents_of(layout, time.time())
         doomed = garbage(contents, keep=keep, grace=grace * HOUR)
         if not dry_run:
-            _remove(layout, contents.current, doomed)
+            if read_current(layout) != contents.current:
+                raise StoreError(
+                    "CURRENT was changed by somebody else meanwhile, nothing was removed; run pubray gc again"
+                )
+            for entry in doomed:
+                remove(entry.path)
     removed = {e.name for e in doomed if e.kind == "versions"}
     kept = [v.id for v in contents.versions if v.id not in removed]
     served = served_versions(contents.current, kept, keep)
@@ -83,13 +88,6 @@ def contents_of(layout: Layout, now: float) -> Contents:
         snapshots={snapshot.id: snapshot.info for snapshot in snapshots(layout)},
         quantizers={r.name: read_document(r.path, QuantizerRecord, "quantizer record").sha256 for r in records},
     )
-
-
-def _remove(layout: Layout, seen: Current | None, doomed: list[Entry]) -> None:
-    if read_current(layout) != seen:
-        raise StoreError("CURRENT was changed by somebody else meanwhile, nothing was removed; run pubray gc again")
-    for entry in doomed:
-        remove(entry.path)
 
 
 def _removed(found: list[Entry]) -> Removed:

@@ -10,8 +10,7 @@ from jobs.common.cluster import connect, results
 from jobs.common.console import table
 from jobs.common.options import Option
 from jobs.common.store import newest_snapshot
-from jobs.steps.ingest.parse_sources import parse_all
-from jobs.steps.ingest.source_origins import Origin, open_origin
+from jobs.steps.ingest.source_files import Origin, open_origin, parse_all
 from retrieval.articles.article import Rejects
 from retrieval.articles.article_parts import read_article_part
 from retrieval.articles.snapshot import read_snapshot

@@ -87,7 +87,6 @@ def _promote(config: Config, stages: Stages, name: str, version: str) -> bool:
 
 
 def _failed(stages: Stages, error: Exception) -> FailedNightReport:
-    """Return what was done before a stage failed, and why it did."""
     cause = root_cause(error)
     return FailedNightReport(
         **{name: report for name, report in stages.results.items() if name in FailedNightReport.model_fields},

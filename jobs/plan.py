@@ -38,12 +38,8 @@ def run(
     Raises:
         UsageError: a number is too small, or an override wrong.
     """
-    for name, given, least in (
-        ("articles", articles, 1),
-        ("nightly", nightly, 0),
-        ("cores", cores, 1),
-        ("gpus", gpus, 0),
-    ):
+    numbers = ("articles", articles, 1), ("nightly", nightly, 0), ("cores", cores, 1), ("gpus", gpus, 0)
+    for name, given, least in numbers:
         if not least <= given < math.inf:
             raise UsageError(f"--{name} {given:g}: give {least} or more")
     of, kind = ENCODERS[encoder], GPUS[gpu]

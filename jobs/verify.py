@@ -5,6 +5,7 @@ The comparison is in float32, the rest as configured. The articles lie in a stor
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +21,7 @@ from jobs.common.cpu_threads import available_threads
 from jobs.common.options import Option
 from jobs.common.run_reports import Stages
 from jobs.common.store import read_version
-from jobs.steps.demo.demo_data import shipped, write_pmids
+from jobs.steps.demo.demo_data import BASELINE, shipped, write_pmids
 from schemas.config import Config
 from schemas.errors import UsageError
 from schemas.golden import Check, Golden, parse_golden
@@ -29,9 +30,8 @@ from schemas.quality_report import VerifiedReport, VerifyReport
 from schemas.search import SearchRequest
 
 GOLDEN = ROOT / "infra" / "verify"
-SOURCE = "pubmed20n0014.xml.gz"
-"""Citations of the 1970s; the demo's first 1,000 PMIDs are all of them."""
 ARTICLES = 1000
+"""Of the demo's baseline: its first 1,000 PMIDs are all of that, citations of the 1970s."""
 QUERIES = (
     "is low-dose insulin enough to treat diabetic ketoacidosis?",
     "does cromolyn help in hay fever and other allergic rhinitis?",
@@ -50,7 +50,9 @@ def run(config: Config, *, golden: Annotated[str | None, GOLDEN_FILE] = None) ->
     known = read_golden(Path(golden)) if golden else find_golden(config.encoder.name)
     for model, revision in _models(config):
         model_folder(model, revision, Path(config.cache))  # all of them are here, before the first is loaded
-    checks = tuple(_checks(config, known))
+    exact = config.with_values(engine={"precision": "float32"})
+    compared = (check(exact, known, available_threads()) for check in (check_queries, check_articles, check_reranker))
+    checks = tuple(chain.from_iterable(compared))
     say(show_checks(checks, known))
     report = VerifyReport(
         encoder=config.encoder.name,
@@ -125,12 +127,6 @@ def _models(config: Config) -> Iterator[tuple[str, str | None]]:
         yield rerank.model, rerank.revision
 
 
-def _checks(config: Config, golden: Golden) -> Iterator[Check]:
-    exact = config.with_values(engine={"precision": "float32"})
-    for compare in (check_queries, check_articles, check_reranker):
-        yield from compare(exact, golden, available_threads())
-
-
 def _search(config: Config, compared: VerifyReport) -> VerifiedReport:
     """Run the main job over 1,000 articles in a store of its own, and ask; return it with what was compared."""
     config = _own_store(config)
@@ -138,7 +134,7 @@ def _search(config: Config, compared: VerifyReport) -> VerifiedReport:
     if not gpus():
         config = config.with_values(embed={"num_gpus": 0})
     stages = Stages()
-    source = str(embedded_folder("pubmed", Path(config.cache)) / SOURCE)
+    source = str(embedded_folder("pubmed", Path(config.cache)) / BASELINE)
     stages.run("ingest", ingest.run, config, source=source)
     stages.run("embed", embed.run, config)
     built = stages.run("index", index.run, config)

@@ -28,7 +28,6 @@ class Segment(Frozen):
 
     @property
     def bytes(self) -> int:
-        """Of its files."""
         return sum(file.bytes for file in self.files.values())
 
 

@@ -27,7 +27,6 @@ class Stages:
     def run(
         self, name: str, function: Callable[Arguments, Result], *arguments: Arguments.args, **options: Arguments.kwargs
     ) -> Result:
-        """Call a function under a name; return what it returns."""
         assert name not in self.seconds
         start = time.monotonic()
         try:

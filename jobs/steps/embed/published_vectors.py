@@ -9,7 +9,7 @@ from actors.embed.known_sources import compare_sample, published_vectors
 from actors.fetch.chunk_mirror import ChunkMirror
 from jobs.common.cluster import results
 from jobs.common.console import Progress, log
-from jobs.steps.ingest.source_origins import NCBI
+from jobs.steps.ingest.source_files import NCBI
 from retrieval.embed.known.published_chunks import PublishedChunks
 from schemas.config import Config
 from schemas.errors import StoreError, UsageError

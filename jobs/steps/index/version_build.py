@@ -87,7 +87,6 @@ class Build:
         return self._version(record.sha256, self._segments(work, record.sha256), {})
 
     def _work_of(self, changes: SnapshotDifference) -> list[Work]:
-        """Return the changed rows by ranges."""
         parts = self.snapshot.info.parts
         numbers = {part.name: number for number, part in enumerate(parts)}
         ranges = row_ranges(parts, self.config.embed.rows_per_part)

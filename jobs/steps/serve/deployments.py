@@ -88,7 +88,6 @@ class Part:
     """One of the plain objects in a replica."""
 
     def __init__(self, load: Callable[[], Any]) -> None:
-        """Load the object."""
         _begin_log()
         self._object = load()
 

@@ -1,17 +1,27 @@
-"""Where source files come from: a folder, or NCBI's server by way of a folder of the store."""
+"""Source files: where they come from (a folder, or NCBI's server), and the tasks that make article parts of them."""
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import ray
+
 from actors.fetch.embedded_wheels import embedded_folder
+from actors.fetch.fetching import fetching
 from actors.fetch.pubmed_mirror import PubmedMirror
-from jobs.common.console import log
+from jobs.common.cluster import connect
+from jobs.common.console import Progress, log
+from jobs.common.run_reports import root_cause
+from retrieval.articles.article import Rejects
+from retrieval.articles.article_parts import ArticlePart, write_article_part
+from retrieval.ingest.ncbi import check_md5
+from retrieval.ingest.readers import open_source
 from retrieval.ingest.sources import source_kind, source_name, source_order
 from schemas.config import Config
 from schemas.encoder import PREFIX
-from schemas.errors import InputError
+from schemas.errors import InputError, PubrayError
 from schemas.layout import Layout
 
 NCBI = "ncbi"
@@ -83,3 +93,58 @@ def find_sources(source: str, cache: Path) -> list[Path]:
     if twice := {name for name in names if names.count(name) > 1}:
         raise InputError(f"--source {source}: several files are called {min(twice)}; keep one of them")
     return sorted(files, key=lambda f: source_order(f.name))
+
+
+def parse_all(layout: Layout, origin: Origin, files: list[str]) -> float:
+    """Fetch files with few connections, parse each on the cluster as soon as it is here; return the seconds.
+
+    One that fails does not keep the others from completing.
+
+    Raises:
+        InputError: one of them cannot be used; the others are done.
+    """
+    connect()
+    progress = Progress("ingest", len(files), "files", "records")
+    failures: list[str] = []
+    with fetching(origin.fetch, files, origin.stop) as finished:
+        for file, future in finished:
+            try:
+                result: Path | ArticlePart = future.result()
+            except Exception as error:
+                if not isinstance(cause := root_cause(error), PubrayError):
+                    raise
+                failures.append(str(cause))
+                progress.log(f"{file} failed: {cause}")
+                continue
+            if isinstance(result, Path):  # fetched
+                finished.add(file, parse_source.remote(layout, result).future())
+            else:
+                progress.add(1, result.ref.rows)
+                progress.log(_line(result))
+    seconds = progress.finish()
+    if failures:
+        more = f" (and {len(failures) - 1} more files)" if len(failures) > 1 else ""
+        raise InputError(f"{failures[0]}{more}; the other files are done, and no snapshot was made")
+    return seconds
+
+
+def _line(part: ArticlePart) -> str:
+    rejected = sum(part.rejects.counts.values())
+    return f"{part.ref.name}: {part.ref.rows:,} records, of them {part.ref.deletions} deletions; {rejected} rejected"
+
+
+@ray.remote(num_cpus=1)
+def parse_source(layout: Layout, source: Path) -> ArticlePart:
+    """Write the article part of one source file, after a look at the md5 beside it if there is one."""
+    # Articles are trees of tuples: a sixth of the time went into looking for cycles, of which there are none.
+    gc.disable()
+    try:
+        md5 = source.with_name(f"{source.name}.md5")
+        if md5.exists():
+            check_md5(source, md5.read_text())
+        rejects = Rejects()
+        with open_source(source, rejects) as batches:
+            path = layout.article_part(source_name(source.name))
+            return write_article_part(path, batches, source.stat().st_size, rejects)
+    finally:
+        gc.enable()
