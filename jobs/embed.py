@@ -13,8 +13,8 @@ from jobs.common.options import Option
 from jobs.common.ray_metrics import EmbedMetrics
 from jobs.common.run_reports import write_report
 from jobs.common.store import ingested, load_selection, snapshots
-from jobs.steps.embed.embed_pipeline import actors_of, threads_of, written
-from jobs.steps.embed.published_vectors import check_sample, prepare_chunks, published_folder
+from jobs.steps.embed.embed_pipeline import actors_of, written
+from jobs.steps.embed.published_vectors import with_published
 from retrieval.articles.snapshot import Snapshot
 from retrieval.embed.rates import embed_rates
 from retrieval.embed.vector_parts import row_ranges
@@ -22,7 +22,7 @@ from schemas.config import Config
 from schemas.encoder import article_fingerprint
 from schemas.errors import StoreError, UsageError
 from schemas.layout import Layout
-from schemas.report import Agreement, EmbedReport
+from schemas.report import EmbedReport
 from schemas.vector import EmbedCounts, EmbedPlan, RowRange
 
 IMPORT_NPY = Option(
@@ -54,7 +54,7 @@ def run(
     if missing:
         plan = plan._replace(earlier=_earlier(config, layout, plan))
         if import_npy:
-            plan, agreement = _published(config, plan, missing, import_npy, check)
+            plan, agreement = with_published(config, plan, missing, import_npy, check)
         totals, seconds = _embed(config, plan, missing)
     report = EmbedReport(
         snapshot=snapshot.id,
@@ -96,17 +96,6 @@ def _earlier(config: Config, layout: Layout, plan: EmbedPlan) -> str | None:
     """Return the newest snapshot whose vector parts are all there, None if there is none."""
     embedded = (s.id for s in reversed(snapshots(layout)) if not _missing(config, layout, plan, s))
     return next(embedded, None)
-
-
-def _published(
-    config: Config, plan: EmbedPlan, missing: list[RowRange], source: str, check: int
-) -> tuple[EmbedPlan, Agreement | None]:
-    """Return the plan with published vectors, and how `check` of them agree with the encoder's own, if any are."""
-    folder = published_folder(config, source)
-    connect()
-    prepare_chunks(config, folder)
-    agreement = check_sample(config, folder, missing, check, threads_of(config, 1)) if check else None
-    return plan._replace(published=folder), agreement
 
 
 def _embed(config: Config, plan: EmbedPlan, missing: list[RowRange]) -> tuple[EmbedCounts, float]:

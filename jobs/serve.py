@@ -133,14 +133,11 @@ def check_port(host: str, port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except UnicodeError:
-            raise UsageError(f"cannot listen at {host}:{port}: no name of a host; choose another with --host") from None
-        except OSError as error:
-            elsewhere = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
+        except (OSError, UnicodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "no name of a host"
+            elsewhere = isinstance(error, socket.gaierror | UnicodeError) or error.errno == errno.EADDRNOTAVAIL
             option = "--host" if elsewhere else "--port"
-            raise UsageError(
-                f"cannot listen at {host}:{port}: {error.strerror}; choose another with {option}"
-            ) from None
+            raise UsageError(f"cannot listen at {host}:{port}: {reason}; choose another with {option}") from None
 
 
 def _last_line(text: str) -> str:

@@ -29,7 +29,10 @@ def load_config(file: str | None, overrides: Sequence[str], environment: Mapping
     """
     path = Path(file) if file else DEFAULT
     values = read_toml(path, "--config")
-    root = _models_root(environment)
+    named = environment.get("PUBRAY_MODELS")
+    root = Path(named).expanduser().absolute() if named else None
+    if root and not root.is_dir():
+        raise UsageError(f"PUBRAY_MODELS = {str(root)!r}: no such folder; name one that holds OWNER/NAME/ of models")
     for override in overrides:
         _apply(values, override)
     if store := environment.get("PUBRAY_STORE"):
@@ -90,20 +93,6 @@ def _apply(values: dict[str, Any], override: str) -> None:
         if not isinstance(values, dict):
             raise UsageError(f"--set {override!r}: {table!r} is a value, not a table")
     values[name] = value
-
-
-def _models_root(environment: Mapping[str, str]) -> Path | None:
-    """Return the folder that PUBRAY_MODELS names, None if it is not set.
-
-    Raises:
-        UsageError: there is no such folder.
-    """
-    if not (named := environment.get("PUBRAY_MODELS")):
-        return None
-    root = Path(named).expanduser().absolute()
-    if not root.is_dir():
-        raise UsageError(f"PUBRAY_MODELS = {str(root)!r}: no such folder; name one that holds OWNER/NAME/ of models")
-    return root
 
 
 def _place(model: str, revision: str | None, root: Path | None) -> tuple[str, str | None]:

@@ -120,17 +120,15 @@ def parse_all(layout: Layout, origin: Origin, files: list[str]) -> float:
                 finished.add(file, parse_source.remote(layout, result).future())
             else:
                 progress.add(1, result.ref.rows)
-                progress.log(_line(result))
+                ref, rejected = result.ref, sum(result.rejects.counts.values())
+                progress.log(
+                    f"{ref.name}: {ref.rows:,} records, of them {ref.deletions} deletions; {rejected} rejected"
+                )
     seconds = progress.finish()
     if failures:
         more = f" (and {len(failures) - 1} more files)" if len(failures) > 1 else ""
         raise InputError(f"{failures[0]}{more}; the other files are done, and no snapshot was made")
     return seconds
-
-
-def _line(part: ArticlePart) -> str:
-    rejected = sum(part.rejects.counts.values())
-    return f"{part.ref.name}: {part.ref.rows:,} records, of them {part.ref.deletions} deletions; {rejected} rejected"
 
 
 @ray.remote(num_cpus=1)
