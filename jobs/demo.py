@@ -19,7 +19,6 @@ from schemas.config import Config
 from schemas.errors import UsageError
 from schemas.layout import Layout
 from schemas.quality_report import DemoAnswer, DemoReport
-from schemas.report import NightReport
 from schemas.search import SearchRequest
 
 FEWEST = 100
@@ -53,7 +52,11 @@ def run(
     _announce(config)
     folders = demo_data.publish(config)
     config = _select(config, articles, folders["baseline"])
-    nights = {name: _night(config, name, folder) for name, folder in folders.items()}
+    nights = {}
+    for name, folder in folders.items():
+        say(f"\n{name}: pubray nightly --source {folder}")
+        nights[name] = nightly.run(config, source=folder)
+        say(nightly.show(nights[name]))
     changes = _show_nights(config, list(nights.values())[-1].index.version)
     stages = Stages()
     url = stages.run("serve", service.deploy, config)
@@ -105,13 +108,6 @@ Go on:
   pubray status      pubray evaluate --mesh-topics {TOPICS} --candidates {CANDIDATES}
 For MedCPT: make verify-medcpt, then pubray --config infra/config/medcpt.toml …
 (The demo's model is all-MiniLM-L6-v2: general, not biomedical.)"""
-
-
-def _night(config: Config, name: str, folder: str) -> NightReport:
-    say(f"\n{name}: pubray nightly --source {folder}")
-    report = nightly.run(config, source=folder)
-    say(nightly.show(report))
-    return report
 
 
 def _show_nights(config: Config, newest: str) -> tuple[tuple[str, ...], ...]:

@@ -11,7 +11,7 @@ from jobs.common.cluster import connect, gpus
 from jobs.common.console import Progress, table
 from jobs.common.options import Option
 from jobs.common.ray_metrics import EmbedMetrics
-from jobs.common.run_reports import write_report
+from jobs.common.run_reports import json_values, write_report
 from jobs.common.store import ingested, load_selection, snapshots
 from jobs.steps.embed.embed_pipeline import actors_of, written
 from jobs.steps.embed.published_vectors import with_published
@@ -67,7 +67,7 @@ def run(
         **({"check": agreement} if agreement else {}),
     )
     if missing:
-        write_report(layout, "embed", report)
+        write_report(layout, "embed", json_values(report))
     return report
 
 

@@ -142,19 +142,6 @@ class NightReport(Report):
     seconds: Seconds
 
 
-class FailedNightReport(Report):
-    """What is kept of a night that failed: the reports of the stages that were done."""
-
-    ingest: IngestReport | None = None
-    embed: EmbedReport | None = None
-    index: IndexReport | None = None
-    compact: CompactReport | None = None
-    failed: str
-    """The stage that did not end."""
-    error: str
-    seconds: Seconds
-
-
 class SegmentStatus(Frozen):
     """A segment of a version."""
 

@@ -55,9 +55,9 @@ def json_values(report: Frozen) -> dict[str, Any]:
     return report.model_dump(mode="json", exclude_unset=True)
 
 
-def write_report(layout: Layout, job: str, report: Frozen) -> None:
-    """Keep what a job reports, under the time at which it ended."""
+def write_report(layout: Layout, job: str, values: dict[str, Any]) -> None:
+    """Keep the values of a job's report, under the time at which it ended."""
     now = datetime.datetime.now(datetime.UTC)
-    content = {"job": job, "finished": now.isoformat(timespec="seconds"), **json_values(report)}
+    content = {"job": job, "finished": now.isoformat(timespec="seconds"), **values}
     run = f"{now:%Y%m%dT%H%M%S.%f}-{job}"
     write_bytes(layout.run_report(run), json.dumps(content, indent=1).encode())

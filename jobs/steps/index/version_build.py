@@ -1,5 +1,6 @@
 """One build of an index version: what it is made of, and the steps that make it."""
 
+from functools import partial
 from pathlib import Path
 
 import ray
@@ -58,6 +59,7 @@ class Build:
         )
         self.id = digest({"rows": self.rows_digest, "rules": self.rules})
         self.temporary: list[Path] = []
+        self._vector_part = partial(self.layout.vector_part, self.fingerprint, self.selection)
 
     def existing(self) -> IndexVersion | None:
         """Return the version that this build would make, or CURRENT if it is as fresh."""
@@ -155,6 +157,3 @@ class Build:
             articles=sum(s.rows for s in segments) - sum(t.rows for t in tombstones.values()),
             checks=UNCHECKED,
         )
-
-    def _vector_part(self, name: str) -> str:
-        return self.layout.vector_part(self.fingerprint, self.selection, name)

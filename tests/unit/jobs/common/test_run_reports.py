@@ -82,7 +82,7 @@ def test_a_circle_of_errors_ends() -> None:
 def test_each_run_leaves_its_report(tmp_path: Path) -> None:
     layout = Layout(str(tmp_path))
     for encoded in (1, 2):
-        write_report(layout, "embed", filled(EmbedReport, encoded=encoded))
+        write_report(layout, "embed", json_values(filled(EmbedReport, encoded=encoded)))
     folders = sorted((tmp_path / "runs").iterdir())
     reports = [json.loads(Path(layout.run_report(folder.name)).read_text()) for folder in folders]
     assert [(r["job"], r["encoded"]) for r in reports] == [("embed", 1), ("embed", 2)]
