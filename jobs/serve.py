@@ -38,11 +38,7 @@ def run(
     host: Annotated[str | None, Option("address to listen at (default: serve.host)")] = None,
     port: Annotated[int | None, PORT] = None,
 ) -> ServeReport:
-    """Serve until Ctrl-C.
-
-    Raises:
-        UsageError, StoreError: see `listening` and `deploy`.
-    """
+    """Serve until Ctrl-C; what `listening` and `deploy` raise is raised."""
     url = deploy(listening(config, host=host, port=port))
     log(f"serve     ready at {url}, described at {url}/openapi.json; Ctrl-C stops it")
     seconds = wait()

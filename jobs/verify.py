@@ -4,7 +4,7 @@ The comparison is in float32, the rest as configured. The articles lie in a stor
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +22,8 @@ from jobs.common.options import Option
 from jobs.common.run_reports import Stages
 from jobs.common.store import read_version
 from jobs.steps.demo.demo_data import BASELINE, shipped, write_pmids
-from schemas.config import Config
+from schemas.config import Config, RerankConfig
+from schemas.encoder import TowerSpec
 from schemas.errors import UsageError
 from schemas.golden import Check, Golden, parse_golden
 from schemas.layout import Layout
@@ -48,8 +49,12 @@ def run(config: Config, *, golden: Annotated[str | None, GOLDEN_FILE] = None) ->
         WeightsError: a model is nowhere to be had.
     """
     known = read_golden(Path(golden)) if golden else find_golden(config.encoder.name)
-    for model, revision in _models(config):
-        model_folder(model, revision, Path(config.cache))  # all of them are here, before the first is loaded
+    models: list[TowerSpec | RerankConfig] = [config.encoder.query, config.encoder.article]
+    if config.rerank.kind == "cross-encoder":
+        models.append(config.rerank)
+    for each in models:
+        if each.model:  # all of them are here, before the first is loaded
+            model_folder(each.model, each.revision, Path(config.cache))
     exact = config.with_values(engine={"precision": "float32"})
     compared = (check(exact, known, available_threads()) for check in (check_queries, check_articles, check_reranker))
     checks = tuple(chain.from_iterable(compared))
@@ -117,14 +122,6 @@ def _numbers(values: tuple[float, ...]) -> str:
     texts = [f"{value:.4f}" for value in values]
     half = len(texts) // 2
     return " ".join([*texts[:half], "…", *texts[half:]]) if half else texts[0]
-
-
-def _models(config: Config) -> Iterator[tuple[str, str | None]]:
-    spec, rerank = config.encoder, config.rerank
-    yield spec.query.model, spec.query.revision
-    yield spec.article.model, spec.article.revision
-    if rerank.kind == "cross-encoder" and rerank.model:
-        yield rerank.model, rerank.revision
 
 
 def _search(config: Config, compared: VerifyReport) -> VerifiedReport:

@@ -79,7 +79,6 @@ class Progress:
 
     @property
     def seconds(self) -> float:
-        """Since the start."""
         return time.monotonic() - self._start
 
     def _print(self, *, end: bool) -> None:

@@ -19,7 +19,6 @@ class EmbedMetrics:
         }
 
     def add(self, counts: EmbedCounts) -> None:
-        """Count what was done for one more range."""
         for name, counter in self._counters.items():
             if value := getattr(counts, name):
                 counter.inc(value)
