@@ -15,8 +15,8 @@ from typing import Any, Protocol
 
 from jobs.common.config import load_config
 from jobs.common.console import fail, results_only, say
-from jobs.common.root_cause import root_cause
-from jobs.common.run_reports import json_values
+from jobs.common.options import add_options
+from jobs.common.run_reports import json_values, root_cause
 from schemas.base import Frozen
 from schemas.errors import PubrayError, UsageError
 from schemas.report import Report
@@ -45,12 +45,9 @@ class Job(Protocol):
     """What a module of `jobs/` that is a command has."""
 
     run: Callable[..., Frozen]
-    """Does it: takes the configuration, then as keywords what `arguments` declares, with the same defaults."""
+    """Does it: takes the configuration, and as keywords the options that it is annotated with."""
     show: Callable[[Any], str]
     """Returns the report for a person."""
-
-    def arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the job's own options."""
 
 
 def main() -> int:
@@ -96,7 +93,7 @@ def _parse(arguments: list[str]) -> tuple[Job, argparse.Namespace]:
         raise UsageError(f"no job {options.job!r}; there are {', '.join(JOBS)}")
     job: Job = importlib.import_module(f"jobs.{options.job}")
     own = argparse.ArgumentParser(prog=f"pubray {options.job}", description=f"{JOBS[options.job]}.")
-    job.arguments(own)
+    add_options(own, job.run)
     own.add_argument("--json", action="store_true", help="print the result as JSON")
     return job, own.parse_args(options.rest, namespace=options)
 

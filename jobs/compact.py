@@ -4,12 +4,13 @@ The new version answers as the old one does, from one segment per shard. Memory 
 byte a row; it reads and writes all of a shard.
 """
 
-import argparse
 from pathlib import Path
+from typing import Annotated
 
 from jobs.common.cluster import connect
+from jobs.common.options import Option
 from jobs.common.store import read_version, served_version
-from jobs.steps.index.build_tasks import merge_segments
+from jobs.steps.index.build_tasks import merge
 from jobs.steps.index.commit import commit, merged, now, report_of, show_version
 from retrieval.index.version_checks import due_compaction
 from schemas.base import digest
@@ -19,12 +20,7 @@ from schemas.manifest import UNCHECKED
 from schemas.report import CompactReport
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the job's options."""
-    parser.add_argument("--force", action="store_true", help="whether it is due or not")
-
-
-def run(config: Config, *, force: bool = False) -> CompactReport:
+def run(config: Config, *, force: Annotated[bool, Option("whether it is due or not")] = False) -> CompactReport:
     """Compact the CURRENT version if it is due; the result is not served until `promote`.
 
     Raises:
@@ -43,7 +39,7 @@ def run(config: Config, *, force: bool = False) -> CompactReport:
         return report_of(CompactReport, layout, found, compacted=False, reason="exists")
     connect()
     shards = {s.shard for s in version.segments}
-    merges = [merge_segments.remote(layout, version, f"{compacted}-{shard}", shard) for shard in shards]
+    merges = [merge.remote(layout, version.quantizer, f"{compacted}-{shard}", shard, version) for shard in shards]
     made = {
         "id": compacted,
         "created": now(),
@@ -57,6 +53,5 @@ def run(config: Config, *, force: bool = False) -> CompactReport:
 
 
 def show(report: CompactReport) -> str:
-    """Return the report for a person."""
     done = "compacted, not served yet: pubray promote" if report.compacted else "nothing was done"
     return show_version(report, f"{done} ({report.reason})")

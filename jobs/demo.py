@@ -1,30 +1,31 @@
 """The whole main job on real PubMed citations, with the embedded model and data: nights, then queries over HTTP."""
 
-import argparse
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 from actors.fetch.embedded_wheels import WHEELS, is_cached
 from jobs import evaluate, ingest, nightly, rollback, search
 from jobs import serve as service
+from jobs.common.config import read_toml
 from jobs.common.console import megabytes, say, table
-from jobs.common.stages import Stages
+from jobs.common.options import Option
+from jobs.common.run_reports import Stages
 from jobs.common.store import folder_sizes, read_version, served_version
-from jobs.common.toml_files import read_toml
-from jobs.steps.demo import demo_nights
-from jobs.steps.demo.demo_articles import CHOSEN, CHOSEN_COUNT, DEMO, choose, write_pmids
+from jobs.steps.demo import demo_data
+from jobs.steps.demo.demo_data import CHOSEN, CHOSEN_COUNT, DEMO, choose, write_pmids
 from schemas.config import Config
 from schemas.errors import UsageError
 from schemas.layout import Layout
 from schemas.quality_report import DemoAnswer, DemoReport
-from schemas.report import NightReport
 from schemas.search import SearchRequest
 
 FEWEST = 100
 """Articles of a demo: with fewer, the made night is compacted at once, and cannot be rolled back."""
 TOPICS, CANDIDATES = 50, 20
 """Of the measurement of quality."""
+EXAMPLE = '{"query": "does cromolyn help in hay fever?", "k": 3}'
 
 CAVEAT = (
     "What this is not: the papers' figures. The model is a general one, and the judgments are the MeSH headings that "
@@ -32,15 +33,12 @@ CAVEAT = (
 )
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the job's options."""
-    parser.add_argument("--articles", default=str(CHOSEN_COUNT), metavar="N|all", help="how many (default 2000)")
-    parser.add_argument("--serve", action="store_true", help="leave the service up until Ctrl-C")
-    parser.add_argument("--port", type=int, help="port to listen at (default: serve.port)")
-
-
 def run(
-    config: Config, *, articles: str = str(CHOSEN_COUNT), serve: bool = False, port: int | None = None
+    config: Config,
+    *,
+    articles: Annotated[str, Option("how many (default 2000)", metavar="N|all")] = str(CHOSEN_COUNT),
+    serve: Annotated[bool, Option("leave the service up until Ctrl-C")] = False,
+    port: Annotated[int | None, service.PORT] = None,
 ) -> DemoReport:
     """Run what is not done yet of the nights, show what they changed, then ask and measure.
 
@@ -52,9 +50,13 @@ def run(
     config = service.listening(config, port=port)
     start = time.monotonic()
     _announce(config)
-    folders = demo_nights.publish(config)
+    folders = demo_data.publish(config)
     config = _select(config, articles, folders["baseline"])
-    nights = {name: _night(config, name, folder) for name, folder in folders.items()}
+    nights = {}
+    for name, folder in folders.items():
+        say(f"\n{name}: pubray nightly --source {folder}")
+        nights[name] = nightly.run(config, source=folder)
+        say(nightly.show(nights[name]))
     changes = _show_nights(config, list(nights.values())[-1].index.version)
     stages = Stages()
     url = stages.run("serve", service.deploy, config)
@@ -74,7 +76,8 @@ def run(
             bytes=folder_sizes(Layout(config.store)),
         )
         if serve:
-            say(f"\nThe service is up at {url} (described at {url}/openapi.json); Ctrl-C stops it. Try:\n{_curl(url)}")
+            say(f"\nThe service is up at {url} (described at {url}/openapi.json); Ctrl-C stops it. Try:")
+            say(f"curl -s {url}/v1/search -H 'content-type: application/json' -d '{EXAMPLE}'")
             service.wait()
     finally:
         service.shutdown()
@@ -82,7 +85,6 @@ def run(
 
 
 def show(report: DemoReport) -> str:
-    """Return the summary for a person."""
     rows = [
         [
             name,
@@ -108,22 +110,15 @@ For MedCPT: make verify-medcpt, then pubray --config infra/config/medcpt.toml â€
 (The demo's model is all-MiniLM-L6-v2: general, not biomedical.)"""
 
 
-def _night(config: Config, name: str, folder: str) -> NightReport:
-    say(f"\n{name}: pubray nightly --source {folder}")
-    report = nightly.run(config, source=folder)
-    say(nightly.show(report))
-    return report
-
-
 def _show_nights(config: Config, newest: str) -> tuple[tuple[str, ...], ...]:
     """Search before and after the nights, then go back to the night before the made one, if it is served."""
     layout = Layout(config.store)
-    versions = demo_nights.ancestors(layout, read_version(layout, newest))
-    if len(versions) < len(demo_nights.NIGHTS):
+    versions = demo_data.ancestors(layout, read_version(layout, newest))
+    if len(versions) < len(demo_data.NIGHTS):
         say("\n(The nights were ingested before, for other articles. A new store shows them: PUBRAY_STORE=FOLDER.)")
         return ()
-    changes = demo_nights.searches(config, versions)
-    say(f"\nEach article is searched for by its title, before and after:\n{demo_nights.show(changes)}")
+    changes = demo_data.searches(config, versions)
+    say(f"\nEach article is searched for by its title, before and after:\n{demo_data.show(changes)}")
     if served_version(layout).id == newest:
         say(f"\npubray rollback: {rollback.show(rollback.run(config))}")
     return changes
@@ -160,10 +155,3 @@ def _ask(url: str) -> Iterator[DemoAnswer]:
         known = f"{hits} of these {len(response.hits)} are among the {len(relevant)} of infra/demo/queries.toml"
         say(f"\n{search.show(response)}\n{known}")
         yield DemoAnswer(query=query["text"], hits=tuple(h.id for h in response.hits), relevant=hits)
-
-
-def _curl(url: str) -> str:
-    return (
-        f"curl -s {url}/v1/search -H 'content-type: application/json' "
-        """-d '{"query": "does cromolyn help in hay fever?", "k": 3}'"""
-    )

@@ -3,17 +3,18 @@
 The unit of work, of streaming and of resume is a range of rows of an article part: one vector part.
 """
 
-import argparse
 from pathlib import Path
+from typing import Annotated
 
 from actors.fetch.model_folders import tower_digests
 from jobs.common.cluster import connect, gpus
 from jobs.common.console import Progress, table
+from jobs.common.options import Option
 from jobs.common.ray_metrics import EmbedMetrics
-from jobs.common.run_reports import write_report
+from jobs.common.run_reports import json_values, write_report
 from jobs.common.store import ingested, load_selection, snapshots
-from jobs.steps.embed.embed_pipeline import actors_of, threads_of, written
-from jobs.steps.embed.published_vectors import check_sample, prepare_chunks, published_folder
+from jobs.steps.embed.embed_pipeline import actors_of, written
+from jobs.steps.embed.published_vectors import with_published
 from retrieval.articles.snapshot import Snapshot
 from retrieval.embed.rates import embed_rates
 from retrieval.embed.vector_parts import row_ranges
@@ -21,24 +22,22 @@ from schemas.config import Config
 from schemas.encoder import article_fingerprint
 from schemas.errors import StoreError, UsageError
 from schemas.layout import Layout
-from schemas.report import Agreement, EmbedReport
+from schemas.report import EmbedReport
 from schemas.vector import EmbedCounts, EmbedPlan, RowRange
 
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the job's options."""
-    parser.add_argument(
-        "--import-npy",
-        metavar="DIR|ncbi",
-        help="take NCBI's published MedCPT vectors from a folder, or fetch them first (164 GB with the texts that they "
-        "are compared with, 4.5 hours at 10 MB/s); what is stale or missing is encoded",
-    )
-    parser.add_argument(
-        "--check", type=int, default=0, metavar="N", help="first compare N published vectors with the encoder's own"
-    )
+IMPORT_NPY = Option(
+    "take NCBI's published MedCPT vectors from a folder, or fetch them first (164 GB with the texts that they are "
+    "compared with, 4.5 hours at 10 MB/s); what is stale or missing is encoded",
+    metavar="DIR|ncbi",
+)
 
 
-def run(config: Config, *, import_npy: str | None = None, check: int = 0) -> EmbedReport:
+def run(
+    config: Config,
+    *,
+    import_npy: Annotated[str | None, IMPORT_NPY] = None,
+    check: Annotated[int, Option("first compare N published vectors with the encoder's own", metavar="N")] = 0,
+) -> EmbedReport:
     """Write the missing vector parts of the newest snapshot.
 
     Raises:
@@ -55,7 +54,7 @@ def run(config: Config, *, import_npy: str | None = None, check: int = 0) -> Emb
     if missing:
         plan = plan._replace(earlier=_earlier(config, layout, plan))
         if import_npy:
-            plan, agreement = _published(config, plan, missing, import_npy, check)
+            plan, agreement = with_published(config, plan, missing, import_npy, check)
         totals, seconds = _embed(config, plan, missing)
     report = EmbedReport(
         snapshot=snapshot.id,
@@ -68,12 +67,11 @@ def run(config: Config, *, import_npy: str | None = None, check: int = 0) -> Emb
         **({"check": agreement} if agreement else {}),
     )
     if missing:
-        write_report(layout, "embed", report)
+        write_report(layout, "embed", json_values(report))
     return report
 
 
 def show(report: EmbedReport) -> str:
-    """Return the report for a person."""
     head = f"vectors {report.fingerprint}/{report.selection}: {report.embedded_parts} of {report.parts} parts were new"
     if not report.embedded_parts:
         return head
@@ -98,17 +96,6 @@ def _earlier(config: Config, layout: Layout, plan: EmbedPlan) -> str | None:
     """Return the newest snapshot whose vector parts are all there, None if there is none."""
     embedded = (s.id for s in reversed(snapshots(layout)) if not _missing(config, layout, plan, s))
     return next(embedded, None)
-
-
-def _published(
-    config: Config, plan: EmbedPlan, missing: list[RowRange], source: str, check: int
-) -> tuple[EmbedPlan, Agreement | None]:
-    """Return the plan with published vectors, and how `check` of them agree with the encoder's own, if any are."""
-    folder = published_folder(config, source)
-    connect()
-    prepare_chunks(config, folder)
-    agreement = check_sample(config, folder, missing, check, threads_of(config, 1)) if check else None
-    return plan._replace(published=folder), agreement
 
 
 def _embed(config: Config, plan: EmbedPlan, missing: list[RowRange]) -> tuple[EmbedCounts, float]:

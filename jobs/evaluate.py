@@ -1,8 +1,8 @@
 """Measure the CURRENT version against judgments: retrieval alone, re-ranked, and the difference."""
 
-import argparse
 import asyncio
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import ValidationError
 
@@ -12,6 +12,7 @@ from actors.service.assembly import load_encoder, load_ranking
 from actors.service.search_service import SearchService
 from jobs.common.console import Progress, table
 from jobs.common.cpu_threads import available_threads
+from jobs.common.options import TASK, Option
 from jobs.common.store import served_version
 from retrieval.evaluate.judgments import Judgments, headings, mesh_topics, read_judgments
 from retrieval.evaluate.scores import score, trec_run
@@ -26,36 +27,22 @@ from schemas.search import SearchRequest, SearchResponse
 DEPTH = 100
 """Hits per query: as deep as the measures look."""
 
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the job's options."""
-    parser.add_argument("--beir", metavar="DIR", help="a BEIR folder: queries.jsonl and qrels/test.tsv")
-    parser.add_argument("--queries", metavar="FILE", help='{"_id", "text"} per line; with --qrels')
-    parser.add_argument("--qrels", metavar="FILE", help="query, article, grade per line; with --queries")
-    parser.add_argument(
-        "--mesh-topics", type=int, metavar="N", help="N topics judged by NLM's indexers, from the indexed articles"
-    )
-    parser.add_argument("--no-rerank", action="store_true", help="measure retrieval alone")
-    parser.add_argument("--exact", action="store_true", help="read every row instead of asking the index")
-    parser.add_argument("--candidates", type=int, metavar="N", help="articles that are re-ranked")
-    parser.add_argument("--task", metavar="TEXT", help="the instruction, for encoders that take one")
-    parser.add_argument("--query-length", type=int, metavar="N", help="tokens of a query, instead of the encoder's")
-    parser.add_argument("--run", metavar="FILE", help="write the rankings as a TREC run")
+MESH_TOPICS = Option("N topics judged by NLM's indexers, from the indexed articles", metavar="N")
 
 
 def run(
     config: Config,
     *,
-    beir: str | None = None,
-    queries: str | None = None,
-    qrels: str | None = None,
-    mesh_topics: int | None = None,
-    no_rerank: bool = False,
-    exact: bool = False,
-    candidates: int | None = None,
-    task: str | None = None,
-    query_length: int | None = None,
-    run: str | None = None,
+    beir: Annotated[str | None, Option("a BEIR folder: queries.jsonl and qrels/test.tsv", metavar="DIR")] = None,
+    queries: Annotated[str | None, Option('{"_id", "text"} per line; with --qrels', metavar="FILE")] = None,
+    qrels: Annotated[str | None, Option("query, article, grade per line; with --queries", metavar="FILE")] = None,
+    mesh_topics: Annotated[int | None, MESH_TOPICS] = None,
+    no_rerank: Annotated[bool, Option("measure retrieval alone")] = False,
+    exact: Annotated[bool, Option("read every row instead of asking the index")] = False,
+    candidates: Annotated[int | None, Option("articles that are re-ranked", metavar="N")] = None,
+    task: Annotated[str | None, TASK] = None,
+    query_length: Annotated[int | None, Option("tokens of a query, instead of the encoder's", metavar="N")] = None,
+    run: Annotated[str | None, Option("write the rankings as a TREC run", metavar="FILE")] = None,
 ) -> EvaluateReport:
     """Ask all queries and score the answers.
 
@@ -87,7 +74,6 @@ def run(
 
 
 def show(report: EvaluateReport) -> str:
-    """Return the measures as a table."""
     head = f"version {report.version}, {report.articles:,} articles, {report.queries} queries"
     if report.reranked is None or report.difference is None:
         return f"{head}\n{table(['measure', 'retrieval'], report.retrieval.items())}"

@@ -4,14 +4,16 @@ Kept are CURRENT, the versions served before it, and whatever is younger than th
 than the longest build: a build is not seen before it commits. Source files and reports of runs are left alone.
 """
 
-import argparse
 import datetime
+import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Annotated
 
 from jobs.common.console import megabytes, table
+from jobs.common.options import Option
 from jobs.common.store import read_current, snapshots, versions
 from retrieval.files.atomic import exclusive, remove
 from retrieval.files.checked import read_document
@@ -19,26 +21,20 @@ from retrieval.operate.garbage import ORDER, Contents, Entry, garbage, served_ve
 from schemas.config import Config
 from schemas.errors import StoreError, UsageError
 from schemas.layout import PLACES, UNFINISHED, FileKind, Layout
-from schemas.manifest import Current, IndexVersion, QuantizerRecord
-from schemas.store_report import GcReport, Removed
+from schemas.manifest import IndexVersion, QuantizerRecord
+from schemas.report import GcReport, Removed
 
 HOUR = 3600
+GRACE = Option("nothing younger is removed; longer than any build takes; default 24", metavar="HOURS")
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the job's options."""
-    parser.add_argument("--keep", type=int, default=3, metavar="N", help="versions before CURRENT to keep; default 3")
-    parser.add_argument(
-        "--grace",
-        type=float,
-        default=24,
-        metavar="HOURS",
-        help="nothing younger is removed; longer than any build takes; default 24",
-    )
-    parser.add_argument("--dry-run", action="store_true", help="remove nothing, tell what would be")
-
-
-def run(config: Config, *, keep: int = 3, grace: float = 24, dry_run: bool = False) -> GcReport:
+def run(
+    config: Config,
+    *,
+    keep: Annotated[int, Option("versions before CURRENT to keep; default 3", metavar="N")] = 3,
+    grace: Annotated[float, GRACE] = 24,
+    dry_run: Annotated[bool, Option("remove nothing, tell what would be")] = False,
+) -> GcReport:
     """Remove it, and return how many and how many bytes of each kind; `grace` is in hours.
 
     Raises:
@@ -54,7 +50,12 @@ def run(config: Config, *, keep: int = 3, grace: float = 24, dry_run: bool = Fal
         contents = contents_of(layout, time.time())
         doomed = garbage(contents, keep=keep, grace=grace * HOUR)
         if not dry_run:
-            _remove(layout, contents.current, doomed)
+            if read_current(layout) != contents.current:
+                raise StoreError(
+                    "CURRENT was changed by somebody else meanwhile, nothing was removed; run pubray gc again"
+                )
+            for entry in doomed:
+                remove(entry.path)
     removed = {e.name for e in doomed if e.kind == "versions"}
     kept = [v.id for v in contents.versions if v.id not in removed]
     served = served_versions(contents.current, kept, keep)
@@ -68,7 +69,6 @@ def run(config: Config, *, keep: int = 3, grace: float = 24, dry_run: bool = Fal
 
 
 def show(report: GcReport) -> str:
-    """Return the report for a person."""
     done = "would be removed" if report.dry_run else "removed"
     head = f"{megabytes(report.bytes)} {done}; versions kept: {', '.join(report.kept_versions) or 'none'}"
     rows = [[kind, found.count, megabytes(found.bytes)] for kind, found in report.removed.items()]
@@ -78,22 +78,15 @@ def show(report: GcReport) -> str:
 def contents_of(layout: Layout, now: float) -> Contents:
     """Return what the store holds at a time, in seconds since 1970."""
     made = versions(layout)
-    entries = [entry for kind in PLACES for entry in _entries(layout, kind, now)]
+    entries = list(_entries(Path(layout.root), now))
     records = [e for e in entries if e.kind == "quantizer records"]
     return Contents(
-        entries=[*_since_made(entries, made, now), *_temporary(layout, now)],
+        entries=list(_since_made(entries, made, now)),
         current=read_current(layout),
         versions=made,
         snapshots={snapshot.id: snapshot.info for snapshot in snapshots(layout)},
         quantizers={r.name: read_document(r.path, QuantizerRecord, "quantizer record").sha256 for r in records},
     )
-
-
-def _remove(layout: Layout, seen: Current | None, doomed: list[Entry]) -> None:
-    if read_current(layout) != seen:
-        raise StoreError("CURRENT was changed by somebody else meanwhile, nothing was removed; run pubray gc again")
-    for entry in doomed:
-        remove(entry.path)
 
 
 def _removed(found: list[Entry]) -> Removed:
@@ -110,19 +103,17 @@ def _since_made(entries: list[Entry], made: list[IndexVersion], now: float) -> I
             yield entry._replace(age=min(entry.age, ages[entry.name]))
 
 
-def _entries(layout: Layout, kind: FileKind, now: float) -> Iterator[Entry]:
-    folder, pattern, suffix = PLACES[kind]
-    root = Path(layout.root) / folder
-    for path in root.glob(pattern + suffix):
-        if not path.name.startswith("."):
-            yield _entry(kind, path.relative_to(root).as_posix().removesuffix(suffix), path, now)
-
-
-def _temporary(layout: Layout, now: float) -> Iterator[Entry]:
-    """Yield what processes that died left beside what they were writing."""
+def _entries(root: Path, now: float) -> Iterator[Entry]:
+    """Yield what is written once, and what processes that died left beside what they were writing."""
+    for kind, place in PLACES.items():
+        folder, _, names = place.partition("/")
+        for path in (root / folder).glob(re.sub("<.*?>", "*", names)):
+            if not path.name.startswith("."):
+                name = path.relative_to(root / folder).as_posix().removesuffix(names.rpartition(">")[2])
+                yield _entry(kind, name, path, now)
     for pattern in UNFINISHED:
-        for path in Path(layout.root).glob(pattern):
-            yield _entry("temporary", path.relative_to(layout.root).as_posix(), path, now)
+        for path in root.glob(pattern):
+            yield _entry("temporary", path.relative_to(root).as_posix(), path, now)
 
 
 def _entry(kind: FileKind, name: str, path: Path, now: float) -> Entry:

@@ -6,29 +6,28 @@ segments. What exists under the digest of its inputs is not made again, so a rer
 stopped.
 """
 
-import argparse
 import shutil
+from typing import Annotated
 
 from jobs.common.cluster import connect
+from jobs.common.options import Option
 from jobs.steps.index.commit import commit, report_of, show_version
 from jobs.steps.index.version_build import Build
 from schemas.config import Config
 from schemas.errors import UsageError
 from schemas.report import IndexReport
 
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the job's options."""
-    parser.add_argument("--full", action="store_true", help="build everything anew instead of what changed")
-    parser.add_argument(
-        "--target-recall",
-        type=float,
-        metavar="SHARE",
-        help="search as few lists as reach this recall@10; same as --set index.target_recall=SHARE",
-    )
+TARGET_RECALL = Option(
+    "search as few lists as reach this recall@10; same as --set index.target_recall=SHARE", metavar="SHARE"
+)
 
 
-def run(config: Config, *, full: bool = False, target_recall: float | None = None) -> IndexReport:
+def run(
+    config: Config,
+    *,
+    full: Annotated[bool, Option("build everything anew instead of what changed")] = False,
+    target_recall: Annotated[float | None, TARGET_RECALL] = None,
+) -> IndexReport:
     """Build the version of the newest snapshot, unless it is there already.
 
     Raises:
@@ -50,5 +49,4 @@ def run(config: Config, *, full: bool = False, target_recall: float | None = Non
 
 
 def show(report: IndexReport) -> str:
-    """Return the report for a person."""
     return show_version(report, "built, not served yet: pubray promote" if report.built else "exists")

@@ -1,16 +1,16 @@
 """Source files → article parts → snapshot. A source file that has its part is neither fetched nor read again."""
 
-import argparse
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import ray
 
-from jobs.common.cluster import connect
-from jobs.common.console import Progress, table
+from jobs.common.cluster import connect, results
+from jobs.common.console import table
+from jobs.common.options import Option
 from jobs.common.store import newest_snapshot
-from jobs.steps.ingest.parse_sources import parse_all
-from jobs.steps.ingest.source_origins import Origin, open_origin
+from jobs.steps.ingest.source_files import Origin, open_origin, parse_all
 from retrieval.articles.article import Rejects, read_article_part
 from retrieval.articles.snapshot import read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
@@ -22,24 +22,15 @@ from schemas.layout import Layout
 from schemas.report import IngestReport
 from schemas.snapshot import SnapshotCounts, SnapshotInfo
 
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the job's options."""
-    parser.add_argument(
-        "--source",
-        required=True,
-        metavar="PATH",
-        help="a file or folder of PubMed XML(.gz), Parquet (pmid, title, abstract) or BEIR corpus.jsonl; "
-        "`ncbi`: NCBI's baseline and updates; `embedded:pubmed`: two real PubMed files",
-    )
-    parser.add_argument(
-        "--baseline",
-        action="store_true",
-        help="the files are a whole baseline: articles that it lacks are deleted (for `ncbi` that is known)",
-    )
+SOURCE = Option(
+    "a file or folder of PubMed XML(.gz), Parquet (pmid, title, abstract) or BEIR corpus.jsonl; "
+    "`ncbi`: NCBI's baseline and updates; `embedded:pubmed`: two real PubMed files",
+    metavar="PATH",
+)
+WHOLE = Option("the files are a whole baseline: articles that it lacks are deleted (for `ncbi` that is known)")
 
 
-def run(config: Config, *, source: str, baseline: bool = False) -> IngestReport:
+def run(config: Config, *, source: Annotated[str, SOURCE], baseline: Annotated[bool, WHOLE] = False) -> IngestReport:
     """Fetch and parse the missing files in parallel, then commit the snapshot of all article parts.
 
     Raises:
@@ -74,7 +65,6 @@ def run(config: Config, *, source: str, baseline: bool = False) -> IngestReport:
 
 
 def show(report: IngestReport) -> str:
-    """Return the report for a person."""
     counts = [[name.replace("_", " "), getattr(report, name)] for name in ("records", *SnapshotCounts.model_fields)]
     rejected = [[f"rejected: {reason}", count] for reason, count in report.rejected.items()]
     head = f"snapshot {report.snapshot} of {report.files} files, {report.ingested} of them new"
@@ -105,10 +95,8 @@ def _snapshot(layout: Layout, plan: SnapshotPlan, max_vanished: float) -> Snapsh
     path = Path(layout.snapshot(plan.id))
     if not path.exists():
         connect()
-        progress = Progress("snapshot", sum(part.rows for part in plan.parts), "records")
-        ray.get(make_snapshot.remote(layout, plan, max_vanished))
-        progress.add(sum(part.rows for part in plan.parts))
-        progress.finish()
+        rows = sum(part.rows for part in plan.parts)
+        results([make_snapshot.remote(layout, plan, max_vanished)], "snapshot", rows, "records", lambda _: rows)
     return read_snapshot(path).info
 
 

@@ -4,27 +4,21 @@ Each stage is the job of its name and does what is missing, so a night that was 
 run. A version that fails its checks ends the night, and CURRENT stays what it was.
 """
 
-import argparse
 from contextlib import suppress
+from typing import Annotated, Any
 
 from jobs import compact, embed, index, ingest, promote
 from jobs.common.console import table
-from jobs.common.root_cause import root_cause
-from jobs.common.run_reports import write_report
-from jobs.common.stages import Stages
+from jobs.common.options import Option
+from jobs.common.run_reports import Stages, json_values, root_cause, write_report
 from jobs.common.store import read_current
 from schemas.config import Config
 from schemas.errors import PubrayError
 from schemas.layout import Layout
-from schemas.report import FailedNightReport, NightReport
+from schemas.report import NightReport, Report
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the job's options."""
-    parser.add_argument("--source", required=True, metavar="PATH|ncbi", help="as for ingest")
-
-
-def run(config: Config, *, source: str) -> NightReport:
+def run(config: Config, *, source: Annotated[str, Option("as for ingest", metavar="PATH|ncbi")]) -> NightReport:
     """Run the stages; the report of the night is kept in the store, also where a stage fails.
 
     Raises:
@@ -37,12 +31,11 @@ def run(config: Config, *, source: str) -> NightReport:
         with suppress(OSError):  # what went wrong first is what is told
             write_report(layout, "nightly", _failed(stages, error))
         raise
-    write_report(layout, "nightly", report)
+    write_report(layout, "nightly", json_values(report))
     return report
 
 
 def show(report: NightReport) -> str:
-    """Return the report for a person."""
     ingested, embedded, built, compacted = report.ingest, report.embed, report.index, report.compact
     files = (
         f"{ingested.ingested} new files: {ingested.added:,} added, {ingested.revised_text:,} texts and "
@@ -93,12 +86,13 @@ def _promote(config: Config, stages: Stages, name: str, version: str) -> bool:
     return True
 
 
-def _failed(stages: Stages, error: Exception) -> FailedNightReport:
-    """Return what was done before a stage failed, and why it did."""
+def _failed(stages: Stages, error: Exception) -> dict[str, Any]:
+    """Return what is kept of a night that failed: the reports of the stages that were done, and why one was not."""
+    done = {name: did for name, did in stages.results.items() if name in NightReport.model_fields}
     cause = root_cause(error)
-    return FailedNightReport(
-        **{name: report for name, report in stages.results.items() if name in FailedNightReport.model_fields},
-        failed=list(stages.seconds)[-1],
-        error=str(cause) if isinstance(cause, PubrayError) else f"{type(cause).__name__}: {cause}",
-        seconds=stages.seconds,
-    )
+    return {
+        **{name: json_values(did) for name, did in done.items() if isinstance(did, Report)},
+        "failed": list(stages.seconds)[-1],
+        "error": str(cause) if isinstance(cause, PubrayError) else f"{type(cause).__name__}: {cause}",
+        "seconds": stages.seconds,
+    }

@@ -1,12 +1,13 @@
 """What an index of so many articles takes on given machines, stage by stage, and where each figure is from."""
 
-import argparse
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Annotated
 
 from jobs.common.config import DEFAULT, load_config
 from jobs.common.console import table
+from jobs.common.options import Option
 from retrieval.operate.planning import Planner, Scale
 from schemas.config import Config
 from schemas.errors import UsageError
@@ -19,29 +20,17 @@ NOTES = (
 )
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the job's options."""
-    parser.add_argument("--articles", type=float, default=40e6, metavar="N", help="to be indexed; default 40e6, PubMed")
-    parser.add_argument("--encoder", choices=ENCODERS, default="medcpt", help="default medcpt")
-    parser.add_argument("--nightly", type=float, default=100_000, metavar="N", help="records a night; default 100000")
-    parser.add_argument("--cores", type=int, default=16, metavar="N", help="CPU cores in all; default 16")
-    parser.add_argument("--gpus", type=int, default=1, metavar="N", help="default 1; 0: encode on the cores")
-    parser.add_argument("--gpu", choices=GPUS, default="h100", help="default h100")
-    parser.add_argument("--core-hour", type=float, metavar="USD", help=f"default {FIGURES.core_hour.value}, assumed")
-    parser.add_argument("--gpu-hour", type=float, metavar="USD", help="default: assumed for the kind of GPU")
-
-
 def run(
     config: Config,
     *,
-    articles: float = 40e6,
-    encoder: str = "medcpt",
-    nightly: float = 100_000,
-    cores: int = 16,
-    gpus: int = 1,
-    gpu: str = "h100",
-    core_hour: float | None = None,
-    gpu_hour: float | None = None,
+    articles: Annotated[float, Option("to be indexed; default 40e6, PubMed", metavar="N")] = 40e6,
+    encoder: Annotated[str, Option("default medcpt", choices=ENCODERS)] = "medcpt",
+    nightly: Annotated[float, Option("records a night; default 100000", metavar="N")] = 100_000,
+    cores: Annotated[int, Option("CPU cores in all; default 16", metavar="N")] = 16,
+    gpus: Annotated[int, Option("default 1; 0: encode on the cores", metavar="N")] = 1,
+    gpu: Annotated[str, Option("default h100", choices=GPUS)] = "h100",
+    core_hour: Annotated[float | None, Option(f"default {FIGURES.core_hour.value}, assumed", metavar="USD")] = None,
+    gpu_hour: Annotated[float | None, Option("default: assumed for the kind of GPU", metavar="USD")] = None,
     overrides: Sequence[str] = (),
 ) -> PlanReport:
     """Return the plan. Its configuration is the encoder's in infra/config/, with what --set overrides.
@@ -49,12 +38,8 @@ def run(
     Raises:
         UsageError: a number is too small, or an override wrong.
     """
-    for name, given, least in (
-        ("articles", articles, 1),
-        ("nightly", nightly, 0),
-        ("cores", cores, 1),
-        ("gpus", gpus, 0),
-    ):
+    numbers = ("articles", articles, 1), ("nightly", nightly, 0), ("cores", cores, 1), ("gpus", gpus, 0)
+    for name, given, least in numbers:
         if not least <= given < math.inf:
             raise UsageError(f"--{name} {given:g}: give {least} or more")
     of, kind = ENCODERS[encoder], GPUS[gpu]
@@ -79,7 +64,6 @@ def run(
 
 
 def show(report: PlanReport) -> str:
-    """Return the plan for a person."""
     gpus = f"{report.gpus} × {report.gpu.upper()}" if report.gpu else "no GPU"
     head = (
         f"{report.articles:,} articles, {report.nightly:,} records a night; {report.encoder}, "

@@ -1,6 +1,5 @@
 """Go back to the version that was served before CURRENT, and withdraw the one that was."""
 
-import argparse
 from pathlib import Path
 
 from jobs.common.store import read_current, swap_current
@@ -9,10 +8,6 @@ from schemas.errors import StoreError
 from schemas.layout import Layout
 from schemas.manifest import Current
 from schemas.report import RollbackReport
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the job's options: none of its own."""
 
 
 def run(config: Config) -> RollbackReport:
@@ -40,5 +35,4 @@ def run(config: Config) -> RollbackReport:
 
 
 def show(report: RollbackReport) -> str:
-    """Return the report for a person."""
     return f"CURRENT is {report.version}; {report.withdrawn} is withdrawn, and promoted again only by name"

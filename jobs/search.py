@@ -1,7 +1,7 @@
 """Answer one query, in this process or from a running service."""
 
-import argparse
 import asyncio
+from typing import Annotated
 
 import httpx
 from pydantic import ValidationError
@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from actors.service.assembly import load_service
 from jobs.common.console import cut, table
 from jobs.common.cpu_threads import available_threads
+from jobs.common.options import TASK, Option
 from jobs.common.store import served_version
 from schemas.base import first_wrong
 from schemas.config import Config
@@ -17,30 +18,19 @@ from schemas.filters import parse_filter
 from schemas.layout import Layout
 from schemas.search import SearchRequest, SearchResponse
 
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the job's options."""
-    parser.add_argument("query", metavar="TEXT")
-    parser.add_argument("-k", type=int, default=10, help="number of hits")
-    parser.add_argument("--task", metavar="TEXT", help="the instruction, for encoders that take one")
-    parser.add_argument("--no-rerank", action="store_true", help="in the order of retrieval alone")
-    parser.add_argument(
-        "--filter", metavar="TEXT", default="", help="find only such articles, as in 'year>=2020 and language=eng'"
-    )
-    parser.add_argument("--include-retracted", action="store_true", help="find retracted articles too")
-    parser.add_argument("--url", help="ask a running service, for example http://127.0.0.1:8000")
+FILTER = Option("find only such articles, as in 'year>=2020 and language=eng'", metavar="TEXT")
 
 
 def run(
     config: Config,
     *,
-    query: str,
-    k: int = 10,
-    task: str | None = None,
-    no_rerank: bool = False,
-    filter: str = "",
-    include_retracted: bool = False,
-    url: str | None = None,
+    query: Annotated[str, Option(place=True, metavar="TEXT")],
+    k: Annotated[int, Option("number of hits", flag="-k")] = 10,
+    task: Annotated[str | None, TASK] = None,
+    no_rerank: Annotated[bool, Option("in the order of retrieval alone")] = False,
+    filter: Annotated[str, FILTER] = "",
+    include_retracted: Annotated[bool, Option("find retracted articles too")] = False,
+    url: Annotated[str | None, Option("ask a running service, for example http://127.0.0.1:8000")] = None,
 ) -> SearchResponse:
     """Answer the query, by the service at `url` if there is one.
 
@@ -66,18 +56,9 @@ def run(
 
 
 def show(response: SearchResponse) -> str:
-    """Return the hits as a table."""
     rows = [
-        [
-            hit.rank,
-            hit.score,
-            hit.retrieval_score,
-            hit.rerank_score,
-            hit.id,
-            hit.article.year,
-            cut(hit.article.title, 80),
-        ]
-        for hit in response.hits
+        [h.rank, h.score, h.retrieval_score, h.rerank_score, h.id, h.article.year, cut(h.article.title, 80)]
+        for h in response.hits
     ]
     times = ", ".join(f"{stage} {ms:.0f} ms" for stage, ms in response.milliseconds.items())
     kind = response.hits[0].score_kind if response.hits else "score"

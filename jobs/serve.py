@@ -1,6 +1,5 @@
 """The CURRENT version behind HTTP, on Ray Serve; versions that are promoted later are served without a restart."""
 
-import argparse
 import errno
 import logging
 import os
@@ -8,37 +7,38 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
 
 from ray import serve
 from ray.serve.config import HTTPOptions
 
 from actors.service.assembly import check_servable
+from actors.web.middleware.front import key_digests
 from jobs.common.cluster import connect, is_private
 from jobs.common.console import log
-from jobs.common.root_cause import root_cause
+from jobs.common.options import Option
+from jobs.common.run_reports import root_cause
 from jobs.common.store import served_version
-from jobs.steps.serve.api_key_digests import load_key_digests
 from jobs.steps.serve.deployments import application
-from schemas.config import Config
+from schemas.config import Config, ServeConfig
 from schemas.errors import StoreError, UsageError
 from schemas.layout import Layout
 from schemas.quality_report import ServeReport
 
 APP = "pubray"
+PORT = Option("port to listen at (default: serve.port)")
+KEYS_VARIABLE = "PUBRAY_API_KEYS_SHA256"
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the job's options."""
-    parser.add_argument("--host", help="address to listen at (default: serve.host)")
-    parser.add_argument("--port", type=int, help="port to listen at (default: serve.port)")
-
-
-def run(config: Config, *, host: str | None = None, port: int | None = None) -> ServeReport:
-    """Serve until Ctrl-C.
-
-    Raises:
-        UsageError, StoreError: see `listening` and `deploy`.
-    """
+def run(
+    config: Config,
+    *,
+    host: Annotated[str | None, Option("address to listen at (default: serve.host)")] = None,
+    port: Annotated[int | None, PORT] = None,
+) -> ServeReport:
+    """Serve until Ctrl-C; what `listening` and `deploy` raise is raised."""
     url = deploy(listening(config, host=host, port=port))
     log(f"serve     ready at {url}, described at {url}/openapi.json; Ctrl-C stops it")
     seconds = wait()
@@ -47,7 +47,6 @@ def run(config: Config, *, host: str | None = None, port: int | None = None) -> 
 
 
 def show(report: ServeReport) -> str:
-    """Return the report for a person."""
     return f"stopped {report.url} after {report.seconds} s"
 
 
@@ -69,19 +68,38 @@ def deploy(config: Config) -> str:
     """
     version = served_version(Layout(config.store))
     check_servable(config, version)
-    key_digests = load_key_digests(config.serve, os.environ)
+    digests = load_key_digests(config.serve, os.environ)
     host, port = config.serve.host, config.serve.port
     check_port(host, port)
     connect()
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
     serve.start(http_options=HTTPOptions(host=host, port=port))
     try:
-        serve.run(application(config, version, key_digests), name=APP, route_prefix="/")
+        serve.run(application(config, version, digests), name=APP, route_prefix="/")
     except RuntimeError as error:
         details = serve.status().applications[APP]
         failures = [d.message for d in details.deployments.values() if d.message] or [str(root_cause(error))]
         raise StoreError(f"the service does not start: {_last_line(failures[0])}") from error
     return f"http://{host}:{port}"
+
+
+def load_key_digests(config: ServeConfig, environment: Mapping[str, str]) -> frozenset[str]:
+    """Return the digests of serve.api_keys and of PUBRAY_API_KEYS_SHA256, comma-separated; none if neither is set.
+
+    Raises:
+        UsageError: the file cannot be read, or one that is set holds no digest, or something else.
+    """
+    digests: frozenset[str] = frozenset()
+    if config.api_keys is not None:
+        origin = f"serve.api_keys {config.api_keys}"
+        try:
+            lines = Path(config.api_keys).expanduser().read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{origin}: cannot be read: {getattr(error, 'strerror', 'not text')}") from None
+        digests |= key_digests(lines, origin)
+    if KEYS_VARIABLE in environment:
+        digests |= key_digests(environment[KEYS_VARIABLE].split(","), KEYS_VARIABLE)
+    return digests
 
 
 def wait() -> float:
@@ -111,14 +129,11 @@ def check_port(host: str, port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except UnicodeError:
-            raise UsageError(f"cannot listen at {host}:{port}: no name of a host; choose another with --host") from None
-        except OSError as error:
-            elsewhere = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
+        except (OSError, UnicodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "no name of a host"
+            elsewhere = isinstance(error, socket.gaierror | UnicodeError) or error.errno == errno.EADDRNOTAVAIL
             option = "--host" if elsewhere else "--port"
-            raise UsageError(
-                f"cannot listen at {host}:{port}: {error.strerror}; choose another with {option}"
-            ) from None
+            raise UsageError(f"cannot listen at {host}:{port}: {reason}; choose another with {option}") from None
 
 
 def _last_line(text: str) -> str:

@@ -1,10 +1,11 @@
 """What is in the store: parts, versions, which one is served, how fresh it is, how much room it takes."""
 
-import argparse
 import time
 from pathlib import Path
+from typing import Annotated
 
 from jobs.common.console import cut, megabytes, table
+from jobs.common.options import Option
 from jobs.common.store import article_parts, folder_sizes, read_current, snapshots, versions
 from retrieval.articles.snapshot import Snapshot
 from retrieval.files.checked import check_file, read_named
@@ -14,18 +15,15 @@ from retrieval.rows.row_numbers import read_tombstones
 from schemas.config import Config
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
-from schemas.store_report import StatusReport, VersionStatus
+from schemas.report import StatusReport, VersionStatus
 
 HEADERS = ("version", "", "created (UTC)", "articles", "dead", "segments", "recall@10", "GB", "newest source", "age")
 """Of the table of versions; segments are bases + deltas."""
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the job's options."""
-    parser.add_argument("--verify", action="store_true", help="read every byte of every version against its digest")
-
-
-def run(config: Config, *, verify: bool = False) -> StatusReport:
+def run(
+    config: Config, *, verify: Annotated[bool, Option("read every byte of every version against its digest")] = False
+) -> StatusReport:
     """Return what the store holds.
 
     Raises:
@@ -58,7 +56,6 @@ def run(config: Config, *, verify: bool = False) -> StatusReport:
 
 
 def show(report: StatusReport) -> str:
-    """Return the report for a person."""
     sizes = ", ".join(f"{name} {megabytes(size)}" for name, size in report.bytes.items())
     newest = f", newest {report.newest_source}; {report.articles:,} articles" if report.newest_source else ""
     lines = [

@@ -3,10 +3,11 @@
 The comparison is in float32, the rest as configured. The articles lie in a store of their own, in the cache.
 """
 
-import argparse
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
+from typing import Annotated
 
 from actors.evaluate.golden_checks import check_articles, check_queries, check_reranker
 from actors.fetch.embedded_wheels import embedded_folder
@@ -14,34 +15,33 @@ from actors.fetch.model_folders import model_folder
 from actors.service.assembly import load_service
 from jobs import embed, index, ingest, promote, search
 from jobs.common.cluster import connect, gpus
+from jobs.common.config import ROOT, read_toml
 from jobs.common.console import say, table
 from jobs.common.cpu_threads import available_threads
-from jobs.common.stages import Stages
+from jobs.common.options import Option
+from jobs.common.run_reports import Stages
 from jobs.common.store import read_version
-from jobs.steps.demo.demo_articles import shipped, write_pmids
-from jobs.steps.evaluate.golden_files import find_golden, read_golden, show_checks
-from schemas.config import Config
-from schemas.golden import Check, Golden
+from jobs.steps.demo.demo_data import BASELINE, shipped, write_pmids
+from schemas.config import Config, RerankConfig
+from schemas.encoder import TowerSpec
+from schemas.errors import UsageError
+from schemas.golden import Check, Golden, parse_golden
 from schemas.layout import Layout
 from schemas.quality_report import VerifiedReport, VerifyReport
 from schemas.search import SearchRequest
 
-SOURCE = "pubmed20n0014.xml.gz"
-"""Citations of the 1970s; the demo's first 1,000 PMIDs are all of them."""
+GOLDEN = ROOT / "infra" / "verify"
 ARTICLES = 1000
+"""Of the demo's baseline: its first 1,000 PMIDs are all of that, citations of the 1970s."""
 QUERIES = (
     "is low-dose insulin enough to treat diabetic ketoacidosis?",
     "does cromolyn help in hay fever and other allergic rhinitis?",
     "propranolol for high blood pressure",
 )
+GOLDEN_FILE = Option("golden data; default: that of infra/verify for the encoder", metavar="FILE")
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the job's options."""
-    parser.add_argument("--golden", metavar="FILE", help="golden data; default: that of infra/verify for the encoder")
-
-
-def run(config: Config, *, golden: str | None = None) -> VerifyReport:
+def run(config: Config, *, golden: Annotated[str | None, GOLDEN_FILE] = None) -> VerifyReport:
     """Compare, and if all is as published, search.
 
     Raises:
@@ -49,9 +49,15 @@ def run(config: Config, *, golden: str | None = None) -> VerifyReport:
         WeightsError: a model is nowhere to be had.
     """
     known = read_golden(Path(golden)) if golden else find_golden(config.encoder.name)
-    for model, revision in _models(config):
-        model_folder(model, revision, Path(config.cache))  # all of them are here, before the first is loaded
-    checks = tuple(_checks(config, known))
+    models: list[TowerSpec | RerankConfig] = [config.encoder.query, config.encoder.article]
+    if config.rerank.kind == "cross-encoder":
+        models.append(config.rerank)
+    for each in models:
+        if each.model:  # all of them are here, before the first is loaded
+            model_folder(each.model, each.revision, Path(config.cache))
+    exact = config.with_values(engine={"precision": "float32"})
+    compared = (check(exact, known, available_threads()) for check in (check_queries, check_articles, check_reranker))
+    checks = tuple(chain.from_iterable(compared))
     say(show_checks(checks, known))
     report = VerifyReport(
         encoder=config.encoder.name,
@@ -72,18 +78,50 @@ def show(report: VerifyReport) -> str:
     return f"\n{answers}\n\n{times}\n{report.articles:,} articles in {report.store}"
 
 
-def _models(config: Config) -> Iterator[tuple[str, str | None]]:
-    spec, rerank = config.encoder, config.rerank
-    yield spec.query.model, spec.query.revision
-    yield spec.article.model, spec.article.revision
-    if rerank.kind == "cross-encoder" and rerank.model:
-        yield rerank.model, rerank.revision
+def find_golden(encoder: str) -> Golden:
+    """Return the golden data of an encoder.
+
+    Raises:
+        UsageError: there are none.
+    """
+    found = [read_golden(file) for file in sorted(GOLDEN.glob("*.toml"))]
+    for golden in found:
+        if encoder in golden.encoders:
+            return golden
+    known = ", ".join(name for golden in found for name in golden.encoders)
+    raise UsageError(f"encoder {encoder!r}: no published values, only of {known}; name another --config, or --golden")
 
 
-def _checks(config: Config, golden: Golden) -> Iterator[Check]:
-    exact = config.with_values(engine={"precision": "float32"})
-    for compare in (check_queries, check_articles, check_reranker):
-        yield from compare(exact, golden, available_threads())
+def read_golden(file: Path) -> Golden:
+    """Read a file of golden data.
+
+    Raises:
+        UsageError: it cannot be read, or is none.
+    """
+    return parse_golden(read_toml(file, "--golden"), str(file))
+
+
+def show_checks(checks: Sequence[Check], golden: Golden) -> str:
+    """Return the comparison as a table."""
+    rows = [
+        [
+            check.what,
+            _numbers(check.expected),
+            _numbers(check.got),
+            f"{check.difference:.1e}",
+            "PASS" if check.passed else "FAIL",
+        ]
+        for check in checks
+    ]
+    headers = ["what", "expected", "got", "difference", f"(up to {golden.tolerance:g})"]
+    return f"expected: {golden.source}\n{table(headers, rows)}"
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    """Write numbers out; of a vector there are two ends."""
+    texts = [f"{value:.4f}" for value in values]
+    half = len(texts) // 2
+    return " ".join([*texts[:half], "…", *texts[half:]]) if half else texts[0]
 
 
 def _search(config: Config, compared: VerifyReport) -> VerifiedReport:
@@ -93,7 +131,7 @@ def _search(config: Config, compared: VerifyReport) -> VerifiedReport:
     if not gpus():
         config = config.with_values(embed={"num_gpus": 0})
     stages = Stages()
-    source = str(embedded_folder("pubmed", Path(config.cache)) / SOURCE)
+    source = str(embedded_folder("pubmed", Path(config.cache)) / BASELINE)
     stages.run("ingest", ingest.run, config, source=source)
     stages.run("embed", embed.run, config)
     built = stages.run("index", index.run, config)

@@ -78,16 +78,10 @@ def article_fingerprint(spec: EncoderSpec, article: TowerDigests) -> str:
     """
     tower = spec.article
     return digest(
-        {
-            "weights": article.weights,
-            "tokenizer": article.tokenizer,
-            "template": None if tower.pair else tower.template,
-            "pair": tower.pair,
-            "append_eos": tower.append_eos,
-            "max_length": tower.max_length,
-            "pooling": spec.pooling,
-            "normalize": spec.normalize,
-        }
+        article.model_dump(include={"weights", "tokenizer"})
+        | {"template": None if tower.pair else tower.template}
+        | tower.model_dump(include={"pair", "append_eos", "max_length"})
+        | spec.model_dump(include={"pooling", "normalize"})
     )
 
 

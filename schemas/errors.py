@@ -1,20 +1,6 @@
-"""The errors that a user can meet, as a tree. Each message is one line: the fact, the value, what to do.
+"""The errors that a user can meet. Each message is one line: the fact, the value, what to do.
 
-PubrayError            exit 1: the job failed
-├── UsageError         exit 2: bad arguments or configuration
-├── InputError         a source file, query file or record that cannot be used; names it
-│   ├── WeightsError   exit 3: the weights of a model are in no folder, and no model hub gives them
-│   ├── UnknownError   an id that no article of the version has, or a part that the service does not have
-│   └── ProtocolError  a request that another service's protocol does not allow
-├── StoreError         what is asked for is not in the store, or does not belong there
-│   └── IntegrityError a file of the store is truncated, flipped or of another format
-├── RequestError       a service that cannot be reached, or refuses a search
-└── ServiceError       a part of the service cannot answer now
-    ├── NotReadyError      it does not have the index version asked for
-    ├── OverloadedError    more wait for it than may
-    ├── DeadlineError      it took longer than a request may
-    ├── UnavailableError   it died, and died again when asked once more
-    └── FailedError        it failed over a request, and nobody knows why yet
+A command exits with 1, and with 2 or 3 where the class says so.
 """
 
 
@@ -31,11 +17,11 @@ class UsageError(PubrayError):
 
 
 class InputError(PubrayError):
-    """A file handed in cannot be read as what it claims to be."""
+    """A source file, query file or record cannot be used; the message names it."""
 
 
 class WeightsError(InputError):
-    """The weights of a model cannot be had on this machine."""
+    """The weights of a model are in no folder, and no model hub gives them."""
 
     exit_code = 3
 
@@ -49,15 +35,15 @@ class ProtocolError(InputError):
 
 
 class StoreError(PubrayError):
-    """The store lacks what is asked for, or holds something of another origin."""
+    """What is asked for is not in the store, or does not belong there."""
 
 
 class IntegrityError(StoreError):
-    """A file of the store does not have the size or digest that its manifest names."""
+    """A file of the store is truncated, flipped or of another format."""
 
 
 class RequestError(PubrayError):
-    """A running service does not answer a search."""
+    """A service cannot be reached, or refuses a search."""
 
 
 class ServiceError(PubrayError):
@@ -69,7 +55,7 @@ class NotReadyError(ServiceError):
 
 
 class OverloadedError(ServiceError):
-    """More requests wait than may."""
+    """More requests wait for a part of the service than may."""
 
 
 class DeadlineError(ServiceError):
@@ -77,7 +63,7 @@ class DeadlineError(ServiceError):
 
 
 class UnavailableError(ServiceError):
-    """A part of the service does not answer."""
+    """A part of the service died, and died again when asked once more."""
 
 
 class FailedError(ServiceError):

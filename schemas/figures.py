@@ -128,48 +128,33 @@ def _shape(kind: str, layers: int, hidden: int, heads: int, intermediate: int, *
     }
 
 
-def _tokens(value: float, label: Label, source: str) -> Figure:
-    return Figure(value, "tokens/article", label, source)
+def _measured(tokens: float, by: str) -> Figure:
+    return Figure(tokens, "tokens/article", "measured here", f"{MEASURE}, {by}")
 
 
-_GUESS = "no tokenizer of it at hand; WordPieces are 294"
+def _guess(tokens: float) -> Figure:
+    return Figure(tokens, "tokens/article", "assumed", "no tokenizer of it at hand; WordPieces are 294")
+
 
 ENCODERS = {
-    "minilm": EncoderFigures(
-        "demo.toml",
-        _shape("bert", 6, 384, 12, 1536),
-        22_713_216,
-        _tokens(220, "measured here", f"{MEASURE}, at most 256"),
-    ),
+    "minilm": EncoderFigures("demo.toml", _shape("bert", 6, 384, 12, 1536), 22_713_216, _measured(220, "at most 256")),
     "medcpt": EncoderFigures(
-        "medcpt.toml",
-        _shape("bert", 12, 768, 12, 3072),
-        109_482_240,
-        _tokens(294, "measured here", f"{MEASURE}, MiniLM's vocabulary"),
+        "medcpt.toml", _shape("bert", 12, 768, 12, 3072), 109_482_240, _measured(294, "MiniLM's vocabulary")
     ),
     "bmretriever-410m": EncoderFigures(
-        "bmretriever-410m.toml",
-        _shape("gpt_neox", 24, 1024, 16, 4096),
-        353_822_720,
-        _tokens(330, "assumed", _GUESS),
+        "bmretriever-410m.toml", _shape("gpt_neox", 24, 1024, 16, 4096), 353_822_720, _guess(330)
     ),
     "bmretriever-1b": EncoderFigures(
-        "bmretriever-1b.toml",
-        _shape("gpt_neox", 16, 2048, 8, 8192),
-        908_759_040,
-        _tokens(330, "assumed", _GUESS),
+        "bmretriever-1b.toml", _shape("gpt_neox", 16, 2048, 8, 8192), 908_759_040, _guess(330)
     ),
     "bmretriever-2b": EncoderFigures(
         "bmretriever-2b.toml",
         _shape("gemma", 18, 2048, 8, 16384, num_key_value_heads=1, head_dim=256),
         2_506_172_416,
-        _tokens(310, "assumed", _GUESS),
+        _guess(310),
     ),
     "bmretriever-7b": EncoderFigures(
-        "bmretriever-7b.toml",
-        _shape("mistral", 32, 4096, 32, 14336, num_key_value_heads=8),
-        7_110_660_096,
-        _tokens(380, "assumed", _GUESS),
+        "bmretriever-7b.toml", _shape("mistral", 32, 4096, 32, 14336, num_key_value_heads=8), 7_110_660_096, _guess(380)
     ),
 }
 """Shapes and parameters are published: those of config.json on the model hub."""

@@ -1,5 +1,7 @@
 """Every path of the store, and nothing else: docs/store.md tells what each holds."""
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +20,41 @@ FileKind = Literal[
 ]
 """What a store holds of things that are written once."""
 
+PLACES: dict[FileKind, str] = {
+    "versions": "versions/<version>.json",
+    "segments": "segments/<segment>",
+    "tombstones": "tombstones/<sha256>.u32",
+    "truths": "truths/<sha256>.npz",
+    "quantizers": "quantizers/<sha256>.faiss",
+    "quantizer records": "quantizers/<inputs>.json",
+    "snapshots": "snapshots/<snapshot>.parquet",
+    "vectors": "vectors/<fingerprint>/<selection>/<part>.parquet",
+    "articles": "articles/<source>.parquet",
+    "worker shards": "shards/<inputs>",
+}
+"""Where each kind lies, by the names that it is listed under."""
+
+
+class Fixed:
+    """A path below the root, as an attribute of `Layout`."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __get__(self, layout: "Layout", _: type) -> str:
+        return f"{layout.root}/{self.path}"
+
+
+class Named:
+    """A path with names in it, as a function of `Layout` that takes them in their order."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._format = re.sub("<.*?>", "%s", path)
+
+    def __get__(self, layout: "Layout", _: type) -> Callable[..., str]:
+        return lambda *names: f"{layout.root}/{self._format % names}"
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -25,172 +62,61 @@ class Layout:
 
     root: str
 
-    @property
-    def current(self) -> str:
-        """Names the version being served."""
-        return f"{self.root}/CURRENT"
-
-    @property
-    def gc_lock(self) -> str:
-        """Held by the one `gc` that is at work."""
-        return f"{self.root}/.gc.lock"
-
-    @property
-    def article_parts(self) -> str:
-        """The folder of article parts."""
-        return f"{self.root}/articles"
-
-    def article_part(self, source: str) -> str:
-        """Articles and deletions of one source file."""
-        return f"{self.article_parts}/{source}.parquet"
-
-    @property
-    def sources(self) -> str:
-        """The folder of files as NCBI distributes them; one can be deleted once its article part exists."""
-        return f"{self.root}/sources"
-
-    @property
-    def demo_sources(self) -> str:
-        """The folder of the demo's source files."""
-        return f"{self.sources}/demo"
-
-    @property
-    def published_chunks(self) -> str:
-        """The folder of NCBI's published embeddings; it can be deleted once they are vector parts."""
-        return f"{self.root}/published/chunks"
-
-    @property
-    def published_indices(self) -> str:
-        """The folder of their indices."""
-        return f"{self.root}/published/indices"
-
-    @property
-    def snapshots(self) -> str:
-        """The folder of snapshots."""
-        return f"{self.root}/snapshots"
-
-    def snapshot(self, snapshot: str) -> str:
-        """Which records are alive."""
-        return f"{self.snapshots}/{snapshot}.parquet"
-
-    def selection(self, selection: str) -> str:
-        """The PMIDs of a selection that is a list."""
-        return f"{self.root}/selections/{selection}.txt"
-
-    @property
-    def vectors(self) -> str:
-        """The folder of all vector parts."""
-        return f"{self.root}/vectors"
-
-    def vector_parts(self, fingerprint: str, selection: str) -> str:
-        """The folder of the vector parts of one article space and selection."""
-        return f"{self.vectors}/{fingerprint}/{selection}"
-
-    def vector_part(self, fingerprint: str, selection: str, part: str) -> str:
-        """Vectors of one range of rows of one article part."""
-        return f"{self.vector_parts(fingerprint, selection)}/{part}.parquet"
-
-    def quantizer(self, sha256: str) -> str:
-        """A trained, empty FAISS index."""
-        return f"{self.root}/quantizers/{sha256}.faiss"
-
-    def quantizer_record(self, inputs: str) -> str:
-        """How a quantizer was trained."""
-        return f"{self.root}/quantizers/{inputs}.json"
-
-    def worker_shards(self, inputs: str) -> str:
-        """The folder of what one worker built; temporary."""
-        return f"{self.root}/shards/{inputs}"
-
-    def worker_shard(self, inputs: str, shard: int) -> str:
-        """What it built for one shard."""
-        return f"{self.worker_shards(inputs)}/{shard}"
-
-    def tombstones(self, sha256: str) -> str:
-        """Row numbers of a segment that a version leaves out."""
-        return f"{self.root}/tombstones/{sha256}.u32"
-
-    def truth(self, sha256: str) -> str:
-        """What an exact search finds for the queries by which recall is measured."""
-        return f"{self.root}/truths/{sha256}.npz"
-
-    @property
-    def segments(self) -> str:
-        """The folder of segments."""
-        return f"{self.root}/segments"
-
-    def segment(self, segment: str) -> str:
-        """The folder of one segment."""
-        return f"{self.segments}/{segment}"
-
-    def run_report(self, run: str) -> str:
-        """What one run of a job did."""
-        return f"{self.root}/runs/{run}/report.json"
-
-    @property
-    def versions(self) -> str:
-        """The folder of version manifests."""
-        return f"{self.root}/versions"
-
-    def version(self, version: str) -> str:
-        """The manifest of one version."""
-        return f"{self.versions}/{version}.json"
+    current = Fixed("CURRENT")
+    gc_lock = Fixed(".gc.lock")
+    """Held by the one `gc` that is at work."""
+    article_parts = Fixed("articles")
+    article_part = Named(PLACES["articles"])
+    """Articles and deletions of one source file."""
+    sources = Fixed("sources")
+    """Files as NCBI distributes them; one can be deleted once its article part exists."""
+    demo_sources = Fixed("sources/demo")
+    published_chunks = Fixed("published/chunks")
+    """NCBI's published embeddings; they can be deleted once they are vector parts."""
+    published_indices = Fixed("published/indices")
+    snapshots = Fixed("snapshots")
+    snapshot = Named(PLACES["snapshots"])
+    selection = Named("selections/<selection>.txt")
+    """The PMIDs of a selection that is a list."""
+    vectors = Fixed("vectors")
+    vector_parts = Named("vectors/<fingerprint>/<selection>")
+    """The folder of the vector parts of one article space and selection."""
+    vector_part = Named(PLACES["vectors"])
+    """Vectors of one range of rows of one article part."""
+    quantizer = Named(PLACES["quantizers"])
+    quantizer_record = Named(PLACES["quantizer records"])
+    """How a quantizer was trained."""
+    worker_shards = Named(PLACES["worker shards"])
+    """The folder of what one worker built; temporary."""
+    worker_shard = Named("shards/<inputs>/<shard>")
+    """What it built for one shard."""
+    tombstones = Named(PLACES["tombstones"])
+    """Row numbers of a segment that a version leaves out."""
+    truth = Named(PLACES["truths"])
+    """What an exact search finds for the queries by which recall is measured."""
+    segments = Fixed("segments")
+    segment = Named(PLACES["segments"])
+    run_report = Named("runs/<run>/report.json")
+    """What one run of a job did."""
+    versions = Fixed("versions")
+    version = Named(PLACES["versions"])
+    """The manifest of one version."""
 
 
-(
-    ARTICLES,
-    LISTS,
-    ROWS,
-    PMIDS,
-    PMID_ORDER,
-    TITLES,
-    TITLE_ORDER,
-    DOIS,
-    DOI_ORDER,
-    YEARS,
-    TERMS,
-    POSTINGS,
-) = SEGMENT_FILES = (
-    "articles.arrow",
-    "lists.faiss",
-    "rows.f16",
-    "pmids.i64",
-    "pmid_order.u32",
-    "titles.i64",
-    "title_order.u32",
-    "dois.i64",
-    "doi_order.u32",
-    "years.i16",
-    "terms.arrow",
-    "postings.u32",
-)
-"""The data files of a segment; row r of each describes the same article; orders and postings name such rows."""
+_NAMED = [place.path for place in vars(Layout).values() if isinstance(place, Named)]
 
-PLACES: dict[FileKind, tuple[str, str, str]] = {
-    "versions": ("versions", "*", ".json"),
-    "segments": ("segments", "*", ""),
-    "tombstones": ("tombstones", "*", ".u32"),
-    "truths": ("truths", "*", ".npz"),
-    "quantizers": ("quantizers", "*", ".faiss"),
-    "quantizer records": ("quantizers", "*", ".json"),
-    "snapshots": ("snapshots", "*", ".parquet"),
-    "vectors": ("vectors", "*/*/*", ".parquet"),
-    "articles": ("articles", "*", ".parquet"),
-    "worker shards": ("shards", "*", ""),
-}
-"""Of each kind the folder, how names are nested in it, and what is put behind a name: what `Layout` says, to be listed.
-"""
-
-UNFINISHED = sorted(
-    f"{folder}/.*.tmp"
-    for folder in {
-        ".",
-        "runs/*",
-        "shards/*",
-        "selections",
-        *(f"{top}/{name}".rpartition("/")[0] for top, name, _ in PLACES.values()),
-    }
-)
+UNFINISHED = sorted({f"{re.sub('<.*?>', '*', path).rpartition('/')[0]}/.*.tmp" for path in _NAMED} | {"./.*.tmp"})
 """Patterns of what processes that died left of files that they were writing."""
+
+ARTICLES = "articles.arrow"
+LISTS = "lists.faiss"
+ROWS = "rows.f16"
+PMIDS, PMID_ORDER = "pmids.i64", "pmid_order.u32"
+TITLES, TITLE_ORDER = "titles.i64", "title_order.u32"
+DOIS, DOI_ORDER = "dois.i64", "doi_order.u32"
+YEARS, TERMS, POSTINGS = "years.i16", "terms.arrow", "postings.u32"
+_ORDERED = (PMIDS, PMID_ORDER, TITLES, TITLE_ORDER, DOIS, DOI_ORDER)
+SEGMENT_FILES = (ARTICLES, LISTS, ROWS, *_ORDERED, YEARS, TERMS, POSTINGS)
+"""The data files of a segment; row r of each describes the same article; orders and postings name such rows."""
 
 SEGMENT_MANIFEST = "segment.json"

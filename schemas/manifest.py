@@ -28,7 +28,6 @@ class Segment(Frozen):
 
     @property
     def bytes(self) -> int:
-        """Of its files."""
         return sum(file.bytes for file in self.files.values())
 
 
@@ -102,12 +101,10 @@ class IndexVersion(Frozen):
 
     @property
     def dead_rows(self) -> int:
-        """Of all segments."""
         return sum(tombstones.rows for tombstones in self.tombstones.values())
 
     @property
     def bytes(self) -> int:
-        """Of all segments."""
         return sum(segment.bytes for segment in self.segments)
 
 

@@ -3,9 +3,8 @@
 from schemas.base import Frozen
 from schemas.figures import Figure, Stage
 from schemas.golden import Check
-from schemas.report import NightReport, Report, Seconds
+from schemas.report import Bytes, NightReport, Report, Seconds
 from schemas.search import SearchResponse
-from schemas.store_report import Bytes
 
 Measures = dict[str, float]
 """Name of a measure → its value."""

@@ -92,7 +92,7 @@ def show_nights(nights: list[Watched], full: float, store: MadeStore, versions: 
     say("the first night\n" + table(["task", "CPU s", "read calls, MB", "from disk, MB"], reads) + "\n")
 
 
-WORK = {"find_changes", "bury", "build_worker_shards", "merge_worker_shards", "check_rows", "measure_recall"}
+WORK = {"find_changes", "bury", "build_worker_shards", "merge", "check_rows", "measure_recall"}
 """The tasks of a night; the rest is Ray's and Python's start, whatever the size."""
 
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks.serve.serve_empty PORT
 
-An api that asks an encoder and then a searcher, by gRPC as jobs/steps/serve/remotes.py does, each of which
+An api that asks an encoder and then a searcher, by gRPC as jobs/steps/serve/deployments.py does, each of which
 returns at once; the answer is as long as one of ten articles.
 """
 

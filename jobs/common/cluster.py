@@ -3,11 +3,13 @@
 import logging
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import ray
+
+from jobs.common.console import Progress
 
 
 def is_private() -> bool:
@@ -59,9 +61,17 @@ def _stderr_muted() -> Iterator[None]:
         os.close(kept)
 
 
-def finished(tasks: Sequence[ray.ObjectRef[Any]]) -> Iterator[Any]:
-    """Yield the results of tasks as they come; the first error ends it."""
-    waiting = list(tasks)
+def results(
+    tasks: Sequence[ray.ObjectRef[Any]], stage: str, total: int, unit: str, count: Callable[[Any], int]
+) -> list[Any]:
+    """Wait for the tasks of a stage, and show its progress: `count` of each result, of `total` units.
+
+    The results are in the order in which they came; the first error ends it.
+    """
+    progress, waiting, found = Progress(stage, total, unit), list(tasks), []
     while waiting:
-        done, waiting = ray.wait(waiting, num_returns=1)
-        yield ray.get(done[0])
+        [done], waiting = ray.wait(waiting, num_returns=1)
+        found.append(ray.get(done))
+        progress.add(count(found[-1]))
+    progress.finish()
+    return found

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from actors.fetch.model_folders import model_folder
-from jobs.common.model_places import models_root, place, with_places
-from jobs.common.toml_files import read_toml
 from retrieval.embed.sentence_transformers import encoder_values
-from schemas.config import Config, parse_config
+from schemas.config import Config, RerankConfig, parse_config
+from schemas.encoder import TowerSpec
 from schemas.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +29,10 @@ def load_config(file: str | None, overrides: Sequence[str], environment: Mapping
     """
     path = Path(file) if file else DEFAULT
     values = read_toml(path, "--config")
-    root = models_root(environment)
+    named = environment.get("PUBRAY_MODELS")
+    root = Path(named).expanduser().absolute() if named else None
+    if root and not root.is_dir():
+        raise UsageError(f"PUBRAY_MODELS = {str(root)!r}: no such folder; name one that holds OWNER/NAME/ of models")
     for override in overrides:
         _apply(values, override)
     if store := environment.get("PUBRAY_STORE"):
@@ -41,8 +43,25 @@ def load_config(file: str | None, overrides: Sequence[str], environment: Mapping
     config = parse_config(values, str(path))
     if "://" in config.store:
         raise UsageError(f"store = {config.store!r}: only folders are supported yet; name one that every node sees")
-    folders = {name: str(Path(getattr(config, name)).expanduser().absolute()) for name in ("store", "cache")}
-    return with_places(config, root).with_values(**folders)
+    return config.with_values(
+        **{name: str(Path(getattr(config, name)).expanduser().absolute()) for name in ("store", "cache")},
+        encoder={"query": _placed(config.encoder.query, root), "article": _placed(config.encoder.article, root)},
+        rerank=_placed(config.rerank, root),
+    )
+
+
+def read_toml(path: Path, named: str) -> dict[str, Any]:
+    """Return what a file holds; `named` is by what the user did.
+
+    Raises:
+        UsageError: it cannot be read, or is no TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{named} {path}: {error.strerror}; give a TOML file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{named} {path}: not TOML: {error}; correct it there") from None
 
 
 def _derived(encoder: dict[str, Any], cache: Path, origin: str, root: Path | None) -> dict[str, Any]:
@@ -56,7 +75,7 @@ def _derived(encoder: dict[str, Any], cache: Path, origin: str, root: Path | Non
     for key, value in (DERIVED, model), ("revision", revision or ""):
         if not isinstance(value, str):
             raise UsageError(f"{origin}: encoder.{key} = {value!r}: input should be a valid string")
-    return encoder_values(model_folder(*place(model, revision, root), cache, weights=False), model, revision)
+    return encoder_values(model_folder(*_place(model, revision, root), cache, weights=False), model, revision)
 
 
 def _apply(values: dict[str, Any], override: str) -> None:
@@ -74,3 +93,17 @@ def _apply(values: dict[str, Any], override: str) -> None:
         if not isinstance(values, dict):
             raise UsageError(f"--set {override!r}: {table!r} is a value, not a table")
     values[name] = value
+
+
+def _place(model: str, revision: str | None, root: Path | None) -> tuple[str, str | None]:
+    """Return where a model is taken from: OWNER/NAME/ or NAME/ in `root`, else as it is configured."""
+    if root and not Path(model).expanduser().is_dir():
+        for folder in (root / model, root / Path(model).name):
+            if folder.is_dir():
+                return str(folder), None
+    return model, revision
+
+
+def _placed(named: TowerSpec | RerankConfig, root: Path | None) -> dict[str, str | None]:
+    model, revision = _place(named.model, named.revision, root) if named.model else (None, named.revision)
+    return {"model": model, "revision": revision}

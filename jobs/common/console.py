@@ -79,7 +79,6 @@ class Progress:
 
     @property
     def seconds(self) -> float:
-        """Since the start."""
         return time.monotonic() - self._start
 
     def _print(self, *, end: bool) -> None:
@@ -101,15 +100,12 @@ class Progress:
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Lay out rows under headers; columns of numbers are flush right."""
     rows = list(rows)
-    body = [[_text(cell) for cell in row] for row in rows]
-    numeric = (
-        [all(isinstance(c, int | float | None) for c in column) for column in zip(*rows, strict=True)] if body else []
-    )
-    widths = [max(len(line[i]) for line in [list(headers), *body]) for i in range(len(headers))]
-    right = numeric or [False] * len(headers)
+    body = [list(headers), *([_text(cell) for cell in row] for row in rows)]
+    widths = [max(len(cell) for cell in column) for column in zip(*body, strict=True)]
+    right = [all(isinstance(row[i], int | float | None) for row in rows) for i in range(len(headers))]
     lines = [
         "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, widths, right, strict=True)).rstrip()
-        for line in [list(headers), ["-" * w for w in widths], *body]
+        for line in [body[0], ["-" * w for w in widths], *body[1:]]
     ]
     return "\n".join(lines)
 

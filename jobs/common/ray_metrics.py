@@ -19,7 +19,6 @@ class EmbedMetrics:
         }
 
     def add(self, counts: EmbedCounts) -> None:
-        """Count what was done for one more range."""
         for name, counter in self._counters.items():
             if value := getattr(counts, name):
                 counter.inc(value)
@@ -41,16 +40,13 @@ class ServiceMetrics(Meter):
         self._candidates = Histogram("pubray_candidates", "articles re-ranked for a query", boundaries=CANDIDATES)
 
     def stage(self, name: str, seconds: float) -> None:
-        """See `Meter`."""
         self._stage.observe(seconds, {"stage": name})
 
     def call(self, part: str, items: int, waiting: int) -> None:
-        """See `Meter`."""
         self._items.observe(items, {"part": part})
         self._waiting.set(waiting, {"part": part})
 
     def answered(self, version: str, *, cached: bool, degraded: bool, candidates: int) -> None:
-        """See `Meter`."""
         self._answers.inc(1, {"version": version, "cached": str(cached), "degraded": str(degraded)})
         if candidates:
             self._candidates.observe(candidates)

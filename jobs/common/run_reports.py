@@ -1,12 +1,53 @@
-"""Reports of runs: as JSON, and kept in the store."""
+"""What is told of a run: the time of each stage, why it failed, its report as JSON and in the store."""
 
 import datetime
 import json
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 from retrieval.files.atomic import write_bytes
 from schemas.base import Frozen
+from schemas.errors import PubrayError
 from schemas.layout import Layout
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+class Stages:
+    """Calls things under names of their own, and keeps how long each took, in seconds."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        """By name, in order; of the last call also if it failed."""
+        self.results: dict[str, object] = {}
+        """What the calls returned that did not fail."""
+
+    def run(
+        self, name: str, function: Callable[Arguments, Result], *arguments: Arguments.args, **options: Arguments.kwargs
+    ) -> Result:
+        assert name not in self.seconds
+        start = time.monotonic()
+        try:
+            result = self.results[name] = function(*arguments, **options)
+        finally:
+            self.seconds[name] = time.monotonic() - start
+        return result
+
+
+def root_cause(error: BaseException) -> BaseException:
+    """Return the `PubrayError` that a chain of errors wraps, or the outermost error if there is none."""
+    seen: list[BaseException] = []
+    waiting = [error]
+    while waiting:
+        link = waiting.pop()
+        if isinstance(link, PubrayError) and not hasattr(link, "cause"):
+            return link
+        seen.append(link)
+        causes = (link.__context__, link.__cause__, getattr(link, "cause", None))
+        waiting += [cause for cause in causes if isinstance(cause, BaseException) and cause not in seen]
+    return error
 
 
 def json_values(report: Frozen) -> dict[str, Any]:
@@ -14,9 +55,9 @@ def json_values(report: Frozen) -> dict[str, Any]:
     return report.model_dump(mode="json", exclude_unset=True)
 
 
-def write_report(layout: Layout, job: str, report: Frozen) -> None:
-    """Keep what a job reports, under the time at which it ended."""
+def write_report(layout: Layout, job: str, values: dict[str, Any]) -> None:
+    """Keep the values of a job's report, under the time at which it ended."""
     now = datetime.datetime.now(datetime.UTC)
-    content = {"job": job, "finished": now.isoformat(timespec="seconds"), **json_values(report)}
+    content = {"job": job, "finished": now.isoformat(timespec="seconds"), **values}
     run = f"{now:%Y%m%dT%H%M%S.%f}-{job}"
     write_bytes(layout.run_report(run), json.dumps(content, indent=1).encode())

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from schemas.manifest import IndexVersion
-from schemas.store_report import SegmentStatus, VersionStatus
+from schemas.report import SegmentStatus, VersionStatus
 
 
 def version_status(version: IndexVersion, newest_source: str | None, hours: float | None) -> VersionStatus:

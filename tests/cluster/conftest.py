@@ -20,7 +20,7 @@ from jobs import embed, index, ingest, promote, serve
 from jobs.common.cluster import connect
 from jobs.common.config import load_config
 from jobs.common.store import read_current, served_version
-from jobs.steps.demo.demo_articles import DEMO
+from jobs.steps.demo.demo_data import DEMO
 from schemas.article import Article
 from schemas.config import Config, DeploymentConfig, EngineConfig, RerankConfig
 from schemas.layout import Layout

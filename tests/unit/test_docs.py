@@ -2,7 +2,6 @@
 
 import argparse
 import importlib
-import inspect
 import re
 import shlex
 import sys
@@ -13,8 +12,9 @@ import pytest
 from pydantic import BaseModel
 
 from jobs.__main__ import JOBS, main
+from jobs.common.options import add_options
 from schemas.config import Config
-from schemas.layout import SEGMENT_FILES, SEGMENT_MANIFEST, Layout
+from schemas.layout import SEGMENT_FILES, SEGMENT_MANIFEST, Fixed, Layout, Named
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("jobs", "actors", "retrieval", "schemas", "infra")
@@ -140,7 +140,7 @@ def parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     jobs = {}
     for job in JOBS:
         jobs[job] = argparse.ArgumentParser(exit_on_error=False)
-        importlib.import_module(f"jobs.{job}").arguments(jobs[job])
+        add_options(jobs[job], importlib.import_module(f"jobs.{job}").run)
         jobs[job].add_argument("--json", action="store_true")
     return before, jobs
 
@@ -208,14 +208,8 @@ def test_every_key_is_one_of_the_configuration(name: str) -> None:
 
 def layout_paths() -> set[str]:
     """Every path that `Layout` names, `<argument>` for what differs; folders of others left out."""
-    paths = set()
-    for name, member in vars(Layout).items():
-        if isinstance(member, property):
-            paths.add(getattr(Layout(""), name))
-        elif inspect.isfunction(member) and not name.startswith("_"):
-            _, *arguments = inspect.signature(member).parameters
-            paths.add(member(Layout(""), *(f"<{argument}>" for argument in arguments)))
-    return {path.strip("/") for path in paths if not any(other.startswith(f"{path}/") for other in paths)}
+    paths = {member.path for member in vars(Layout).values() if isinstance(member, Fixed | Named)}
+    return {path for path in paths if not any(other.startswith(f"{path}/") for other in paths)}
 
 
 def test_the_table_of_the_store_is_whole() -> None:

@@ -8,15 +8,16 @@ import ray
 from actors.embed.known_sources import compare_sample, published_vectors
 from actors.fetch.chunk_mirror import ChunkMirror
 from actors.fetch.downloader import Downloader
-from jobs.common.cluster import finished
+from jobs.common.cluster import connect, results
 from jobs.common.console import Progress, log
-from jobs.steps.ingest.source_origins import NCBI
+from jobs.steps.embed.embed_pipeline import threads_of
+from jobs.steps.ingest.source_files import NCBI
 from retrieval.embed.known.published_chunks import PublishedChunks
 from schemas.config import Config
 from schemas.errors import StoreError, UsageError
 from schemas.layout import Layout
 from schemas.report import Agreement
-from schemas.vector import RowRange
+from schemas.vector import EmbedPlan, RowRange
 
 ENCODER = "MedCPT"
 SAMPLED_RANGES = 8
@@ -49,13 +50,20 @@ def published_folder(config: Config, source: str) -> str:
     return str(folder)
 
 
-def prepare_chunks(config: Config, folder: str) -> None:
-    """Index every chunk, once: minutes for one with texts, side by side."""
+def with_published(
+    config: Config, plan: EmbedPlan, missing: list[RowRange], source: str, check: int
+) -> tuple[EmbedPlan, Agreement | None]:
+    """Return the plan with published vectors, and how `check` of them agree with the encoder's own, if any are.
+
+    Every chunk is indexed, once: minutes for one with texts, side by side.
+    """
+    folder = published_folder(config, source)
+    connect()
     chunks = published_vectors(config, folder)
-    progress = Progress("published", len(chunks.numbers), "chunks")
-    for _ in finished([_prepare.remote(chunks, number) for number in chunks.numbers]):
-        progress.add(1)
-    progress.finish()
+    tasks = [_prepare.remote(chunks, number) for number in chunks.numbers]
+    results(tasks, "published", len(tasks), "chunks", lambda _: 1)
+    agreement = check_sample(config, folder, missing, check, threads_of(config, 1)) if check else None
+    return plan._replace(published=folder), agreement
 
 
 @ray.remote(num_cpus=1)

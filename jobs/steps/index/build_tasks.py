@@ -12,7 +12,6 @@ from retrieval.articles.snapshot import SnapshotDifference, compare_snapshots, r
 from retrieval.embed.vector_parts import sample_vectors
 from retrieval.evaluate.truth import NEEDED, carry_truth, find_truth, read_truth, recall, sample_titles, write_truth
 from retrieval.files.atomic import write_bytes
-from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.index.segment import OpenSegment, read_manifest, write_segment
 from retrieval.index.segment_build import (
@@ -73,28 +72,22 @@ def build_worker_shards(config: Config, plan: EmbedPlan, work: list[Work], quant
 
 
 @ray.remote(num_cpus=1)
-def merge_worker_shards(layout: Layout, quantizer: str, segment: str, shard: int, workers: list[str]) -> Segment:
-    """Merge what all workers built for one shard. Memory: one group of lists (see retrieval.index.segment_build)."""
-    if Path(layout.segment(segment)).is_dir():
-        return read_manifest(layout.segment(segment))
+def merge(layout: Layout, quantizer: str, segment: str, shard: int, of: list[str] | IndexVersion) -> Segment:
+    """Merge what the workers of these names built for a shard, or the live rows of a version's, into one segment.
+
+    Memory: one group of lists (see retrieval.index.segment_build), and of a version a byte a row.
+    """
+    folder = layout.segment(segment)
+    if Path(folder).is_dir():
+        return read_manifest(folder)
     loaded = load_quantizer(layout, quantizer)
-    folders = [layout.worker_shard(name, shard) for name in workers]
-    return _merge(layout, loaded, segment, shard, [OpenSegment(f, read_manifest(f), loaded) for f in folders])
-
-
-@ray.remote(num_cpus=1)
-def merge_segments(layout: Layout, version: IndexVersion, segment: str, shard: int) -> Segment:
-    """Merge the live rows of a shard's segments into one. Memory: one group of lists, and a byte a row."""
-    if Path(layout.segment(segment)).is_dir():
-        return read_manifest(layout.segment(segment))
-    quantizer = load_quantizer(layout, version.quantizer)
-    segments = [s for s in open_segments(layout, version, quantizer) if s.manifest.shard == shard]
-    return _merge(layout, quantizer, segment, shard, segments)
-
-
-def _merge(layout: Layout, quantizer: Quantizer, segment: str, shard: int, parts: list[OpenSegment]) -> Segment:
-    folder, sizes = layout.segment(segment), merged_sizes(parts)
-    return write_segment(folder, merged_groups(parts), sizes, segment=segment, shard=shard, quantizer=quantizer)
+    if isinstance(of, IndexVersion):
+        parts = [part for part in open_segments(layout, of, loaded) if part.manifest.shard == shard]
+    else:
+        built = [layout.worker_shard(name, shard) for name in of]
+        parts = [OpenSegment(part, read_manifest(part), loaded) for part in built]
+    sizes = merged_sizes(parts)
+    return write_segment(folder, merged_groups(parts), sizes, segment=segment, shard=shard, quantizer=loaded)
 
 
 @ray.remote(num_cpus=1)

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import ray
 
-from jobs.common.cluster import finished
+from jobs.common.cluster import results
 from jobs.common.console import Progress, table
 from jobs.common.store import read_version, versions
 from jobs.steps.index.build_tasks import check_rows, measure_recall, tune, write_answers
@@ -56,11 +56,7 @@ def commit(config: Config, version: IndexVersion) -> IndexVersion:
 
 def merged(stage: str, rows: int, merges: Sequence[ray.ObjectRef[Segment]]) -> tuple[Segment, ...]:
     """Wait for the merges of `rows` rows, one a shard; return the segments that have any, by shard."""
-    progress, segments = Progress(stage, rows, "rows"), list[Segment]()
-    for segment in finished(merges):
-        segments.append(segment)
-        progress.add(segment.rows)
-    progress.finish()
+    segments: list[Segment] = results(merges, stage, rows, "rows", lambda segment: segment.rows)
     return tuple(sorted((s for s in segments if s.rows), key=lambda s: s.shard))
 
 

@@ -1,14 +1,14 @@
 """One build of an index version: what it is made of, and the steps that make it."""
 
+from functools import partial
 from pathlib import Path
 
 import ray
 
 from actors.fetch.model_folders import tower_digests
-from jobs.common.cluster import finished, gpus
-from jobs.common.console import Progress
+from jobs.common.cluster import gpus, results
 from jobs.common.store import ingested, load_selection, read_current, read_version
-from jobs.steps.index.build_tasks import build_worker_shards, bury, find_changes, merge_worker_shards, train
+from jobs.steps.index.build_tasks import build_worker_shards, bury, find_changes, merge, train
 from jobs.steps.index.commit import merged, now
 from retrieval.articles.snapshot import SnapshotDifference
 from retrieval.embed.vector_parts import count_vectors, row_ranges
@@ -45,7 +45,8 @@ class Build:
             }
         )
         self.current = read_current(self.layout)
-        self.parent = None if full else self._parent()
+        served = read_version(self.layout, self.current.version) if self.current and not full else None
+        self.parent = served if served and served.recipe == self.recipe else None
         parent = self.parent.id if self.parent else None
         self.rows_digest = digest({"recipe": self.recipe, "snapshot": self.snapshot.id, "parent": parent})
         self.rules = digest(
@@ -59,6 +60,7 @@ class Build:
         )
         self.id = digest({"rows": self.rows_digest, "rules": self.rules})
         self.temporary: list[Path] = []
+        self._vector_part = partial(self.layout.vector_part, self.fingerprint, self.selection)
 
     def existing(self) -> IndexVersion | None:
         """Return the version that this build would make, or CURRENT if it is as fresh."""
@@ -71,10 +73,10 @@ class Build:
         """Return the version, which is not committed yet."""
         if (parent := self.parent) is None:
             return self._full()
-        progress = Progress("compare", self.snapshot.info.counts.alive, "articles")
-        changes: SnapshotDifference = ray.get(find_changes.remote(self.layout, parent.snapshot, self.snapshot.id))
-        progress.add(self.snapshot.info.counts.alive)
-        progress.finish()
+        alive = self.snapshot.info.counts.alive
+        task = find_changes.remote(self.layout, parent.snapshot, self.snapshot.id)
+        changes: SnapshotDifference
+        [changes] = results([task], "compare", alive, "articles", lambda _: alive)
         tombstones: dict[str, Tombstones] = ray.get(bury.remote(self.layout, parent, changes.outdated))
         deltas = self._segments(self._work_of(changes), parent.quantizer)
         return self._version(parent.quantizer, (*parent.segments, *deltas), tombstones)
@@ -88,7 +90,6 @@ class Build:
         return self._version(record.sha256, self._segments(work, record.sha256), {})
 
     def _work_of(self, changes: SnapshotDifference) -> list[Work]:
-        """Return the changed rows by ranges."""
         parts = self.snapshot.info.parts
         numbers = {part.name: number for number, part in enumerate(parts)}
         ranges = row_ranges(parts, self.config.embed.rows_per_part)
@@ -99,19 +100,18 @@ class Build:
         """Train the quantizer, or find the one that was trained from the same inputs."""
         config, dimension = self.config.index, self.config.encoder.dimension
         path = self.layout.quantizer_record(self.rows_digest)
-        if not Path(path).exists():
-            counts = {self._vector_part(part.range.name): part.vectors for part in work if part.vectors}
-            nlist = config.nlist or nlist_for(sum(counts.values()))
-            size = min(config.sample or sample_for(nlist), sum(counts.values()))
-            progress = Progress("train", size, "vectors")
-            factory = config.type.format(dimension=dimension, nlist=nlist)
-            share = min(1.0, self.config.embed.num_gpus, gpus())
-            task = train.options(num_gpus=share).remote(self.config, counts, factory, size, "cuda" if share else "cpu")
-            record: QuantizerRecord = ray.get(task)
-            write_bytes(path, record.model_dump_json(indent=1).encode())
-            progress.add(record.trained_on)
-            progress.finish()
-        return read_document(path, QuantizerRecord, "quantizer record")
+        if Path(path).exists():
+            return read_document(path, QuantizerRecord, "quantizer record")
+        counts = {self._vector_part(part.range.name): part.vectors for part in work if part.vectors}
+        nlist = config.nlist or nlist_for(sum(counts.values()))
+        size = min(config.sample or sample_for(nlist), sum(counts.values()))
+        factory = config.type.format(dimension=dimension, nlist=nlist)
+        share = min(1.0, self.config.embed.num_gpus, gpus())
+        task = train.options(num_gpus=share).remote(self.config, counts, factory, size, "cuda" if share else "cpu")
+        record: QuantizerRecord
+        [record] = results([task], "train", size, "vectors", lambda record: record.trained_on)
+        write_bytes(path, record.model_dump_json(indent=1).encode())
+        return record
 
     def _segments(self, work: list[Work], quantizer: str) -> tuple[Segment, ...]:
         """Build worker shards from groups of ranges, then merge them to one segment per shard that has rows."""
@@ -126,19 +126,14 @@ class Build:
         if all(Path(self.layout.segment(segment)).is_dir() for segment in made):
             return tuple(s for s in (read_manifest(self.layout.segment(segment)) for segment in made) if s.rows)
         plan = EmbedPlan(self.snapshot.id, self.selection, self.pmids, self.fingerprint)
-        progress = Progress("build", sum(part.vectors for part in work), "vectors")
         tasks = [
             build_worker_shards.remote(self.config, plan, group, quantizer, name)
             for group, name in zip(groups, names, strict=True)
         ]
-        for shards in finished(tasks):
-            progress.add(sum(s.rows for s in shards))
-        progress.finish()
-        merges = [
-            merge_worker_shards.remote(self.layout, quantizer, segment, shard, names)
-            for shard, segment in enumerate(made)
-        ]
-        return merged("merge", progress.done, merges)
+        vectors = sum(part.vectors for part in work)
+        built = results(tasks, "build", vectors, "vectors", lambda shards: sum(s.rows for s in shards))
+        merges = [merge.remote(self.layout, quantizer, segment, shard, names) for shard, segment in enumerate(made)]
+        return merged("merge", sum(s.rows for shards in built for s in shards), merges)
 
     def _version(
         self, quantizer: str, segments: tuple[Segment, ...], tombstones: dict[str, Tombstones]
@@ -163,11 +158,3 @@ class Build:
             articles=sum(s.rows for s in segments) - sum(t.rows for t in tombstones.values()),
             checks=UNCHECKED,
         )
-
-    def _parent(self) -> IndexVersion | None:
-        """Return CURRENT, if what is built now can build on it."""
-        version = read_version(self.layout, self.current.version) if self.current else None
-        return version if version and version.recipe == self.recipe else None
-
-    def _vector_part(self, name: str) -> str:
-        return self.layout.vector_part(self.fingerprint, self.selection, name)

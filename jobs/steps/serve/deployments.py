@@ -1,23 +1,27 @@
 """The deployments of the search service, and what joins them: api → encoder → searcher → re-ranker.
 
-The classes of `actors/` know nothing of Ray. `Part` holds one of them in a replica; jobs/steps/serve/remotes.py gives a
-handle the face of the protocol that the service wants.
+The classes of `actors/` know nothing of Ray: `Part` holds one in a replica, `Remote` gives a handle its methods.
 """
 
+import asyncio
 import logging
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
 from ray import serve
+from ray.exceptions import RayActorError
 from ray.serve.config import BackpressureConfig
+from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
 from actors.search.served_versions import Follower, ServedVersions
 from actors.search.sharded_searcher import ShardedSearcher, VersionSearcher
 from actors.service.assembly import check_servable, load_encoder, load_reranker, ranking
+from actors.service.coalescer import Coalescer
+from actors.service.meter import Meter
 from actors.service.search_service import SearchService
 from actors.web.api import create_app
 from actors.web.middleware.front import Front
@@ -26,13 +30,13 @@ from actors.web.middleware.request_log import log_to
 from jobs.common.cpu_threads import available_threads
 from jobs.common.ray_metrics import ServiceMetrics, node_metrics
 from jobs.common.store import served_version
-from jobs.steps.serve.remotes import RemoteEncoder, RemoteReranker, RemoteSearcher
 from schemas.config import Config, DeploymentConfig
-from schemas.errors import FailedError, PubrayError
+from schemas.errors import FailedError, OverloadedError, PubrayError, UnavailableError
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 
 LOG = logging.getLogger("pubray")
+SCALING = {"min_replicas", "max_replicas", "target_ongoing_requests", "upscale_delay_s", "downscale_delay_s"}
 
 
 def application(config: Config, version: IndexVersion, key_digests: frozenset[str] = frozenset()) -> serve.Application:
@@ -40,30 +44,18 @@ def application(config: Config, version: IndexVersion, key_digests: frozenset[st
 
     A request needs one of the API keys whose sha256 are given; if none are, it needs no key.
     """
-    threads = available_threads()
+    threads, layout = available_threads(), Layout(config.store)
+    current = partial(served_version, layout)
     parts: dict[str, tuple[Callable[[], Any], DeploymentConfig]] = {
-        "encoder": (partial(load_encoder, config, version, threads), config.serve.encoder),
-        **{
-            name: (partial(load_shard, config, version, shard), config.serve.searcher)
-            for shard, name in enumerate(searchers(config))
-        },
+        "encoder": (partial(load_encoder, config, version, threads), config.serve.encoder)
     }
+    for shard in range(config.index.num_shards):
+        name = "searcher" if config.index.num_shards == 1 else f"searcher-{shard}"
+        parts[name] = (partial(VersionSearcher, layout, version, current, shard), config.serve.searcher)
     if config.rerank.kind != "none":
         parts["reranker"] = (partial(load_reranker, config, threads), config.serve.reranker)
     handles = {name: _deployment(Part, name, settings).bind(load) for name, (load, settings) in parts.items()}
     return _deployment(serve.ingress()(Api), "api", config.serve.api).bind(config, version, handles, key_digests)
-
-
-def searchers(config: Config) -> list[str]:
-    """Return the names of the deployments that search, one for each shard."""
-    shards = config.index.num_shards
-    return ["searcher"] if shards == 1 else [f"searcher-{shard}" for shard in range(shards)]
-
-
-def load_shard(config: Config, version: IndexVersion, shard: int) -> VersionSearcher:
-    """Map one shard of a version, and of each that is promoted after it."""
-    layout = Layout(config.store)
-    return VersionSearcher(layout, version, partial(served_version, layout), shard)
 
 
 def _deployment(cls: type, name: str, settings: DeploymentConfig) -> serve.Deployment:
@@ -71,14 +63,10 @@ def _deployment(cls: type, name: str, settings: DeploymentConfig) -> serve.Deplo
     if settings.max_replicas > settings.min_replicas:
         scaling = {
             "autoscaling_config": {
-                "min_replicas": settings.min_replicas,
-                "max_replicas": settings.max_replicas,
-                "target_ongoing_requests": settings.target_ongoing_requests,
-                "upscale_delay_s": settings.upscale_delay_s,
+                **settings.model_dump(include=SCALING),
                 # Load is averaged over that time, and told three times in it, as by default.
                 "look_back_period_s": settings.upscale_delay_s,
                 "metrics_interval_s": settings.upscale_delay_s / 3,
-                "downscale_delay_s": settings.downscale_delay_s,
             }
         }
     return serve.deployment(
@@ -95,7 +83,6 @@ class Part:
     """One of the plain objects in a replica."""
 
     def __init__(self, load: Callable[[], Any]) -> None:
-        """Load the object."""
         _begin_log()
         self._object = load()
 
@@ -109,21 +96,63 @@ async def answers(method: Callable[[list[Any]], Awaitable[list[Any]]], items: li
     try:
         return list(await method(items))
     except Exception as error:
+        if len(items) == 1 and isinstance(error, PubrayError):
+            return [error]
         if len(items) == 1:
-            return [error if isinstance(error, PubrayError) else _unforeseen(error)]
+            # Its traceback is known here alone; what is returned can be told, and sent to another process.
+            LOG.error("a part of the service fails", exc_info=error)
+            return [FailedError("a part of the service failed; its log has the reason")]
     half = len(items) // 2
     return [*await answers(method, items[:half]), *await answers(method, items[half:])]
-
-
-def _unforeseen(error: Exception) -> FailedError:
-    """Log an error where its traceback is known; return what can be told, and sent to another process."""
-    LOG.error("a part of the service fails", exc_info=error)
-    return FailedError("a part of the service failed; its log has the reason")
 
 
 def _begin_log() -> None:
     """Log past Ray's stand-in for stderr, which looks at the whole stack for each line (a fifth of the api's time)."""
     log_to(sys.__stderr__ or sys.stderr)
+
+
+class Remote:
+    """The replicas behind a handle, each of which holds one `Part`: it has the methods of the object in there.
+
+    They are async and take and return lists. Items that come together for one method are sent in one call.
+
+    Raises:
+        OverloadedError: every replica is busy, and as many wait as may.
+        UnavailableError: two replicas died over it.
+        PubrayError: an item is refused.
+    """
+
+    def __init__(self, name: str, handle: DeploymentHandle[Any], settings: DeploymentConfig, meter: Meter) -> None:
+        """`name` is said in errors and metrics."""
+        self._name, self._settings, self._meter = name, settings, meter
+        # By gRPC, whatever the driver's environment says: half the time and CPU of Ray's own calls.
+        self._handle: DeploymentHandle[Any] = handle.options(_by_reference=False)
+        self._methods: dict[str, Coalescer[Any, Any]] = {}
+
+    def __getattr__(self, method: str) -> Callable[[Sequence[Any]], Coroutine[Any, Any, list[Any]]]:
+        if method.startswith("_"):
+            raise AttributeError(method)
+        if method not in self._methods:
+            self._methods[method] = Coalescer(self._name, self._settings, partial(self._call, method))
+        return self._methods[method].ask
+
+    async def _call(self, method: str, items: list[Any]) -> Sequence[Any]:
+        """Ask a replica, and another one if it dies meanwhile: all methods only read."""
+        self._meter.call(self._name, len(items), sum(method.waiting for method in self._methods.values()))
+        for last in (False, True):
+            response = self._handle.call.remote(method, items)
+            try:
+                return list(await response)
+            except asyncio.CancelledError:
+                response.cancel()  # type: ignore[no-untyped-call]
+                raise
+            except BackPressureError:
+                raise OverloadedError(f"every {self._name} is busy; try again") from None
+            except (RayActorError, DeploymentUnavailableError):
+                if last:
+                    raise UnavailableError(f"the {self._name} does not answer; try again") from None
+                LOG.warning("a replica of the %s died over %s; another is asked", self._name, method)
+        raise AssertionError
 
 
 class Api:
@@ -140,12 +169,13 @@ class Api:
         _begin_log()
         layout, settings = Layout(config.store), config.serve
         meter = ServiceMetrics()
-        encoder = RemoteEncoder("encoder", handles["encoder"], settings.encoder, meter)
-        shards = [RemoteSearcher(name, handles[name], settings.searcher, meter) for name in searchers(config)]
+        encoder: Any = Remote("encoder", handles["encoder"], settings.encoder, meter)
+        searchers = [name for name in handles if name.startswith("searcher")]
+        shards: list[Any] = [Remote(name, handles[name], settings.searcher, meter) for name in searchers]
         searcher = shards[0] if len(shards) == 1 else ShardedSearcher(shards)
         second = None
         if "reranker" in handles:
-            reranker = RemoteReranker("reranker", handles["reranker"], settings.reranker, meter)
+            reranker: Any = Remote("reranker", handles["reranker"], settings.reranker, meter)
             second = ranking(config, reranker, config.rerank.seconds)
         versions = ServedVersions(version)
 

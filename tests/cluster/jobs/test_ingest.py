@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.common.root_cause import root_cause
+from jobs.common.run_reports import root_cause
 from jobs.common.store import article_parts, newest_snapshot
 from retrieval.ingest.made_files import raw_records, write_night
 from schemas.config import Config

@@ -14,7 +14,7 @@ import ray
 
 from actors.fetch.embedded_wheels import embedded_folder
 from jobs.common.store import article_parts, ingested, newest_snapshot
-from jobs.steps.ingest.parse_sources import parse_source
+from jobs.steps.ingest.source_files import parse_source
 from retrieval.articles.article import ArticlePart
 from schemas.config import Config
 from schemas.layout import Layout

@@ -1,8 +1,5 @@
 """The command line: exit codes, one line per failure, results on stdout only."""
 
-import argparse
-import importlib
-import inspect
 import json
 import sys
 from pathlib import Path
@@ -36,20 +33,6 @@ def failure(capsys: pytest.CaptureFixture[str]) -> str:
 
 def test_the_files_of_the_room_are_the_commands() -> None:
     assert {file.stem for file in Path(main_module.__file__).parent.glob("*.py")} == {"__main__", *JOBS}
-
-
-@pytest.mark.parametrize("name", JOBS)
-def test_every_job_declares_the_options_of_its_run_with_the_same_defaults(name: str) -> None:
-    job: main_module.Job = importlib.import_module(f"jobs.{name}")
-    assert callable(job.show)
-    parser = argparse.ArgumentParser(add_help=False)
-    job.arguments(parser)
-    declared = {a.dest: inspect.Parameter.empty if a.required else a.default for a in parser._actions}
-    config, *options = inspect.signature(job.run).parameters.values()
-    assert config.kind is not inspect.Parameter.KEYWORD_ONLY
-    assert {p.kind for p in options} <= {inspect.Parameter.KEYWORD_ONLY}
-    of_all_jobs = {"overrides"}
-    assert {p.name: p.default for p in options if p.name not in of_all_jobs} == declared
 
 
 def test_a_result_goes_to_stdout(

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from jobs import demo
-from jobs.steps.demo import demo_nights
-from jobs.steps.demo.demo_articles import CHOSEN, CHOSEN_COUNT
+from jobs.steps.demo import demo_data
+from jobs.steps.demo.demo_data import CHOSEN, CHOSEN_COUNT
 from retrieval.articles.pmids import parse_pmids
 from schemas.article import Article
 from schemas.errors import UsageError
@@ -28,7 +28,7 @@ def store(tmp_path: Path) -> Path:
     ]
     add_snapshot(layout, parts)
     (tmp_path / "source").mkdir()
-    (tmp_path / "source" / demo_nights.BASELINE).write_bytes(b"x")  # ingested before: of this size
+    (tmp_path / "source" / demo_data.BASELINE).write_bytes(b"x")  # ingested before: of this size
     return tmp_path
 
 

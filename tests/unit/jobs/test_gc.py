@@ -19,8 +19,8 @@ from schemas.article import Article
 from schemas.errors import StoreError, UsageError
 from schemas.layout import FileKind, Layout
 from schemas.manifest import Current, IndexVersion, QuantizerRecord
+from schemas.report import GcReport
 from schemas.snapshot import Lineage
-from schemas.store_report import GcReport
 from tests.support.stores.hand_made_version import write_version
 from tests.support.stores.store_files import add_part, add_snapshot, config, set_current
 

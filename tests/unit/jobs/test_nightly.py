@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from jobs import ingest, nightly
-from jobs.common.run_reports import json_values
-from jobs.common.stages import Stages
+from jobs.common.run_reports import Stages, json_values
 from jobs.common.store import read_current
 from schemas.article import Article
 from schemas.errors import InputError

@@ -12,8 +12,8 @@ from schemas.article import Article
 from schemas.errors import IntegrityError, StoreError
 from schemas.layout import ROWS, SEGMENT_MANIFEST, Layout
 from schemas.manifest import Current, FileDigest, Segment, Tombstones
+from schemas.report import SegmentStatus
 from schemas.snapshot import Lineage
-from schemas.store_report import SegmentStatus
 from tests.support.service.seams import VERSION
 from tests.support.stores.hand_made_version import write_version
 from tests.support.stores.store_files import add_part, add_snapshot, add_versions, config, set_current

@@ -1,3 +1,4 @@
+import re
 from collections import Counter
 from dataclasses import FrozenInstanceError
 from pathlib import PurePosixPath
@@ -51,10 +52,16 @@ WRITTEN_ONCE: dict[FileKind, tuple[str, str]] = {
 @pytest.mark.parametrize("kind", PLACES)
 def test_what_is_listed_is_what_was_named(kind: FileKind) -> None:
     path, name = WRITTEN_ONCE[kind]
-    folder, pattern, suffix = PLACES[kind]
-    assert path == f"/store/{folder}/{name}{suffix}"
-    assert PurePosixPath(path).match(f"/store/{folder}/{pattern}{suffix}")
-    assert name.count("/") == pattern.count("/")
+    folder, _, names = PLACES[kind].partition("/")
+    assert path == f"/store/{folder}/{name}{names.rpartition('>')[2]}"
+    assert PurePosixPath(path).match(f"/store/{folder}/{re.sub('<.*?>', '*', names)}")
+    assert name.count("/") == names.count("/")
+
+
+def test_a_path_takes_as_many_names_as_it_has() -> None:
+    for names in ((), ("f", "s", "p", "more")):
+        with pytest.raises(TypeError, match="arguments"):
+            LAYOUT.vector_part(*names)
 
 
 def test_every_kind_has_its_place() -> None:

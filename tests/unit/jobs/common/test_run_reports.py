@@ -1,18 +1,88 @@
-"""What a run leaves behind."""
+"""What is told of a run, and what it leaves behind."""
 
 import json
 from pathlib import Path
 
-from jobs.common.run_reports import json_values, write_report
+import pytest
+
+from jobs.common.run_reports import Stages, json_values, root_cause, write_report
+from schemas.errors import InputError, PubrayError, StoreError
 from schemas.layout import Layout
 from schemas.report import EmbedReport, Report
 from tests.support.reports import filled
 
 
+def test_a_stage_gives_what_its_function_returns_and_its_seconds_are_kept_in_order() -> None:
+    stages = Stages()
+    assert stages.run("join", "-".join, ["a", "b"]) == "a-b"
+    assert stages.run("number", int, "11", base=2) == 3
+    assert list(stages.seconds) == ["join", "number"]
+    assert all(0 <= seconds < 1 for seconds in stages.seconds.values())
+    assert stages.results == {"join": "a-b", "number": 3}
+
+
+def test_the_last_with_seconds_is_the_one_that_failed() -> None:
+    stages = Stages()
+    stages.run("join", "-".join, ["a"])
+    with pytest.raises(ValueError, match="invalid literal"):
+        stages.run("number", int, "many")
+    assert (list(stages.seconds), list(stages.results)) == (["join", "number"], ["join"])
+
+
+def test_a_second_stage_of_a_name_is_a_mistake() -> None:
+    stages = Stages()
+    stages.run("join", "-".join, ["a"])
+    with pytest.raises(AssertionError):
+        stages.run("join", "-".join, ["b"])
+
+
+class WrappedError(Exception):
+    """As Ray wraps what a worker raised."""
+
+    def __init__(self, cause: BaseException | str) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+class WrappedKindError(WrappedError, PubrayError):
+    """Ray's wrapper also has the type of what it wraps, but its message is a traceback."""
+
+
+def test_an_error_of_ours_is_its_own_cause() -> None:
+    error = InputError("x")
+    assert root_cause(error) is error
+
+
+def test_a_cause_is_found_below_any_number_of_wrappers() -> None:
+    cause = StoreError("lost")
+    assert root_cause(WrappedError(WrappedKindError(WrappedError(cause)))) is cause
+
+
+def test_a_cause_is_found_behind_from_and_during() -> None:
+    cause = InputError("bad file")
+    for error in (RuntimeError("job failed"), WrappedKindError("traceback")):
+        error.__cause__ = cause
+        assert root_cause(error) is cause
+    error = RuntimeError("while closing")
+    error.__context__ = WrappedError(cause)
+    assert root_cause(error) is cause
+
+
+def test_without_an_error_of_ours_the_outermost_stays() -> None:
+    error = WrappedError(KeyError("x"))
+    assert root_cause(error) is error
+
+
+def test_a_circle_of_errors_ends() -> None:
+    one, two = RuntimeError("1"), RuntimeError("2")
+    one.__context__, two.__context__ = two, one
+    assert root_cause(one) is one
+
+
 def test_each_run_leaves_its_report(tmp_path: Path) -> None:
     layout = Layout(str(tmp_path))
     for encoded in (1, 2):
-        write_report(layout, "embed", filled(EmbedReport, encoded=encoded))
+        write_report(layout, "embed", json_values(filled(EmbedReport, encoded=encoded)))
     folders = sorted((tmp_path / "runs").iterdir())
     reports = [json.loads(Path(layout.run_report(folder.name)).read_text()) for folder in folders]
     assert [(r["job"], r["encoded"]) for r in reports] == [("embed", 1), ("embed", 2)]

@@ -59,10 +59,10 @@ def test_what_is_outdated_is_buried_beside_what_was(layout: Layout) -> None:
 
 def test_the_live_rows_of_a_shard_are_merged_once(layout: Layout) -> None:
     version = with_dead(layout, write_version(layout), s0=[0, 1], s1=[5])
-    merged = run(build_tasks.merge_segments, layout, version, "m", 0)
+    merged = run(build_tasks.merge, layout, version.quantizer, "m", 0, version)
     assert (merged.id, merged.rows, merged.shard) == ("m", 397, 0)
     written = Path(layout.segment("m")).stat().st_mtime_ns
-    assert run(build_tasks.merge_segments, layout, version, "m", 0) == merged
+    assert run(build_tasks.merge, layout, version.quantizer, "m", 0, version) == merged
     assert Path(layout.segment("m")).stat().st_mtime_ns == written
 
 
@@ -73,7 +73,7 @@ def test_what_workers_built_for_a_shard_is_merged(layout: Layout) -> None:
         folder = Path(layout.worker_shard(f"w{worker}", 1))
         corpus.build(folder, quantizer, rows[worker::2], pmids[worker::2])
     [sha256] = [file.stem for file in Path(layout.quantizer("x")).parent.iterdir()]
-    merged = run(build_tasks.merge_worker_shards, layout, sha256, "m", 1, ["w0", "w1"])
+    merged = run(build_tasks.merge, layout, sha256, "m", 1, ["w0", "w1"])
     assert (merged.id, merged.shard, merged.rows) == ("m", 1, 40)
 
 

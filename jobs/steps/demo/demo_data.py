@@ -1,4 +1,4 @@
-"""The demo's nights: source files that appear one after the other, and what is found before and after each.
+"""The demo's articles, and its nights: source files that appear one after the other, and what is found after each.
 
 The first two nights are real files of PubMed. The third is made: it changes a few of the demo's own records.
 """
@@ -9,19 +9,33 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
 from actors.fetch.embedded_wheels import embedded_folder
 from actors.service.assembly import load_service
 from actors.service.search_service import SearchService
+from jobs.common.config import ROOT
 from jobs.common.console import cut, table
 from jobs.common.cpu_threads import available_threads
 from jobs.common.store import read_version
+from retrieval.articles.pmids import parse_pmids
+from retrieval.files.atomic import write_bytes
 from retrieval.ingest.made_files import Night, reissue, retract, revise_metadata, revise_text, write_night
+from retrieval.ingest.sources import source_name
+from schemas.arrays import Pmids
 from schemas.config import Config
 from schemas.errors import InputError
 from schemas.filters import Condition
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 from schemas.search import SearchRequest
+
+DEMO = ROOT / "infra" / "demo"
+CHOSEN = DEMO / "selection.txt"
+CHOSEN_COUNT = 2000
+SEED = 0
 
 BASELINE, UPDATE = "pubmed20n0014.xml.gz", "pubmed21n1298.xml.gz"
 TEXT, METADATA, RETRACTED, DELETED, BACK = 403931, 402091, 401663, 402311, 402389
@@ -40,7 +54,6 @@ NIGHTS = {
     "night 2, made": ["pubmed21n1299.xml.gz"],
 }
 """What appears when."""
-REVIEW = (Condition(field="type", op="=", value="Review"),)
 
 
 class Search(NamedTuple):
@@ -54,11 +67,42 @@ class Search(NamedTuple):
 
 SEARCHES = (
     Search("text revised", TEXT, "Infective keratitis in soft contact lens wearers."),
-    Search("now a review", METADATA, "Preventing infection in intravenous therapy.", REVIEW),
+    Search(
+        "now a review",
+        METADATA,
+        "Preventing infection in intravenous therapy.",
+        (Condition(field="type", op="=", value="Review"),),
+    ),
     Search("retracted", RETRACTED, "Long-term haemodialysis and thyroid function."),
     Search("deleted", DELETED, "Phosphorus deficiency and hypophosphatemia."),
     Search("comes back", BACK, "Gray scale measurement of biparietal diameter."),
 )
+
+
+def shipped() -> Pmids:
+    """Return the PMIDs of the shipped list, in its order."""
+    return parse_pmids(CHOSEN.read_text(), str(CHOSEN))
+
+
+def choose(layout: Layout, count: int) -> list[int]:
+    """Return `count` PMIDs: those that the nights change, then shipped ones, then others of the baseline.
+
+    The shipped ones, and the others, which have an abstract, are taken in a fixed random order. With more than the
+    shipped ones the baseline is to be ingested.
+    """
+    rng = np.random.default_rng(SEED)
+    changed = np.array(CHANGED)
+    pmids = np.concatenate([changed, rng.permutation(np.setdiff1d(shipped(), changed))])
+    if count > len(pmids):
+        part = layout.article_part(source_name(BASELINE))
+        with_abstract = pq.read_table(part, columns=["pmid"], filters=pc.field("abstract") != "")["pmid"]
+        pmids = np.concatenate([pmids, rng.permutation(np.setdiff1d(with_abstract, pmids))])
+    return sorted(pmids[:count].tolist())
+
+
+def write_pmids(file: Path, pmids: Sequence[int]) -> None:
+    """Write a selection's list."""
+    write_bytes(str(file), "".join(f"{pmid}\n" for pmid in pmids).encode())
 
 
 def publish(config: Config) -> dict[str, str]:

@@ -1,10 +1,21 @@
+"""Which files a source has, and the task that parses one, without Ray."""
+
+import hashlib
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
-from jobs.steps.ingest.source_origins import find_sources, open_origin
+from jobs.steps.ingest.source_files import find_sources, open_origin, parse_source
+from retrieval.articles.article import read_article_part
 from schemas.errors import InputError
+from schemas.layout import Layout
 from tests.support.stores.store_files import config
+
+XML = (
+    "<PubmedArticleSet><PubmedArticle><MedlineCitation><PMID>1</PMID><Article><ArticleTitle>One</ArticleTitle></Article>"
+    "</MedlineCitation></PubmedArticle></PubmedArticleSet>"
+)
 
 
 def sources(folder: Path, *names: str) -> Path:
@@ -65,3 +76,19 @@ def test_a_folder_says_what_its_files_are_only_when_told(tmp_path: Path) -> None
             assert (origin.files, origin.baseline) == (names, names if baseline else None)
             assert [origin.fetch(name) for name in names] == [folder / name for name in names]
             assert origin.size(names[0]) == 7
+
+
+def test_a_source_becomes_a_part_if_its_md5_is_right(tmp_path: Path) -> None:
+    layout, task = Layout(str(tmp_path / "store")), cast("Any", parse_source)
+    parse = task._function
+    file = tmp_path / "a.xml"
+    file.write_text(XML)
+    md5 = tmp_path / "a.xml.md5"
+    md5.write_text(f"MD5(a.xml)= {'0' * 32}\n")
+    with pytest.raises(InputError, match=rf"^{file}: md5 [0-9a-f]{{32}}, published is 0{{32}}; download it again$"):
+        parse(layout, file)
+    assert not Path(layout.article_part("a")).exists()
+    md5.write_text(f"MD5(a.xml)= {hashlib.md5(XML.encode()).hexdigest()}\n")
+    part = parse(layout, file)
+    assert (part.ref.name, part.ref.rows, part.source_bytes) == ("a", 1, len(XML))
+    assert read_article_part(Path(layout.article_part("a"))) == part

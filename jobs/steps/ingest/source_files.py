@@ -1,0 +1,149 @@
+"""Source files: where they come from (a folder, or NCBI's server), and the tasks that make article parts of them."""
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import ray
+
+from actors.fetch.downloader import Downloader
+from actors.fetch.embedded_wheels import embedded_folder
+from actors.fetch.mirrored_folder import fetching
+from actors.fetch.pubmed_mirror import PubmedMirror
+from jobs.common.cluster import connect
+from jobs.common.console import Progress, log
+from jobs.common.run_reports import root_cause
+from retrieval.articles.article import ArticlePart, Rejects, write_article_part
+from retrieval.ingest.ncbi import check_md5
+from retrieval.ingest.readers import open_source
+from retrieval.ingest.sources import source_kind, source_name, source_order
+from schemas.config import Config
+from schemas.encoder import PREFIX
+from schemas.errors import InputError, PubrayError
+from schemas.layout import Layout
+
+NCBI = "ncbi"
+"""As a source: what their server has."""
+
+
+class Origin(NamedTuple):
+    """Source files, each of another source name."""
+
+    files: list[str]
+    """Names of all files, in file order."""
+    baseline: list[str] | None
+    """Those that are a whole baseline; None where nobody says so."""
+    size: Callable[[str], int | None]
+    """The bytes of a file, if they are known before it is fetched."""
+    fetch: Callable[[str], Path]
+    """Where a file lies, whole; threads may call it."""
+    stop: Callable[[], None]
+    """Makes what is being fetched in other threads end."""
+
+
+@contextmanager
+def open_origin(config: Config, source: str, *, baseline: bool) -> Iterator[Origin]:
+    """Open what `--source` names; `baseline`: its files are a baseline.
+
+    Raises:
+        InputError: there is no such thing, or it holds no source files.
+    """
+    if source != NCBI:
+        paths = {path.name: path for path in find_sources(source, Path(config.cache))}
+        names = list(paths)
+        yield Origin(
+            names,
+            names if baseline else None,
+            size=lambda file: paths[file].stat().st_size,
+            fetch=paths.__getitem__,
+            stop=lambda: None,
+        )
+        return
+    folder = Path(Layout(config.store).sources)
+    downloader = Downloader(on_retry=lambda line: log(f"download  {line}"))
+    with PubmedMirror(config.ingest.ncbi_url, folder, downloader) as mirror:
+        listing = mirror.listing()
+        in_baseline = frozenset(listing.baseline)
+        yield Origin(
+            [*listing.baseline, *listing.updates],
+            listing.baseline,
+            size=lambda _: None,  # the server's files never change
+            fetch=lambda file: mirror.fetch(file, baseline=file in in_baseline),
+            stop=mirror.stop,
+        )
+
+
+def find_sources(source: str, cache: Path) -> list[Path]:
+    """Return the source files at a path, in the order in which they are to be read.
+
+    Raises:
+        InputError: there is no such path, no source file in the folder, or two files of one name.
+    """
+    path = embedded_folder(source.removeprefix(PREFIX), cache) if source.startswith(PREFIX) else Path(source)
+    if not path.exists():
+        raise InputError(f"--source {source}: no such file or folder")
+    files = [path] if path.is_file() else [f for f in path.iterdir() if f.is_file() and not f.name.startswith(".")]
+    files = [f for f in files if not f.name.endswith(".md5")]
+    if not files:
+        raise InputError(f"--source {source}: the folder holds no files; name one with PubMed XML, Parquet or jsonl")
+    for file in files:
+        source_kind(file.name)
+    names = [source_name(f.name) for f in files]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise InputError(f"--source {source}: several files are called {min(twice)}; keep one of them")
+    return sorted(files, key=lambda f: source_order(f.name))
+
+
+def parse_all(layout: Layout, origin: Origin, files: list[str]) -> float:
+    """Fetch files with few connections, parse each on the cluster as soon as it is here; return the seconds.
+
+    One that fails does not keep the others from completing.
+
+    Raises:
+        InputError: one of them cannot be used; the others are done.
+    """
+    connect()
+    progress = Progress("ingest", len(files), "files", "records")
+    failures: list[str] = []
+    with fetching(origin.fetch, files, origin.stop) as finished:
+        for file, future in finished:
+            try:
+                result: Path | ArticlePart = future.result()
+            except Exception as error:
+                if not isinstance(cause := root_cause(error), PubrayError):
+                    raise
+                failures.append(str(cause))
+                progress.log(f"{file} failed: {cause}")
+                continue
+            if isinstance(result, Path):  # fetched
+                finished.add(file, parse_source.remote(layout, result).future())
+            else:
+                progress.add(1, result.ref.rows)
+                ref, rejected = result.ref, sum(result.rejects.counts.values())
+                progress.log(
+                    f"{ref.name}: {ref.rows:,} records, of them {ref.deletions} deletions; {rejected} rejected"
+                )
+    seconds = progress.finish()
+    if failures:
+        more = f" (and {len(failures) - 1} more files)" if len(failures) > 1 else ""
+        raise InputError(f"{failures[0]}{more}; the other files are done, and no snapshot was made")
+    return seconds
+
+
+@ray.remote(num_cpus=1)
+def parse_source(layout: Layout, source: Path) -> ArticlePart:
+    """Write the article part of one source file, after a look at the md5 beside it if there is one."""
+    # Articles are trees of tuples: a sixth of the time went into looking for cycles, of which there are none.
+    gc.disable()
+    try:
+        md5 = source.with_name(f"{source.name}.md5")
+        if md5.exists():
+            check_md5(source, md5.read_text())
+        rejects = Rejects()
+        with open_source(source, rejects) as batches:
+            path = layout.article_part(source_name(source.name))
+            return write_article_part(path, batches, source.stat().st_size, rejects)
+    finally:
+        gc.enable()
