@@ -10,8 +10,8 @@ from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 
-from actors.engine.alike import alike_together
 from actors.engine.engines import in_thread, load_engine
+from actors.engine.grouping import alike_together
 from actors.fetch.model_folders import model_digests, model_folder
 from retrieval.embed.pooling import TextVectors, unit
 from retrieval.embed.rates import MLP_MATRICES, forward_flops

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from actors.engine.alike import alike_together
+from actors.engine.grouping import alike_together
 from retrieval.articles.article import key_of_id
 from retrieval.files.checked import read_named
 from retrieval.files.mapped import advise_random

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from actors.engine.alike import alike_together
+from actors.engine.grouping import alike_together
 from actors.search.index_searcher import IndexSearcher, NamedArticle, ShardCandidates, WantedCount, with_first
 from actors.search.served_versions import Follower
 from retrieval.search.filter_rows import check_terms

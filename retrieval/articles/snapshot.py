@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from retrieval.articles.alive_records import KEY_FIELDS, Records, records_of
 from retrieval.articles.pmids import PmidClass, find_among, pmid_classes
-from retrieval.articles.replay import KEY_FIELDS, Records, records_of
 from retrieval.files.parquet import opened, refusing, said_by
 from schemas.arrays import Mask, Pmids
 from schemas.snapshot import INFO_KEY, SnapshotInfo

@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from retrieval.articles.alive_records import KEY_FIELDS, ROWS, Records, changes, empty_state, records_of, replay
 from retrieval.articles.pmids import PmidClass, distinct, find_among, pmid_classes
-from retrieval.articles.replay import KEY_FIELDS, ROWS, Records, changes, empty_state, records_of, replay
 from retrieval.articles.snapshot import Snapshot, key_groups
 from retrieval.files.atomic import atomic_path
 from retrieval.files.parquet import read_range, regrouped

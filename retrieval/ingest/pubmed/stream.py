@@ -14,8 +14,8 @@ import numpy as np
 from lxml import etree
 
 from retrieval.articles.article import Rejects
-from retrieval.ingest.pubmed.plain import plain_article
-from retrieval.ingest.pubmed.tree import key_in, tree_article
+from retrieval.ingest.pubmed.plain_record import plain_article
+from retrieval.ingest.pubmed.tree_record import key_in, tree_article
 from retrieval.ingest.sources import BROKEN_GZIP
 from schemas.article import Article
 from schemas.errors import InputError

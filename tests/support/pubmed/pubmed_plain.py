@@ -3,8 +3,8 @@
 from hypothesis import strategies as st
 from lxml import etree
 
-from retrieval.ingest.pubmed.plain import plain_article
-from retrieval.ingest.pubmed.tree import tree_article
+from retrieval.ingest.pubmed.plain_record import plain_article
+from retrieval.ingest.pubmed.tree_record import tree_article
 
 PLAIN = """<PubmedArticle>
   <MedlineCitation Status="MEDLINE" Owner="NLM">

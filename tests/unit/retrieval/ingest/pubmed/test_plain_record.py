@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from retrieval.ingest.pubmed.plain import LARGEST, MARKUP_LEVELS, plain_article
+from retrieval.ingest.pubmed.plain_record import LARGEST, MARKUP_LEVELS, plain_article
 from tests.support.pubmed.pubmed_plain import DAMAGED, PLAIN, XML, agrees
 
 

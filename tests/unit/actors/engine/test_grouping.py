@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.engine.alike import alike_together
+from actors.engine.grouping import alike_together
 
 
 @given(st.lists(st.integers(0, 20)))

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from retrieval.articles.alive_records import KEY_FIELDS, ROWS, STATE, Records, changes, empty_state, replay
 from retrieval.articles.article import article_batch
-from retrieval.articles.replay import KEY_FIELDS, ROWS, STATE, Records, changes, empty_state, replay
 from schemas.article import Article
 from tests.support.examples import examples
 from tests.support.stores.article_histories import FILES, File, State, compared, deletion, pmids_of, replayed, unusable
