@@ -104,13 +104,6 @@ def abstract_of(sections: Sequence[rows.AbstractSection]) -> tuple[str, Sequence
     return "\n".join(filter(None, lines)), sections if any(section.label for section in sections) else []
 
 
-def key_of(number: str, version: str) -> tuple[int, int] | None:
-    """Return number and version of a PMID, or None if they are none."""
-    if len(number) < 10 > len(version) and number.isdecimal() and version.isdecimal():
-        return int(number), int(version)
-    return None
-
-
 def pages_of(start: str, end: str, medline: str) -> str | None:
     """Return the pages as MEDLINE abbreviates them, else the first and the last."""
     return medline or "-".join(filter(None, (start, end))) or None

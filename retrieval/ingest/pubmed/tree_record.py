@@ -14,7 +14,6 @@ from retrieval.ingest.pubmed.citation import (
     first,
     folded,
     iso_date,
-    key_of,
     orcid_of,
     pages_of,
 )
@@ -36,7 +35,10 @@ def tree_article(record: etree._Element) -> rows.Article | None:
 
 def key_in(pmid: etree._Element) -> tuple[int, int] | None:
     """Return number and version of a PMID, or None if they are none."""
-    return key_of(text_in(pmid), pmid.get("Version", "1"))
+    number, version = text_in(pmid), pmid.get("Version", "1")
+    if len(number) < 10 > len(version) and number.isdecimal() and version.isdecimal():
+        return int(number), int(version)
+    return None
 
 
 def text_in(element: etree._Element) -> str:
