@@ -4,7 +4,7 @@ VENV := .venv
 ARGS :=
 # Of BMRetriever: 410m, 1b, 2b or 7b
 SIZE := 410m
-# Of pytest: --whole, for all that takes minutes
+# Of pytest: what test-all adds
 WHOLE :=
 
 # Without byte code every process, each Ray worker too, compiles its imports again: 17 s instead of 6 (measured).
@@ -36,7 +36,7 @@ test: install  ## lint, format, types, import rules, tests; see docs/tests.md
 	@$(MAKE) --no-print-directory --jobs=2 test-what-waits test-what-computes
 
 test-all:  ## the same, with all that takes minutes
-	@$(MAKE) --no-print-directory test WHOLE=--whole
+	@$(MAKE) --no-print-directory test WHOLE='--whole --timeout=1800'
 
 types:
 	nice -n 19 $(VENV)/bin/mypy --num-workers=auto
