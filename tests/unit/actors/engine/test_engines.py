@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +115,28 @@ class Diary:
         return wait
 
 
+def abandon(work: Callable[[], None], begun: threading.Event, go_on: threading.Event) -> None:
+    """Run work in a thread, give it up once it has begun, then let it go on to its end."""
+    ended = threading.Event()
+
+    def to_its_end() -> None:
+        try:
+            work()
+        finally:
+            ended.set()
+
+    async def run() -> None:
+        task = asyncio.create_task(in_thread(to_its_end))
+        await asyncio.to_thread(begun.wait, 10)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        go_on.set()
+
+    asyncio.run(run())
+    assert ended.wait(10)
+
+
 def test_the_next_batch_is_started_before_a_result_is_awaited() -> None:
     diary = Diary()
     for number, (given, _) in enumerate(Engine(diary).run(map(batch, range(3)))):
@@ -142,7 +164,7 @@ def test_no_batches_give_nothing() -> None:
 
 
 def test_no_more_passes_are_started_when_nobody_waits_for_them() -> None:
-    diary, begun, go_on, ended = Diary(), threading.Event(), threading.Event(), threading.Event()
+    diary, begun, go_on = Diary(), threading.Event(), threading.Event()
 
     def batches() -> Iterator[TokenBatch]:
         for number in range(5):
@@ -152,21 +174,9 @@ def test_no_more_passes_are_started_when_nobody_waits_for_them() -> None:
             yield batch(number)
 
     def work() -> None:
-        try:
-            list(Engine(diary).run(batches()))
-        finally:
-            ended.set()
+        list(Engine(diary).run(batches()))
 
-    async def run() -> None:
-        task = asyncio.create_task(in_thread(work))
-        await asyncio.to_thread(begun.wait, 10)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        go_on.set()
-
-    asyncio.run(run())
-    assert ended.wait(10)
+    abandon(work, begun, go_on)
     assert diary.lines == ["start 0"]
 
 
@@ -198,27 +208,14 @@ def test_the_peak_is_what_a_product_timed_by_hand_gives(dtype: torch.dtype) -> N
 
 def test_work_that_nobody_waits_for_any_more_ends_before_its_next_step() -> None:
     begun, go_on, done = threading.Event(), threading.Event(), list[int]()
-    ended = threading.Event()
 
     def work() -> None:
-        try:
-            for step in while_awaited(range(3)):
-                done.append(step)
-                begun.set()
-                go_on.wait(10)
-        finally:
-            ended.set()
+        for step in while_awaited(range(3)):
+            done.append(step)
+            begun.set()
+            go_on.wait(10)
 
-    async def run() -> None:
-        task = asyncio.create_task(in_thread(work))
-        await asyncio.to_thread(begun.wait, 10)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        go_on.set()
-
-    asyncio.run(run())
-    assert ended.wait(10)
+    abandon(work, begun, go_on)
     assert done == [0]
 
 
