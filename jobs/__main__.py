@@ -1,7 +1,7 @@
 """The command line: `pubray [--config FILE] [--set key=value …] JOB …`.
 
 Results go to stdout, logs and progress to stderr. Exit 0 done, 1 the job failed, 2 bad usage or configuration,
-3 no weights to be had.
+3 no weights to be had, 4 another job is writing, 5 a version failed its checks, 6 it is held: CURRENT was changed.
 """
 
 import argparse
@@ -68,8 +68,9 @@ def main() -> int:
             return fail(str(cause), cause.exit_code)
         raise
     say(json.dumps(json_values(report), ensure_ascii=False, indent=1) if options.json else job.show(report))
-    if isinstance(report, Report) and report.failures:
-        return fail(f"not as it should be: {', '.join(report.failures)}", 1)
+    if isinstance(report, Report) and report.trouble:
+        code, why = report.trouble
+        return fail(why, code)
     return 0
 
 

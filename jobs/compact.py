@@ -7,19 +7,22 @@ byte a row; it reads and writes all of a shard.
 from pathlib import Path
 from typing import Annotated
 
+import ray
+
 from jobs.common.cluster import connect
 from jobs.common.options import Option
-from jobs.common.store import read_version, served_version
-from jobs.steps.index.build_tasks import merge
+from jobs.common.store import compacted_id, read_version, served_version
+from jobs.common.writer import writes
+from jobs.steps.index.build_tasks import find_live, merge
 from jobs.steps.index.commit import commit, merged, now, report_of, show_version
 from retrieval.index.version_checks import due_compaction
-from schemas.base import digest
 from schemas.config import Config
 from schemas.layout import Layout
-from schemas.manifest import UNCHECKED
+from schemas.manifest import UNCHECKED, Population
 from schemas.report import CompactReport
 
 
+@writes("compact")
 def run(config: Config, *, force: Annotated[bool, Option("whether it is due or not")] = False) -> CompactReport:
     """Compact the CURRENT version if it is due; the result is not served until `promote`.
 
@@ -33,19 +36,22 @@ def run(config: Config, *, force: Annotated[bool, Option("whether it is due or n
         reason = "nothing to merge"
     if reason in ("not due", "nothing to merge"):
         return report_of(CompactReport, layout, version, compacted=False, reason=reason)
-    compacted = digest({"compacted": version.id})
+    compacted = compacted_id(version.id)
     if Path(layout.version(compacted)).exists():
         found = read_version(layout, compacted)
         return report_of(CompactReport, layout, found, compacted=False, reason="exists")
     connect()
     shards = {s.shard for s in version.segments}
     merges = [merge.remote(layout, version.quantizer, f"{compacted}-{shard}", shard, version) for shard in shards]
+    # A version older than the field does not say it.
+    live: Population = version.population or ray.get(find_live.remote(layout, version))
     made = {
         "id": compacted,
         "created": now(),
         "parent": version.id,
         "segments": merged("compact", version.articles, merges),
         "tombstones": {},
+        "population": live,
         "checks": UNCHECKED,
     }
     new = commit(config, version.model_copy(update=made))

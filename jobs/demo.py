@@ -21,6 +21,8 @@ from schemas.layout import Layout
 from schemas.quality_report import DemoAnswer, DemoReport
 from schemas.search import SearchRequest
 
+LESS = {"max_removed": 1.0}
+"""With another number of articles in the same store, most may go."""
 FEWEST = 100
 """Articles of a demo: with fewer, the made night is compacted at once, and cannot be rolled back."""
 TOPICS, CANDIDATES = 50, 20
@@ -136,14 +138,14 @@ def _announce(config: Config) -> None:
 def _select(config: Config, articles: str, baseline: str) -> Config:
     """Return the configuration with the selection that `--articles` asks for; `baseline` is a folder."""
     if articles == "all":
-        return config.with_values(selection={"rule": "abstract", "file": None})
+        return config.with_values(selection={"rule": "abstract", "file": None}, index=LESS)
     file, layout = CHOSEN, Layout(config.store)
     if int(articles) != CHOSEN_COUNT:
         if int(articles) > CHOSEN_COUNT:
             ingest.run(config, source=baseline)
         file = Path(layout.selection(f"demo-{articles}"))
         write_pmids(file, choose(layout, int(articles)))
-    return config.with_values(selection={"rule": "pmids", "file": str(file)})
+    return config.with_values(selection={"rule": "pmids", "file": str(file)}, index=LESS)
 
 
 def _ask(url: str) -> Iterator[DemoAnswer]:

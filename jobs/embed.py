@@ -13,6 +13,7 @@ from jobs.common.options import Option
 from jobs.common.ray_metrics import EmbedMetrics
 from jobs.common.run_reports import json_values, write_report
 from jobs.common.store import ingested, load_selection, snapshots
+from jobs.common.writer import writes
 from jobs.steps.embed.embed_pipeline import actors_of, written
 from jobs.steps.embed.published_vectors import with_published
 from retrieval.articles.snapshot import Snapshot
@@ -32,6 +33,7 @@ IMPORT_NPY = Option(
 )
 
 
+@writes("embed")
 def run(
     config: Config,
     *,

@@ -15,7 +15,8 @@ from typing import Annotated
 from jobs.common.console import megabytes, table
 from jobs.common.options import Option
 from jobs.common.store import read_current, snapshots, versions
-from retrieval.files.atomic import exclusive, remove
+from jobs.common.writer import writing
+from retrieval.files.atomic import remove
 from retrieval.files.checked import read_document
 from retrieval.operate.garbage import ORDER, Contents, Entry, garbage, served_versions
 from schemas.config import Config
@@ -39,14 +40,14 @@ def run(
 
     Raises:
         UsageError: a number is below 0.
-        StoreError: there is no store, another gc is at work, or CURRENT was changed meanwhile.
+        StoreError: there is no store, another job is writing, or CURRENT was changed meanwhile.
     """
     if keep < 0 or not grace >= 0:
         raise UsageError(f"--keep {keep} --grace {grace:g}: give 0 or more")
     layout = Layout(config.store)
     if not Path(layout.root).is_dir():
         raise StoreError(f"the store {layout.root} does not exist; give the one to clean")
-    with exclusive(layout.gc_lock, "gc"):
+    with writing(config, "gc"):
         contents = contents_of(layout, time.time())
         doomed = garbage(contents, keep=keep, grace=grace * HOUR)
         if not dry_run:

@@ -6,15 +6,16 @@ segments. What exists under the digest of its inputs is not made again, so a rer
 stopped.
 """
 
-import shutil
 from typing import Annotated
 
 from jobs.common.cluster import connect
 from jobs.common.options import Option
+from jobs.common.run_reports import root_cause
+from jobs.common.writer import writes
 from jobs.steps.index.commit import commit, report_of, show_version
 from jobs.steps.index.version_build import Build
 from schemas.config import Config
-from schemas.errors import UsageError
+from schemas.errors import RowsError, UsageError
 from schemas.report import IndexReport
 
 TARGET_RECALL = Option(
@@ -22,6 +23,7 @@ TARGET_RECALL = Option(
 )
 
 
+@writes("index")
 def run(
     config: Config,
     *,
@@ -32,7 +34,8 @@ def run(
 
     Raises:
         UsageError: there can be no such recall.
-        StoreError: nothing was embedded, or the version is not what it should be, and is not written.
+        StoreError: nothing was embedded.
+        CheckError: the version is not what it should be, and is not written.
     """
     if target_recall is not None:
         if not 0 < target_recall <= 1:
@@ -42,9 +45,13 @@ def run(
     if (there := build.existing()) is not None:
         return report_of(IndexReport, build.layout, there, built=False)
     connect()
-    version = commit(config, build.run())
-    for shards in build.temporary:
-        shutil.rmtree(shards, ignore_errors=True)
+    try:
+        version = commit(config, build.run())
+    except Exception as error:
+        if isinstance(root_cause(error), RowsError):
+            build.discard()
+        raise
+    build.clear()
     return report_of(IndexReport, build.layout, version, built=True)
 
 

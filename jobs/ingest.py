@@ -9,18 +9,19 @@ import ray
 from jobs.common.cluster import connect, results
 from jobs.common.console import table
 from jobs.common.options import Option
-from jobs.common.store import newest_snapshot
+from jobs.common.store import article_parts, newest_snapshot
+from jobs.common.writer import writes
 from jobs.steps.ingest.source_files import Origin, open_origin, parse_all
 from retrieval.articles.article import Rejects, read_article_part
-from retrieval.articles.snapshot import read_snapshot
+from retrieval.articles.snapshot import Snapshot, read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
-from retrieval.ingest.lineage import check_vanished, next_lineage, parts_in_order
-from retrieval.ingest.sources import source_name
+from retrieval.ingest.lineage import check_vanished, gaps, next_lineage, parts_in_order, pending_parts
+from retrieval.ingest.sources import plain_name, source_name
 from schemas.config import Config
-from schemas.errors import StoreError
+from schemas.errors import StoreError, UsageError
 from schemas.layout import Layout
 from schemas.report import IngestReport
-from schemas.snapshot import SnapshotCounts, SnapshotInfo
+from schemas.snapshot import Lineage, SnapshotCounts, SnapshotInfo
 
 SOURCE = Option(
     "a file or folder of PubMed XML(.gz), Parquet (pmid, title, abstract) or BEIR corpus.jsonl; "
@@ -28,9 +29,21 @@ SOURCE = Option(
     metavar="PATH",
 )
 WHOLE = Option("the files are a whole baseline: articles that it lacks are deleted (for `ncbi` that is known)")
+WITHOUT = Option("leave this source file out, now and in later runs", metavar="FILE")
+WITH = Option("take a source file in again that was left out", flag="--with", metavar="FILE")
+GAPS = Option("exit 0 where update files are missing too; they are told all the same")
 
 
-def run(config: Config, *, source: Annotated[str, SOURCE], baseline: Annotated[bool, WHOLE] = False) -> IngestReport:
+@writes("ingest")
+def run(
+    config: Config,
+    *,
+    source: Annotated[str, SOURCE],
+    baseline: Annotated[bool, WHOLE] = False,
+    without: Annotated[str | None, WITHOUT] = None,
+    with_file: Annotated[str | None, WITH] = None,
+    allow_gaps: Annotated[bool, GAPS] = False,
+) -> IngestReport:
     """Fetch and parse the missing files in parallel, then commit the snapshot of all article parts.
 
     Raises:
@@ -43,12 +56,17 @@ def run(config: Config, *, source: Annotated[str, SOURCE], baseline: Annotated[b
         names = [source_name(file) for file in origin.files]
         whole = None if origin.baseline is None else [source_name(file) for file in origin.baseline]
         lineage = next_lineage(previous.info if previous else None, whole, names)
-        missing = [file for file in origin.files if not _is_ingested(layout, origin, file)]
+        known = {*names, *article_parts(layout)}
+        left_out = _left_out(previous, lineage, known, without=without, with_file=with_file)
+        wanted = [file for file in origin.files if source_name(file) not in left_out]
+        missing = [file for file in wanted if not _is_ingested(layout, origin, file)]
         seconds = parse_all(layout, origin, missing) if missing else 0.0
-    wanted = parts_in_order(previous.info if previous else None, lineage, names)
-    parts = [read_article_part(Path(layout.article_part(name))) for name in wanted]
-    plan = SnapshotPlan(lineage, tuple(part.ref for part in parts), previous)
-    info = _snapshot(layout, plan, config.ingest.max_vanished)
+    info = previous.info if previous else None
+    taken = {*names, *pending_parts(info, lineage, article_parts(layout))}
+    in_order = [name for name in parts_in_order(info, lineage, taken) if name not in left_out]
+    parts = [read_article_part(Path(layout.article_part(name))) for name in in_order]
+    plan = SnapshotPlan(lineage, tuple(part.ref for part in parts), previous, tuple(sorted(left_out)))
+    made = _snapshot(layout, plan, config.ingest.max_vanished)
     records = sum(part.ref.rows - part.ref.deletions for part in parts)
     rejects = sum((part.rejects for part in parts), Rejects())
     return IngestReport(
@@ -58,9 +76,12 @@ def run(config: Config, *, source: Annotated[str, SOURCE], baseline: Annotated[b
         ingested=len(missing),
         seconds=seconds,
         records=records,
-        **info.counts.model_dump(),
+        **made.counts.model_dump(),
         rejected=rejects.counts,
         rejected_samples=rejects.samples,
+        left_out=plan.left_out,
+        gaps=gaps(lineage, in_order, left_out),
+        gaps_allowed=allow_gaps,
     )
 
 
@@ -68,7 +89,26 @@ def show(report: IngestReport) -> str:
     counts = [[name.replace("_", " "), getattr(report, name)] for name in ("records", *SnapshotCounts.model_fields)]
     rejected = [[f"rejected: {reason}", count] for reason, count in report.rejected.items()]
     head = f"snapshot {report.snapshot} of {report.files} files, {report.ingested} of them new"
+    if report.left_out:
+        head += f"; left out: {', '.join(report.left_out)}"
     return f"{head}\n{table(['articles', 'count'], counts + rejected)}"
+
+
+def _left_out(
+    previous: Snapshot | None, lineage: Lineage, known: set[str], *, without: str | None, with_file: str | None
+) -> set[str]:
+    """Return the names of the source files that are left out: as before in this lineage, and as is wanted now.
+
+    Raises:
+        UsageError: there is no such file.
+    """
+    names = set(previous.info.left_out) if previous and previous.info.lineage == lineage else set[str]()
+    for option, file in (("--without", without), ("--with", with_file)):
+        if file and (name := plain_name(file)) not in known | names:
+            raise UsageError(f"{option} {file}: neither the store nor the source has such a file")
+        if file:
+            names = names | {name} if option == "--without" else names - {name}
+    return names
 
 
 def _is_ingested(layout: Layout, origin: Origin, file: str) -> bool:

@@ -12,13 +12,22 @@ from jobs.common.console import table
 from jobs.common.options import Option
 from jobs.common.run_reports import Stages, json_values, root_cause, write_report
 from jobs.common.store import read_current
+from jobs.common.writer import writes
 from schemas.config import Config
 from schemas.errors import PubrayError
 from schemas.layout import Layout
-from schemas.report import NightReport, Report
+from schemas.report import IngestReport, NightReport, PromoteReport, Report
 
 
-def run(config: Config, *, source: Annotated[str, Option("as for ingest", metavar="PATH|ncbi")]) -> NightReport:
+@writes("nightly")
+def run(
+    config: Config,
+    *,
+    source: Annotated[str, Option("as for ingest", metavar="PATH|ncbi")],
+    without: Annotated[str | None, ingest.WITHOUT] = None,
+    with_file: Annotated[str | None, ingest.WITH] = None,
+    allow_gaps: Annotated[bool, ingest.GAPS] = False,
+) -> NightReport:
     """Run the stages; the report of the night is kept in the store, also where a stage fails.
 
     Raises:
@@ -26,7 +35,16 @@ def run(config: Config, *, source: Annotated[str, Option("as for ingest", metava
     """
     layout, stages = Layout(config.store), Stages()
     try:
-        report = _run(config, source, stages)
+        ingested = stages.run(
+            "ingest",
+            ingest.run,
+            config,
+            source=source,
+            without=without,
+            with_file=with_file,
+            allow_gaps=allow_gaps,
+        )
+        report = _run(config, ingested, stages)
     except Exception as error:
         with suppress(OSError):  # what went wrong first is what is told
             write_report(layout, "nightly", _failed(stages, error))
@@ -56,15 +74,14 @@ def show(report: NightReport) -> str:
     return f"{head}\n{table(['stage', 'seconds', ''], rows)}{advice}"
 
 
-def _run(config: Config, source: str, stages: Stages) -> NightReport:
-    ingested = stages.run("ingest", ingest.run, config, source=source)
+def _run(config: Config, ingested: IngestReport, stages: Stages) -> NightReport:
     embedded = stages.run("embed", embed.run, config)
     built = stages.run("index", index.run, config)
     promoted, compacted = _promote(config, stages, "promote", built.version), None
-    if promoted:
+    if promoted and not promoted.held:
         compacted = stages.run("compact", compact.run, config)
         if compacted.version != built.version:
-            _promote(config, stages, "promote after compact", compacted.version)
+            promoted = _promote(config, stages, "promote after compact", compacted.version) or promoted
     current = read_current(Layout(config.store))
     return NightReport(
         ingest=ingested,
@@ -72,18 +89,18 @@ def _run(config: Config, source: str, stages: Stages) -> NightReport:
         index=built,
         **({"compact": compacted} if compacted else {}),
         version=current.version if current else None,
-        withdrawn=not promoted,
+        withdrawn=promoted is None,
+        **({"held": promoted.version} if promoted and promoted.held else {}),
         seconds=stages.seconds,
     )
 
 
-def _promote(config: Config, stages: Stages, name: str, version: str) -> bool:
-    """Promote a version unless somebody has withdrawn it; return whether it was promoted."""
+def _promote(config: Config, stages: Stages, name: str, version: str) -> PromoteReport | None:
+    """Promote what the night has made over what it was made on; None if somebody has withdrawn it."""
     current = read_current(Layout(config.store))
     if current and version in current.withdrawn:
-        return False
-    stages.run(name, promote.run, config, version=version)
-    return True
+        return None
+    return stages.run(name, promote.over_its_parent, config, version)
 
 
 def _failed(stages: Stages, error: Exception) -> dict[str, Any]:

@@ -5,34 +5,59 @@ from typing import Annotated
 from jobs.common.options import Option
 from jobs.common.store import read_current, read_version, swap_current, versions
 from schemas.config import Config
-from schemas.errors import StoreError
+from schemas.errors import MovedError, StoreError
 from schemas.layout import Layout
-from schemas.manifest import Current
+from schemas.manifest import Current, IndexVersion
 from schemas.report import PromoteReport
 
-VERSION = Option("default: the newest that was not rolled back from", place=True, nargs="?")
+VERSION = Option("default: the newest that was built on CURRENT, and not rolled back from", place=True, nargs="?")
 
 
 def run(config: Config, *, version: Annotated[str | None, VERSION] = None) -> PromoteReport:
-    """Promote the version that is named, or the newest.
+    """Promote the version that is named, or the newest of those that were built on CURRENT.
 
     Raises:
         StoreError: there is none, or somebody else promoted one meanwhile.
     """
     layout = Layout(config.store)
     current = read_current(layout)
-    previous, withdrawn = (current.version, current.withdrawn) if current else (None, ())
-    wanted = [read_version(layout, version)] if version else [v for v in versions(layout) if v.id not in withdrawn]
-    if not wanted:
+    served, withdrawn = (current.version, current.withdrawn) if current else (None, ())
+    if version:
+        return _promote(layout, current, read_version(layout, version))
+    made = [v for v in versions(layout) if v.id not in withdrawn]
+    if not made:
         raise StoreError(f"the store {layout.root} has no version to promote; run pubray index first")
-    chosen = wanted[-1].id
+    chosen = next((v for v in reversed(made) if v.parent == served), made[-1])
+    if chosen.parent != served and chosen.id != served:
+        raise StoreError(
+            f"version {chosen.id} was built on {chosen.parent}, CURRENT is {served}; run pubray index, or promote it "
+            "by name"
+        )
+    return _promote(layout, current, chosen)
+
+
+def over_its_parent(config: Config, version: str) -> PromoteReport:
+    """Promote what a night has built, or hold it where CURRENT is another version than it was built on."""
+    layout = Layout(config.store)
+    made, current = read_version(layout, version), read_current(layout)
+    served = current.version if current else None
+    try:
+        if served in (made.parent, made.id):
+            return _promote(layout, current, made)
+    except MovedError:
+        pass
+    return PromoteReport(version=version, previous=served, promoted=False, held=True)
+
+
+def _promote(layout: Layout, current: Current | None, version: IndexVersion) -> PromoteReport:
+    previous, chosen = current.version if current else None, version.id
     if chosen == previous:
         return PromoteReport(version=chosen, previous=previous, promoted=False)
     promoted = Current(
         version=chosen,
         epoch=current.epoch + 1 if current else 1,
         history=(*current.history, current.version) if current else (),
-        withdrawn=tuple(v for v in withdrawn if v != chosen),
+        withdrawn=tuple(v for v in current.withdrawn if v != chosen) if current else (),
     )
     swap_current(layout, current, promoted)
     return PromoteReport(version=chosen, previous=previous, promoted=True)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from jobs.common.store import read_current, swap_current
+from jobs.common.store import compacted_id, read_current, read_version, swap_current
 from schemas.config import Config
 from schemas.errors import StoreError
 from schemas.layout import Layout
@@ -11,27 +11,38 @@ from schemas.report import RollbackReport
 
 
 def run(config: Config) -> RollbackReport:
-    """Move CURRENT back by one.
+    """Move CURRENT back to the last version that holds other rows; withdraw it, and what is passed on the way.
 
     Raises:
         StoreError: there is nothing before it.
     """
     layout = Layout(config.store)
     current = read_current(layout)
-    # A version that was promoted twice is in its own history; withdrawn now, it is no way back. Old ones gc removed.
-    there = (v for v in current.history if Path(layout.version(v)).exists()) if current else ()
-    history = [v for v in there if current and v != current.version]
+    # Old ones gc removed.
+    history = [v for v in current.history if Path(layout.version(v)).exists()] if current else []
+    rows = _rows_of(layout, current.version) if current else None
+    passed: list[str] = []
+    while history and _rows_of(layout, history[-1]) == rows:
+        passed.append(history.pop())
     if current is None or not history:
-        raise StoreError(f"the store {layout.root} has no version before CURRENT; nothing was changed")
+        raise StoreError(f"the store {layout.root} has no other version before CURRENT; nothing was changed")
     *earlier, previous = history
     back = Current(
         version=previous,
         epoch=current.epoch + 1,
-        history=tuple(earlier),
-        withdrawn=(*current.withdrawn, current.version),
+        history=tuple(v for v in earlier if v not in (current.version, *passed)),
+        withdrawn=tuple(dict.fromkeys((*current.withdrawn, *passed, current.version))),
     )
     swap_current(layout, current, back)
     return RollbackReport(version=previous, withdrawn=current.version)
+
+
+def _rows_of(layout: Layout, version: str) -> str:
+    """Return the version whose rows this one has: itself, or that from which `compact` made it."""
+    found = read_version(layout, version)
+    while found.parent and found.id == compacted_id(found.parent) and Path(layout.version(found.parent)).exists():
+        found = read_version(layout, found.parent)
+    return found.parent if found.parent and found.id == compacted_id(found.parent) else found.id
 
 
 def show(report: RollbackReport) -> str:

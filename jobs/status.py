@@ -9,6 +9,8 @@ from jobs.common.options import Option
 from jobs.common.store import article_parts, folder_sizes, read_current, snapshots, versions
 from retrieval.articles.snapshot import Snapshot
 from retrieval.files.checked import check_file, read_named
+from retrieval.index.segment import check_meaning
+from retrieval.ingest.lineage import gaps
 from retrieval.ingest.sources import source_order
 from retrieval.operate.version_status import version_status
 from retrieval.rows.row_numbers import read_tombstones
@@ -38,6 +40,7 @@ def run(
     known = snapshots(layout)
     snapshot = known[-1] if known else None
     refs = snapshot.info.parts if snapshot else ()
+    left_out = set(snapshot.info.left_out) if snapshot else set[str]()
     in_use = {ref.name for each in known for ref in each.info.parts}
     return StatusReport(
         store=layout.root,
@@ -49,7 +52,9 @@ def run(
         article_parts=len(refs),
         records=sum(ref.rows - ref.deletions for ref in refs),
         newest_source=refs[-1].name if refs else None,
-        pending_parts=tuple(sorted(article_parts(layout) - in_use, key=source_order)),
+        pending_parts=tuple(sorted(article_parts(layout) - in_use - left_out, key=source_order)),
+        left_out=tuple(sorted(left_out)),
+        gaps=gaps(snapshot.info.lineage, (ref.name for ref in refs), left_out) if snapshot else (),
         versions=tuple(_version(layout, v, known, time.time()) for v in found),
         bytes=folder_sizes(layout),
     )
@@ -66,6 +71,10 @@ def show(report: StatusReport) -> str:
         lines.append(
             f"{len(pending)} article parts, from {pending[0]}, are in no snapshot yet: run pubray ingest again"
         )
+    if report.left_out:
+        lines.append(f"left out until pubray ingest --with: {', '.join(report.left_out)}")
+    if report.gaps:
+        lines.append(f"{len(report.gaps)} update files are missing, from {report.gaps[0]}: ingest them")
     if report.verified:
         lines.append("every file of every version has its digest")
     if not report.versions:
@@ -111,7 +120,9 @@ def _verify(layout: Layout, version: IndexVersion) -> None:
     read_named(layout.quantizer, version.quantizer, "quantizer")
     read_named(layout.truth, version.checks.truth, "truth")
     for segment in version.segments:
+        folder = Path(layout.segment(segment.id))
         for name, expected in segment.files.items():
-            check_file(Path(layout.segment(segment.id)) / name, expected, whole=True)
+            check_file(folder / name, expected, whole=True)
+        check_meaning(folder)
     for tombstones in version.tombstones.values():
         read_tombstones(layout.tombstones, tombstones)

@@ -38,6 +38,26 @@ class StoreError(PubrayError):
     """What is asked for is not in the store, or does not belong there."""
 
 
+class CheckError(StoreError):
+    """A version is not what it should be, and is not written."""
+
+    exit_code = 5
+
+
+class RowsError(CheckError):
+    """A version does not hold the articles that it must hold: what it was made of is not used again."""
+
+
+class MovedError(StoreError):
+    """CURRENT is another than it was when it was looked at."""
+
+
+class WriterError(StoreError):
+    """Another job writes to the store."""
+
+    exit_code = 4
+
+
 class IntegrityError(StoreError):
     """A file of the store is truncated, flipped or of another format."""
 

@@ -63,8 +63,8 @@ class Layout:
     root: str
 
     current = Fixed("CURRENT")
-    gc_lock = Fixed(".gc.lock")
-    """Held by the one `gc` that is at work."""
+    writer_lock = Fixed(".writer.lock")
+    """Held by the one job that writes; says who."""
     article_parts = Fixed("articles")
     article_part = Named(PLACES["articles"])
     """Articles and deletions of one source file."""
@@ -86,6 +86,7 @@ class Layout:
     quantizer = Named(PLACES["quantizers"])
     quantizer_record = Named(PLACES["quantizer records"])
     """How a quantizer was trained."""
+    shards = Fixed("shards")
     worker_shards = Named(PLACES["worker shards"])
     """The folder of what one worker built; temporary."""
     worker_shard = Named("shards/<inputs>/<shard>")

@@ -64,6 +64,26 @@ UNCHECKED = Checks(recall=Recall(queries=0, at_10=0, at_100=0), truth="", imbala
 """Of a version that is being made."""
 
 
+class Population(Frozen):
+    """A set of articles, in whatever order and place: how many, and 64 bits over their PMIDs in hex."""
+
+    articles: int = 0
+    digest: str = "0" * 16
+    """The sum of the PMIDs' mixed bits (see `retrieval.articles.pmids.population`)."""
+
+    def __add__(self, other: "Population") -> "Population":
+        """Return that of both together, which have no article in common."""
+        return self._with(other, 1)
+
+    def __sub__(self, other: "Population") -> "Population":
+        """Return what is left without the other, whose articles are all in this one."""
+        return self._with(other, -1)
+
+    def _with(self, other: "Population", sign: int) -> "Population":
+        bits = (int(self.digest, 16) + sign * int(other.digest, 16)) % 2**64
+        return Population(articles=self.articles + sign * other.articles, digest=f"{bits:016x}")
+
+
 class IndexVersion(Frozen):
     """An immutable, complete index: all that a searcher needs to know to open it."""
 
@@ -92,6 +112,8 @@ class IndexVersion(Frozen):
     """By id of the segment; those that have none are left out."""
     articles: int
     """Live rows."""
+    population: Population | None = None
+    """Which articles must be live, known from their article parts; None of versions older than this field."""
     checks: Checks
 
     @property

@@ -20,7 +20,12 @@ class Report(Frozen):
     """What one run of a job did."""
 
     failures: tuple[str, ...] = ()
-    """What is not as it should be: where there is any, the command prints its report and exits with 1."""
+    """What is not as it should be."""
+
+    @property
+    def trouble(self) -> tuple[int, str] | None:
+        """With which code a command ends whose report is this, and why; None if all is as it should be."""
+        return (1, f"not as it should be: {', '.join(self.failures)}") if self.failures else None
 
 
 class IngestReport(Report, SnapshotCounts):
@@ -36,6 +41,19 @@ class IngestReport(Report, SnapshotCounts):
     rejected: dict[str, int]
     """By reason."""
     rejected_samples: dict[str, list[str]]
+    left_out: tuple[str, ...] = ()
+    """Source files that somebody wants left out."""
+    gaps: tuple[str, ...] = ()
+    """Update files that are missing between the baseline and the newest one."""
+    gaps_allowed: bool = False
+
+    @property
+    def trouble(self) -> tuple[int, str] | None:
+        if not self.gaps or self.gaps_allowed:
+            return super().trouble
+        more = f" and {len(self.gaps) - 3} more" if len(self.gaps) > 3 else ""
+        names = ", ".join(self.gaps[:3])
+        return 8, f"done, but update files are missing: {names}{more}; ingest them, or allow it with --allow-gaps"
 
 
 class Agreement(Frozen):
@@ -117,7 +135,9 @@ class PromoteReport(Report):
     version: str
     previous: str | None
     promoted: bool
-    """False: it was CURRENT."""
+    """False: it was CURRENT, or it is held."""
+    held: bool = False
+    """It was built on another version than CURRENT by now, and nobody named it."""
 
 
 class RollbackReport(Report):
@@ -139,7 +159,16 @@ class NightReport(Report):
     """CURRENT at the end."""
     withdrawn: bool
     """What was built is what somebody rolled back from, so it is not promoted."""
+    held: str | None = None
+    """The version that was not promoted, because CURRENT is another than it was built on."""
     seconds: Seconds
+
+    @property
+    def trouble(self) -> tuple[int, str] | None:
+        if self.held is None:
+            return super().trouble or self.ingest.trouble
+        text = f"held: version {self.held} was not built on CURRENT, which somebody has changed meanwhile"
+        return 6, f"{text}; the next night builds on that, or promote it by name"
 
 
 class SegmentStatus(Frozen):
@@ -192,6 +221,10 @@ class StatusReport(Report):
     newest_source: str | None
     pending_parts: tuple[str, ...]
     """Article parts of no snapshot yet, in file order."""
+    left_out: tuple[str, ...]
+    """Source files that somebody wants left out."""
+    gaps: tuple[str, ...]
+    """Update files that are missing between the baseline and the newest one."""
     versions: tuple[VersionStatus, ...]
     bytes: Bytes
 

@@ -71,3 +71,7 @@ class SnapshotInfo(Frozen):
     """In file order."""
     previous: str | None
     counts: SnapshotCounts
+    sequence: int = 0
+    """Counts the snapshots of a store: the highest is the newest. 0 of all that are older than this field."""
+    left_out: tuple[str, ...] = ()
+    """Names of source files that somebody wants left out, until he wants them back."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from actors.embed.known_sources import COLUMNS, KnownSources
 from actors.fetch.model_folders import model_folder
 from retrieval.articles.pmids import selected
-from retrieval.articles.snapshot import alive_rows
+from retrieval.articles.snapshot import alive_rows, check_part
 from retrieval.embed.tokens import Tokens, TowerTokenizer
 from retrieval.embed.vector_parts import write_vector_part
 from retrieval.files.parquet import read_range
@@ -63,6 +63,7 @@ class TokenizeRange:
     def _tokenize(self, json: str) -> pa.Table:
         start = time.perf_counter()
         rows = RowRange.model_validate_json(json)
+        check_part(self._layout.snapshot(self._plan.snapshot), rows.source, self._layout.article_part(rows.source))
         articles = read_range(self._layout.article_part(rows.source), rows.start, rows.stop, COLUMNS)
         alive = alive_rows(self._layout.snapshot(self._plan.snapshot), rows.source, rows.start, rows.stop)
         [wanted] = np.nonzero(alive & selected(self._config.selection, self._plan.pmids, articles))

@@ -9,8 +9,9 @@ from retrieval.articles.pmids import parse_pmids, selection_id
 from retrieval.articles.snapshot import Snapshot, read_snapshot
 from retrieval.files.atomic import compare_and_swap
 from retrieval.files.checked import read_bytes, read_document
+from schemas.base import digest
 from schemas.config import SelectionConfig
-from schemas.errors import InputError, StoreError
+from schemas.errors import InputError, MovedError, StoreError
 from schemas.layout import Layout
 from schemas.manifest import Current, IndexVersion
 
@@ -21,13 +22,13 @@ def article_parts(layout: Layout) -> set[str]:
 
 
 def snapshots(layout: Layout) -> list[Snapshot]:
-    """Return all snapshots, by lineage and number of article parts."""
+    """Return all snapshots, the newest last. Those that do not say when go by lineage and number of article parts."""
     found = (read_snapshot(file) for file in _files(layout.snapshots, "parquet"))
-    return sorted(found, key=lambda snapshot: (snapshot.info.lineage.number, len(snapshot.info.parts)))
+    return sorted(found, key=lambda s: (s.info.sequence, s.info.lineage.number, len(s.info.parts)))
 
 
 def newest_snapshot(layout: Layout) -> Snapshot | None:
-    """Return the snapshot of the newest lineage and of most article parts; None before the first."""
+    """Return the newest snapshot; None before the first."""
     return next(reversed(snapshots(layout)), None)
 
 
@@ -74,6 +75,11 @@ def read_version(layout: Layout, version: str) -> IndexVersion:
     return read_document(layout.version(version), IndexVersion, f"version {version}")
 
 
+def compacted_id(version: str) -> str:
+    """Return the id of the version that `compact` makes from another: the same rows, other files."""
+    return digest({"compacted": version})
+
+
 def versions(layout: Layout) -> list[IndexVersion]:
     """Return all versions, oldest first."""
     found = (read_version(layout, file.stem) for file in _files(layout.versions, "json"))
@@ -102,10 +108,10 @@ def swap_current(layout: Layout, expected: Current | None, new: Current) -> None
     """Replace CURRENT.
 
     Raises:
-        StoreError: somebody else changed it meanwhile.
+        MovedError: somebody else changed it meanwhile.
     """
     before = read_bytes(layout.current, "CURRENT") if expected else None
     if expected and Current.model_validate_json(before or b"") != expected:
         before = b""
     if not compare_and_swap(layout.current, before, new.model_dump_json(indent=1).encode()):
-        raise StoreError("CURRENT was changed by somebody else meanwhile; look at pubray status and decide again")
+        raise MovedError("CURRENT was changed by somebody else meanwhile; look at pubray status and decide again")

@@ -11,6 +11,7 @@ from schemas.arrays import Mask, Number, Pmids, RowNumbers
 from schemas.base import digest
 from schemas.config import SelectionConfig
 from schemas.errors import InputError
+from schemas.manifest import Population
 
 CLASS_ROWS = 8_000_000
 """PMIDs that are looked at together where all of a snapshot is: what bounds the memory."""
@@ -39,6 +40,19 @@ def distinct(values: NDArray[Number]) -> NDArray[Number]:
     """Sort in place, and return each value once: several times as fast as numpy.unique(), and in less memory."""
     values.sort()
     return values[np.append(True, values[1:] != values[:-1])[: len(values)]]
+
+
+def mixed(pmids: Pmids) -> NDArray[np.uint64]:
+    """Return 64 bits (n,) of each PMID, a fixed mix of its own (splitmix64), so that runs of PMIDs spread."""
+    bits = pmids.astype(np.uint64)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        bits = (bits ^ (bits >> np.uint64(shift))) * np.uint64(factor)
+    return bits ^ (bits >> np.uint64(31))
+
+
+def population(pmids: Pmids) -> Population:
+    """Return the set of these PMIDs, each of which is in it once."""
+    return Population(articles=len(pmids), digest=f"{int(mixed(pmids).sum(dtype=np.uint64)):016x}")
 
 
 def find_among(known: Pmids, wanted: Pmids) -> tuple[RowNumbers, RowNumbers]:

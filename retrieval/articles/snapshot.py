@@ -14,9 +14,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from retrieval.articles.alive_records import KEY_FIELDS, Records, records_of
+from retrieval.articles.article import read_article_part
 from retrieval.articles.pmids import PmidClass, find_among, pmid_classes
 from retrieval.files.parquet import opened, refusing, said_by
 from schemas.arrays import Mask, Pmids
+from schemas.errors import IntegrityError
 from schemas.snapshot import INFO_KEY, SnapshotInfo
 
 COLUMNS = ["pmid", "part", "row", "record_hash"]
@@ -51,6 +53,16 @@ def alive_rows(path: str, part: str, start: int, stop: int) -> Mask:
         found = pq.read_table(path, columns=["row"], filters=of_range, page_checksum_verification=True)
     mask[found["row"].to_numpy() - start] = True
     return mask
+
+
+def check_part(snapshot: str, part: str, path: str) -> None:
+    """Refuse (IntegrityError) the article part at `path` unless it is the one that the snapshot at `snapshot` names.
+
+    A source file that was ingested again may have its records in another order, and a snapshot knows them by row.
+    """
+    wanted = next((ref for ref in read_snapshot(Path(snapshot)).info.parts if ref.name == part), None)
+    if read_article_part(Path(path)).ref != wanted:
+        raise IntegrityError(f"{path}: not what snapshot {Path(snapshot).stem} was made of; run pubray ingest again")
 
 
 def key_groups(snapshot: Snapshot | None, columns: Sequence[str]) -> Iterator[pa.Table]:

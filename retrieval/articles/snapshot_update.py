@@ -45,11 +45,17 @@ class SnapshotPlan(NamedTuple):
     lineage: Lineage
     parts: tuple[PartRef, ...]
     previous: Snapshot | None
+    left_out: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
-        """16 hex digits over the lineage and its article parts."""
-        content = [self.lineage.baseline, [(part.name, part.digest) for part in self.parts]]
+        """That of the previous snapshot if nothing is new, else 16 hex digits over that and what is planned."""
+        if self.previous:
+            info = self.previous.info
+            if (info.lineage, info.parts, info.left_out) == (self.lineage, self.parts, self.left_out):
+                return self.previous.id
+        before = self.previous.id if self.previous else None
+        content = [before, self.lineage.baseline, [(part.name, part.digest) for part in self.parts], self.left_out]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
     @property
@@ -72,8 +78,15 @@ def write_snapshot(
     update = _Update(plan, part_path)
     counts = update.replay()
     accept(counts)
-    previous = plan.previous.id if plan.previous else None
-    info = SnapshotInfo(lineage=plan.lineage, parts=plan.parts, previous=previous, counts=counts)
+    before = plan.previous
+    info = SnapshotInfo(
+        lineage=plan.lineage,
+        parts=plan.parts,
+        previous=before.id if before else None,
+        counts=counts,
+        sequence=before.info.sequence + 1 if before else 1,
+        left_out=plan.left_out,
+    )
     schema = SNAPSHOT_SCHEMA.with_metadata({INFO_KEY: info.model_dump_json()})
     batches = chain.from_iterable(table.to_batches() for table in update.tables())
     with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema, **_ENCODING) as writer:

@@ -55,6 +55,15 @@ def count_vectors(path: str) -> int:
     return int(said_by(path, COUNT_KEY, NO_PART))
 
 
+def check_keys(path: str, articles: pa.Table) -> None:
+    """Refuse (IntegrityError) a vector part unless its rows are of these articles and of their texts."""
+    columns = ["pmid", "text_hash"]
+    with opened(path) as file:
+        found = file.read(columns)
+    if not all(np.array_equal(found[name].to_numpy(), articles[name].to_numpy()) for name in columns):
+        raise IntegrityError(f"{path}: of other records than the article part; remove it and run pubray embed again")
+
+
 def read_vectors(path: str) -> tuple[Pmids, Rows, Mask]:
     """Return PMIDs (n,), vectors (n, d) and which rows have one (n,)."""
     columns = ["pmid", "vector"]

@@ -13,8 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from schemas.errors import StoreError
-
 
 @contextmanager
 def atomic_path(path: str) -> Iterator[Path]:
@@ -83,15 +81,6 @@ def lock(file: BinaryIO, *, wait: bool = True) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-@contextmanager
-def exclusive(path: str, what: str) -> Iterator[None]:
-    """Hold the lock file at `path`; StoreError where another process does. what: the job that needs it."""
-    with Path(path).open("wb") as file:
-        if not lock(file, wait=False):
-            raise StoreError(f"{path}: another {what} is at work in this store; wait until it is done")
-        yield
 
 
 def compare_and_swap(path: str, expected: bytes | None, new: bytes) -> bool:

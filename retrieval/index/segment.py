@@ -104,6 +104,15 @@ def write_segment(
     return manifest
 
 
+def check_meaning(folder: Path) -> None:
+    """Refuse (IntegrityError) a segment of which a row's article is another PMID's."""
+    pmids = np.fromfile(folder / PMIDS, np.int64)
+    with pa.memory_map(str(folder / ARTICLES)) as source:
+        articles = pa.ipc.open_file(source).read_all()["pmid"].to_numpy()
+    if not np.array_equal(pmids, articles):
+        raise IntegrityError(f"{folder}: rows of other articles than {PMIDS} says; run pubray index --full")
+
+
 def read_manifest(folder: str) -> Segment:
     """Return the manifest of the segment in a folder."""
     return read_document(f"{folder}/{SEGMENT_MANIFEST}", Segment, f"segment {folder}")

@@ -1,5 +1,6 @@
 """Building segments: what a worker reads and makes of it, and what a merge makes of other segments."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -7,17 +8,19 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from retrieval.articles.pmids import selected
-from retrieval.articles.snapshot import alive_rows
-from retrieval.embed.vector_parts import read_vectors
+from retrieval.articles.pmids import mixed, population, selected
+from retrieval.articles.snapshot import alive_rows, check_part
+from retrieval.embed.vector_parts import check_keys, read_vectors
+from retrieval.files.parquet import read_range
 from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.exact import BLOCK, widened
 from retrieval.index.segment import OpenSegment, RowGroup
 from retrieval.rows.records import read_kept
-from schemas.arrays import Codes, Lists, Pmids, Rows
+from schemas.arrays import Codes, Lists, Mask, Pmids, Rows
 from schemas.config import Config
 from schemas.errors import StoreError
 from schemas.layout import Layout
+from schemas.manifest import Population
 from schemas.vector import EmbedPlan, RowRange
 
 GROUP_ROWS = 65_536
@@ -32,6 +35,10 @@ class Work(NamedTuple):
     """Rows of the article part, in this range; None: all that are alive."""
     vectors: int
     """How many, at most."""
+
+    def identity(self) -> list[str | None]:
+        """What tells it from other work of the same build."""
+        return [self.range.name, None if self.rows is None else hashlib.sha256(self.rows.tobytes()).hexdigest()]
 
 
 def group_work(work: Sequence[Work], rows: int, workers: int) -> list[list[Work]]:
@@ -60,14 +67,11 @@ def read_worker_rows(config: Config, plan: EmbedPlan, work: Sequence[Work]) -> t
     rows = np.empty((sum(part.vectors for part in work), config.encoder.dimension), np.float16)
     pmids, articles = [], []
     for part, chosen, _ in work:
-        part_pmids, vectors, present = read_vectors(layout.vector_part(plan.fingerprint, plan.selection, part.name))
+        path = layout.vector_part(plan.fingerprint, plan.selection, part.name)
+        part_pmids, vectors, present = read_vectors(path)
         records = read_kept(layout.article_part(part.source), part.start, part.stop)
-        if chosen is None:
-            wanted = alive_rows(layout.snapshot(plan.snapshot), part.source, part.start, part.stop)
-        else:
-            wanted = np.zeros(len(records), bool)
-            wanted[chosen - part.start] = True
-        wanted &= selected(config.selection, plan.pmids, records)
+        wanted = _wanted(config, plan, part, chosen, records)
+        check_keys(path, records)
         if missing := int((wanted & ~present).sum()):
             raise StoreError(
                 f"{missing} articles of {part.name} have no vector; remove the vector part and embed again"
@@ -79,12 +83,32 @@ def read_worker_rows(config: Config, plan: EmbedPlan, work: Sequence[Work]) -> t
     return np.concatenate(pmids), rows[:filled], pa.concat_tables(articles).combine_chunks()
 
 
+def wanted_population(config: Config, plan: EmbedPlan, work: Sequence[Work]) -> Population:
+    """Return which articles of some ranges must be in the index, by their article parts alone. Memory: one range."""
+    total, layout = Population(), Layout(config.store)
+    for part, chosen, _ in work:
+        articles = read_range(layout.article_part(part.source), part.start, part.stop, ["pmid", "abstract"])
+        total += population(articles["pmid"].to_numpy()[_wanted(config, plan, part, chosen, articles)])
+    return total
+
+
+def _wanted(
+    config: Config, plan: EmbedPlan, part: RowRange, chosen: NDArray[np.int32] | None, articles: pa.Table
+) -> Mask:
+    """Return which rows of a range are alive and selected: all such, or those among the `chosen` ones."""
+    layout = Layout(config.store)
+    check_part(layout.snapshot(plan.snapshot), part.source, layout.article_part(part.source))
+    if chosen is None:
+        wanted = alive_rows(layout.snapshot(plan.snapshot), part.source, part.start, part.stop)
+    else:
+        wanted = np.zeros(len(articles), bool)
+        wanted[chosen - part.start] = True
+    return wanted & selected(config.selection, plan.pmids, articles)
+
+
 def shard_of(pmids: Pmids, num_shards: int) -> Lists:
-    """Return the shard (n,) of each PMID: a fixed mix of its bits (splitmix64), so that runs of PMIDs spread."""
-    mixed = pmids.astype(np.uint64)
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-    return ((mixed ^ (mixed >> np.uint64(31))) % np.uint64(num_shards)).astype(np.int64)
+    """Return the shard (n,) of each PMID, by its mixed bits."""
+    return (mixed(pmids) % np.uint64(num_shards)).astype(np.int64)
 
 
 def group_rows(

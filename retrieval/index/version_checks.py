@@ -6,14 +6,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.articles.pmids import find_among, pmid_classes
+from retrieval.articles.pmids import find_among, pmid_classes, population
 from retrieval.articles.snapshot import Snapshot, key_groups
 from retrieval.index.segment import OpenSegment
 from retrieval.rows.row_numbers import rows_of
 from schemas.arrays import Pmids, RowNumbers
 from schemas.config import IndexConfig
-from schemas.errors import StoreError
-from schemas.manifest import Checks, IndexVersion
+from schemas.errors import CheckError, RowsError
+from schemas.manifest import Checks, IndexVersion, Population
 
 MAX_IMBALANCE_GROWTH = 1.25
 """Of a version over the first one with its lists; scans take longer by as much. More, and training anew is proposed."""
@@ -42,28 +42,37 @@ def imbalance(segments: Sequence[OpenSegment]) -> float:
     return float(len(sizes) * (sizes**2).sum() / sizes.sum() ** 2)
 
 
+def live_population(segments: Sequence[OpenSegment]) -> Population:
+    """Return which articles are live; one that is live twice counts twice."""
+    return sum((population(segment.pmids[segment.live]) for segment in segments), Population())
+
+
 def check_live(version: IndexVersion, segments: Sequence[OpenSegment], snapshot: Snapshot) -> None:
-    """Check that every live PMID is live once, and is one of the snapshot. Memory: 100 bytes a row of a class.
+    """Check that every live PMID is live once, and alive in the snapshot, and that none lacks of `version.population`.
+
+    Memory: 100 bytes a row of a class.
 
     Raises:
-        StoreError: it is not, or there are more or fewer than the version says.
+        RowsError: it is not so.
     """
-    live = sum(segment.live_rows for segment in segments)
-    if live != version.articles:
-        raise StoreError(f"version {version.id} has {live} live rows, {version.articles} were expected; make it anew")
-    for class_ in pmid_classes(live):
+    live = live_population(segments)
+    for class_ in pmid_classes(live.articles):
         pmids = np.sort(np.concatenate([p[class_.holds(p)] for p in (s.pmids[s.live] for s in segments)]))
         if len(twice := pmids[1:][pmids[1:] == pmids[:-1]]):
-            raise StoreError(f"version {version.id} has PMID {twice[0]} twice; make it anew with pubray index --full")
+            raise RowsError(f"version {version.id} has PMID {twice[0]} twice; run pubray index again")
         found = np.zeros(len(pmids), bool)
         for group in key_groups(snapshot, ["pmid"]):
             theirs = group["pmid"].to_numpy()
             _, slots = find_among(pmids, theirs[class_.holds(theirs)])
             found[slots] = True
         if len(strange := pmids[~found]):
-            raise StoreError(
-                f"version {version.id} has PMID {strange[0]}, which is not alive; make it anew with pubray index --full"
-            )
+            raise RowsError(f"version {version.id} has PMID {strange[0]}, which is not alive; run pubray index again")
+    if live != version.population or live.articles != version.articles:
+        wanted = version.population.articles if version.population else version.articles
+        raise RowsError(
+            f"version {version.id} has {live.articles} articles, and not the {wanted} that are alive and selected; "
+            "run pubray index again"
+        )
 
 
 def count_removed(before: Sequence[OpenSegment], after: Sequence[OpenSegment]) -> int:
@@ -86,17 +95,21 @@ def live_in_one(segments: Sequence[OpenSegment], others: Sequence[OpenSegment]) 
     return found
 
 
-def check_limits(version: IndexVersion, checks: Checks, rules: IndexConfig) -> None:
-    """Refuse (StoreError) a version that is below one of the limits of the configuration."""
+def check_limits(version: IndexVersion, checks: Checks, rules: IndexConfig, before: str) -> None:
+    """Refuse (CheckError) a version that is below one of the limits of the configuration.
+
+    before: the selection of the version that is served.
+    """
     if checks.recall.at_10 < rules.recall_floor:
-        raise StoreError(
+        raise CheckError(
             f"version {version.id} finds {checks.recall.at_10:.3f} of what an exact search finds, the floor is "
             f"{rules.recall_floor}; raise index.nprobe or index.candidates"
         )
     if checks.removed_share > rules.max_removed:
-        raise StoreError(
-            f"version {version.id} lacks {checks.removed_share:.1%} of the articles of {version.parent}, the limit is "
-            f"{rules.max_removed:.1%}; if they are to go, set index.max_removed"
+        other = f" (its selection is {version.selection}, not {before})" if version.selection != before else ""
+        raise CheckError(
+            f"version {version.id} lacks {checks.removed_share:.1%} of the articles of {version.parent}{other}, the "
+            f"limit is {rules.max_removed:.1%}; if they are to go, run again with --set index.max_removed=1"
         )
 
 

@@ -26,9 +26,38 @@ def next_lineage(previous: SnapshotInfo | None, baseline: Sequence[str] | None, 
 
 
 def parts_in_order(previous: SnapshotInfo | None, lineage: Lineage, names: Iterable[str]) -> list[str]:
-    """Return the names of the article parts of the next snapshot, in file order."""
-    known = [part.name for part in previous.parts] if previous and previous.lineage == lineage else []
-    return sorted({*known, *names}, key=source_order)
+    """Return the names of the article parts of the next snapshot, in file order.
+
+    What is there keeps its place, and what comes is behind it, those that come together in order of their names: a
+    name says nothing of when a file was made, but for PubMed's. Of those one that comes late is before what follows it.
+    """
+    order = [part.name for part in previous.parts] if previous and previous.lineage == lineage else []
+    for name in sorted(set(names).difference(order), key=source_order):
+        later = (i for i, other in enumerate(order) if _is_pubmed(other) and source_order(other) > source_order(name))
+        order.insert(next(later, len(order)) if _is_pubmed(name) else len(order), name)
+    return order
+
+
+def pending_parts(previous: SnapshotInfo | None, lineage: Lineage, there: Iterable[str]) -> list[str]:
+    """Return which article parts that are in no snapshot belong to the next one: they were left by a run that failed.
+
+    Not those of another year, of which not all may be there.
+    """
+    begun = previous is None or previous.lineage == lineage
+    known = {part.name for part in previous.parts} if previous else set()
+    year = max((source_order(n)[1] for n in [*known, *lineage.baseline] if _is_pubmed(n)), default=None)
+    names = sorted(set(there) - known, key=source_order)
+    return [n for n in names if begun and (not _is_pubmed(n) or year is None or source_order(n)[1] == year)]
+
+
+def gaps(lineage: Lineage, parts: Iterable[str], left_out: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of PubMed's update files that are missing between a baseline and the last update there is."""
+    if not lineage.baseline or not _is_pubmed(lineage.baseline[-1]):
+        return ()
+    _, year, last, _ = source_order(lineage.baseline[-1])
+    there = {source_order(name)[1:3] for name in [*parts, *left_out] if _is_pubmed(name)}
+    newest = max((number for its_year, number in there if its_year == year), default=last)
+    return tuple(f"pubmed{year:02}n{n:04}" for n in range(last + 1, newest) if (year, n) not in there)
 
 
 def check_vanished(previous: SnapshotInfo | None, lineage: Lineage, most: float, counts: SnapshotCounts) -> None:
@@ -71,10 +100,9 @@ def _check_continues(previous: SnapshotInfo, names: Iterable[str]) -> None:
                 f"{name} begins a new year's baseline, the store is at {max(known, key=source_order)}; "
                 "ingest its folder with --baseline, or leave it out"
             )
-        if previous.lineage.baseline and source_order(name) < source_order(previous.lineage.baseline[-1]):
-            raise InputError(
-                f"{name} comes before the end of the baseline, {previous.lineage.baseline[-1]}; leave it out"
-            )
+        last = previous.lineage.baseline[-1] if previous.lineage.baseline else ""
+        if _is_pubmed(name) and _is_pubmed(last) and source_order(name) < source_order(last):
+            raise InputError(f"{name} comes before the end of the baseline, {last}; leave it out")
 
 
 def _is_pubmed(name: str) -> bool:

@@ -34,15 +34,22 @@ def source_name(path: str) -> str:
     return PurePath(path).name.removesuffix(_suffix(path))
 
 
-def source_order(path: str) -> tuple[int, int, int, str]:
-    """Return the sort key of a source file or source name: PubMed's by (yy, number), then others by name.
+def plain_name(file: str) -> str:
+    """Return the source name of a file that a person names by it, or by its own name or path."""
+    name = PurePath(file).name
+    return next((name.removesuffix(suffix) for suffix in SUFFIXES if name.endswith(suffix)), name)
 
-    Numbers count on from the baseline into the updates, so this is the order in which NCBI wants them read.
+
+def source_order(path: str) -> tuple[int, int, int, str]:
+    """Return the sort key of a source file or source name: PubMed's by (yy, number), then others in natural order.
+
+    Numbers count on from the baseline into the updates, so this is the order in which NCBI wants them read. In names
+    of another kind numbers count as such: night-9 comes before night-10.
     """
     name = PurePath(path).name
     if match := _PUBMED_NAME.fullmatch(name):
         return 0, int(match[1]), int(match[2]), name
-    return 1, 0, 0, name
+    return 1, 0, 0, re.sub(r"\d+", lambda digits: digits[0].zfill(20), name)
 
 
 def _suffix(path: str) -> str:

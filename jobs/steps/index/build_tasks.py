@@ -8,6 +8,7 @@ import ray
 from actors.embed.towers import QueryTower
 from actors.search.index_searcher import IndexSearcher, load_quantizer, open_segments
 from jobs.common.cpu_threads import available_threads, using_threads
+from retrieval.articles.pmids import population
 from retrieval.articles.snapshot import SnapshotDifference, compare_snapshots, read_snapshot
 from retrieval.embed.vector_parts import sample_vectors
 from retrieval.evaluate.truth import NEEDED, carry_truth, find_truth, read_truth, recall, sample_titles, write_truth
@@ -21,15 +22,17 @@ from retrieval.index.segment_build import (
     merged_sizes,
     read_worker_rows,
     shard_of,
+    wanted_population,
 )
 from retrieval.index.tuning import SearchRules, cheapest_rules, metric_for
-from retrieval.index.version_checks import RowChecks, check_live, count_removed, dead_rows, imbalance
+from retrieval.index.version_checks import RowChecks, check_live, count_removed, dead_rows, imbalance, live_population
 from retrieval.rows.row_numbers import write_tombstones
 from retrieval.search.segment_search import search
 from schemas.arrays import Floats, Pmids
 from schemas.config import Config
+from schemas.errors import StoreError
 from schemas.layout import Layout
-from schemas.manifest import IndexVersion, QuantizerRecord, Recall, Segment, Tombstones
+from schemas.manifest import IndexVersion, Population, QuantizerRecord, Recall, Segment, Tombstones
 from schemas.protocols import Query
 from schemas.vector import EmbedPlan
 
@@ -91,10 +94,29 @@ def merge(layout: Layout, quantizer: str, segment: str, shard: int, of: list[str
 
 
 @ray.remote(num_cpus=1)
-def bury(layout: Layout, version: IndexVersion, outdated: Pmids) -> dict[str, Tombstones]:
-    """Return the tombstones of a version's segments with those of outdated PMIDs added."""
-    dead = {segment.manifest.id: dead_rows(segment, outdated) for segment in _open(layout, version)}
-    return {name: write_tombstones(layout.tombstones, rows) for name, rows in dead.items() if len(rows)}
+def bury(layout: Layout, version: IndexVersion, outdated: Pmids) -> tuple[dict[str, Tombstones], Population]:
+    """Return the tombstones of a version's segments with those of outdated PMIDs added, and which articles are left."""
+    segments, left = _open(layout, version), version.population
+    left = left or live_population(segments)
+    tombstones = {}
+    for segment in segments:
+        rows = dead_rows(segment, outdated)
+        left -= population(segment.pmids[rows[segment.live[rows]]])
+        if len(rows):
+            tombstones[segment.manifest.id] = write_tombstones(layout.tombstones, rows)
+    return tombstones, left
+
+
+@ray.remote(num_cpus=1)
+def find_wanted(config: Config, plan: EmbedPlan, work: list[Work]) -> Population:
+    """Return which articles of some ranges must be in the index."""
+    return wanted_population(config, plan, work)
+
+
+@ray.remote(num_cpus=1)
+def find_live(layout: Layout, version: IndexVersion) -> Population:
+    """Return which articles are live in a version."""
+    return live_population(_open(layout, version))
 
 
 @ray.remote(num_cpus=1)
@@ -152,11 +174,18 @@ def check_rows(layout: Layout, version: IndexVersion, parent: IndexVersion | Non
     """Check a version's live rows against its snapshot, and count what it lacks of its parent.
 
     Raises:
-        StoreError: a PMID is live twice, is not alive in the snapshot, or the count is another.
+        RowsError: a PMID is live twice, is not alive in the snapshot, or is missing.
     """
     segments = _open(layout, version)
     check_live(version, segments, read_snapshot(Path(layout.snapshot(version.snapshot))))
-    return RowChecks(imbalance(segments), count_removed(_open(layout, parent), segments) if parent else 0)
+    return RowChecks(imbalance(segments), _removed(layout, parent, version, segments) if parent else 0)
+
+
+def _removed(layout: Layout, parent: IndexVersion, version: IndexVersion, segments: list[OpenSegment]) -> int:
+    try:
+        return count_removed(_open(layout, parent), segments)
+    except StoreError:  # its files are damaged, or of another format: then by its manifest
+        return max(0, parent.articles - version.articles)
 
 
 def _open(layout: Layout, version: IndexVersion) -> list[OpenSegment]:

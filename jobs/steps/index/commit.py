@@ -30,9 +30,8 @@ def commit(config: Config, version: IndexVersion) -> IndexVersion:
     layout = Layout(config.store)
     progress = Progress("check", config.index.recall_queries, "queries")
     parent = read_version(layout, version.parent) if version.parent else None
-    if parent and parent.recipe != version.recipe:
-        parent = None  # of other articles
-    truth: str = ray.get(write_answers.remote(config, layout, version, parent))
+    alike = parent if parent and parent.recipe == version.recipe else None
+    truth: str = ray.get(write_answers.remote(config, layout, version, alike))
     if config.index.target_recall:
         rules: SearchRules = ray.get(tune.remote(config, layout, version, truth))
         version = version.model_copy(update=rules._asdict())
@@ -48,7 +47,7 @@ def commit(config: Config, version: IndexVersion) -> IndexVersion:
         dead_share=1 - version.articles / version.rows,
         removed_share=rows.removed / parent.articles if parent else 0.0,
     )
-    check_limits(version, checks, config.index)
+    check_limits(version, checks, config.index, parent.selection if parent else version.selection)
     checked = version.model_copy(update={"checks": checks})
     write_bytes(layout.version(version.id), checked.model_dump_json(indent=1).encode())
     return checked

@@ -8,11 +8,11 @@ import ray
 from actors.fetch.model_folders import tower_digests
 from jobs.common.cluster import gpus, results
 from jobs.common.store import ingested, load_selection, read_current, read_version
-from jobs.steps.index.build_tasks import build_worker_shards, bury, find_changes, merge, train
+from jobs.steps.index.build_tasks import build_worker_shards, bury, find_changes, find_wanted, merge, train
 from jobs.steps.index.commit import merged, now
 from retrieval.articles.snapshot import SnapshotDifference
 from retrieval.embed.vector_parts import count_vectors, row_ranges
-from retrieval.files.atomic import write_bytes
+from retrieval.files.atomic import remove, write_bytes
 from retrieval.files.checked import read_document
 from retrieval.index.segment import CONTENTS, read_manifest
 from retrieval.index.segment_build import Work, group_work
@@ -22,7 +22,7 @@ from schemas.config import Config
 from schemas.encoder import article_fingerprint
 from schemas.errors import StoreError
 from schemas.layout import Layout
-from schemas.manifest import UNCHECKED, IndexVersion, QuantizerRecord, Segment, Tombstones
+from schemas.manifest import UNCHECKED, IndexVersion, Population, QuantizerRecord, Segment, Tombstones
 from schemas.vector import EmbedPlan
 
 
@@ -58,8 +58,11 @@ class Build:
                 "query_tower": self.query_tower.model_dump(),
             }
         )
-        self.id = digest({"rows": self.rows_digest, "rules": self.rules})
-        self.temporary: list[Path] = []
+        # What was CURRENT is in it: a version is promoted only over the one that it was built on.
+        on = self.current.version if self.current else None
+        self.id = digest({"rows": self.rows_digest, "rules": self.rules, "on": on})
+        self._plan = EmbedPlan(self.snapshot.id, self.selection, self.pmids, self.fingerprint)
+        self._made: list[str] = []
         self._vector_part = partial(self.layout.vector_part, self.fingerprint, self.selection)
 
     def existing(self) -> IndexVersion | None:
@@ -77,9 +80,21 @@ class Build:
         task = find_changes.remote(self.layout, parent.snapshot, self.snapshot.id)
         changes: SnapshotDifference
         [changes] = results([task], "compare", alive, "articles", lambda _: alive)
-        tombstones: dict[str, Tombstones] = ray.get(bury.remote(self.layout, parent, changes.outdated))
-        deltas = self._segments(self._work_of(changes), parent.quantizer)
-        return self._version(parent.quantizer, (*parent.segments, *deltas), tombstones)
+        tombstones: dict[str, Tombstones]
+        tombstones, left = ray.get(bury.remote(self.layout, parent, changes.outdated))
+        deltas, new = self._segments(self._work_of(changes), parent.quantizer)
+        return self._version(parent.quantizer, (*parent.segments, *deltas), tombstones, left + new)
+
+    def clear(self) -> None:
+        """Remove all worker shards, those of runs that were killed too: nobody else writes."""
+        for shards in Path(self.layout.shards).glob("*"):
+            remove(str(shards))
+
+    def discard(self) -> None:
+        """Remove all that was made for a version that is not what it should be, so that nothing finds it again."""
+        self.clear()
+        for segment in self._made:
+            remove(self.layout.segment(segment))
 
     def _full(self) -> IndexVersion:
         ranges = row_ranges(self.snapshot.info.parts, self.config.embed.rows_per_part)
@@ -87,7 +102,8 @@ class Build:
         if not any(part.vectors for part in work):
             raise StoreError("no vector parts for this selection and encoder; run pubray embed first")
         record = self._quantizer(work)
-        return self._version(record.sha256, self._segments(work, record.sha256), {})
+        segments, population = self._segments(work, record.sha256)
+        return self._version(record.sha256, segments, {}, population)
 
     def _work_of(self, changes: SnapshotDifference) -> list[Work]:
         parts = self.snapshot.info.parts
@@ -113,30 +129,43 @@ class Build:
         write_bytes(path, record.model_dump_json(indent=1).encode())
         return record
 
-    def _segments(self, work: list[Work], quantizer: str) -> tuple[Segment, ...]:
-        """Build worker shards from groups of ranges, then merge them to one segment per shard that has rows."""
+    def _segments(self, work: list[Work], quantizer: str) -> tuple[tuple[Segment, ...], Population]:
+        """Build worker shards from groups of ranges, then merge them to one segment per shard that has rows.
+
+        Returns them, and which articles they must hold.
+        """
         config = self.config.index
         if not work:
-            return ()
+            return (), Population()
         groups = group_work(work, config.rows_per_worker, config.min_workers)
-        names = [digest({"of": self.rows_digest, "quantizer": quantizer, "group": i}) for i in range(len(groups))]
-        # A run that was killed between merge and commit left them.
-        self.temporary = [Path(self.layout.worker_shards(name)) for name in names]
-        made = [f"{self.rows_digest}-{shard}" for shard in range(config.num_shards)]
-        if all(Path(self.layout.segment(segment)).is_dir() for segment in made):
-            return tuple(s for s in (read_manifest(self.layout.segment(segment)) for segment in made) if s.rows)
-        plan = EmbedPlan(self.snapshot.id, self.selection, self.pmids, self.fingerprint)
+        of = {"of": self.rows_digest, "quantizer": quantizer}
+        # The exact rows are in the names, so that no run goes on with the pieces of one that had other settings.
+        names = [digest({**of, "work": [part.identity() for part in group]}) for group in groups]
+        made = digest({**of, "work": [part.identity() for part in work]})
+        self._made = [f"{made}-{shard}" for shard in range(config.num_shards)]
+        wanted = [find_wanted.remote(self.config, self._plan, group) for group in groups]
+        if all(Path(self.layout.segment(segment)).is_dir() for segment in self._made):
+            # A run that was killed between merge and commit left them.
+            there = (read_manifest(self.layout.segment(segment)) for segment in self._made)
+            return tuple(s for s in there if s.rows), sum(ray.get(wanted), Population())
         tasks = [
-            build_worker_shards.remote(self.config, plan, group, quantizer, name)
+            build_worker_shards.remote(self.config, self._plan, group, quantizer, name)
             for group, name in zip(groups, names, strict=True)
         ]
         vectors = sum(part.vectors for part in work)
         built = results(tasks, "build", vectors, "vectors", lambda shards: sum(s.rows for s in shards))
-        merges = [merge.remote(self.layout, quantizer, segment, shard, names) for shard, segment in enumerate(made)]
-        return merged("merge", sum(s.rows for shards in built for s in shards), merges)
+        merges = [
+            merge.remote(self.layout, quantizer, segment, shard, names) for shard, segment in enumerate(self._made)
+        ]
+        segments = merged("merge", sum(s.rows for shards in built for s in shards), merges)
+        return segments, sum(ray.get(wanted), Population())
 
     def _version(
-        self, quantizer: str, segments: tuple[Segment, ...], tombstones: dict[str, Tombstones]
+        self,
+        quantizer: str,
+        segments: tuple[Segment, ...],
+        tombstones: dict[str, Tombstones],
+        population: Population,
     ) -> IndexVersion:
         return IndexVersion(
             id=self.id,
@@ -156,5 +185,6 @@ class Build:
             segments=segments,
             tombstones=tombstones,
             articles=sum(s.rows for s in segments) - sum(t.rows for t in tombstones.values()),
+            population=population,
             checks=UNCHECKED,
         )

@@ -78,9 +78,12 @@ def kill_with_some_shards(store: MadeStore) -> dict[Path, int]:
     return done
 
 
-def test_a_build_that_was_killed_is_as_never_killed(store: MadeStore, tmp_path: Path) -> None:
+def test_a_build_that_was_killed_is_as_never_killed_whatever_settings_it_goes_on_with(
+    store: MadeStore, tmp_path: Path
+) -> None:
     expected = undisturbed(store, index, tmp_path)
     kill_with_some_shards(store)
+    store.config = store.config.with_values(index={"rows_per_worker": 50, "min_workers": 1})
     assert_as(store.index(), expected)
     assert not count(store, "shards/*")
 

@@ -1,7 +1,8 @@
 """Stores with hand-made version manifests, article parts and snapshots."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from retrieval.articles.article import Rejects, article_batch, write_article_part
@@ -20,11 +21,11 @@ def config(folder: Path, **values: Any) -> Config:
     return Config.model_validate({"store": str(folder), "encoder": VERSION.encoder, **values})
 
 
-def add_versions(layout: Layout, *names: str) -> None:
+def add_versions(layout: Layout, *names: str, parents: Mapping[str, str] = MappingProxyType({})) -> None:
     """Write manifests, each created a day after the one before, whatever their names."""
     for day, name in enumerate(names, 1):
-        version = VERSION.model_copy(update={"id": name, "created": f"2026-01-{day:02}T00:00:00+00:00"})
-        write_bytes(layout.version(name), version.model_dump_json().encode())
+        made = {"id": name, "created": f"2026-01-{day:02}T00:00:00+00:00", "parent": parents.get(name)}
+        write_bytes(layout.version(name), VERSION.model_copy(update=made).model_dump_json().encode())
 
 
 def set_current(layout: Layout, current: Current) -> None:

@@ -85,7 +85,7 @@ def test_bad_usage_exits_2(
     [
         (["promote"], "has no version to promote; run pubray index first"),
         (["promote", "v9"], "version v9 is not in the store"),
-        (["rollback"], "no version before CURRENT"),
+        (["rollback"], "no other version before CURRENT"),
         (["search", "statins"], "has no CURRENT version; run pubray index, then pubray promote"),
         (["embed"], "holds no snapshot of articles; run pubray ingest"),
         (["ingest", "--source", "/nowhere"], "--source /nowhere: no such file or folder"),

@@ -1,6 +1,7 @@
 import os
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ from hypothesis import strategies as st
 from actors.search.index_searcher import IndexSearcher
 from jobs import gc, rollback, status
 from jobs.common.store import read_current, read_version, versions
+from jobs.common.writer import writing
 from retrieval.embed.vector_parts import row_ranges, write_vector_part
-from retrieval.files.atomic import exclusive, write_bytes
+from retrieval.files.atomic import write_bytes
 from retrieval.rows.row_numbers import write_tombstones
 from schemas.article import Article
-from schemas.errors import StoreError, UsageError
+from schemas.errors import StoreError, UsageError, WriterError
 from schemas.layout import FileKind, Layout
 from schemas.manifest import Current, IndexVersion, QuantizerRecord
 from schemas.report import GcReport
@@ -41,7 +43,7 @@ def make_old(folder: Path, days: float = 9) -> None:
 
 
 def files(folder: Path) -> set[str]:
-    return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() and p.name != ".gc.lock"}
+    return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() and p.name != ".writer.lock"}
 
 
 def add(layout: Layout, version: IndexVersion, name: str, **update: Any) -> None:
@@ -168,7 +170,7 @@ def test_a_rollback_never_goes_to_what_was_removed(tmp_path: Path) -> None:
     make_old(tmp_path)
     assert cleaned(tmp_path, keep=1).kept_versions == ("b", "c")
     assert rollback.run(config(tmp_path)).version == "b"
-    with pytest.raises(StoreError, match="no version before CURRENT; nothing was changed"):
+    with pytest.raises(StoreError, match="no other version before CURRENT; nothing was changed"):
         rollback.run(config(tmp_path))
     current = read_current(layout)
     assert current is not None
@@ -177,8 +179,9 @@ def test_a_rollback_never_goes_to_what_was_removed(tmp_path: Path) -> None:
 
 
 def test_two_runs_at_once_are_one_too_many(tmp_path: Path) -> None:
-    with exclusive(f"{tmp_path}/.gc.lock", "gc"), pytest.raises(StoreError, match="another gc is at work"):
-        cleaned(tmp_path)
+    refused = pytest.raises(WriterError, match="pubray embed, process")
+    with writing(config(tmp_path), "embed"), ThreadPoolExecutor(1) as pool, refused:
+        pool.submit(cleaned, tmp_path).result()
     assert cleaned(tmp_path).removed == {}
 
 

@@ -1,6 +1,7 @@
 """The parts of the job that need no Ray: what is missing, what is refused, and the bodies of its tasks."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from jobs import ingest
 from jobs.common.store import newest_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan
 from schemas.article import Article
-from schemas.errors import StoreError
+from schemas.errors import StoreError, UsageError
 from schemas.layout import Layout
 from schemas.snapshot import Lineage
 from tests.support.stores.store_files import add_part, add_snapshot, config
@@ -77,3 +78,69 @@ def test_a_night_may_delete_what_it_likes(layout: Layout) -> None:
     newest = newest_snapshot(layout)
     assert newest is not None
     assert newest.info.counts.alive == 0
+
+
+def files(folder: Path, *names: str) -> str:
+    """A folder of source files of 7 bytes."""
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        (folder / f"{name}.xml").write_text("content")
+    return str(folder)
+
+
+def add_parts(layout: Layout, *names: str) -> None:
+    """What ingest would make of such files; each says something else of PMID 1."""
+    for name in names:
+        add_part(layout, name, Article(1, title=f"of {name}"), source_bytes=7)
+
+
+def newest_parts(layout: Layout) -> list[str]:
+    snapshot = newest_snapshot(layout)
+    assert snapshot
+    return [ref.name for ref in snapshot.info.parts]
+
+
+@pytest.fixture
+def without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one task of the snapshot runs here."""
+    monkeypatch.setattr(ingest, "results", lambda tasks, *_: list(tasks))
+    monkeypatch.setattr(ingest, "connect", lambda: None)
+    monkeypatch.setattr(ingest, "make_snapshot", SimpleNamespace(remote=body(ingest.make_snapshot)))
+
+
+@pytest.mark.usefixtures("without_ray")
+def test_a_file_is_left_out_until_it_is_wanted_back(tmp_path: Path, layout: Layout) -> None:
+    add_parts(layout, "a", "b")
+    source, own = files(tmp_path / "s", "a", "b"), config(Path(layout.root))
+    whole = ingest.run(own, source=source)
+    less = ingest.run(own, source=source, without="b.xml")
+    assert (newest_parts(layout), less.left_out) == (["a"], ("b",))
+    assert ingest.run(own, source=source).snapshot == less.snapshot  # as long as nobody says otherwise
+    again = ingest.run(own, source=source, with_file="b.xml")
+    assert (newest_parts(layout), again.left_out) == (["a", "b"], ())
+    assert len({whole.snapshot, less.snapshot, again.snapshot}) == 3
+    with pytest.raises(UsageError, match=r"--without c\.xml: neither the store nor the source has such a file"):
+        ingest.run(own, source=source, without="c.xml")
+
+
+@pytest.mark.usefixtures("without_ray")
+def test_parts_of_runs_that_did_not_end_are_taken_up_and_the_newest_snapshot_is_the_last(
+    tmp_path: Path, layout: Layout
+) -> None:
+    own = config(Path(layout.root))
+    add_parts(layout, "a", "b", "c")
+    add_snapshot(layout, [add_part(layout, "a", Article(1, title="of a"), source_bytes=7)])
+    ingest.run(own, source=files(tmp_path / "s", "a", "b"))
+    assert newest_parts(layout) == ["a", "b", "c"]
+
+
+@pytest.mark.usefixtures("without_ray")
+def test_missing_update_files_are_told(tmp_path: Path, layout: Layout) -> None:
+    own = config(Path(layout.root))
+    names = ("pubmed26n0001", "pubmed26n0002", "pubmed26n0005")
+    add_parts(layout, *names)
+    ingest.run(own, source=files(tmp_path / "base", names[0]), baseline=True)
+    report = ingest.run(own, source=files(tmp_path / "updates", *names[1:]))
+    assert report.gaps == ("pubmed26n0003", "pubmed26n0004")
+    assert (report.trouble or (0, ""))[0] == 8
+    assert ingest.run(own, source=files(tmp_path / "updates"), allow_gaps=True).trouble is None

@@ -8,7 +8,6 @@ import pytest
 
 from jobs import ingest, nightly
 from jobs.common.run_reports import Stages, json_values
-from jobs.common.store import read_current
 from schemas.article import Article
 from schemas.errors import InputError
 from schemas.layout import Layout
@@ -86,14 +85,25 @@ def test_an_error_that_is_not_for_users_is_kept_with_its_kind(tmp_path: Path, mo
     assert kept(tmp_path)["error"] == "ZeroDivisionError: division by zero"
 
 
-@pytest.mark.parametrize(("version", "promoted", "served"), [("b", True, "b"), ("c", False, "a")])
-def test_a_version_is_promoted_unless_it_was_withdrawn(
-    version: str, promoted: bool, served: str, tmp_path: Path
-) -> None:
+def test_a_version_is_promoted_unless_it_was_withdrawn(tmp_path: Path) -> None:
     layout = Layout(str(tmp_path))
-    add_versions(layout, "a", "b", "c")
+    add_versions(layout, "a", "b", "c", parents={"b": "a", "c": "a"})
     set_current(layout, Current(version="a", withdrawn=("c",)))
-    assert nightly._promote(config(tmp_path), Stages(), "promote", version) is promoted
-    current = read_current(layout)
-    assert current
-    assert current.version == served
+    assert nightly._promote(config(tmp_path), Stages(), "promote", "c") is None
+    promoted = nightly._promote(config(tmp_path), Stages(), "promote", "b")
+    assert promoted
+    assert promoted.promoted
+
+
+def test_a_night_that_is_held_says_so_and_has_an_exit_code_of_its_own() -> None:
+    code, why = night_report(version="c", held="b").trouble or (0, "")
+    assert code == 6
+    assert why.startswith("held: version b was not built on CURRENT")
+
+
+def test_missing_update_files_are_told_by_an_exit_code_and_come_after_what_is_held() -> None:
+    names = ("pubmed26n0002", "pubmed26n0003", "pubmed26n0004", "pubmed26n0005")
+    code, why = night_report(ingest={"gaps": names}).trouble or (0, "")
+    assert (code, "pubmed26n0002, pubmed26n0003, pubmed26n0004 and 1 more" in why) == (8, True)
+    assert night_report(ingest={"gaps": names, "gaps_allowed": True}).trouble is None
+    assert (night_report(ingest={"gaps": names}, held="b").trouble or (0, ""))[0] == 6

@@ -41,10 +41,37 @@ def test_a_withdrawn_version_is_promoted_only_by_name(store: Path) -> None:
     promoted(store, "b")
     promoted(store, "a")
     rollback.run(config(store))
-    assert promoted(store) == "c"  # newer than b, and a is withdrawn
+    with pytest.raises(StoreError, match="version c was built on None, CURRENT is b; run pubray index, or promote it"):
+        promoted(store)  # c is newer than b, and a is withdrawn
+    assert promoted(store, "c") == "c"
     assert promoted(store, "a") == "a"
     current = read_current(Layout(str(store)))
     assert current == Current(version="a", epoch=5, history=("b", "c"))  # no longer withdrawn
+
+
+def test_the_newest_that_was_built_on_current_is_promoted(tmp_path: Path) -> None:
+    parents = {"on a": "a", "on a too": "a", "on b": "b"}
+    add_versions(Layout(str(tmp_path)), "a", *parents, parents=parents)
+    promoted(tmp_path, "a")
+    assert promoted(tmp_path) == "on a too"
+
+
+def test_what_a_night_has_built_is_held_where_current_was_moved_meanwhile(tmp_path: Path) -> None:
+    layout = Layout(str(tmp_path))
+    add_versions(layout, "a", "b", "on a", parents={"b": "a", "on a": "a"})
+    promoted(tmp_path, "a")
+    promoted(tmp_path, "b")
+    before = read_current(layout)
+    held = promote.over_its_parent(config(tmp_path), "on a")
+    assert held == PromoteReport(version="on a", previous="b", promoted=False, held=True)
+    assert read_current(layout) == before
+    assert promoted(tmp_path, "on a") == "on a"  # by name
+    assert not promote.over_its_parent(config(tmp_path), "on a").promoted  # it is CURRENT
+
+
+def test_the_first_version_of_a_store_is_promoted(tmp_path: Path) -> None:
+    add_versions(Layout(str(tmp_path)), "a")
+    assert promote.over_its_parent(config(tmp_path), "a").promoted
 
 
 def test_a_version_that_is_not_there_is_refused_by_name(store: Path) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from jobs import promote, rollback
-from jobs.common.store import read_current
+from jobs.common.store import compacted_id, read_current
 from schemas.errors import StoreError
 from schemas.layout import Layout
 from schemas.manifest import Current
@@ -31,21 +31,32 @@ def test_before_the_first_version_there_is_nothing(tmp_path: Path) -> None:
     layout = store(tmp_path, "a")
     with pytest.raises(StoreError) as error:
         rollback.run(config(tmp_path))
-    assert str(error.value) == f"the store {tmp_path} has no version before CURRENT; nothing was changed"
+    assert str(error.value) == f"the store {tmp_path} has no other version before CURRENT; nothing was changed"
     assert read_current(layout) == Current(version="a")
 
 
 def test_an_empty_store_has_nothing_to_roll_back(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="no version before CURRENT"):
+    with pytest.raises(StoreError, match="no other version before CURRENT"):
         rollback.run(config(tmp_path))
 
 
 def test_a_rollback_never_ends_at_a_withdrawn_version(tmp_path: Path) -> None:
     layout = store(tmp_path, "a", "b", "a")
     assert rollback.run(config(tmp_path)).version == "b"
-    with pytest.raises(StoreError, match="no version before CURRENT"):
+    with pytest.raises(StoreError, match="no other version before CURRENT"):
         rollback.run(config(tmp_path))
     assert read_current(layout) == Current(version="b", epoch=4, history=(), withdrawn=("a",))
+
+
+def test_a_rollback_passes_what_compact_made_from_the_same_rows_and_withdraws_all_of_it(tmp_path: Path) -> None:
+    layout, again, back = Layout(str(tmp_path)), compacted_id("b"), compacted_id(compacted_id("b"))
+    add_versions(layout, "a", "b", again, back, parents={"b": "a", again: "b", back: again})
+    for version in ("a", "b", again, back):
+        promote.run(config(tmp_path), version=version)
+    assert rollback.run(config(tmp_path)) == RollbackReport(version="a", withdrawn=back)
+    current = read_current(layout)
+    assert current
+    assert (current.version, current.history, set(current.withdrawn)) == ("a", (), {"b", again, back})
 
 
 def test_the_report_names_both(tmp_path: Path) -> None:

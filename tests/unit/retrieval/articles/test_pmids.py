@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.articles import pmids as module
-from retrieval.articles.pmids import find_among, parse_pmids, pmid_classes, selected, selection_id
+from retrieval.articles.pmids import find_among, parse_pmids, pmid_classes, population, selected, selection_id
 from schemas.config import SelectionConfig
 from schemas.errors import InputError
+from schemas.manifest import Population
 
 some = st.lists(st.integers(1, 20), max_size=12)
 
@@ -20,6 +21,20 @@ def test_those_found_are_told_with_their_places(known: list[int], wanted: list[i
     found, slots = find_among(np.array(held, np.int64), np.array(wanted, np.int64))
     assert found.tolist() == [position for position, pmid in enumerate(wanted) if pmid in held]
     assert [held[slot] for slot in slots] == [pmid for pmid in wanted if pmid in held]
+
+
+PMIDS = st.sets(st.integers(0, 2**63 - 1), max_size=20)
+
+
+@given(PMIDS, PMIDS)
+def test_a_population_is_that_of_a_set_in_whatever_order_and_pieces(one: set[int], other: set[int]) -> None:
+    def of(pmids: set[int], *, backwards: bool = False) -> Population:
+        return population(np.array(sorted(pmids, reverse=backwards), np.int64))
+
+    assert of(one) == of(one, backwards=True)
+    assert of(one) + of(other - one) == of(one | other)
+    assert of(one | other) - of(other) == of(one - other)
+    assert (of(one) == of(other)) == (one == other)
 
 
 @pytest.mark.parametrize(("rows", "classes"), [(0, 1), (4, 1), (5, 2), (9, 3)])

@@ -2,6 +2,7 @@
 
 import filecmp
 import itertools
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from retrieval.articles.pmids import population
 from retrieval.embed.vector_parts import row_ranges, write_vector_part
+from retrieval.files.parquet import read_range
 from retrieval.index import segment_build as build_module
 from retrieval.index.segment import OpenSegment, write_segment
-from retrieval.index.segment_build import Work, group_rows, group_work, read_worker_rows, shard_of
+from retrieval.index.segment_build import (
+    Work,
+    group_rows,
+    group_work,
+    read_worker_rows,
+    shard_of,
+    wanted_population,
+)
 from retrieval.search.segment_search import search
 from schemas.article import Article
-from schemas.errors import StoreError
+from schemas.errors import IntegrityError, StoreError
 from schemas.layout import ARTICLES, SEGMENT_FILES, Layout
 from schemas.vector import EmbedPlan, RowRange
 from tests.support.stores import corpus
@@ -52,7 +62,9 @@ def source(folder: Path, *, without: int | None = None) -> tuple[EmbedPlan, list
     for one in ranges:
         rows = np.arange(one.start, one.stop)
         path = layout.vector_part("f", "abstract", one.name)
-        write_vector_part(path, rows + 1, rows.astype(np.uint64), VECTORS[rows], rows + 1 != without)
+        keys = read_range(layout.article_part("a"), one.start, one.stop, ["pmid", "text_hash"])
+        pmids, hashes = (keys[name].to_numpy() for name in keys.column_names)
+        write_vector_part(path, pmids, hashes, VECTORS[rows], rows + 1 != without)
     return EmbedPlan(snapshot.id, "abstract", None, "f"), ranges
 
 
@@ -74,6 +86,39 @@ def test_of_named_rows_the_selected_are_read(tmp_path: Path) -> None:
     listed = of._replace(pmids=np.array([4, 5]))
     assert read(tmp_path, of, [Work(ranges[1], np.array([4], np.int32), 1)])[0] == [5]
     assert read(tmp_path, listed, [Work(ranges[0], np.array([1, 3], np.int32), 2)])[0] == [4]
+
+
+def test_vectors_of_other_records_are_refused_by_name(tmp_path: Path) -> None:
+    of, ranges = source(tmp_path)
+    other = Layout(str(tmp_path)).vector_part("f", "abstract", ranges[0].name)
+    shutil.copy(Layout(str(tmp_path)).vector_part("f", "abstract", ranges[1].name), other)
+    with pytest.raises(IntegrityError, match=f"{ranges[0].name}.parquet: of other records than the article part"):
+        read(tmp_path, of, [Work(ranges[0], None, 4)])
+
+
+def test_an_article_part_that_was_made_again_in_another_order_is_refused_by_name(tmp_path: Path) -> None:
+    of, ranges = source(tmp_path)
+    layout = Layout(str(tmp_path))
+    add_part(layout, "a", *(Article(pmid, title=f"t{pmid}", abstract="a") for pmid in (5, 4, 3, 2, 1, 6)))
+    for find in (read, lambda folder, of, parts: wanted_population(config(folder), of, parts)):
+        with pytest.raises(IntegrityError, match=f"a.parquet: not what snapshot {of.snapshot} was made of"):
+            find(tmp_path, of, [Work(ranges[0], None, 4)])
+
+
+def test_what_must_be_in_the_index_is_known_without_vectors(tmp_path: Path) -> None:
+    of, ranges = source(tmp_path, without=2)
+    found = wanted_population(config(tmp_path), of, [Work(one, None, 0) for one in ranges])
+    assert found == population(np.array([2, 4, 5]))
+    some = [Work(ranges[0], np.array([1, 2], np.int32), 2)]
+    assert wanted_population(config(tmp_path), of, some) == population(np.array([2]))
+
+
+def test_work_is_told_apart_by_its_exact_rows() -> None:
+    one = RowRange(source="a", start=0, stop=4, history="h")
+    rows = [None, np.array([1], np.int32), np.array([1, 2], np.int32)]
+    works = [Work(r, some, 4) for r in (one, one.model_copy(update={"stop": 5})) for some in rows]
+    assert len({str(work.identity()) for work in works}) == len(works)
+    assert Work(one, np.array([1], np.int32), 9).identity() == works[1].identity()
 
 
 def test_an_article_without_a_vector_is_refused(tmp_path: Path) -> None:

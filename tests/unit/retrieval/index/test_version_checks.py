@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.articles import pmids as pmids_module
+from retrieval.articles.pmids import population
 from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.segment import OpenSegment
 from retrieval.index.version_checks import (
@@ -42,30 +43,32 @@ def segment(folder: Path, quantizer: Quantizer, pmids: list[int], dead: set[int]
     return OpenSegment(str(folder), built.manifest, quantizer, rows)
 
 
-def check(folder: Path, segments: list[OpenSegment], alive: list[int], expected: int) -> None:
+def check(folder: Path, segments: list[OpenSegment], alive: list[int], expected: list[int]) -> None:
     layout = Layout(str(folder / "store"))
     snapshot = add_snapshot(layout, [add_part(layout, "a", *map(Article, alive))])
-    check_live(VERSION.model_copy(update={"articles": expected}), segments, snapshot)
+    wanted = population(np.array(expected, np.int64))
+    check_live(VERSION.model_copy(update={"articles": len(expected), "population": wanted}), segments, snapshot)
 
 
 def test_rows_that_are_live_once_and_alive_pass(quantizer: Quantizer, tmp_path: Path) -> None:
     base = segment(tmp_path / "base", quantizer, [1, 2, 3, 4], dead={2, 4})
-    check(tmp_path, [base, segment(tmp_path / "delta", quantizer, [2, 5])], [1, 2, 3, 5, 6], 4)
+    check(tmp_path, [base, segment(tmp_path / "delta", quantizer, [2, 5])], [1, 2, 3, 5, 6], [1, 2, 3, 5])
 
 
 @pytest.mark.parametrize("class_rows", [1, 100])
 @pytest.mark.parametrize(
     ("dead", "alive", "expected", "words"),
     [
-        (set(), [1, 2, 3], 4, "has PMID 2 twice"),
-        ({2}, [1, 2], 3, "has PMID 3, which is not alive"),
-        ({2}, [1, 2, 3], 4, "has 3 live rows, 4 were expected"),
+        (set(), [1, 2, 3], [1, 2, 3], "has PMID 2 twice"),
+        ({2}, [1, 2], [1, 2, 3], "has PMID 3, which is not alive"),
+        ({2}, [1, 2, 3, 4], [1, 2, 3, 4], "has 3 articles, and not the 4 that are alive and selected"),
+        ({2}, [1, 2, 3, 4], [1, 2, 4], "has 3 articles, and not the 3 that"),
     ],
 )
 def test_what_is_wrong_is_named(
     dead: set[int],
     alive: list[int],
-    expected: int,
+    expected: list[int],
     words: str,
     class_rows: int,
     quantizer: Quantizer,
@@ -148,7 +151,7 @@ def checks(recall: float, removed: float) -> Checks:
 
 def test_a_version_within_the_limits_is_accepted() -> None:
     rules = IndexConfig(recall_floor=0.9, max_removed=0.1)
-    check_limits(VERSION, checks(0.9, 0.1), rules)
+    check_limits(VERSION, checks(0.9, 0.1), rules, VERSION.selection)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +164,12 @@ def test_a_version_within_the_limits_is_accepted() -> None:
 def test_a_version_beyond_a_limit_is_refused_and_the_limit_named(found: Checks, words: str) -> None:
     rules = IndexConfig(recall_floor=0.9, max_removed=0.1)
     with pytest.raises(StoreError, match=words):
-        check_limits(VERSION, found, rules)
+        check_limits(VERSION, found, rules, VERSION.selection)
+
+
+def test_a_selection_that_was_changed_is_named_where_articles_go() -> None:
+    with pytest.raises(StoreError, match=rf"of None \(its selection is {VERSION.selection}, not pmids-1\), the limit"):
+        check_limits(VERSION, checks(0.9, 0.11), IndexConfig(recall_floor=0.9, max_removed=0.1), "pmids-1")
 
 
 def merged_of(*shards: int, dead: int = 0) -> IndexVersion:

@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from retrieval.ingest.lineage import next_lineage, parts_in_order
+from retrieval.ingest.lineage import gaps, next_lineage, parts_in_order, pending_parts
 from schemas.errors import InputError
 from schemas.snapshot import Lineage, PartRef, SnapshotCounts, SnapshotInfo
 
@@ -97,3 +97,40 @@ def test_parts_are_those_known_and_those_given_each_once_in_file_order() -> None
 def test_a_new_lineage_has_none_of_the_old_parts() -> None:
     assert parts_in_order(YEAR_26, Lineage(number=4, baseline=B27), B27) == [*B27]
     assert parts_in_order(None, Lineage(number=0), B26) == [*B26]
+
+
+FREE = snapshot(["corpus", "hotfix"], Lineage(number=0))
+
+
+def test_files_whose_names_say_nothing_come_behind_all_that_is_there_in_natural_order() -> None:
+    names = ["night-10", "night-9", "2024-12-01-update", "a"]
+    in_order = ["corpus", "hotfix", "2024-12-01-update", "a", "night-9", "night-10"]
+    assert parts_in_order(FREE, FREE.lineage, names) == in_order
+    assert parts_in_order(None, FREE.lineage, ["b10", "b9"]) == ["b9", "b10"]
+
+
+def test_pubmeds_files_come_behind_what_is_there_but_before_those_of_higher_numbers() -> None:
+    mixed = snapshot(["pubmed26n0001", "hotfix", "pubmed26n0004"], Lineage(number=0))
+    order = parts_in_order(mixed, mixed.lineage, ["pubmed26n0005", "pubmed26n0002", "more"])
+    assert order == ["pubmed26n0001", "hotfix", "pubmed26n0002", "pubmed26n0004", "pubmed26n0005", "more"]
+
+
+def test_files_of_any_name_go_on_with_a_baseline_that_is_not_pubmeds() -> None:
+    of_corpus = snapshot(["corpus"], Lineage(number=0, baseline=("corpus",)))
+    assert next_lineage(of_corpus, None, ["a", "corpus"]) == of_corpus.lineage
+
+
+def test_missing_updates_are_named_unless_they_are_left_out() -> None:
+    parts = [*B26, "pubmed26n0003", "pubmed26n0006", "hotfix"]
+    assert gaps(YEAR_26.lineage, parts, []) == ("pubmed26n0004", "pubmed26n0005")
+    assert gaps(YEAR_26.lineage, parts, ["pubmed26n0004"]) == ("pubmed26n0005",)
+    assert gaps(YEAR_26.lineage, B26, []) == ()
+    assert gaps(PLAIN.lineage, parts, []) == ()
+    assert gaps(Lineage(number=0, baseline=("corpus",)), ["corpus", *parts], []) == ()
+
+
+def test_parts_that_a_failed_run_left_belong_to_the_next_snapshot_unless_they_begin_another_year() -> None:
+    there = [*B26, "pubmed26n0003", "pubmed26n0004", "pubmed27n0001", "pubmed27n0002", "extra"]
+    assert pending_parts(YEAR_26, YEAR_26.lineage, there) == ["pubmed26n0004", "extra"]
+    assert pending_parts(YEAR_26, Lineage(number=4, baseline=B27), there) == []
+    assert pending_parts(None, Lineage(number=0), ["b10", "b9"]) == ["b9", "b10"]

@@ -8,15 +8,17 @@ import pytest
 
 from actors.search.index_searcher import load_quantizer, open_segments
 from jobs.steps.index import build_tasks
+from retrieval.articles.pmids import population
 from retrieval.embed.vector_parts import write_vector_part
 from retrieval.evaluate.truth import find_truth, write_truth
 from retrieval.files.atomic import write_bytes
+from retrieval.files.parquet import read_range
 from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.index.segment_build import Work, shard_of
 from retrieval.rows.row_numbers import read_tombstones, write_tombstones
 from schemas.article import Article
-from schemas.errors import StoreError
+from schemas.errors import RowsError, StoreError
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 from schemas.vector import EmbedPlan, RowRange
@@ -50,10 +52,12 @@ def test_what_is_outdated_is_buried_beside_what_was(layout: Layout) -> None:
     version = with_dead(layout, write_version(layout), s0=[3])
     first, second = open_segments(layout, version, load_quantizer(layout, version.quantizer))
     outdated = np.array([first.pmids[7], first.pmids[3], 10**6])
-    found = run(build_tasks.bury, layout, version, outdated)
+    found, left = run(build_tasks.bury, layout, version, outdated)
     assert list(found) == ["s0"]
+    assert left == population(np.setdiff1d(PMIDS, first.pmids[[3, 7]]))
     assert read_tombstones(layout.tombstones, found["s0"]).tolist() == [3, 7]
-    found = run(build_tasks.bury, layout, version, second.pmids[:2])
+    found, left = run(build_tasks.bury, layout, version.model_copy(update={"population": left}), second.pmids[:2])
+    assert left.articles == len(PMIDS) - 4
     assert {name: tombstones.rows for name, tombstones in found.items()} == {"s0": 1, "s1": 2}
 
 
@@ -85,7 +89,8 @@ def test_a_worker_builds_a_shard_for_each_of_the_index_and_none_twice(layout: La
     part = RowRange(source="a", start=0, stop=40, history="h")
     vectors = corpus.vectors(2, 40)
     path = layout.vector_part("f", "all", part.name)
-    write_vector_part(path, pmids, pmids.astype(np.uint64), vectors, np.ones(40, bool))
+    hashes = read_range(layout.article_part("a"), 0, 40, ["text_hash"])["text_hash"].to_numpy()
+    write_vector_part(path, pmids, hashes, vectors, np.ones(40, bool))
     encoder = config(Path()).encoder.model_copy(update={"dimension": corpus.DIMENSION})
     own = config(Path(layout.root), encoder=encoder, index={"num_shards": 2}, selection={"rule": "all"})
     plan = EmbedPlan(snapshot.id, "all", None, "f")
@@ -144,10 +149,13 @@ def test_the_fewest_lists_that_reach_the_target_are_found(flat: Flat) -> None:
 def test_rows_are_checked_against_the_snapshot_and_the_parent(layout: Layout) -> None:
     built = write_version(layout)
     snapshot = add_snapshot(layout, [add_part(layout, "a", *(Article(int(pmid)) for pmid in PMIDS))])
-    version = built.model_copy(update={"snapshot": snapshot.id})
+    version = built.model_copy(update={"snapshot": snapshot.id, "population": population(PMIDS)})
     checks = run(build_tasks.check_rows, layout, version, None)
     assert (checks.imbalance >= 1, checks.removed) == (True, 0)
     fewer = with_dead(layout, version, s0=[1, 2])
+    with pytest.raises(RowsError, match=f"has {len(PMIDS) - 2} articles, and not the {len(PMIDS)} that"):
+        run(build_tasks.check_rows, layout, fewer, version)
+    fewer = fewer.model_copy(update={"population": run(build_tasks.find_live, layout, fewer)})
     assert run(build_tasks.check_rows, layout, fewer, version).removed == 2
     lacking = add_snapshot(layout, [add_part(layout, "b", *(Article(int(pmid)) for pmid in PMIDS[1:]))])
     with pytest.raises(StoreError, match=f"has PMID {PMIDS[0]}, which is not alive"):
