@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo verify-medcpt verify-bmretriever test test-all types test-programs test-what-waits \
-    test-what-computes gpu-check fix constraints
+    test-what-computes campaign gpu-check fix constraints
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -54,6 +54,9 @@ test-what-waits:
 test-what-computes: test-programs types
 	@output=$$(OMP_NUM_THREADS=1 nice -n 19 $(VENV)/bin/pytest $(WHOLE) --numprocesses=auto --dist=loadfile \
 	    --no-loadscope-reorder tests/e2e tests/unit 2>&1); code=$$?; echo "$$output"; exit $$code
+
+campaign: install  ## random nights, kills and races against a plain model: ARGS="--minutes 60 --seed 7"
+	@$(VENV)/bin/python -m tests.campaign $(ARGS)
 
 gpu-check: install  ## the tests that need a GPU, on a machine that has one
 	$(VENV)/bin/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available() and "no CUDA device, or a torch without CUDA")'

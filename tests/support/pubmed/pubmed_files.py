@@ -75,7 +75,6 @@ def alive(config: Config) -> dict[int, Alive]:
 
 
 def files(folder: str | Path) -> dict[str, int]:
-    """The files below a folder, and when each was written."""
-    return {
-        str(path.relative_to(folder)): path.stat().st_mtime_ns for path in Path(folder).rglob("*") if path.is_file()
-    }
+    """The files below a folder but for the writer's lock, and when each was written."""
+    found = [path for path in Path(folder).rglob("*") if path.is_file() and path.name != ".writer.lock"]
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in found}
