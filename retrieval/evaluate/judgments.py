@@ -59,7 +59,7 @@ def read_queries(lines: Iterable[str], name: str) -> dict[str, str]:
     for number, line in enumerate(lines, 1):
         try:
             record = json.loads(line)
-            queries[str(record["_id"])] = str(record["text"])
+            queries[str(record["_id"])] = "" + record["text"]  # which refuses what is no text
         except (ValueError, KeyError, TypeError):
             raise InputError(f'{name} line {number}: not {{"_id": …, "text": …}} but {line.strip()[:60]!r}') from None
     return queries

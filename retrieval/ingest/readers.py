@@ -1,6 +1,7 @@
 """Source files as streams of articles: PubMed XML, Parquet with pmid, title and abstract, and the BEIR corpus.jsonl."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,12 +18,14 @@ from schemas.article import Article
 from schemas.errors import InputError
 
 PARQUET_COLUMNS = ("pmid", "title", "abstract")
+_PMID = re.compile(r"\s*(?:PMID:?\s*)?0*([0-9]{1,18})(?:\.0*)?\s*", re.IGNORECASE)
+"""As people write it, or a table program that took it for a number."""
 
 
 def read_parquet_articles(file: BinaryIO, name: str, rejects: Rejects) -> Iterator[Article]:
     """Read a Parquet file, in its order.
 
-    It needs the columns pmid (integer or string), title and abstract (string); others are left. InputError
+    It needs the columns pmid (integer or string), title and abstract (strings of any kind); others are left. InputError
     for a missing column, another type, or a file that is not whole Parquet (then perhaps after some articles).
     """
     rows = 0
@@ -30,11 +33,16 @@ def read_parquet_articles(file: BinaryIO, name: str, rejects: Rejects) -> Iterat
         parquet = pq.ParquetFile(file)
         _check_columns(parquet.schema_arrow, name)
         for batch in parquet.iter_batches(BATCH_ROWS, columns=list(PARQUET_COLUMNS)):
-            columns = [batch.column(column).cast(pa.string()).to_pylist() for column in PARQUET_COLUMNS]
-            for row, (pmid, title, abstract) in enumerate(zip(*columns, strict=True), rows + 1):
-                yield from _usable(pmid, title, abstract, f"{name} row {row}", rejects)
+            columns = [batch.column(column).to_pylist() for column in PARQUET_COLUMNS]
+            for row, (given, title, abstract) in enumerate(zip(*columns, strict=True), rows + 1):
+                place = f"{name} row {row}"
+                found = _PMID.fullmatch(str(given))
+                if given is not None and found is None:
+                    rejects.add("no PMID", f"{place}, {str(given)[:40]!r}")
+                else:
+                    yield from _usable(found[1] if found else None, title, abstract, place, rejects)
             rows += batch.num_rows
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
         fact = " ".join(str(error).split())
         raise InputError(f"{name} is not whole Parquet: {fact}, after row {rows:,}; write it anew") from error
 
@@ -45,8 +53,12 @@ def _check_columns(schema: pa.Schema, name: str) -> None:
             raise InputError(
                 f"{name} has no column {column}, only {', '.join(schema.names)}; it needs {', '.join(PARQUET_COLUMNS)}"
             )
+        if schema.names.count(column) > 1:
+            raise InputError(f"{name} has {schema.names.count(column)} columns {column}; keep one of them")
         found = schema.field(column).type
-        is_text = pa.types.is_string(found) or pa.types.is_large_string(found) or pa.types.is_null(found)
+        found = found.value_type if pa.types.is_dictionary(found) else found
+        of_text = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
+        is_text = any(kind(found) for kind in of_text)
         if not is_text and not (column == "pmid" and pa.types.is_integer(found)):
             raise InputError(f"{name}: column {column} is of type {found}; write it as a string")
 
@@ -71,10 +83,10 @@ def read_beir_corpus(stream: BinaryIO, name: str, rejects: Rejects) -> Iterator[
 def _beir_fields(line: bytes, place: str) -> tuple[str, str, str]:
     try:
         record = json.loads(line)
-        fields = record["_id"], record.get("title", ""), record["text"]
+        fields = record["_id"], record.get("title") or "", record["text"]
         # join() refuses what is not a string, encode() half of a surrogate pair.
         "".join(fields).encode()
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(
             f'{place} is no record ({type(error).__name__}: {error}); write {{"_id": "…", "title": "…", "text": "…"}}'
         ) from error

@@ -57,7 +57,7 @@ kind = "none"
 """
 
 
-class Fault(Exception):
+class FaultError(Exception):
     """What is not as it should be."""
 
 
@@ -113,7 +113,8 @@ class Round:
     def two_at_once(self) -> None:
         """Two nights that begin together, each with a file that the other lacks; then one with both."""
         if not self.world.pubmed:  # which file comes first is then not known
-            return self.night()
+            self.night()
+            return
         files = [self.world.issue(), self.world.issue()]
         self.allowed += [self.world.alive(set(self.world.names) - self.missing - {file}) for file in files]
         self.allowed.append(self.taken())
@@ -130,7 +131,8 @@ class Round:
     def rolled_back_during(self) -> None:
         """A rollback while a night is under way: the night must not undo it. The next night brings what is new."""
         if len(self.store.current().get("history", ())) < 1:
-            return self.night()
+            self.night()
+            return
         self.world.issue()
         kind = self.rng.choice(["snapshots", "vectors", "segments", "tombstones"])
         before = self.store.files(kind)
@@ -142,7 +144,7 @@ class Round:
                 self.expect(done, DONE, HELD, GAP)
                 now = self.store.current()["version"]
                 if back.code == 0 and now != there and self.store.version(now)["parent"] != there:
-                    raise Fault(f"the night undid a rollback: {there} became {now}, which was not built on it")
+                    raise FaultError(f"the night undid a rollback: {there} became {now}, which was not built on it")
         self.world.issue()
         self.finish()
 
@@ -150,19 +152,21 @@ class Round:
         """A rollback between nights: to the last version of other content. The next night brings what is new."""
         served = self.store.served()
         if (back := self.store.run("rollback")).code != 0:
-            return self.expect(back, 1)
+            self.expect(back, 1)
+            return
         now = self.store.served()
         if now.alive == served.alive:
-            raise Fault(f"a rollback from {served.version} to {now.version} changed nothing")
+            raise FaultError(f"a rollback from {served.version} to {now.version} changed nothing")
         if self.held.get(now.version, now.alive) != now.alive:
-            raise Fault(f"{now.version} serves something else than before")
+            raise FaultError(f"{now.version} serves something else than before")
         self.world.issue()
         self.finish()
 
     def late(self) -> None:
         """A night that lacks a file, which must be said, and one that has it."""
         if not self.world.pubmed:  # what comes later is later
-            return self.night()
+            self.night()
+            return
         late = self.world.issue()
         self.world.issue()
         self.missing.add(late)
@@ -175,7 +179,8 @@ class Round:
         name = self.rng.choice(self.world.names)
         part = self.store.folder / "articles" / f"{name.split('.')[0]}.parquet"
         if not part.exists():
-            return self.night()
+            self.night()
+            return
         shutil.copy(part, self._folder / "kept.parquet")
         part.unlink()
         self.world.reorder(name)
@@ -242,37 +247,37 @@ class Round:
         done = self.store.run("nightly", "--source", str(self.offer()), ahead=ahead)
         self.expect(done, DONE, GAP)
         if gap and done.code != GAP:
-            raise Fault(f"files are missing ({', '.join(self.missing)}), and the night ends with {done.code}")
+            raise FaultError(f"files are missing ({', '.join(self.missing)}), and the night ends with {done.code}")
         if not gap and done.code == GAP and not self.missing and not late:
-            raise Fault(f"no file is missing, and the night ends with {done.code}: {done.last}")
+            raise FaultError(f"no file is missing, and the night ends with {done.code}: {done.last}")
         self.allowed = [self.taken()]
         self.check()
 
     def expect(self, done: Done, *codes: int) -> None:
         """A command ends with one of these codes, in one line if it is none of the good ones."""
         if done.code not in codes:
-            raise Fault(f"exit {done.code}: {done.last}")
+            raise FaultError(f"exit {done.code}: {done.last}")
         if done.code not in (DONE, GAP):
             self.one_line(done)
 
     def one_line(self, done: Done) -> None:
         """A refusal is one line."""
         if "Traceback" in done.error or not done.last.startswith("pubray: "):
-            raise Fault(f"exit {done.code} without a line: {done.last}")
+            raise FaultError(f"exit {done.code} without a line: {done.last}")
 
     def check(self, wanted: Alive | None = None) -> None:
         """What is served is whole, and one of what is allowed, or what is wanted."""
         served = self.store.served()
         if served.faults:
-            raise Fault(f"{served.version}: {served.faults[0]} (and {len(served.faults) - 1} more)")
+            raise FaultError(f"{served.version}: {served.faults[0]} (and {len(served.faults) - 1} more)")
         allowed = [wanted] if wanted is not None else self.allowed
         if served.alive not in allowed:
             lost = sorted(allowed[-1].keys() - served.alive.keys())
             more = sorted(served.alive.keys() - allowed[-1].keys())
             other = sorted(p for p, r in allowed[-1].items() if p in served.alive and served.alive[p] != r)
-            raise Fault(
-                f"{served.version}: {len(lost)} lost {lost[:3]}, {len(more)} too many {more[:3]}, {len(other)} outdated "
-                f"{other[:3]}"
+            raise FaultError(
+                f"{served.version}: {len(lost)} lost {lost[:3]}, {len(more)} too many {more[:3]}, {len(other)} "
+                f"outdated {other[:3]}"
             )
         if served.version:
             self.held[served.version] = served.alive
@@ -325,7 +330,7 @@ def play(of: Round, number: int, end: float, done: Counter[str], faults: Counter
             done[last] += 1
             if time.monotonic() > end:
                 break
-    except Fault as fault:
+    except FaultError as fault:
         faults[last] += 1
         say(f"round {number}, {'PubMed names' if of.world.pubmed else 'other names'}: {' > '.join(steps)}: {fault}")
     else:

@@ -111,7 +111,8 @@ class Store:
         """Read what CURRENT names: PMIDs, titles, abstracts and vectors of its live rows."""
         name = self.current().get("version")
         alive, faults = Alive(), list[str]()
-        manifest = self.version(name) if name else {"segments": [], "tombstones": {}, "articles": 0}
+        nothing: dict[str, Any] = {"segments": [], "tombstones": {}, "articles": 0}
+        manifest = self.version(name) if name else nothing
         for segment in manifest["segments"]:
             folder = self.folder / "segments" / segment["id"]
             pmids = np.fromfile(folder / "pmids.i64", np.int64)

@@ -18,7 +18,7 @@ from jobs.common.run_reports import root_cause
 from retrieval.articles.article import ArticlePart, Rejects, write_article_part
 from retrieval.ingest.ncbi import check_md5
 from retrieval.ingest.readers import open_source
-from retrieval.ingest.sources import source_kind, source_name, source_order
+from retrieval.ingest.sources import SUFFIXES, source_kind, source_name, source_order
 from schemas.config import Config
 from schemas.encoder import PREFIX
 from schemas.errors import InputError, PubrayError
@@ -26,6 +26,8 @@ from schemas.layout import Layout
 
 NCBI = "ncbi"
 """As a source: what their server has."""
+NCBI_FOLDERS = ("baseline", "updatefiles")
+"""As their server has them; the first says what a whole baseline is."""
 
 
 class Origin(NamedTuple):
@@ -53,9 +55,10 @@ def open_origin(config: Config, source: str, *, baseline: bool) -> Iterator[Orig
     if source != NCBI:
         paths = {path.name: path for path in find_sources(source, Path(config.cache))}
         names = list(paths)
+        of_baseline = [name for name, file in paths.items() if file.parent.name == "baseline"]
         yield Origin(
             names,
-            names if baseline else None,
+            names if baseline else of_baseline or None,
             size=lambda file: paths[file].stat().st_size,
             fetch=paths.__getitem__,
             stop=lambda: None,
@@ -84,16 +87,32 @@ def find_sources(source: str, cache: Path) -> list[Path]:
     path = embedded_folder(source.removeprefix(PREFIX), cache) if source.startswith(PREFIX) else Path(source)
     if not path.exists():
         raise InputError(f"--source {source}: no such file or folder")
-    files = [path] if path.is_file() else [f for f in path.iterdir() if f.is_file() and not f.name.startswith(".")]
-    files = [f for f in files if not f.name.endswith(".md5")]
-    if not files:
-        raise InputError(f"--source {source}: the folder holds no files; name one with PubMed XML, Parquet or jsonl")
+    files = [path] if path.is_file() else _files_of(path)
     for file in files:
         source_kind(file.name)
+    if not files:
+        raise InputError(f"--source {source}: the folder holds no files; name one with PubMed XML, Parquet or jsonl")
     names = [source_name(f.name) for f in files]
     if twice := {name for name in names if names.count(name) > 1}:
         raise InputError(f"--source {source}: several files are called {min(twice)}; keep one of them")
     return sorted(files, key=lambda f: source_order(f.name))
+
+
+def _files_of(folder: Path) -> list[Path]:
+    """Return the source files of a folder, and of the folders of a copy of NCBI's in it; say what is left out."""
+    found, others = list[Path](), list[str]()
+    for path in [*folder.iterdir(), *(f for name in NCBI_FOLDERS for f in (folder / name).glob("*"))]:
+        if path.is_symlink() and not path.exists():
+            raise InputError(f"--source {folder}: {path.name} is a link to nothing; mend it, or remove it")
+        if path.is_dir() or path.name.startswith(".") or path.suffix == ".md5":
+            continue
+        if path.name.endswith(tuple(SUFFIXES)):
+            found.append(path)
+        else:
+            others.append(path.name)
+    if others:
+        log(f"ingest    left out, no source files by their names: {', '.join(sorted(others))}")
+    return found
 
 
 def parse_all(layout: Layout, origin: Origin, files: list[str]) -> float:

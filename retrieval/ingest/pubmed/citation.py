@@ -6,11 +6,14 @@ markup, so that "kg/m<sup>2</sup>" becomes "kg/m2".
 """
 
 import re
+from calendar import monthrange
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from schemas import article as rows
 
+NOT_AVAILABLE = ("[Not Available].", "[Not Available]")
+"""What NLM writes for a title that nobody has translated."""
 RETRACTED_PUBLICATION = "D016441"
 RETRACTED_BY = ("RetractionIn", "RetractedandRepublishedIn")
 
@@ -58,6 +61,8 @@ class Citation(NamedTuple):
     def article(self) -> rows.Article:
         """Return the article: for an element that is missing or empty, what another says in its place."""
         title = self.title or self.vernacular_title
+        if title in NOT_AVAILABLE:
+            title = self.vernacular_title or title
         abstract, sections = abstract_of(self.sections)
         if not abstract:
             abstract = first(other.text for other in self.other_abstracts if other.language == "eng") or ""
@@ -120,7 +125,7 @@ def iso_date(year: str = "", month: str = "", day: str = "", medline: str = "") 
     month_number = _MONTHS.index(name) + 1 if name in _MONTHS else _number(month, 12)
     if month_number is None:
         return found[0]
-    day_number = _number(day, 31)
+    day_number = _number(day, monthrange(int(found[0]), month_number)[1])
     return f"{found[0]}-{month_number:02}" + (f"-{day_number:02}" if day_number else "")
 
 

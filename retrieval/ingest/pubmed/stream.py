@@ -59,13 +59,16 @@ class _Text:
         start, self._at = self._at, found + len(mark)
         return self._buffer[start : self._at]
 
-    def rest_is_blank(self) -> bool:
-        """Return whether nothing but white space follows, down to the end: there a .gz has its checksum."""
-        rest = self._buffer[self._at :]
-        while not rest.strip():
-            if not (rest := self._stream.read(BLOCK)):
-                return True
-        return False
+    def another(self) -> bool:
+        """Return whether another document begins; without one the stream is read to its end: there is its checksum."""
+        while not (rest := self._buffer[self._at :].lstrip()):
+            if not (block := self._stream.read(BLOCK)):
+                return False
+            _check_characters(block)
+            self._buffer, self._at = block, 0
+        if not rest.startswith((b"<", BOM_UTF8)):
+            raise _BrokenError(f"more after its end: {rest[:40].decode(errors='replace')}")
+        return True
 
 
 def _check_characters(block: bytes) -> None:
@@ -77,7 +80,7 @@ def _check_characters(block: bytes) -> None:
 
 
 def read_pubmed_xml(stream: BinaryIO, name: str, rejects: Rejects) -> Iterator[Article]:
-    """Read the records and deletions of a PubMed file, in file order.
+    """Read the records and deletions of a PubMed file, in file order; of several documents one after the other.
 
     stream: the XML, uncompressed; the caller opens a .gz. name: the file's name, for messages. Records that cannot be
     used are counted in `rejects`; those that have a PMID are yielded all the same, as `unusable`.
@@ -85,14 +88,16 @@ def read_pubmed_xml(stream: BinaryIO, name: str, rejects: Rejects) -> Iterator[A
     Raises:
         InputError: perhaps after some articles: the stream breaks off, is not XML in UTF-8, or no PubmedArticleSet.
     """
-    number = 0
+    number, more = 0, True
     text = _Text(stream)
     try:
-        root = _begin(text, name)
-        for record in _cut(text, root):
-            articles = _articles_of(record, root, f"{name} record {number + 1:,}", rejects)
-            number += 1
-            yield from articles
+        while more:
+            root = _begin(text, name)
+            for record in _cut(text, root):
+                articles = _articles_of(record, root, f"{name} record {number + 1:,}", rejects)
+                number += 1
+                yield from articles
+            more = text.another()
     except (_BrokenError, etree.XMLSyntaxError) as error:
         fact = " ".join(str(error).split())
         raise InputError(f"{name} is not whole XML: {fact}, after record {number:,}; download it again") from error
@@ -130,8 +135,6 @@ def _cut(text: _Text, root: bytes) -> Iterator[bytes]:
         if tag not in RECORDS:
             raise _BrokenError(f"{tag[:40].decode(errors='replace')} where a record should begin")
         yield tag + text.take(b"</" + tag[1:])
-    if not text.rest_is_blank():
-        raise _BrokenError(f"more after {end_of_file.decode()}")
 
 
 def _articles_of(record: bytes, root: bytes, place: str, rejects: Rejects) -> list[Article]:

@@ -37,7 +37,7 @@ def test_queries_are_read() -> None:
     assert read_queries(lines, "q") == {"q1": "one", "2": "two"}
 
 
-@pytest.mark.parametrize("line", ["", "q1 text", '{"_id": "q1"}', '["q1", "text"]', "3"])
+@pytest.mark.parametrize("line", ["", "q1 text", '{"_id": "q1"}', '["q1", "text"]', "3", '{"_id": "q2", "text": null}'])
 def test_a_line_that_is_no_query_is_named(line: str) -> None:
     with pytest.raises(InputError) as caught:
         read_queries(['{"_id": "q1", "text": "one"}', line], "queries.jsonl")

@@ -46,12 +46,40 @@ def test_parquet_takes_numbers_and_strings_as_pmid(pmids: Any) -> None:
 
 def test_parquet_rows_without_id_or_text_are_dropped_with_a_reason() -> None:
     rejects = Rejects()
-    data = parquet_bytes({"pmid": [None, "b", "c"], "title": ["t", " ", "t"], "abstract": ["", None, ""]})
-    assert [row["doc_id"] for row in parquet_rows(data, rejects)] == ["c"]
+    given = [None, "2", "3", "MED-10", "1e6"]
+    data = parquet_bytes({"pmid": given, "title": ["t", " ", "t", "t", "t"], "abstract": ["", None, "", "", ""]})
+    assert [row["pmid"] for row in parquet_rows(data, rejects)] == [3]
     assert rejects.samples == {
         "no id": ["in.parquet row 1"],
-        "neither title nor abstract": ["in.parquet row 2, id b"],
+        "neither title nor abstract": ["in.parquet row 2, id 2"],
+        "no PMID": ["in.parquet row 4, 'MED-10'", "in.parquet row 5, '1e6'"],
     }
+
+
+@pytest.mark.parametrize("given", ["12", " 12 ", "12.0", "PMID: 12", "pmid:12", "PMID 12", "0012"])
+def test_a_pmid_is_read_as_people_and_table_programs_write_it(given: str) -> None:
+    [row] = parquet_rows(parquet_bytes({"pmid": [given], "title": ["t"], "abstract": ["a"]}))
+    assert (row["pmid"], row["doc_id"]) == (12, None)
+
+
+@pytest.mark.parametrize("kind", [pa.dictionary(pa.int32(), pa.string()), pa.string_view(), pa.large_string()], ids=str)
+def test_parquet_takes_strings_of_any_kind(kind: pa.DataType) -> None:
+    texts = pa.array(["some", "other"]).cast(kind) if kind != pa.string_view() else pa.array(["some", "other"], kind)
+    rows = parquet_rows(parquet_bytes({"pmid": [1, 2], "title": texts, "abstract": texts}))
+    assert [(row["title"], row["abstract"]) for row in rows] == [("some", "some"), ("other", "other")]
+
+
+def test_parquet_with_a_column_twice_is_refused_by_its_name() -> None:
+    sink = BytesIO()
+    columns = [pa.array([1]), *[pa.array(["a"])] * 3]
+    pq.write_table(pa.Table.from_arrays(columns, names=["pmid", "title", "title", "abstract"]), sink)
+    with pytest.raises(InputError, match=r"^in\.parquet has 2 columns title; keep one of them$"):
+        parquet_rows(sink.getvalue())
+
+
+def test_a_null_title_of_beir_is_no_title() -> None:
+    [row] = beir_rows({"_id": "d1", "title": None, "text": "Statins."})
+    assert (row["title"], row["abstract"]) == ("", "Statins.")
 
 
 def test_parquet_without_a_column_is_refused_with_what_it_has() -> None:

@@ -57,10 +57,27 @@ def test_an_empty_folder_is_named(tmp_path: Path) -> None:
     assert refusal(tmp_path).startswith(f"--source {tmp_path}: the folder holds no files")
 
 
-def test_a_file_of_no_known_kind_is_named(tmp_path: Path) -> None:
-    assert refusal(sources(tmp_path / "s", "a.xml", "notes.docx")).startswith(
-        "notes.docx is no source file by its name"
-    )
+def test_a_file_of_no_known_kind_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = sources(tmp_path / "s", "a.xml", "notes.docx", "README.txt", "pubmed26n0001_stats.html")
+    assert refusal(folder / "notes.docx").startswith("notes.docx is no source file by its name")
+    assert find_sources(str(folder), Path("unused")) == [folder / "a.xml"]
+    left_out = "left out, no source files by their names: README.txt, notes.docx, pubmed26n0001_stats.html"
+    assert left_out in capsys.readouterr().err
+
+
+def test_a_link_to_nothing_is_named(tmp_path: Path) -> None:
+    folder = sources(tmp_path / "s", "a.xml")
+    (folder / "b.xml").symlink_to(tmp_path / "gone.xml")
+    assert refusal(folder) == f"--source {folder}: b.xml is a link to nothing; mend it, or remove it"
+
+
+def test_a_copy_of_ncbis_folders_is_read_with_its_baseline(tmp_path: Path) -> None:
+    (tmp_path / "s").mkdir()
+    sources(tmp_path / "s" / "baseline", "pubmed26n0001.xml.gz", "pubmed26n0001.xml.gz.md5")
+    sources(tmp_path / "s" / "updatefiles", "pubmed26n0002.xml.gz")
+    with open_origin(config(tmp_path), str(tmp_path / "s"), baseline=False) as origin:
+        assert origin.files == ["pubmed26n0001.xml.gz", "pubmed26n0002.xml.gz"]
+        assert origin.baseline == ["pubmed26n0001.xml.gz"]
 
 
 def test_two_files_for_one_article_part_are_refused(tmp_path: Path) -> None:

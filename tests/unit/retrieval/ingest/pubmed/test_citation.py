@@ -76,6 +76,12 @@ def test_the_vernacular_title_stands_in_for_an_empty_one() -> None:
     assert value("vernacular_title", Record(f"{TITLE}<VernacularTitle/>")) is None
 
 
+def test_the_vernacular_title_stands_in_for_one_that_is_not_available() -> None:
+    missing = "<ArticleTitle>[Not Available].</ArticleTitle>"
+    assert value("title", Record(f"{missing}<VernacularTitle>Tratamiento.</VernacularTitle>")) == "Tratamiento."
+    assert value("title", Record(missing)) == "[Not Available]."  # better than nothing
+
+
 # Abstracts
 
 
@@ -211,6 +217,9 @@ def dated(published: str, electronic: str = "") -> tuple[str | None, int | None]
         ("<Year>2000</Year><Month>13</Month><Day>4</Day>", "2000", 2000),
         ("<Year>2000</Year><Month>0</Month><Day>4</Day>", "2000", 2000),
         ("<Year>2000</Year><Month>May</Month><Day>32</Day>", "2000-05", 2000),
+        ("<Year>2021</Year><Month>Jun</Month><Day>31</Day>", "2021-06", 2021),
+        ("<Year>2021</Year><Month>2</Month><Day>29</Day>", "2021-02", 2021),
+        ("<Year>2024</Year><Month>2</Month><Day>29</Day>", "2024-02-29", 2024),
         ("<Year>2000</Year><Day>4</Day>", "2000", 2000),
         (f"<Year>2000</Year><Month>{'1' * 5000}</Month>", "2000", 2000),
         ("<Year> 2000\n</Year>", "2000", 2000),

@@ -89,6 +89,13 @@ def test_the_root_s_namespaces_hold_in_its_records() -> None:
     assert row["title"] == "On x."
 
 
+def test_documents_that_follow_one_another_are_read_one_after_the_other() -> None:
+    answers = document(article(1)) + b"\n" + document(article(2), article(3)) + document()
+    assert [row["pmid"] for row in rows(answers)] == [1, 2, 3]
+    with pytest.raises(InputError, match="it breaks off, after record 1"):
+        rows(document(article(1)) + document(article(2))[:-30])
+
+
 @pytest.mark.parametrize(
     ("data", "fact"),
     [
@@ -97,7 +104,7 @@ def test_the_root_s_namespaces_hold_in_its_records() -> None:
         (document(article(1), "<Foo>"), r"is not whole XML: <Foo> where a record should begin, after"),
         (document(article(1), article(2), "<&"), r"is not whole XML: .* where a record should begin, after"),
         (document(article(1), article(2, "<&")), r"is not whole XML: .*, after"),
-        (document(article(1)) * 2, r"is not whole XML: more after </PubmedArticleSet>, after"),
+        (document(article(1)) + b"\n PMID 2", r"is not whole XML: more after its end: PMID 2, after record 1"),
         (b"", r"is not whole XML: it is empty, after record 0"),
         (b"PMID,title\n1,a", r"is not whole XML: it breaks off, after record 0"),
         (
