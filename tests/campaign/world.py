@@ -86,7 +86,8 @@ class World:
         old = self._rng.sample(sorted(alive), min(len(alive), CHANGES // 2))
         newest = max(alive)
         for pmid in old:
-            yield self._record(pmid) if self._rng.random() < 0.6 else Record(pmid)
+            # Parquet cannot say that an article is gone.
+            yield self._record(pmid) if not self.pubmed or self._rng.random() < 0.6 else Record(pmid)
         for pmid in range(newest + 1, newest + 1 + CHANGES - len(old)):
             yield self._record(pmid)
 
