@@ -16,7 +16,7 @@ from retrieval.articles.article import Rejects, read_article_part
 from retrieval.articles.snapshot import Snapshot, read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
 from retrieval.ingest.lineage import check_vanished, gaps, next_lineage, parts_in_order, pending_parts
-from retrieval.ingest.sources import plain_name, source_name
+from retrieval.ingest.sources import other_content, plain_name, source_name
 from schemas.config import Config
 from schemas.errors import StoreError, UsageError
 from schemas.layout import Layout
@@ -115,17 +115,15 @@ def _is_ingested(layout: Layout, origin: Origin, file: str) -> bool:
     """Return whether a source file has its part.
 
     Raises:
-        StoreError: it has, but from a file of another size.
+        StoreError: it has, but from a file with other content.
     """
     path = Path(layout.article_part(source_name(file)))
     if not path.exists():
         return False
-    size = origin.size(file)
-    before = read_article_part(path).source_bytes
-    if size is not None and size != before:
+    if (source := origin.here(file)) and (why := other_content(source, read_article_part(path).source)):
         raise StoreError(
-            f"{file}: {size} bytes, but a file of this name and {before} bytes was ingested before; article parts are "
-            "immutable, so give the new file another name"
+            f"{source}: {why} than the file of this name that was ingested before; article parts are immutable, so "
+            "give the new file another name"
         )
     return True
 

@@ -24,7 +24,7 @@ from benchmarks.index.made_vectors import MadeVectors, Numbers, mixed
 from jobs.common.config import load_config
 from jobs.common.console import Progress
 from jobs.common.store import load_selection, newest_snapshot
-from retrieval.articles.article import Rejects, article_batches, read_article_part, write_article_part
+from retrieval.articles.article import Rejects, SourceFile, article_batches, read_article_part, write_article_part
 from retrieval.articles.snapshot import alive_rows, read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
 from retrieval.embed.vector_parts import row_ranges, write_vector_part
@@ -131,7 +131,7 @@ class MadeStore:
     def _write_articles(self, name: str, articles: Iterator[Article]) -> None:
         path = self.layout.article_part(name)
         if not Path(path).exists():
-            write_article_part(path, article_batches(articles), 1, Rejects())
+            write_article_part(path, article_batches(articles), SourceFile(1), Rejects())
 
     def _publish(self, names: list[str], known: int | None) -> None:
         """Write the snapshot of some parts, the first `known` of which the newest one has, and the vector parts."""

@@ -121,17 +121,26 @@ def _hash64(data: bytes) -> int:
     return int.from_bytes(blake2b(data, digest_size=8).digest(), "little")
 
 
+class SourceFile(NamedTuple):
+    """A source file as it was when it was read."""
+
+    bytes: int
+    modified: int = 0
+    """In ns since 1970."""
+    sha256: str = ""
+    """Of parts that are older than this field nothing."""
+
+
 class ArticlePart(NamedTuple):
     """What the footer of an article part says."""
 
     ref: PartRef
-    source_bytes: int
-    """Size of the source file when it was read."""
+    source: SourceFile
     rejects: Rejects
 
 
 def write_article_part(
-    path: str, batches: Iterable[pa.RecordBatch], source_bytes: int, rejects: Rejects
+    path: str, batches: Iterable[pa.RecordBatch], source: SourceFile, rejects: Rejects
 ) -> ArticlePart:
     """Write the records of one source file; memory is bounded by one row group.
 
@@ -150,7 +159,7 @@ def write_article_part(
             rows += len(table)
             deletions += pc.sum(table["deleted"]).as_py()
         ref = PartRef(Path(path).stem, digest.hexdigest()[:16], rows, deletions)
-        part = ArticlePart(ref, source_bytes, rejects)
+        part = ArticlePart(ref, source, rejects)
         writer.add_key_value_metadata({PART_KEY: json.dumps(part._asdict(), default=asdict).encode()})
     return part
 
@@ -160,4 +169,5 @@ def read_article_part(path: Path) -> ArticlePart:
     said = said_by(path, PART_KEY, "an article part of pubray; remove it and ingest its source again")
     with refusing(path):
         facts = json.loads(said)
-        return ArticlePart(PartRef(*facts["ref"]), facts["source_bytes"], Rejects(**facts["rejects"]))
+        source = facts["source"] if "source" in facts else [facts["source_bytes"]]
+        return ArticlePart(PartRef(*facts["ref"]), SourceFile(*source), Rejects(**facts["rejects"]))

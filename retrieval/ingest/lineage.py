@@ -66,7 +66,7 @@ def check_vanished(previous: SnapshotInfo | None, lineage: Lineage, most: float,
         return
     share = counts.deleted / max(previous.counts.alive, 1)
     if share > most:
-        setting = f"--set ingest.max_vanished={share + 0.001:.3f}"
+        setting = f"--set ingest.max_vanished={min(1, share + 0.001):.3f}"
         raise StoreError(
             f"the new baseline lacks {counts.deleted:,} of {previous.counts.alive:,} articles ({share:.1%}), allowed "
             f"are {most:.1%}; if that is right, run again with {setting}"

@@ -1,13 +1,15 @@
 """Source files by their names: of what kind a file is, which comes first, how its article part is called."""
 
+import hashlib
 import re
 import zlib
 from gzip import BadGzipFile
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import cast
 
 from isal import isal_zlib
 
+from retrieval.articles.article import SourceFile
 from schemas.errors import InputError
 
 SUFFIXES = {
@@ -50,6 +52,23 @@ def source_order(path: str) -> tuple[int, int, int, str]:
     if match := _PUBMED_NAME.fullmatch(name):
         return 0, int(match[1]), int(match[2]), name
     return 1, 0, 0, re.sub(r"\d+", lambda digits: digits[0].zfill(20), name)
+
+
+def source_file(path: Path) -> SourceFile:
+    """Return what a source file is now; reads all of it."""
+    facts = path.stat()
+    with path.open("rb") as file:
+        return SourceFile(facts.st_size, facts.st_mtime_ns, hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def other_content(path: Path, before: SourceFile) -> str | None:
+    """Return what of a file is other than it was, None if nothing is; reads it only if it was written since."""
+    facts = path.stat()
+    if facts.st_size != before.bytes:
+        return f"{facts.st_size:,} bytes and not {before.bytes:,}, so other content"
+    if before.sha256 and facts.st_mtime_ns != before.modified and source_file(path).sha256 != before.sha256:
+        return "as many bytes, but other content"
+    return None
 
 
 def _suffix(path: str) -> str:

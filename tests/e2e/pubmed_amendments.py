@@ -5,6 +5,7 @@ Functions named in comments are those of pubmed_parser's medline_parser.py. Whic
 stands in `pubmed_differences`.
 """
 
+import html
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -135,6 +136,14 @@ def later_affiliations(value: list[str], author: Element) -> list[str]:
     # parse_author_affiliation finds one AffiliationInfo.
     every = [_text(affiliation) for affiliation in author.iterfind("AffiliationInfo/Affiliation")]
     return every if value == every[:1] else value
+
+
+def written_twice(value: Any, record: Element, field: str) -> Any:
+    if isinstance(value, list):
+        return [written_twice(item, record, field) for item in value]
+    while (meant := re.sub(r"<(sup|sub|i|b|u)>([^<]*)</\1>", r"\2", html.unescape(value))) != value:
+        value = meant
+    return value
 
 
 def white_space(value: Any, record: Element, field: str) -> Any:

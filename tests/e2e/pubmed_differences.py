@@ -198,6 +198,14 @@ KINDS = {
         [["Oxford."]],
         [["Oxford.", "Prague."]],
     ),
+    "a character that was escaped twice is a character": Kind(
+        "<!ELEMENT ArticleTitle (%text; | mml:math)*>: a text is what it says, and nobody says &#945;",
+        ("title", "vernacular_title", "abstract", "abstract_by_category", "grant_agencies", "affiliations"),
+        amend.written_twice,
+        _article("<ArticleTitle>On &amp;#945;-glucosidase in &lt;i&gt;E. coli&lt;/i&gt;.</ArticleTitle>"),
+        "On &#945;-glucosidase in <i>E. coli</i>.",
+        "On α-glucosidase in E. coli.",
+    ),
     "white space is one space": Kind(
         "No xml:space in the DTD: line ends, runs and the publishers' no-break and thin spaces are layout, not content",
         ("title", *(field for field in FIELDS if field != "title")),

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import pyarrow as pa
 import ray
 
 from actors.fetch.downloader import Downloader
@@ -15,10 +16,10 @@ from actors.fetch.pubmed_mirror import PubmedMirror
 from jobs.common.cluster import connect
 from jobs.common.console import Progress, log
 from jobs.common.run_reports import root_cause
-from retrieval.articles.article import ArticlePart, Rejects, write_article_part
+from retrieval.articles.article import ArticlePart, Rejects, SourceFile, write_article_part
 from retrieval.ingest.ncbi import check_md5
 from retrieval.ingest.readers import open_source
-from retrieval.ingest.sources import SUFFIXES, source_kind, source_name, source_order
+from retrieval.ingest.sources import SUFFIXES, source_file, source_kind, source_name, source_order
 from schemas.config import Config
 from schemas.encoder import PREFIX
 from schemas.errors import InputError, PubrayError
@@ -29,6 +30,9 @@ NCBI = "ncbi"
 NCBI_FOLDERS = ("baseline", "updatefiles")
 """As their server has them; the first says what a whole baseline is."""
 
+NAME_BYTES = 180
+"""Of a source file's name: those of its parts are longer, and a file system takes 255."""
+
 
 class Origin(NamedTuple):
     """Source files, each of another source name."""
@@ -37,8 +41,8 @@ class Origin(NamedTuple):
     """Names of all files, in file order."""
     baseline: list[str] | None
     """Those that are a whole baseline; None where nobody says so."""
-    size: Callable[[str], int | None]
-    """The bytes of a file, if they are known before it is fetched."""
+    here: Callable[[str], Path | None]
+    """Where a file lies before it is fetched, if it does: then it may be another than was read under its name."""
     fetch: Callable[[str], Path]
     """Where a file lies, whole; threads may call it."""
     stop: Callable[[], None]
@@ -59,7 +63,7 @@ def open_origin(config: Config, source: str, *, baseline: bool) -> Iterator[Orig
         yield Origin(
             names,
             names if baseline else of_baseline or None,
-            size=lambda file: paths[file].stat().st_size,
+            here=paths.__getitem__,
             fetch=paths.__getitem__,
             stop=lambda: None,
         )
@@ -72,7 +76,7 @@ def open_origin(config: Config, source: str, *, baseline: bool) -> Iterator[Orig
         yield Origin(
             [*listing.baseline, *listing.updates],
             listing.baseline,
-            size=lambda _: None,  # the server's files never change
+            here=lambda _: None,  # the server's files never change
             fetch=lambda file: mirror.fetch(file, baseline=file in in_baseline),
             stop=mirror.stop,
         )
@@ -90,6 +94,8 @@ def find_sources(source: str, cache: Path) -> list[Path]:
     files = [path] if path.is_file() else _files_of(path)
     for file in files:
         source_kind(file.name)
+        if (length := len(file.name.encode())) > NAME_BYTES:
+            raise InputError(f"--source {source}: {file.name[:40]}… has {length} bytes, {NAME_BYTES} may be; rename it")
     if not files:
         raise InputError(f"--source {source}: the folder holds no files; name one with PubMed XML, Parquet or jsonl")
     names = [source_name(f.name) for f in files]
@@ -160,9 +166,16 @@ def parse_source(layout: Layout, source: Path) -> ArticlePart:
         md5 = source.with_name(f"{source.name}.md5")
         if md5.exists():
             check_md5(source, md5.read_text())
-        rejects = Rejects()
+        rejects, path, before = Rejects(), layout.article_part(source_name(source.name)), source_file(source)
         with open_source(source, rejects) as batches:
-            path = layout.article_part(source_name(source.name))
-            return write_article_part(path, batches, source.stat().st_size, rejects)
+            return write_article_part(path, _unchanged(batches, source, before), before, rejects)
     finally:
         gc.enable()
+
+
+def _unchanged(batches: Iterator[pa.RecordBatch], source: Path, before: SourceFile) -> Iterator[pa.RecordBatch]:
+    """Yield what is read of a file; InputError at the end if it was being written meanwhile."""
+    yield from batches
+    after = source.stat()
+    if (after.st_size, after.st_mtime_ns) != (before.bytes, before.modified):
+        raise InputError(f"{source}: was written to while it was read; ingest it again when it is whole")

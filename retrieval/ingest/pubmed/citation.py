@@ -5,6 +5,7 @@ another language; a DOI is the record's own and never one of its references'; te
 markup, so that "kg/m<sup>2</sup>" becomes "kg/m2".
 """
 
+import html
 import re
 from calendar import monthrange
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +18,11 @@ NOT_AVAILABLE = ("[Not Available].", "[Not Available]")
 RETRACTED_PUBLICATION = "D016441"
 RETRACTED_BY = ("RetractionIn", "RetractedandRepublishedIn")
 
+WRITTEN_TWICE = 8
+"""So many times over, at most."""
+
+_CHARACTER = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_MARKUP = re.compile(r"<(i|b|u|em|strong|sub|sup)>([^<]*)</\1>")
 _ORCID = re.compile(r"(\d{4})-?(\d{4})-?(\d{4})-?(\d{3}[\dX])")
 _YEAR = re.compile(r"\b(?:1[5-9]|20)\d\d\b")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -84,10 +90,22 @@ class Citation(NamedTuple):
 
 
 def folded(text: str) -> str:
-    """Return a text with one space for any white space, and none at its ends."""
+    """Return a text with one space for any white space, and none at its ends, and nothing in it written twice."""
+    if "&" in text or "</" in text:
+        text = _written_once(text)
     # Of all white space only a space is printable, and most texts hold no other.
     odd = "\n" in text or "\t" in text or "\r" in text if text.isascii() else not text.isprintable()
     return " ".join(text.split()) if odd or "  " in text else text.strip()
+
+
+def _written_once(text: str) -> str:
+    """Return what a publisher meant by "&amp;#945;" and "&lt;i&gt;&amp;#945;&lt;/i&gt;", which XML reads but once."""
+    for _ in range(WRITTEN_TWICE):
+        meant = _MARKUP.sub(r"\2", _CHARACTER.sub(lambda character: html.unescape(character[0]), text))
+        if meant == text:
+            break
+        text = meant
+    return text
 
 
 def distinct(texts: Iterable[str]) -> list[str]:

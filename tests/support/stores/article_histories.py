@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from retrieval.articles.article import Rejects, article_batch, write_article_part
+from retrieval.articles.article import Rejects, SourceFile, article_batch, write_article_part
 from retrieval.articles.snapshot import Snapshot, read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
 from schemas.article import Article
@@ -111,7 +111,7 @@ class Store:
         return str(self.folder / f"{part}.parquet")
 
     def add(self, name: str, file: File) -> PartRef:
-        return write_article_part(self.path(name), [article_batch(file)], 1, Rejects()).ref
+        return write_article_part(self.path(name), [article_batch(file)], SourceFile(1), Rejects()).ref
 
     def add_all(self, files: Sequence[File], prefix: str = "part") -> tuple[PartRef, ...]:
         return tuple(self.add(f"{prefix}{number}", file) for number, file in enumerate(files))

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from retrieval.articles import article as article_module
-from retrieval.articles.article import Rejects, article_batch, write_article_part
+from retrieval.articles.article import Rejects, SourceFile, article_batch, write_article_part
 from retrieval.embed.vector_parts import write_vector_part
 from schemas.article import Article
 from tests.support.stores import corpus
@@ -28,7 +28,7 @@ def article_part(folder: Path) -> Path:
     path = folder / "part.parquet"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(article_module, "ROW_GROUP", GROUP)
-        write_article_part(str(path), [records(list(range(ROWS)))], 1, Rejects())
+        write_article_part(str(path), [records(list(range(ROWS)))], SourceFile(1), Rejects())
     return path
 
 

@@ -10,7 +10,7 @@ from actors.fetch.model_folders import tower_digests
 from jobs import index, promote
 from jobs.common.store import load_selection, newest_snapshot, read_version, served_version
 from jobs.steps.index.version_build import Build
-from retrieval.articles.article import Rejects, article_batch, write_article_part
+from retrieval.articles.article import Rejects, SourceFile, article_batch, write_article_part
 from retrieval.articles.snapshot import alive_rows, read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
 from retrieval.embed.vector_parts import row_ranges, write_vector_part
@@ -66,7 +66,7 @@ class MadeStore:
         known = previous.info.parts if previous else ()
         name = f"night{len(known):04}"
         path = self.layout.article_part(name)
-        part = write_article_part(path, [article_batch(articles)], 1, Rejects()).ref
+        part = write_article_part(path, [article_batch(articles)], SourceFile(1), Rejects()).ref
         plan = SnapshotPlan(Lineage(number=0), (*known, part), previous)
         write_snapshot(self.layout.snapshot(plan.id), plan, self.layout.article_part, lambda counts: None)
         snapshot = read_snapshot(Path(self.layout.snapshot(plan.id)))

@@ -10,7 +10,7 @@ import pytest
 from actors.embed.embed_stages import EncodeRange, TokenizeRange, WriteRange
 from actors.embed.towers import ArticleTower
 from actors.engine import engines
-from retrieval.articles.article import Rejects, article_batch, write_article_part
+from retrieval.articles.article import Rejects, SourceFile, article_batch, write_article_part
 from retrieval.articles.snapshot import read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
 from retrieval.embed.vector_parts import count_vectors, read_vectors, row_ranges, write_vector_part
@@ -45,7 +45,7 @@ def short_peak(monkeypatch: pytest.MonkeyPatch) -> None:
 def config(tmp_path: Path, tiny_encoder: Path) -> Config:
     """A store with one article part and its snapshot `now`."""
     layout = Layout(str(tmp_path))
-    part = write_article_part(layout.article_part(SOURCE), [article_batch(ARTICLES)], 1, Rejects())
+    part = write_article_part(layout.article_part(SOURCE), [article_batch(ARTICLES)], SourceFile(1), Rejects())
     plan = SnapshotPlan(Lineage(number=0), (part.ref,), None)
     write_snapshot(layout.snapshot("now"), plan, layout.article_part, lambda counts: None)
     return Config(
@@ -187,7 +187,7 @@ def test_an_article_that_comes_again_with_its_text_keeps_its_vector_unencoded(co
     _, vectors, present = read_vectors(str(path))
     marked = vectors + np.float16(1)  # an encoder would not give these
     write_vector_part(str(path), pmids, hashes, marked, present)
-    night = write_article_part(layout.article_part(NIGHT), [article_batch(REVISIONS)], 1, Rejects())
+    night = write_article_part(layout.article_part(NIGHT), [article_batch(REVISIONS)], SourceFile(1), Rejects())
     plan = SnapshotPlan(Lineage(number=0), (*before.info.parts, night.ref), before)
     write_snapshot(layout.snapshot("next"), plan, layout.article_part, lambda counts: None)
 

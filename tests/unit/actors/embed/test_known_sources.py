@@ -6,7 +6,7 @@ import pytest
 
 from actors.embed.known_sources import COLUMNS, KnownSources, compare_sample
 from actors.embed.towers import ArticleTower
-from retrieval.articles.article import Rejects, article_batch, write_article_part
+from retrieval.articles.article import Rejects, SourceFile, article_batch, write_article_part
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
 from retrieval.embed.known.known_vectors import MIN_COSINE
 from retrieval.embed.vector_parts import row_ranges, write_vector_part
@@ -41,7 +41,7 @@ def configured(folder: Path, model: Path, dimension: int) -> Config:
 
 def write_part(config: Config, *articles: Article) -> PartRef:
     path = Layout(config.store).article_part(SOURCE)
-    return write_article_part(path, [article_batch(articles)], 1, Rejects()).ref
+    return write_article_part(path, [article_batch(articles)], SourceFile(1), Rejects()).ref
 
 
 def embed_earlier(config: Config, vectors: Rows, *articles: Article) -> None:

@@ -14,6 +14,7 @@ from retrieval.articles.article import (
     BATCH_ROWS,
     HASHED_KEY_BIT,
     Rejects,
+    SourceFile,
     article_batch,
     article_batches,
     article_with_id,
@@ -243,9 +244,9 @@ def test_rejects_add() -> None:
 def test_an_article_part_holds_the_records_and_says_so_in_its_footer(tmp_path: Path) -> None:
     batch = records([3, 5, 2])
     rejects = Rejects({"no PMID": 2}, {"no PMID": ["record 7", "record 9"]})
-    written = write_article_part(str(tmp_path / "pubmed20n0014.parquet"), [batch], 123, rejects)
+    written = write_article_part(str(tmp_path / "pubmed20n0014.parquet"), [batch], SourceFile(123, 7, "d"), rejects)
     assert (written.ref.name, written.ref.rows, written.ref.deletions) == ("pubmed20n0014", 3, 1)
-    assert (written.source_bytes, written.rejects) == (123, rejects)
+    assert (written.source, written.rejects) == (SourceFile(123, 7, "d"), rejects)
     assert read_article_part(tmp_path / "pubmed20n0014.parquet") == written
     found = read_range(str(tmp_path / "pubmed20n0014.parquet"), 0, 3, ARTICLE_SCHEMA.names)
     assert found.equals(pa.Table.from_batches([batch]))
@@ -259,7 +260,7 @@ def test_rejects_are_those_known_when_the_last_batch_was_read(tmp_path: Path) ->
         yield records([1])
         rejects.add("no PMID", "record 2")
 
-    write_article_part(str(tmp_path / "a.parquet"), batches(), 1, rejects)
+    write_article_part(str(tmp_path / "a.parquet"), batches(), SourceFile(1), rejects)
     assert read_article_part(tmp_path / "a.parquet").rejects.counts == {"no PMID": 1}
 
 
@@ -269,12 +270,12 @@ def test_a_source_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
         raise InputError("a.xml breaks off")
 
     with pytest.raises(InputError, match="breaks off"):
-        write_article_part(str(tmp_path / "a.parquet"), batches(), 1, Rejects())
+        write_article_part(str(tmp_path / "a.parquet"), batches(), SourceFile(1), Rejects())
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_source_without_records_makes_a_part(tmp_path: Path) -> None:
-    written = write_article_part(str(tmp_path / "a.parquet"), [], 1, Rejects())
+    written = write_article_part(str(tmp_path / "a.parquet"), [], SourceFile(1), Rejects())
     assert (written.ref.rows, written.ref.deletions) == (0, 0)
     assert read_article_part(tmp_path / "a.parquet") == written
     assert len(read_range(str(tmp_path / "a.parquet"), 0, 0, ["pmid"])) == 0
@@ -291,7 +292,7 @@ def test_batches_of_any_size_make_the_same_part(
     batches = [whole.slice(a, b - a) for a, b in pairwise(edges)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(article_module, "ROW_GROUP", GROUP)
-        written = write_article_part(str(path), batches, 1, Rejects())
+        written = write_article_part(str(path), batches, SourceFile(1), Rejects())
     assert written == read_article_part(Path(part))
     metadata = pq.read_metadata(path)
     sizes = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
@@ -306,6 +307,7 @@ def test_the_digest_changes_with_a_record(column: str, tmp_path: Path) -> None:
     position = batch.schema.get_field_index(column)
     other = batch.set_column(position, batch.schema.field(column), pa.array(changed, batch.schema.field(column).type))
     digests = {
-        write_article_part(str(tmp_path / "a.parquet"), [b], 1, Rejects()).ref.digest for b in (batch, other, batch)
+        write_article_part(str(tmp_path / "a.parquet"), [b], SourceFile(1), Rejects()).ref.digest
+        for b in (batch, other, batch)
     }
     assert len(digests) == 2

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.articles import pmids, snapshot_update
-from retrieval.articles.article import Rejects, article_batch, write_article_part
+from retrieval.articles.article import Rejects, SourceFile, article_batch, write_article_part
 from retrieval.articles.snapshot import Snapshot, alive_rows, compare_snapshots, key_groups, read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
 from schemas.article import Article
@@ -72,7 +72,7 @@ def snapshot(layout: Layout, files: Files, lineage: int, previous: Snapshot | No
     for number, texts in enumerate(files):
         path = layout.article_part(f"{lineage}n{number}")
         batch = article_batch([Article(p, title=t) if t else Article(p, deleted=True) for p, t in texts])
-        refs.append(write_article_part(path, [batch], 1, Rejects()).ref)
+        refs.append(write_article_part(path, [batch], SourceFile(1), Rejects()).ref)
     plan = SnapshotPlan(Lineage(number=lineage), tuple(refs), previous)
     write_snapshot(layout.snapshot(plan.id), plan, layout.article_part, lambda _: None)
     return read_snapshot(Path(layout.snapshot(plan.id)))

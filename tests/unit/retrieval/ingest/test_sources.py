@@ -1,11 +1,21 @@
 import gzip
+import os
 from collections.abc import Callable
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from isal.igzip import IGzipFile
 
-from retrieval.ingest.sources import BROKEN_GZIP, source_kind, source_name, source_order
+from retrieval.articles.article import SourceFile
+from retrieval.ingest.sources import (
+    BROKEN_GZIP,
+    other_content,
+    source_file,
+    source_kind,
+    source_name,
+    source_order,
+)
 from schemas.errors import InputError
 
 
@@ -64,3 +74,17 @@ def test_reading_what_is_not_whole_raises_one_of_these(read: Callable[[bytes], b
     assert read(GOOD) == PLAIN
     with pytest.raises(BROKEN_GZIP):
         read(content)
+
+
+def test_as_many_bytes_are_not_the_same_content(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text("one")
+    before = source_file(file)
+    assert other_content(file, before) is None
+    os.utime(file, ns=(0, 0))
+    assert other_content(file, before) is None
+    file.write_text("two")
+    assert other_content(file, before) == "as many bytes, but other content"
+    assert other_content(file, SourceFile(3)) is None  # of a part that does not say more
+    file.write_text("three")
+    assert other_content(file, before) == "5 bytes and not 3, so other content"

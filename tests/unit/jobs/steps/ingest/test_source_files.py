@@ -1,13 +1,17 @@
 """Which files a source has, and the task that parses one, without Ray."""
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
+import pyarrow as pa
 import pytest
 
-from jobs.steps.ingest.source_files import find_sources, open_origin, parse_source
-from retrieval.articles.article import read_article_part
+from jobs.steps.ingest.source_files import _unchanged, find_sources, open_origin, parse_source
+from retrieval.articles.article import Rejects, read_article_part, write_article_part
+from retrieval.ingest.readers import open_source
+from retrieval.ingest.sources import source_file
 from schemas.errors import InputError
 from schemas.layout import Layout
 from tests.support.stores.store_files import config
@@ -85,6 +89,11 @@ def test_two_files_for_one_article_part_are_refused(tmp_path: Path) -> None:
     assert refusal(folder) == f"--source {folder}: several files are called a; keep one of them"
 
 
+def test_a_name_that_is_too_long_for_a_store_is_refused(tmp_path: Path) -> None:
+    folder = sources(tmp_path / "s", f"{'n' * 200}.xml")
+    assert refusal(folder) == f"--source {folder}: {'n' * 40}… has 204 bytes, 180 may be; rename it"
+
+
 def test_a_folder_says_what_its_files_are_only_when_told(tmp_path: Path) -> None:
     folder = sources(tmp_path / "s", "pubmed26n0002.xml", "pubmed26n0001.xml.gz")
     names = ["pubmed26n0001.xml.gz", "pubmed26n0002.xml"]
@@ -92,7 +101,7 @@ def test_a_folder_says_what_its_files_are_only_when_told(tmp_path: Path) -> None
         with open_origin(config(tmp_path), str(folder), baseline=baseline) as origin:
             assert (origin.files, origin.baseline) == (names, names if baseline else None)
             assert [origin.fetch(name) for name in names] == [folder / name for name in names]
-            assert origin.size(names[0]) == 7
+            assert origin.here(names[0]) == folder / names[0]
 
 
 def test_a_source_becomes_a_part_if_its_md5_is_right(tmp_path: Path) -> None:
@@ -107,5 +116,26 @@ def test_a_source_becomes_a_part_if_its_md5_is_right(tmp_path: Path) -> None:
     assert not Path(layout.article_part("a")).exists()
     md5.write_text(f"MD5(a.xml)= {hashlib.md5(XML.encode()).hexdigest()}\n")
     part = parse(layout, file)
-    assert (part.ref.name, part.ref.rows, part.source_bytes) == ("a", 1, len(XML))
+    assert (part.ref.name, part.ref.rows, part.source.bytes) == ("a", 1, len(XML))
     assert read_article_part(Path(layout.article_part("a"))) == part
+
+
+def test_a_file_that_is_written_to_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    layout, file = Layout(str(tmp_path / "store")), tmp_path / "corpus.jsonl"
+    line = '{"_id": "%d", "title": "t", "text": "made"}\n'
+    file.write_text("".join(line % number for number in range(5)))
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield from open_source_batches(file)
+        with file.open("a") as more:
+            more.write(line % 5)
+
+    before = source_file(file)
+    with pytest.raises(InputError, match=r"corpus\.jsonl: was written to while it was read; ingest it again when"):
+        write_article_part(layout.article_part("corpus"), _unchanged(batches(), file, before), before, Rejects())
+    assert not Path(layout.article_part("corpus")).exists()
+
+
+def open_source_batches(file: Path) -> Iterator[pa.RecordBatch]:
+    with open_source(file, Rejects()) as batches:
+        yield from batches

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.articles import snapshot_update
-from retrieval.articles.article import Rejects, article_batch, write_article_part
+from retrieval.articles.article import Rejects, SourceFile, article_batch, write_article_part
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
 from retrieval.embed import vector_parts
 from retrieval.embed.known.known_vectors import MIN_COSINE, EarlierVectors, Known, KnownCounts, agreement
@@ -95,7 +95,9 @@ def store(folder: Path, files: list[list[Text]], unselected: set[int]) -> Earlie
     refs = []
     for number, texts in enumerate(files, 1):
         batch = article_batch([Article(pmid, title=title) for pmid, title in texts])
-        refs.append(write_article_part(layout.article_part(f"pubmed26n{number:04}"), [batch], 1, Rejects()).ref)
+        refs.append(
+            write_article_part(layout.article_part(f"pubmed26n{number:04}"), [batch], SourceFile(1), Rejects()).ref
+        )
     write_snapshot(
         layout.snapshot("s"), SnapshotPlan(Lineage(number=0), tuple(refs), None), layout.article_part, lambda _: None
     )

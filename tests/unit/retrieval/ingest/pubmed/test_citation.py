@@ -1,5 +1,6 @@
 """Every column of a PubmedArticle, and the traps of the format: records by hand, and the rows that they give."""
 
+import time
 from typing import Any
 
 import pytest
@@ -64,8 +65,31 @@ def test_mathematics_is_text() -> None:
 
 
 def test_character_references_and_the_five_entities_are_characters() -> None:
-    title = "<ArticleTitle>&lt;&gt;&amp;&quot;&apos; &#x3b1;&#946; &amp;lt;</ArticleTitle>"
-    assert value("title", Record(title)) == "<>&\"' αβ &lt;"
+    title = "<ArticleTitle>&lt;&gt;&amp;&quot;&apos; &#x3b1;&#946;</ArticleTitle>"
+    assert value("title", Record(title)) == "<>&\"' αβ"
+
+
+@pytest.mark.parametrize(
+    ("xml", "meant"),
+    [
+        ("&amp;#945;-glucosidase", "α-glucosidase"),
+        ("Wnt/&lt;i&gt;&amp;#946;&lt;/i&gt;-catenin and Ca&lt;sup&gt;2+&lt;/sup&gt;", "Wnt/β-catenin and Ca2+"),
+        ("P &amp;lt; 0.05 &amp;amp;amp; more", "P < 0.05 & more"),
+        ("R&amp;D; AT&amp;T", "R&D; AT&T"),
+        ("a &lt;i&gt; b &lt;/p&gt; &amp;nosuch;", "a <i> b </p> &nosuch;"),
+        ("&lt;b&gt;&lt;i&gt;x&lt;/i&gt;&lt;/b&gt;&amp;#8202;y", "x y"),
+    ],
+)
+def test_what_was_escaped_twice_is_what_was_meant(xml: str, meant: str) -> None:
+    assert value("title", Record(f"<ArticleTitle>{xml}</ArticleTitle>")) == meant
+    assert value("abstract", abstract(f"<AbstractText>{xml}</AbstractText>")) == meant
+
+
+def test_hostile_text_is_read_in_a_moment() -> None:
+    start = time.monotonic()
+    for text in ("&amp;" * 200_000 + "lt;", "&lt;i&gt;" * 200_000 + "&lt;/i&gt;" * 200_000):
+        value("title", Record(f"<ArticleTitle>{text}</ArticleTitle>"))
+    assert time.monotonic() - start < 10
 
 
 def test_the_vernacular_title_stands_in_for_an_empty_one() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from isal.igzip import IGzipFile
 
 from retrieval.articles import article as articles
-from retrieval.articles.article import Rejects, article_batches, write_article_part
+from retrieval.articles.article import Rejects, SourceFile, article_batches, write_article_part
 from retrieval.ingest.pubmed import stream as pubmed
 from retrieval.ingest.pubmed.stream import read_pubmed_xml
 from retrieval.ingest.readers import open_source
@@ -407,9 +407,9 @@ def test_a_file_that_breaks_leaves_no_article_part(tmp_path: Path) -> None:
     source.write_bytes(b"".join(iter(_Breaking().pieces)))
     rejects = Rejects()
     with pytest.raises(InputError, match=r"^p\.xml is not whole XML: "), open_source(source, rejects) as batches:
-        write_article_part(str(part), batches, source.stat().st_size, rejects)
+        write_article_part(str(part), batches, SourceFile(source.stat().st_size), rejects)
     assert list(part.parent.iterdir()) == []
     source.write_bytes(source.read_bytes().removesuffix(b"<PubmedArticle>") + b"</PubmedArticleSet>")
     with open_source(source, rejects) as batches:
-        write_article_part(str(part), batches, source.stat().st_size, rejects)
+        write_article_part(str(part), batches, SourceFile(source.stat().st_size), rejects)
     assert list(part.parent.iterdir()) == [part]
