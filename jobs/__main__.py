@@ -67,7 +67,9 @@ def main() -> int:
         if isinstance(cause, PubrayError):
             return fail(str(cause), cause.exit_code)
         raise
-    say(json.dumps(json_values(report), ensure_ascii=False, indent=1) if options.json else job.show(report))
+    # Where the terminal does not know all characters, JSON has a spelling for them.
+    escaped = not sys.stdout.encoding.lower().startswith("utf")
+    say(json.dumps(json_values(report), ensure_ascii=escaped, indent=1) if options.json else job.show(report))
     if isinstance(report, Report) and report.trouble:
         code, why = report.trouble
         return fail(why, code)

@@ -28,7 +28,10 @@ R = TypeVar("R")
 
 
 class _Tower(Generic[T]):
-    """A tower's weights in memory. Calls may come from several threads."""
+    """A tower's weights in memory. Calls may come from several threads.
+
+    InputError: the weights cannot be had, or their vectors have another dimension.
+    """
 
     kind: Literal["query", "article"]
 
@@ -40,6 +43,8 @@ class _Tower(Generic[T]):
         self._tokenizer = TowerTokenizer(folder, tower)
         self._run = load_engine(folder, "encoder", config.engine, threads=threads, cache=cache)
         self._shapes = json.loads((folder / "config.json").read_text())
+        if (size := self._shapes.get("hidden_size", self.spec.dimension)) != self.spec.dimension:
+            raise InputError(f"encoder.dimension = {self.spec.dimension}: {tower.model} makes {size}; set it to {size}")
         self._rule, self._threads = self._run.batch_rule(config.engine.batch_tokens), threads
         self._pad = pad_id(folder)
 

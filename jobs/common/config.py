@@ -24,7 +24,7 @@ def load_config(file: str | None, overrides: Sequence[str], environment: Mapping
     what it has is not asked of the hub.
 
     Raises:
-        UsageError: the file cannot be read, a key or value is not known, or PUBRAY_MODELS is no folder.
+        UsageError: the file cannot be read, a key or value is not known, or the store or PUBRAY_MODELS is no folder.
         InputError: the encoder is to be read from a model folder that there is not, or that says what none can.
     """
     path = Path(file) if file else DEFAULT
@@ -43,6 +43,8 @@ def load_config(file: str | None, overrides: Sequence[str], environment: Mapping
     config = parse_config(values, str(path))
     if "://" in config.store:
         raise UsageError(f"store = {config.store!r}: only folders are supported yet; name one that every node sees")
+    if Path(config.store).expanduser().exists() and not Path(config.store).expanduser().is_dir():
+        raise UsageError(f"store = {config.store!r}: a file; name a folder")
     return config.with_values(
         **{name: str(Path(getattr(config, name)).expanduser().absolute()) for name in ("store", "cache")},
         encoder={"query": _placed(config.encoder.query, root), "article": _placed(config.encoder.article, root)},

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from io import TextIOWrapper
 from typing import TextIO
 
 CLEAR = "\r\x1b[K"
@@ -21,6 +22,9 @@ def results_only(*, at_end: bool = False) -> Iterator[None]:
     `at_end`: the one result comes after this, and what is said until then goes to stderr too.
     """
     global _results
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal may know ASCII alone
+            stream.reconfigure(errors="replace")
     _results = sys.stderr if at_end else sys.stdout
     try:
         with redirect_stdout(sys.stderr):

@@ -3,10 +3,11 @@
 import datetime
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ParamSpec, TypeVar
 
 from retrieval.files.atomic import write_bytes
+from retrieval.files.disk_errors import told
 from schemas.base import Frozen
 from schemas.errors import PubrayError
 from schemas.layout import Layout
@@ -37,17 +38,23 @@ class Stages:
 
 
 def root_cause(error: BaseException) -> BaseException:
-    """Return the `PubrayError` that a chain of errors wraps, or the outermost error if there is none."""
-    seen: list[BaseException] = []
-    waiting = [error]
+    """Return the `PubrayError` that a chain of errors wraps, or what a disk's error is told as; else the outermost."""
+    links = list(_links(error))
+    known = (link for link in links if isinstance(link, PubrayError) and not hasattr(link, "cause"))
+    of_disk = (told(link, "") for link in links if isinstance(link, OSError))
+    return next(known, None) or next(filter(None, of_disk), error)
+
+
+def _links(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and all that are behind it; Ray's have a `cause` of their own."""
+    seen, waiting = set[int](), [error]
     while waiting:
         link = waiting.pop()
-        if isinstance(link, PubrayError) and not hasattr(link, "cause"):
-            return link
-        seen.append(link)
-        causes = (link.__context__, link.__cause__, getattr(link, "cause", None))
-        waiting += [cause for cause in causes if isinstance(cause, BaseException) and cause not in seen]
-    return error
+        if id(link) not in seen:
+            seen.add(id(link))
+            yield link
+            causes = (link.__context__, link.__cause__, getattr(link, "cause", None))
+            waiting += [cause for cause in causes if isinstance(cause, BaseException)]
 
 
 def json_values(report: Frozen) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def read_queries(lines: Iterable[str], name: str) -> dict[str, str]:
         try:
             record = json.loads(line)
             queries[str(record["_id"])] = "" + record["text"]  # which refuses what is no text
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise InputError(f'{name} line {number}: not {{"_id": …, "text": …}} but {line.strip()[:60]!r}') from None
     return queries
 

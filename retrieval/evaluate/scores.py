@@ -1,5 +1,6 @@
 """Quality of rankings, by ir_measures (trec_eval): the answers of a service as retrieved and as re-ranked."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import ir_measures
@@ -13,6 +14,8 @@ from schemas.search import SearchResponse
 
 MEASURES = (nDCG @ 10, AP, RR @ 10, R @ 10, R @ 100)
 RESAMPLES = 10_000
+TIE = 1e-5
+"""By how much equal scores of a run differ: float32, in which other tools have them, tells such logits apart."""
 
 
 def measure(judgments: Judgments, rankings: Mapping[str, Sequence[str]]) -> dict[str, dict[str, float]]:
@@ -64,7 +67,15 @@ def score(judgments: Judgments, responses: Mapping[str, SearchResponse], *, rera
 
 
 def trec_run(responses: Mapping[str, SearchResponse]) -> Iterator[str]:
-    """Yield the hits of answers, by query id, as lines of a TREC run, best first."""
+    """Yield the hits of answers, by query id, as lines of a TREC run, best first, with scores that fall with the rank.
+
+    They are the hits' own. Those of hits that the re-ranker did not see are of another kind: they go on from the last
+    that it saw. Of equal ones the later is a little lower, as tools that sort by score have rules of their own.
+    """
     for query, response in responses.items():
+        last, shift = math.inf, 0.0
         for hit in response.hits:
-            yield f"{query} Q0 {hit.id} {hit.rank} {-hit.rank} pubray\n"
+            if response.reranked and hit.rerank_score is None and not shift:
+                shift = min(0.0, last - hit.score)
+            last = min(hit.score + shift, last - TIE)
+            yield f"{query} Q0 {hit.id} {hit.rank} {last:.7g} pubray\n"

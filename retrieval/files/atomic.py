@@ -9,9 +9,11 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
+
+from retrieval.files.disk_errors import told
 
 
 @contextmanager
@@ -19,11 +21,14 @@ def atomic_path(path: str) -> Iterator[Path]:
     """Yield a temporary path beside `path`, a file or a folder to be; on success it becomes `path`.
 
     A folder that another worker finished first stays as it is: both hold the same.
+
+    Raises:
+        StoreError: there is no room, or it may not be written.
     """
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         for written in [*temporary.iterdir(), temporary] if temporary.is_dir() else [temporary]:
             sync(written)
@@ -33,11 +38,11 @@ def atomic_path(path: str) -> Iterator[Path]:
             if not (temporary.is_dir() and target.is_dir()):
                 raise
         sync(target.parent)
+    except OSError as error:
+        raise told(error, path) or error from None
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-        else:
-            temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # what went wrong first is what is told
+            remove(str(temporary))
 
 
 def write_bytes(path: str, content: bytes) -> None:
@@ -54,15 +59,19 @@ def write_named(path: Callable[[str], str], content: bytes) -> str:
     return sha256
 
 
+def hide(path: str) -> str:
+    """Take the name away from a file or folder that is to be removed; return the temporary one that it has now."""
+    target = Path(path)
+    return str(target.rename(target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp")))
+
+
 def remove(path: str) -> None:
     """Remove a file or folder that may be gone already. A folder loses its name first, so that none is seen in part."""
     target = Path(path)
     if not target.is_dir():
         target.unlink(missing_ok=True)
-        return
-    if not target.name.endswith(".tmp"):
-        target = target.rename(target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp"))
-    shutil.rmtree(target)
+    else:
+        shutil.rmtree(path if target.name.endswith(".tmp") else hide(path))
 
 
 def sync(path: Path) -> None:
@@ -83,13 +92,24 @@ def lock(file: BinaryIO, *, wait: bool = True) -> bool:
     return True
 
 
-def compare_and_swap(path: str, expected: bytes | None, new: bytes) -> bool:
-    """Replace the content of `path` if it still is `expected` (None: absent); return whether it was."""
+@contextmanager
+def locked(path: str) -> Iterator[None]:
+    """Hold the lock of a small file that several processes replace; waits for it."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.with_name(f".{target.name}.lock").open("wb") as file:
         lock(file)
-        if (target.read_bytes() if target.exists() else None) != expected:
+        yield
+
+
+def compare_and_swap(path: str, expected: bytes | None, new: bytes, *, needed: str = "") -> bool:
+    """Replace the content of `path` if it still is `expected` (None: absent); return whether it was.
+
+    needed: another file, without which nothing is replaced.
+    """
+    target = Path(path)
+    with locked(path):
+        if (target.read_bytes() if target.exists() else None) != expected or (needed and not Path(needed).exists()):
             return False
         write_bytes(path, new)
         return True

@@ -11,6 +11,7 @@ terms. Names are kept as `fold` leaves them.
 
 import difflib
 import mmap
+import os
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -145,7 +146,7 @@ def _invert(pairs: Path, postings: Path, first: NDArray[np.int64]) -> None:
     with pairs.open("rb") as source, postings.open("w+b") as target:
         if not (total := pairs.stat().st_size // 8):
             return
-        target.truncate(total * 4)
+        os.posix_fallocate(target.fileno(), 0, total * 4)  # a full disk is an error here, and a signal under a map
         with mmap.mmap(target.fileno(), total * 4) as mapped:
             while len(block := np.fromfile(source, np.uint64, BLOCK_PAIRS)):
                 block.sort()

@@ -1,6 +1,8 @@
 """The command line: exit codes, one line per failure, results on stdout only."""
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from jobs.common.console import say
 from schemas.errors import InputError, UsageError, WeightsError
 from schemas.layout import Layout
 from schemas.report import Report
+from tests.support.stores.hand_made_version import write_version
 from tests.support.stores.store_files import add_versions
 
 
@@ -38,7 +41,8 @@ def test_the_files_of_the_room_are_the_commands() -> None:
 def test_a_result_goes_to_stdout(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    add_versions(Layout(str(tmp_path)), "a")
+    layout = Layout(str(tmp_path))
+    add_versions(layout, "a", of=write_version(layout))
     assert call(monkeypatch, tmp_path, "promote", "a") == 0
     assert capsys.readouterr() == ("CURRENT is a\n", "")
 
@@ -105,6 +109,25 @@ def test_a_job_that_fails_exits_1(
     assert named in failure(capsys)
 
 
+def test_a_store_that_is_a_file_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "store"
+    file.write_text("")
+    for job in ("status", "gc", "embed"):
+        assert call(monkeypatch, file, job) == 2
+        assert failure(capsys) == f"store = {str(file)!r}: a file; name a folder"
+
+
+@pytest.mark.parametrize(("options", "said"), [([], "caf? ?/store"), (["--json"], "caf\\u00e9 \\u03b1/store")])
+def test_a_terminal_that_knows_ascii_alone_gets_a_result(options: list[str], said: str, tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "PUBRAY_STORE": str(tmp_path / "café α" / "store")}
+    command = [sys.executable, "-m", "jobs", "status", *options]
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert said in done.stdout.decode("ascii")
+
+
 @pytest.mark.parametrize(
     ("raised", "code", "named"),
     [
@@ -112,6 +135,11 @@ def test_a_job_that_fails_exits_1(
         (InputError("f: bad"), 1, "f: bad"),
         (UsageError("k: bad"), 2, "k: bad"),
         (WeightsError("model 'm': nowhere"), 3, "model 'm': nowhere"),
+        (
+            OSError(28, "No space left on device", "/s/x"),
+            1,
+            "/s/x: no space left on device; make room, and run the job",
+        ),
     ],
 )
 def test_what_a_job_raises_decides_the_exit_code(

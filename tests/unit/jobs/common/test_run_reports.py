@@ -53,6 +53,14 @@ def test_an_error_of_ours_is_its_own_cause() -> None:
     assert root_cause(error) is error
 
 
+def test_a_full_disk_below_wrappers_is_told_in_one_line() -> None:
+    cause = root_cause(WrappedError(WrappedError(OSError(28, "No space left on device", "/store/x"))))
+    assert isinstance(cause, StoreError)
+    assert str(cause) == "/store/x: no space left on device; make room, and run the job again"
+    lost = FileNotFoundError(2, "No such file", "x")
+    assert root_cause(lost) is lost  # which is for us to see
+
+
 def test_a_cause_is_found_below_any_number_of_wrappers() -> None:
     cause = StoreError("lost")
     assert root_cause(WrappedError(WrappedKindError(WrappedError(cause)))) is cause

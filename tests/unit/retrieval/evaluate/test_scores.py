@@ -115,7 +115,27 @@ def test_retrieval_alone_has_one_system() -> None:
     assert set(found["per_query"]["q1"]) == {"query", "retrieval"}
 
 
-def test_a_trec_run_has_a_line_per_hit_best_first() -> None:
-    lines = list(trec_run(answered(Favours({1: 5.0}))))
-    assert lines[:3] == ["q1 Q0 1 1 -1 pubray\n", "q1 Q0 2 2 -2 pubray\n", "q1 Q0 3 3 -3 pubray\n"]
-    assert len(lines) == 6
+def scores_of(responses: dict[str, SearchResponse]) -> list[float]:
+    lines = [line.split() for line in trec_run(responses)]
+    assert [line[:2] + line[3:4] + line[5:] for line in lines[:2]] == [["q1", "Q0", n, "pubray"] for n in "12"]
+    return [float(line[4]) for line in lines if line[0] == "q1"]
+
+
+def test_a_trec_run_has_the_scores_of_the_hits() -> None:
+    responses = answered(Favours({1: 5.0}))
+    assert scores_of(responses) == pytest.approx([hit.score for hit in responses["q1"].hits], abs=1e-4)
+    assert [line.split()[2] for line in trec_run(responses)][:3] == [hit.id for hit in responses["q1"].hits]
+
+
+def test_scores_of_a_run_fall_with_the_rank_where_kinds_follow_one_another_or_are_equal() -> None:
+    [answer] = list(answered(Favours({1: 5.0})).values())[:1]
+    seen, unseen, last = answer.hits[:3]
+    hits = (
+        seen.model_copy(update={"score": -2.0, "rerank_score": -2.0}),
+        seen.model_copy(update={"score": -2.0, "rerank_score": -2.0, "rank": 2}),
+        unseen.model_copy(update={"score": 0.9, "rerank_score": None}),
+        last.model_copy(update={"score": 0.4, "rerank_score": None}),
+    )
+    found = scores_of({"q1": answer.model_copy(update={"hits": hits, "reranked": True})})
+    assert found == sorted(set(found), reverse=True)
+    assert found == pytest.approx([-2.0, -2.0, -2.0, -2.5], abs=1e-4)

@@ -6,6 +6,7 @@ import pytest
 
 from retrieval.files.atomic import atomic_path, compare_and_swap, lock, remove, write_bytes
 from retrieval.files.checked import read_bytes
+from schemas.errors import StoreError
 
 
 def names(folder: Path) -> list[str]:
@@ -100,7 +101,7 @@ def test_workers_that_finish_a_folder_at_once_all_succeed(tmp_path: Path) -> Non
 
 def test_a_file_does_not_pass_for_a_folder(tmp_path: Path) -> None:
     write_bytes(str(tmp_path / "a"), b"a file")
-    with pytest.raises(NotADirectoryError), atomic_path(str(tmp_path / "a")) as temporary:
+    with pytest.raises(StoreError, match="not a directory"), atomic_path(str(tmp_path / "a")) as temporary:
         temporary.mkdir()
 
 
