@@ -20,6 +20,8 @@ from tests.support.processes import kill_all
 
 LONGEST = 300
 """Seconds that a command may take."""
+DISK_BYTES = 1 << 27
+"""Of the disk that a store has."""
 
 
 class Done(NamedTuple):
@@ -49,6 +51,10 @@ class Store:
 
     def __init__(self, tree: Path, folder: Path, config: Path) -> None:
         self._tree, self.folder, self._config = tree, folder, config
+        folder.mkdir()
+        mounting = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
+        self.disk = os.geteuid() == 0 and subprocess.run(mounting, capture_output=True, check=False).returncode == 0
+        """The store has a small disk of its own, which can be filled: only root may do that."""
         self.settings: dict[str, object] = {}
         self._vectors: dict[tuple[str, str], np.ndarray[Any, Any]] = {}
 
@@ -91,6 +97,32 @@ class Store:
     def kill(self) -> None:
         """Kill all that works on the store, as a power cut does."""
         kill_all(str(self.folder))
+
+    def close(self) -> None:
+        """Kill it, and give its disk back."""
+        self.kill()
+        if self.disk:
+            subprocess.run(["umount", "--lazy", str(self.folder)], check=True)
+
+    @contextmanager
+    def short_of_room(self, room: int | None) -> Iterator[None]:
+        """Leave so many bytes on the disk, None: let it not be written."""
+        filler = self.folder / ".filler"
+        if room is None:
+            self._remount("ro")
+        else:
+            free = os.statvfs(self.folder).f_bavail * os.statvfs(self.folder).f_frsize
+            filler.write_bytes(bytes(max(0, free - room)))
+        try:
+            yield
+        finally:
+            if room is None:
+                self._remount("rw")
+            filler.unlink(missing_ok=True)
+
+    def _remount(self, how: str) -> None:
+        self.kill()
+        subprocess.run(["mount", "-o", f"remount,{how}", str(self.folder)], check=True)
 
     def files(self, kind: str) -> int:
         """How many files there are of a kind."""
