@@ -9,6 +9,7 @@ from typing import Annotated
 
 import ray
 
+from actors.service.assembly import check_encoder
 from jobs.common.cluster import connect
 from jobs.common.options import Option
 from jobs.common.store import compacted_id, read_version, served_version
@@ -27,10 +28,12 @@ def run(config: Config, *, force: Annotated[bool, Option("whether it is due or n
     """Compact the CURRENT version if it is due; the result is not served until `promote`.
 
     Raises:
-        StoreError: nothing is served, or what was merged is not what it should be, and is not written.
+        StoreError: nothing is served, or it is another encoder's, or what was merged is not what it should be, and is
+            not written.
     """
     layout = Layout(config.store)
     version = served_version(layout)
+    check_encoder(config, version)
     reason = due_compaction(version, config.index) or ("asked for" if force else "not due")
     if len(version.segments) == len({s.shard for s in version.segments}) and not version.tombstones:
         reason = "nothing to merge"

@@ -22,6 +22,8 @@ TARGET_RECALL = Option(
     "search as few lists as reach this recall@10; same as --set index.target_recall=SHARE", metavar="SHARE"
 )
 
+REMOVED = Option("the version may lack more of CURRENT's articles than index.max_removed")
+
 
 @writes("index")
 def run(
@@ -29,6 +31,7 @@ def run(
     *,
     full: Annotated[bool, Option("build everything anew instead of what changed")] = False,
     target_recall: Annotated[float | None, TARGET_RECALL] = None,
+    allow_removed: Annotated[bool, REMOVED] = False,
 ) -> IndexReport:
     """Build the version of the newest snapshot, unless it is there already.
 
@@ -41,6 +44,8 @@ def run(
         if not 0 < target_recall <= 1:
             raise UsageError(f"--target-recall {target_recall:g}: give a share above 0, at most 1")
         config = config.with_values(index={"target_recall": target_recall})
+    if allow_removed:
+        config = config.with_values(index={"max_removed": 1})
     build = Build(config, full=full)
     if (there := build.existing()) is not None:
         return report_of(IndexReport, build.layout, there, built=False)

@@ -27,6 +27,7 @@ def run(
     without: Annotated[str | None, ingest.WITHOUT] = None,
     with_file: Annotated[str | None, ingest.WITH] = None,
     allow_gaps: Annotated[bool, ingest.GAPS] = False,
+    allow_removed: Annotated[bool, index.REMOVED] = False,
 ) -> NightReport:
     """Run the stages; the report of the night is kept in the store, also where a stage fails.
 
@@ -44,7 +45,7 @@ def run(
             with_file=with_file,
             allow_gaps=allow_gaps,
         )
-        report = _run(config, ingested, stages)
+        report = _run(config, ingested, stages, allow_removed=allow_removed)
     except Exception as error:
         with suppress(OSError):  # what went wrong first is what is told
             write_report(layout, "nightly", _failed(stages, error))
@@ -74,9 +75,9 @@ def show(report: NightReport) -> str:
     return f"{head}\n{table(['stage', 'seconds', ''], rows)}{advice}"
 
 
-def _run(config: Config, ingested: IngestReport, stages: Stages) -> NightReport:
+def _run(config: Config, ingested: IngestReport, stages: Stages, *, allow_removed: bool) -> NightReport:
     embedded = stages.run("embed", embed.run, config)
-    built = stages.run("index", index.run, config)
+    built = stages.run("index", index.run, config, allow_removed=allow_removed)
     promoted, compacted = _promote(config, stages, "promote", built.version), None
     if promoted and not promoted.held:
         compacted = stages.run("compact", compact.run, config)

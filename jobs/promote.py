@@ -4,6 +4,7 @@ from typing import Annotated
 
 from jobs.common.options import Option
 from jobs.common.store import read_current, read_version, swap_current, versions
+from jobs.steps.index.version_files import check_answers
 from schemas.config import Config
 from schemas.errors import MovedError, StoreError
 from schemas.layout import Layout
@@ -17,7 +18,7 @@ def run(config: Config, *, version: Annotated[str | None, VERSION] = None) -> Pr
     """Promote the version that is named, or the newest of those that were built on CURRENT.
 
     Raises:
-        StoreError: there is none, or somebody else promoted one meanwhile.
+        StoreError: there is none, it does not answer, or somebody else promoted one meanwhile.
     """
     layout = Layout(config.store)
     current = read_current(layout)
@@ -50,6 +51,7 @@ def over_its_parent(config: Config, version: str) -> PromoteReport:
 
 
 def _promote(layout: Layout, current: Current | None, version: IndexVersion) -> PromoteReport:
+    check_answers(layout, version)
     previous, chosen = current.version if current else None, version.id
     if chosen == previous:
         return PromoteReport(version=chosen, previous=previous, promoted=False)

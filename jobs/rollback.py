@@ -1,12 +1,13 @@
 """Go back to the version that was served before CURRENT, and withdraw the one that was."""
 
-from pathlib import Path
+from collections.abc import Mapping
 
-from jobs.common.store import compacted_id, read_current, read_version, swap_current
+from jobs.common.store import compacted_id, read_current, swap_current, versions
+from jobs.steps.index.version_files import check_answers
 from schemas.config import Config
 from schemas.errors import StoreError
 from schemas.layout import Layout
-from schemas.manifest import Current
+from schemas.manifest import Current, IndexVersion
 from schemas.report import RollbackReport
 
 
@@ -14,19 +15,20 @@ def run(config: Config) -> RollbackReport:
     """Move CURRENT back to the last version that holds other rows; withdraw it, and what is passed on the way.
 
     Raises:
-        StoreError: there is nothing before it.
+        StoreError: there is nothing before it, or that does not answer.
     """
     layout = Layout(config.store)
     current = read_current(layout)
-    # Old ones gc removed.
-    history = [v for v in current.history if Path(layout.version(v)).exists()] if current else []
-    rows = _rows_of(layout, current.version) if current else None
+    there = {version.id: version for version in versions(layout)}
+    history = [v for v in current.history if v in there] if current else []  # old ones gc removed
+    rows = _rows_of(there, current.version) if current else None
     passed: list[str] = []
-    while history and _rows_of(layout, history[-1]) == rows:
+    while history and _rows_of(there, history[-1]) == rows:
         passed.append(history.pop())
     if current is None or not history:
         raise StoreError(f"the store {layout.root} has no other version before CURRENT; nothing was changed")
     *earlier, previous = history
+    check_answers(layout, there[previous])
     back = Current(
         version=previous,
         epoch=current.epoch + 1,
@@ -37,12 +39,11 @@ def run(config: Config) -> RollbackReport:
     return RollbackReport(version=previous, withdrawn=current.version)
 
 
-def _rows_of(layout: Layout, version: str) -> str:
-    """Return the version whose rows this one has: itself, or that from which `compact` made it."""
-    found = read_version(layout, version)
-    while found.parent and found.id == compacted_id(found.parent) and Path(layout.version(found.parent)).exists():
-        found = read_version(layout, found.parent)
-    return found.parent if found.parent and found.id == compacted_id(found.parent) else found.id
+def _rows_of(there: Mapping[str, IndexVersion], version: str) -> str:
+    """Return the version whose rows one has: itself, or that from which `compact` made it."""
+    while (found := there.get(version)) and found.parent and version == compacted_id(found.parent):
+        version = found.parent
+    return version
 
 
 def show(report: RollbackReport) -> str:

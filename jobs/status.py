@@ -6,14 +6,12 @@ from typing import Annotated
 
 from jobs.common.console import cut, megabytes, table
 from jobs.common.options import Option
-from jobs.common.store import article_parts, folder_sizes, read_current, snapshots, versions
+from jobs.common.store import article_parts, folder_sizes, read_current, snapshots, unreadable_versions, versions
+from jobs.steps.index.version_files import check_bytes
 from retrieval.articles.snapshot import Snapshot
-from retrieval.files.checked import check_file, read_named
-from retrieval.index.segment import check_meaning
 from retrieval.ingest.lineage import gaps
 from retrieval.ingest.sources import source_order
 from retrieval.operate.version_status import version_status
-from retrieval.rows.row_numbers import read_tombstones
 from schemas.config import Config
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
@@ -36,7 +34,7 @@ def run(
     found = versions(layout)
     if verify:
         for version in found:
-            _verify(layout, version)
+            check_bytes(layout, version)
     known = snapshots(layout)
     snapshot = known[-1] if known else None
     refs = snapshot.info.parts if snapshot else ()
@@ -56,6 +54,8 @@ def run(
         left_out=tuple(sorted(left_out)),
         gaps=gaps(snapshot.info.lineage, (ref.name for ref in refs), left_out) if snapshot else (),
         versions=tuple(_version(layout, v, known, time.time()) for v in found),
+        unpromoted=tuple(v.id for v in found if current and not current.knows(v.id)),
+        unreadable=tuple(unreadable_versions(layout)),
         bytes=folder_sizes(layout),
     )
 
@@ -75,11 +75,13 @@ def show(report: StatusReport) -> str:
         lines.append(f"left out until pubray ingest --with: {', '.join(report.left_out)}")
     if report.gaps:
         lines.append(f"{len(report.gaps)} update files are missing, from {report.gaps[0]}: ingest them")
+    lines += [f"cannot be read: {why}" for why in report.unreadable]
     if report.verified:
         lines.append("every file of every version has its digest")
     if not report.versions:
         return "\n".join([*lines, "no versions yet: pubray embed, then pubray index"])
-    marks = dict.fromkeys(report.withdrawn, "withdrawn") | {report.current or "": "CURRENT"}
+    marks = dict.fromkeys(report.unpromoted, "unpromoted") | dict.fromkeys(report.withdrawn, "withdrawn")
+    marks[report.current or ""] = "CURRENT"
     return "\n".join([*lines, table(HEADERS, [_row(v, marks.get(v.version, "")) for v in report.versions])])
 
 
@@ -113,16 +115,3 @@ def _version(layout: Layout, version: IndexVersion, known: list[Snapshot], now: 
     part = Path(layout.article_part(newest)) if newest else None
     hours = (now - part.stat().st_mtime) / 3600 if part and part.exists() else None
     return version_status(version, newest, hours)
-
-
-def _verify(layout: Layout, version: IndexVersion) -> None:
-    """Read every byte that a search of the version may read."""
-    read_named(layout.quantizer, version.quantizer, "quantizer")
-    read_named(layout.truth, version.checks.truth, "truth")
-    for segment in version.segments:
-        folder = Path(layout.segment(segment.id))
-        for name, expected in segment.files.items():
-            check_file(folder / name, expected, whole=True)
-        check_meaning(folder)
-    for tombstones in version.tombstones.values():
-        read_tombstones(layout.tombstones, tombstones)

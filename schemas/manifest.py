@@ -38,7 +38,7 @@ class Tombstones(Frozen):
     rows: int
 
 
-class Recall(Frozen):
+class Recall(Frozen, allow_inf_nan=False):
     """How often the index returns what an exact search over the same rows returns."""
 
     queries: int
@@ -46,7 +46,7 @@ class Recall(Frozen):
     at_100: float
 
 
-class Checks(Frozen):
+class Checks(Frozen, allow_inf_nan=False):
     """What was found out about a version before it was committed."""
 
     recall: Recall
@@ -88,6 +88,9 @@ class IndexVersion(Frozen):
     """An immutable, complete index: all that a searcher needs to know to open it."""
 
     id: str
+    sequence: int = 0
+    """Counts the versions of a store, whatever its clocks said: the highest is the newest. 0 of all that are older
+    than this field."""
     created: str
     """UTC, ISO 8601."""
     parent: str | None
@@ -112,6 +115,8 @@ class IndexVersion(Frozen):
     """By id of the segment; those that have none are left out."""
     articles: int
     """Live rows."""
+    missing_updates: int = 0
+    """Update files of PubMed that were missing in its snapshot."""
     population: Population | None = None
     """Which articles must be live, known from their article parts; None of versions older than this field."""
     checks: Checks
@@ -151,3 +156,7 @@ class Current(Frozen):
     """The versions served before, oldest first."""
     withdrawn: tuple[str, ...] = Field(default=())
     """Versions rolled back from: promoted again only by name."""
+
+    def knows(self, version: str) -> bool:
+        """Return whether a version is served, was served, or is withdrawn."""
+        return version in (self.version, *self.history, *self.withdrawn)

@@ -226,6 +226,10 @@ class StatusReport(Report):
     gaps: tuple[str, ...]
     """Update files that are missing between the baseline and the newest one."""
     versions: tuple[VersionStatus, ...]
+    unpromoted: tuple[str, ...] = ()
+    """Versions that were never served, and not rolled back from: `gc` keeps them for a time of their own."""
+    unreadable: tuple[str, ...] = ()
+    """Why manifests cannot be read; while there is one, `gc` removes what is temporary alone."""
     bytes: Bytes
 
 
@@ -245,3 +249,5 @@ class GcReport(Report):
     kept_by_grace: tuple[str, ...]
     removed: dict[FileKind, Removed]
     bytes: int
+    all_stays: str | None = None
+    """Why nothing but temporary files was removed."""

@@ -1,17 +1,19 @@
 """Finding one's way in a store: what is there, which snapshot is the newest, which version is served."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs.common.console import log
 from retrieval.articles.pmids import parse_pmids, selection_id
 from retrieval.articles.snapshot import Snapshot, read_snapshot
 from retrieval.files.atomic import compare_and_swap
 from retrieval.files.checked import read_bytes, read_document
 from schemas.base import digest
 from schemas.config import SelectionConfig
-from schemas.errors import InputError, MovedError, StoreError
+from schemas.errors import InputError, IntegrityError, MovedError, StoreError
 from schemas.layout import Layout
 from schemas.manifest import Current, IndexVersion
 
@@ -80,10 +82,35 @@ def compacted_id(version: str) -> str:
     return digest({"compacted": version})
 
 
+def version_names(layout: Layout) -> list[str]:
+    """Return the ids of all versions, whether they can be read or not."""
+    return sorted(file.stem for file in _files(layout.versions, "json"))
+
+
 def versions(layout: Layout) -> list[IndexVersion]:
-    """Return all versions, oldest first."""
-    found = (read_version(layout, file.stem) for file in _files(layout.versions, "json"))
-    return sorted(found, key=lambda version: (version.created, version.id))
+    """Return all versions, oldest first; a line is logged for each that cannot be read, and it is left out."""
+    found = []
+    for manifest in _manifests(layout):
+        if isinstance(manifest, IndexVersion):
+            found.append(manifest)
+        else:
+            log(f"left out: {manifest}")
+    return sorted(found, key=lambda version: (version.sequence, version.created, version.id))
+
+
+def unreadable_versions(layout: Layout) -> list[str]:
+    """Return why manifests cannot be read: they are damaged, or of a later pubray."""
+    return [str(manifest) for manifest in _manifests(layout) if isinstance(manifest, IntegrityError)]
+
+
+def _manifests(layout: Layout) -> Iterator[IndexVersion | IntegrityError]:
+    for name in version_names(layout):
+        try:
+            yield read_version(layout, name)
+        except IntegrityError as error:
+            yield error
+        except StoreError:  # gone since it was listed
+            continue
 
 
 def read_current(layout: Layout) -> Current | None:
@@ -108,10 +135,11 @@ def swap_current(layout: Layout, expected: Current | None, new: Current) -> None
     """Replace CURRENT.
 
     Raises:
-        MovedError: somebody else changed it meanwhile.
+        MovedError: somebody else changed it, or removed the version, meanwhile.
     """
     before = read_bytes(layout.current, "CURRENT") if expected else None
     if expected and Current.model_validate_json(before or b"") != expected:
         before = b""
-    if not compare_and_swap(layout.current, before, new.model_dump_json(indent=1).encode()):
-        raise MovedError("CURRENT was changed by somebody else meanwhile; look at pubray status and decide again")
+    content, manifest = new.model_dump_json(indent=1).encode(), layout.version(new.version)
+    if not compare_and_swap(layout.current, before, content, needed=manifest):
+        raise MovedError("CURRENT was changed, or a version removed, by somebody else meanwhile; look at pubray status")

@@ -24,6 +24,8 @@ DEPTH = 256
 """Articles kept per query; with every one of them that is removed, one less."""
 NEEDED = 100
 """Fewer are not enough to measure recall@100."""
+ABSTRACT_CHARS = 150
+"""Of an abstract that stands for a title."""
 
 
 class Answer(NamedTuple):
@@ -45,18 +47,23 @@ class Truth(NamedTuple):
         return [Answer(s[:n], p[:n]) for s, p, n in zip(self.scores, self.pmids, lengths, strict=True)]
 
 
-def sample_titles(segments: Sequence[OpenSegment], count: int, seed: int) -> list[str]:
-    """Return titles of about `count` random live rows: queries as users make them. Those without a title are left out.
+def sample_queries(segments: Sequence[OpenSegment], count: int, seed: int) -> list[str]:
+    """Return texts of about `count` random live rows, one at least: titles, which are queries as users make them.
 
-    The same segments and seed give the same titles.
+    Of an article without a title it is the beginning of the abstract. The same segments and seed give the same texts.
     """
     rng, articles, found = np.random.default_rng(seed), sum(s.live_rows for s in segments), list[str]()
     for segment in segments:
         share = min(round(count * segment.live_rows / articles), segment.live_rows)
         rows = rng.choice(np.flatnonzero(segment.live), share, replace=False)
-        titles = segment.articles["title"].take(pa.array(np.sort(rows))).to_pylist()
-        found += [title for title in titles if title]
-    return found
+        found += _texts(segment, np.sort(rows))
+    return found or next(texts for s in segments if (texts := _texts(s, np.flatnonzero(s.live)[:1])))
+
+
+def _texts(segment: OpenSegment, rows: NDArray[np.int64]) -> list[str]:
+    texts = segment.articles.select(["title", "abstract"]).take(pa.array(rows)).to_pydict()
+    both = zip(texts["title"], texts["abstract"], strict=True)
+    return [title or abstract[:ABSTRACT_CHARS] for title, abstract in both]
 
 
 def find_truth(queries: Floats, segments: Sequence[OpenSegment]) -> Truth:

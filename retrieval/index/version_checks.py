@@ -109,7 +109,7 @@ def check_limits(version: IndexVersion, checks: Checks, rules: IndexConfig, befo
         other = f" (its selection is {version.selection}, not {before})" if version.selection != before else ""
         raise CheckError(
             f"version {version.id} lacks {checks.removed_share:.1%} of the articles of {version.parent}{other}, the "
-            f"limit is {rules.max_removed:.1%}; if they are to go, run again with --set index.max_removed=1"
+            f"limit is {rules.max_removed:.1%}; if they are to go, run again with --allow-removed"
         )
 
 

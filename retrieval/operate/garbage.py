@@ -10,10 +10,9 @@ from schemas.manifest import Current, IndexVersion
 from schemas.snapshot import SnapshotInfo
 
 ORDER: tuple[FileKind, ...] = (
-    # First what no version needs to be opened: the manifests still say whose vectors these are.
-    "vectors",
     "versions",
-    # Now no manifest names them. A record goes before its quantizer: a build believes what it finds.
+    "vectors",
+    # A record goes before its quantizer: a build believes what it finds.
     "quantizer records",
     "quantizers",
     "segments",
@@ -46,29 +45,56 @@ class Contents(NamedTuple):
     entries: Sequence[Entry]
     current: Current | None
     versions: Sequence[IndexVersion]
+    unreadable: Sequence[str]
+    """Why manifests cannot be read."""
+    spaces: frozenset[str]
+    """`<fingerprint>/<selection>` of all versions, and of those that a run that was stopped was removing."""
     snapshots: Mapping[str, SnapshotInfo]
     """By id, the newest last."""
     quantizers: Mapping[str, str]
     """Which quantizer a record names."""
 
 
-def garbage(contents: Contents, *, keep: int, grace: float) -> list[Entry]:
-    """Return what no kept version names and is `grace` seconds old, in the order in which it is to be removed.
+class Limits(NamedTuple):
+    """What is kept though CURRENT does not need it."""
 
-    Kept are CURRENT, the `keep` versions served before it, and those younger than `grace`. Where there is no CURRENT
-    all versions are kept. Kept without a version are the newest snapshot, article parts that are in no snapshot yet,
-    and vectors of an article space of which there is no version yet.
+    keep: int
+    """Versions served before it."""
+    grace: float
+    """Nothing younger is removed; in seconds."""
+    unpromoted: float
+    """Nor are versions that were neither served nor withdrawn, until they are so many seconds old."""
+
+
+def garbage(contents: Contents, limits: Limits) -> list[Entry]:
+    """Return what no kept version names and is old enough, in the order in which it is to be removed.
+
+    Where there is no CURRENT all versions are kept. Kept without a version are the newest snapshot, article parts that
+    are in no snapshot yet, and vectors of an article space of which there is no version yet. Where a manifest cannot be
+    read, or is missing though CURRENT names it, all is kept but what is temporary: nobody knows what it names.
     """
-    kept = kept_names(contents, keep=keep, grace=grace)
-    doomed = (e for e in contents.entries if e.age >= grace and e.name not in kept.get(e.kind, ()))
+    if why_all_stays(contents):
+        return [e for e in contents.entries if e.age >= limits.grace and e.kind == "temporary"]
+    kept = kept_names(contents, limits)
+    doomed = (e for e in contents.entries if e.age >= limits.grace and e.name not in kept.get(e.kind, ()))
     return sorted(doomed, key=lambda e: (ORDER.index(e.kind), e.path))
 
 
-def kept_names(contents: Contents, *, keep: int, grace: float) -> dict[FileKind, set[str]]:
+def why_all_stays(contents: Contents) -> str | None:
+    """Return why it cannot be told what is needed; None: it can."""
+    current = contents.current
+    if current and current.version not in {v.id for v in contents.versions}:
+        return f"the manifest of CURRENT, {current.version}, cannot be read"
+    return contents.unreadable[0] if contents.unreadable else None
+
+
+def kept_names(contents: Contents, limits: Limits) -> dict[FileKind, set[str]]:
     """Return what versions that are kept need, and what waits for its version, by kind."""
-    young = {(e.kind, e.name) for e in contents.entries if e.age < grace}
-    served = served_versions(contents.current, [v.id for v in contents.versions], keep)
-    versions = [v for v in contents.versions if v.id in served or ("versions", v.id) in young]
+    young = {(e.kind, e.name) for e in contents.entries if e.age < limits.grace}
+    served = served_versions(contents.current, [v.id for v in contents.versions], limits.keep)
+    waiting = {e.name for e in contents.entries if e.kind == "versions" and e.age < limits.unpromoted}
+    waiting = {name for name in waiting if contents.current and not contents.current.knows(name)}
+    versions = [v for v in contents.versions if v.id in served | waiting or ("versions", v.id) in young]
     snapshots = {v.snapshot for v in versions} | {name for kind, name in young if kind == "snapshots"}
     snapshots |= set(list(contents.snapshots)[-1:])
     quantizers = {v.quantizer for v in versions}
@@ -108,7 +134,6 @@ def _vectors(contents: Contents, versions: Sequence[IndexVersion], snapshots: se
     All are kept of a space that no version names at all: they are what is dear, and wait for `index`.
     """
     kept = {f"{v.fingerprint}/{v.selection}" for v in versions}
-    known = {f"{v.fingerprint}/{v.selection}" for v in contents.versions}
     infos = [info for name, info in contents.snapshots.items() if name in snapshots]
     histories = {(r.source, r.history) for info in infos for r in row_ranges(info.parts, sys.maxsize)}
     for entry in contents.entries:
@@ -116,5 +141,5 @@ def _vectors(contents: Contents, versions: Sequence[IndexVersion], snapshots: se
             continue
         space, _, part = entry.name.rpartition("/")
         pieces = part.rsplit("-", 3)  # source, start, stop, history
-        if space not in known or (space in kept and (pieces[0], pieces[-1]) in histories):
+        if space not in contents.spaces or (space in kept and (pieces[0], pieces[-1]) in histories):
             yield entry.name

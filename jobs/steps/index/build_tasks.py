@@ -11,7 +11,7 @@ from jobs.common.cpu_threads import available_threads, using_threads
 from retrieval.articles.pmids import population
 from retrieval.articles.snapshot import SnapshotDifference, compare_snapshots, read_snapshot
 from retrieval.embed.vector_parts import sample_vectors
-from retrieval.evaluate.truth import NEEDED, carry_truth, find_truth, read_truth, recall, sample_titles, write_truth
+from retrieval.evaluate.truth import NEEDED, carry_truth, find_truth, read_truth, recall, sample_queries, write_truth
 from retrieval.files.atomic import write_bytes
 from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.index.segment import OpenSegment, read_manifest, write_segment
@@ -124,7 +124,7 @@ def write_answers(config: Config, layout: Layout, version: IndexVersion, parent:
     """Store what an exact search of the version finds (see retrieval.evaluate.truth); return its name.
 
     Where segments of the parent go on, its truth does. Otherwise every row is read, for queries as users make them:
-    titles, through the query tower.
+    titles (see `sample_queries`), through the query tower.
     """
     quantizer = load_quantizer(layout, version.quantizer)
     segments = open_segments(layout, version, quantizer)
@@ -133,8 +133,8 @@ def write_answers(config: Config, layout: Layout, version: IndexVersion, parent:
         known = read_truth(layout.truth, parent.checks.truth)
         if carried := carry_truth(known, open_segments(layout, parent, quantizer), segments):
             return write_truth(layout.truth, carried)
-    titles = sample_titles(segments, config.index.recall_queries, config.index.seed)
-    queries = QueryTower(config, available_threads()).encode([Query(title) for title in titles])
+    texts = sample_queries(segments, config.index.recall_queries, config.index.seed)
+    queries = QueryTower(config, available_threads()).encode([Query(text) for text in texts])
     return write_truth(layout.truth, find_truth(queries, segments))
 
 

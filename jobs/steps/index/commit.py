@@ -7,13 +7,14 @@ from typing import TypeVar
 import ray
 
 from jobs.common.cluster import results
-from jobs.common.console import Progress, table
+from jobs.common.console import Progress, log, table
 from jobs.common.store import read_version, versions
 from jobs.steps.index.build_tasks import check_rows, measure_recall, tune, write_answers
 from retrieval.files.atomic import write_bytes
 from retrieval.index.tuning import SearchRules
 from retrieval.index.version_checks import RowChecks, advice, check_limits
 from schemas.config import Config
+from schemas.errors import CheckError, StoreError
 from schemas.layout import Layout
 from schemas.manifest import Checks, IndexVersion, Recall, Segment
 from schemas.report import VersionReport
@@ -29,7 +30,7 @@ def commit(config: Config, version: IndexVersion) -> IndexVersion:
     """
     layout = Layout(config.store)
     progress = Progress("check", config.index.recall_queries, "queries")
-    parent = read_version(layout, version.parent) if version.parent else None
+    parent = _served(layout, version.parent) if version.parent else None
     alike = parent if parent and parent.recipe == version.recipe else None
     truth: str = ray.get(write_answers.remote(config, layout, version, alike))
     if config.index.target_recall:
@@ -48,9 +49,22 @@ def commit(config: Config, version: IndexVersion) -> IndexVersion:
         removed_share=rows.removed / parent.articles if parent else 0.0,
     )
     check_limits(version, checks, config.index, parent.selection if parent else version.selection)
-    checked = version.model_copy(update={"checks": checks})
-    write_bytes(layout.version(version.id), checked.model_dump_json(indent=1).encode())
+    sequence = max((known.sequence for known in versions(layout)), default=0) + 1
+    checked = version.model_copy(update={"checks": checks, "sequence": sequence})
+    content = checked.model_dump_json(indent=1)
+    if IndexVersion.model_validate_json(content) != checked:
+        raise CheckError(f"version {version.id} would not be read as it was written; CURRENT is what it was")
+    write_bytes(layout.version(version.id), content.encode())
     return checked
+
+
+def _served(layout: Layout, version: str) -> IndexVersion | None:
+    """Return the version that a new one is compared with, if it can be read: it may be why a new one is built."""
+    try:
+        return read_version(layout, version)
+    except StoreError as error:
+        log(f"check     what the new version lacks of CURRENT is not known: {error}")
+        return None
 
 
 def merged(stage: str, rows: int, merges: Sequence[ray.ObjectRef[Segment]]) -> tuple[Segment, ...]:

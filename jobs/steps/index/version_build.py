@@ -7,9 +7,19 @@ import ray
 
 from actors.fetch.model_folders import tower_digests
 from jobs.common.cluster import gpus, results
-from jobs.common.store import ingested, load_selection, read_current, read_version
+from jobs.common.console import log
+from jobs.common.store import (
+    compacted_id,
+    ingested,
+    load_selection,
+    read_current,
+    read_version,
+    version_names,
+    versions,
+)
 from jobs.steps.index.build_tasks import build_worker_shards, bury, find_changes, find_wanted, merge, train
 from jobs.steps.index.commit import merged, now
+from jobs.steps.index.version_files import check_bytes
 from retrieval.articles.snapshot import SnapshotDifference
 from retrieval.embed.vector_parts import count_vectors, row_ranges
 from retrieval.files.atomic import remove, write_bytes
@@ -17,10 +27,11 @@ from retrieval.files.checked import read_document
 from retrieval.index.segment import CONTENTS, read_manifest
 from retrieval.index.segment_build import Work, group_work
 from retrieval.index.tuning import metric_for, nlist_for, nprobe_for, sample_for
+from retrieval.ingest.lineage import gaps
 from schemas.base import digest
 from schemas.config import Config
 from schemas.encoder import article_fingerprint
-from schemas.errors import StoreError
+from schemas.errors import CheckError, StoreError
 from schemas.layout import Layout
 from schemas.manifest import UNCHECKED, IndexVersion, Population, QuantizerRecord, Segment, Tombstones
 from schemas.vector import EmbedPlan
@@ -44,11 +55,12 @@ class Build:
                 "segment": CONTENTS,
             }
         )
-        self.current = read_current(self.layout)
+        self._full_anew, self.current = full, read_current(self.layout)
         served = read_version(self.layout, self.current.version) if self.current and not full else None
         self.parent = served if served and served.recipe == self.recipe else None
-        parent = self.parent.id if self.parent else None
-        self.rows_digest = digest({"recipe": self.recipe, "snapshot": self.snapshot.id, "parent": parent})
+        rows = {"recipe": self.recipe, "snapshot": self.snapshot.id, "parent": self.parent.id if self.parent else None}
+        # What is asked to be made anew shares no file with a version that is there, which may be damaged.
+        self.rows_digest = digest(rows | ({"beside": version_names(self.layout)} if full else {}))
         self.rules = digest(
             {
                 "index": config.index.model_dump(
@@ -67,10 +79,28 @@ class Build:
 
     def existing(self) -> IndexVersion | None:
         """Return the version that this build would make, or CURRENT if it is as fresh."""
+        if self._full_anew:
+            return next((v for v in reversed(versions(self.layout)) if self._is_alike(v)), None)
         parent = self.parent
         if parent and (parent.snapshot, parent.rules) == (self.snapshot.id, self.rules):
             return parent
         return read_version(self.layout, self.id) if Path(self.layout.version(self.id)).exists() else None
+
+    def _is_alike(self, version: IndexVersion) -> bool:
+        """Return whether a version is one that was built anew from what this build is made of, and is whole."""
+        on = self.current.version if self.current else None
+        made = (version.parent, version.recipe, version.rules, version.snapshot)
+        shards = {segment.shard for segment in version.segments}
+        if made != (on, self.recipe, self.rules, self.snapshot.id) or (on and version.id == compacted_id(on)):
+            return False
+        if version.tombstones or len(shards) < len(version.segments):
+            return False
+        try:
+            check_bytes(self.layout, version)
+        except StoreError as error:
+            log(f"index     version {version.id} is built again: {error}")
+            return False
+        return True
 
     def run(self) -> IndexVersion:
         """Return the version, which is not committed yet."""
@@ -98,9 +128,12 @@ class Build:
 
     def _full(self) -> IndexVersion:
         ranges = row_ranges(self.snapshot.info.parts, self.config.embed.rows_per_part)
-        work = [Work(r, None, count_vectors(self._vector_part(r.name))) for r in ranges]
+        paths = {one: self._vector_part(one.name) for one in ranges}
+        if missing := sum(not Path(path).exists() for path in paths.values()):
+            raise StoreError(f"{missing} of {len(paths)} vector parts are not there; run pubray embed first")
+        work = [Work(one, None, count_vectors(path)) for one, path in paths.items()]
         if not any(part.vectors for part in work):
-            raise StoreError("no vector parts for this selection and encoder; run pubray embed first")
+            raise StoreError(f"none of the articles is selected by selection.rule = {self.config.selection.rule!r}")
         record = self._quantizer(work)
         segments, population = self._segments(work, record.sha256)
         return self._version(record.sha256, segments, {}, population)
@@ -167,6 +200,10 @@ class Build:
         tombstones: dict[str, Tombstones],
         population: Population,
     ) -> IndexVersion:
+        articles = sum(s.rows for s in segments) - sum(t.rows for t in tombstones.values())
+        if not articles:
+            raise CheckError("no article is alive and selected, so there is no version; CURRENT is what it was")
+        info = self.snapshot.info
         return IndexVersion(
             id=self.id,
             created=now(),
@@ -184,7 +221,8 @@ class Build:
             candidates=self.config.index.candidates,
             segments=segments,
             tombstones=tombstones,
-            articles=sum(s.rows for s in segments) - sum(t.rows for t in tombstones.values()),
+            articles=articles,
+            missing_updates=len(gaps(info.lineage, (part.name for part in info.parts), info.left_out)),
             population=population,
             checks=UNCHECKED,
         )

@@ -182,6 +182,7 @@ class Api:
         def arrived(found: IndexVersion) -> None:
             check_servable(config, found)
             versions.propose(found)
+            meter.serves(found)
 
         versions.follow(Follower(layout.root, partial(served_version, layout), arrived))
         self._service = SearchService(versions, encoder, searcher, second, cached=settings.cached, meter=meter)

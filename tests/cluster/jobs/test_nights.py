@@ -10,10 +10,11 @@ import pytest
 from actors.search.index_searcher import IndexSearcher
 from jobs import compact, index, nightly, promote, rollback
 from jobs.common.store import served_version
+from jobs.steps.index.version_files import check_bytes
 from retrieval.ingest.made_files import Night, write_night
 from schemas.article import Article
 from schemas.config import Config
-from schemas.errors import StoreError
+from schemas.errors import CheckError, IntegrityError, StoreError
 from schemas.filters import EVERYTHING
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
@@ -152,8 +153,70 @@ def test_a_version_that_lacks_too_much_is_not_written(store: MadeStore) -> None:
     with pytest.raises(StoreError, match=rf"lacks 7\.5% of the articles of {base.id}, the limit is 5\.0%"):
         store.index()
     assert [file.stem for file in Path(store.layout.version("x")).parent.iterdir()] == [base.id]
-    willing = store.config.with_values(index={"max_removed": 0.08})
-    assert index.run(willing).articles == 37
+    with pytest.raises(CheckError, match="run again with --allow-removed"):
+        index.run(store.config.with_values(index={"max_removed": 0.07}))
+    assert index.run(store.config, allow_removed=True).articles == 37
+
+
+def test_a_night_that_deletes_everything_is_refused(store: MadeStore) -> None:
+    base = served_version(store.layout)
+    store.publish(deleted(*range(1, 41)))
+    for full in (False, True):
+        with pytest.raises(CheckError, match="no article is alive and selected, so there is no version; CURRENT is"):
+            index.run(store.config, full=full, allow_removed=True)
+    assert served_version(store.layout) == base
+    store.publish(ARTICLES[:2])  # and the nights after it go on
+    assert index.run(store.config, allow_removed=True).articles == 2
+
+
+def test_a_corpus_without_titles_is_indexed(made: Path, cluster: None, tmp_path: Path) -> None:
+    store = MadeStore(tmp_path, made / "model", "index.nlist=4", "index.recall_queries=5")
+    store.publish([Article(pmid, abstract=f"About {pmid}.") for pmid in range(1, 41)])
+    assert (version := store.index()).articles == 40
+    assert version.checks.recall.queries == 5
+
+
+@pytest.mark.parametrize("damage", ["rows.f16", "manifest", "quantizer"])
+def test_a_damaged_current_is_replaced_by_a_full_build_that_touches_none_of_it(damage: str, store: MadeStore) -> None:
+    base, layout = served_version(store.layout), store.layout
+    paths = {
+        "rows.f16": Path(layout.segment(base.segments[0].id), "rows.f16"),
+        "manifest": Path(layout.version(base.id)),
+        "quantizer": Path(layout.quantizer(base.quantizer)),
+    }
+    path = paths[damage]
+    content = path.read_bytes()
+    path.write_bytes(content[:-9] + b"damaged..")
+    # Of the quantizer the name says what it must be, so it is mended where it lies.
+    mapped = [paths["rows.f16"].parent, paths["manifest"].parent]
+    before = {file: file.read_bytes() for folder in mapped for file in folder.iterdir()}
+    if damage == "manifest":
+        with pytest.raises(IntegrityError, match=str(path)):
+            index.run(store.config)
+    report = index.run(store.config, full=True)
+    assert (report.built, report.articles) == (True, 40)
+    assert {file: file.read_bytes() for file in before} == before
+    version = store.promoted(store.version(report))
+    check_bytes(layout, version)
+    assert found(store, version).keys() == set(range(1, 41))
+    assert index.run(store.config).version == version.id
+
+
+def test_a_full_build_is_there_until_it_is_served_or_damaged(store: MadeStore) -> None:
+    first = index.run(store.config, full=True)
+    assert (index.run(store.config, full=True).version, first.built) == (first.version, True)
+    path = Path(store.layout.segment(store.version(first).segments[0].id), "rows.f16")
+    path.write_bytes(path.read_bytes()[:-9] + b"damaged..")
+    second = index.run(store.config, full=True)
+    assert (second.built, second.version != first.version) == (True, True)
+
+
+def test_what_another_encoder_is_configured_for_is_not_compacted(store: MadeStore) -> None:
+    store.publish(revised(1))
+    store.promoted(store.index())
+    other = store.config.with_values(encoder={"pooling": "mean" if store.config.encoder.pooling != "mean" else "cls"})
+    with pytest.raises(StoreError, match="the configured one is"):
+        compact.run(other, force=True)
 
 
 def test_compaction_is_done_when_due_or_asked_for(store: MadeStore) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from retrieval.files.atomic import write_bytes, write_named
+from retrieval.evaluate.truth import find_truth, write_truth
+from retrieval.files.atomic import write_bytes
 from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.rows.row_numbers import write_tombstones
@@ -65,9 +66,8 @@ def write_version(layout: Layout, *, nlist: int = 8, nprobe: int = 2, candidates
     assert record.sha256 == hashlib.sha256(content).hexdigest()
     write_bytes(layout.quantizer(record.sha256), content)
     quantizer = Quantizer(content)
-    segments = [
-        corpus.build(Path(layout.segment(f"s{i}")), quantizer, rows[i::2], PMIDS[i::2]).manifest for i in range(2)
-    ]
+    opened = [corpus.build(Path(layout.segment(f"s{i}")), quantizer, rows[i::2], PMIDS[i::2]) for i in range(2)]
+    segments, truth = [segment.manifest for segment in opened], find_truth(corpus.queries(1, 2), opened)
     return VERSION.model_copy(
         update={
             "quantizer": record.sha256,
@@ -75,6 +75,6 @@ def write_version(layout: Layout, *, nlist: int = 8, nprobe: int = 2, candidates
             "candidates": candidates,
             "segments": tuple(segments),
             "articles": ROWS,
-            "checks": VERSION.checks.model_copy(update={"truth": write_named(layout.truth, b"truth")}),
+            "checks": VERSION.checks.model_copy(update={"truth": write_truth(layout.truth, truth)}),
         }
     )

@@ -16,6 +16,7 @@ from jobs.common.store import read_current, read_version, versions
 from jobs.common.writer import writing
 from retrieval.embed.vector_parts import row_ranges, write_vector_part
 from retrieval.files.atomic import write_bytes
+from retrieval.operate.garbage import Contents
 from retrieval.rows.row_numbers import write_tombstones
 from schemas.article import Article
 from schemas.errors import StoreError, UsageError, WriterError
@@ -29,8 +30,10 @@ from tests.support.stores.store_files import add_part, add_snapshot, config, set
 DAY = 86_400.0
 
 
-def cleaned(folder: Path, *, keep: int = 0, grace: float = 24, dry_run: bool = False) -> GcReport:
-    return gc.run(config(folder), keep=keep, grace=grace, dry_run=dry_run)
+def cleaned(
+    folder: Path, *, keep: int = 0, grace: float = 24, unpromoted: float = 0, dry_run: bool = False
+) -> GcReport:
+    return gc.run(config(folder), keep=keep, grace=grace, unpromoted=unpromoted, dry_run=dry_run)
 
 
 def names(report: GcReport) -> dict[FileKind, tuple[str, ...]]:
@@ -191,7 +194,86 @@ def test_a_store_that_is_not_there_is_refused_and_not_made(tmp_path: Path) -> No
     assert not (tmp_path / "none").exists()
 
 
-@pytest.mark.parametrize("wrong", [{"keep": -1}, {"grace": -1}, {"grace": float("nan")}])
+def test_a_version_that_waits_to_be_promoted_is_kept_with_its_vectors_and_named(tmp_path: Path) -> None:
+    layout = Layout(str(tmp_path))
+    version = write_version(layout)
+    snapshot = add_snapshot(layout, [part := add_part(layout, "a", Article(1))])
+    add(layout, version, "served", snapshot=snapshot.id)
+    add(layout, version, "waits", snapshot=snapshot.id, fingerprint="f0")
+    add(layout, version, "withdrawn", snapshot=snapshot.id, fingerprint="f2")
+    for space in ("f0", "f2"):
+        path = layout.vector_part(space, "all", row_ranges([part], 8)[0].name)
+        write_vector_part(path, np.ones(1, np.int64), np.ones(1, np.uint64), np.zeros((1, 4), "f2"), np.ones(1, bool))
+    set_current(layout, Current(version="served", withdrawn=("withdrawn",)))
+    make_old(tmp_path, days=20)
+    assert status.run(config(tmp_path)).unpromoted == ("waits",)
+    assert names(cleaned(tmp_path, unpromoted=30))["versions"] == ("withdrawn",)
+    assert [folder.name for folder in (tmp_path / "vectors").iterdir() if list(folder.rglob("*.parquet"))] == ["f0"]
+    make_old(tmp_path, days=31)
+    assert names(cleaned(tmp_path, unpromoted=30))["versions"] == ("waits",)
+    assert not list((tmp_path / "vectors").rglob("*.parquet"))
+
+
+def test_with_a_manifest_that_cannot_be_read_all_but_temporary_files_stays(tmp_path: Path) -> None:
+    layout = Layout(str(tmp_path))
+    version = write_version(layout)
+    add(layout, version, "old")
+    add(layout, version, "new")
+    set_current(layout, Current(version="new", history=("old",)))
+    Path(layout.version("later")).write_text('{"a field": "of tomorrow"}')
+    (tmp_path / ".x.1.tmp").write_text("")
+    make_old(tmp_path)
+    report = cleaned(tmp_path)
+    assert names(report) == {"temporary": (".x.1.tmp",)}
+    assert "all but temporary files stays, for" in gc.show(report)
+    assert "cannot be read: " in status.show(status.run(config(tmp_path)))
+    Path(layout.version("later")).unlink()
+    Path(layout.version("new")).unlink()
+    assert names(cleaned(tmp_path)) == {}  # nobody knows what CURRENT needs
+
+
+def test_what_becomes_current_meanwhile_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    layout = Layout(str(tmp_path))
+    version = write_version(layout)
+    for name in ("a", "b"):
+        add(layout, version, name)
+    set_current(layout, Current(version="b", history=("a",)))
+    make_old(tmp_path)
+    look = gc.contents_of
+
+    def look_and_roll_back(layout: Layout, now: float) -> Contents:
+        found = look(layout, now)
+        rollback.run(config(tmp_path))
+        return found
+
+    monkeypatch.setattr(gc, "contents_of", look_and_roll_back)
+    assert names(cleaned(tmp_path))["versions"] == ("b",)
+    monkeypatch.undo()
+    assert cleaned(tmp_path).removed == {}
+    status.run(config(tmp_path), verify=True)
+
+
+def test_a_run_that_was_stopped_is_ended_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    layout = Layout(str(tmp_path))
+    version = write_version(layout)
+    snapshot = add_snapshot(layout, [part := add_part(layout, "a", Article(1))])
+    add(layout, version, "old", snapshot=snapshot.id, fingerprint="f0", segments=version.segments[:1])
+    add(layout, version, "new", snapshot=snapshot.id, segments=version.segments[1:])
+    path = layout.vector_part("f0", "all", row_ranges([part], 8)[0].name)
+    write_vector_part(path, np.ones(1, np.int64), np.ones(1, np.uint64), np.zeros((1, 4), "f2"), np.ones(1, bool))
+    set_current(layout, Current(version="new"))
+    make_old(tmp_path)
+    monkeypatch.setattr(gc, "remove", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        cleaned(tmp_path)
+    monkeypatch.undo()
+    assert [v.id for v in versions(layout)] == ["new"]
+    assert {"vectors", "segments", "temporary"} <= names(cleaned(tmp_path)).keys()
+    assert files(tmp_path / "versions") == {"new.json"}
+    assert not Path(path).exists()
+
+
+@pytest.mark.parametrize("wrong", [{"keep": -1}, {"grace": -1}, {"grace": float("nan")}, {"unpromoted": -1}])
 def test_negative_limits_are_refused(wrong: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="give 0 or more"):
         cleaned(tmp_path, **wrong)

@@ -13,6 +13,7 @@ from schemas.errors import InputError
 from schemas.layout import Layout
 from schemas.manifest import Current
 from tests.support.reports import night_report
+from tests.support.stores.hand_made_version import write_version
 from tests.support.stores.store_files import add_part, add_snapshot, add_versions, config, set_current
 
 REPORT = night_report(
@@ -87,7 +88,7 @@ def test_an_error_that_is_not_for_users_is_kept_with_its_kind(tmp_path: Path, mo
 
 def test_a_version_is_promoted_unless_it_was_withdrawn(tmp_path: Path) -> None:
     layout = Layout(str(tmp_path))
-    add_versions(layout, "a", "b", "c", parents={"b": "a", "c": "a"})
+    add_versions(layout, "a", "b", "c", parents={"b": "a", "c": "a"}, of=write_version(layout))
     set_current(layout, Current(version="a", withdrawn=("c",)))
     assert nightly._promote(config(tmp_path), Stages(), "promote", "c") is None
     promoted = nightly._promote(config(tmp_path), Stages(), "promote", "b")

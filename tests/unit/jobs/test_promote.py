@@ -4,10 +4,12 @@ import pytest
 
 from jobs import promote, rollback
 from jobs.common.store import read_current
-from schemas.errors import StoreError
+from retrieval.files.atomic import write_bytes
+from schemas.errors import IntegrityError, MovedError, StoreError
 from schemas.layout import Layout
 from schemas.manifest import Current
 from schemas.report import PromoteReport
+from tests.support.stores.hand_made_version import write_version
 from tests.support.stores.store_files import add_versions, config
 
 
@@ -18,8 +20,15 @@ def promoted(folder: Path, version: str | None = None) -> str:
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
     """Three versions; names and ages are in different orders."""
-    add_versions(Layout(str(tmp_path)), "b", "c", "a")
+    add_whole_versions(tmp_path, "b", "c", "a")
     return tmp_path
+
+
+def add_whole_versions(folder: Path, *names: str, **parents: str) -> Layout:
+    """Versions that can be opened, on their parents."""
+    layout = Layout(str(folder))
+    add_versions(layout, *names, parents=parents, of=write_version(layout))
+    return layout
 
 
 def test_the_newest_version_is_promoted_unless_one_is_named(store: Path) -> None:
@@ -50,27 +59,26 @@ def test_a_withdrawn_version_is_promoted_only_by_name(store: Path) -> None:
 
 
 def test_the_newest_that_was_built_on_current_is_promoted(tmp_path: Path) -> None:
-    parents = {"on a": "a", "on a too": "a", "on b": "b"}
-    add_versions(Layout(str(tmp_path)), "a", *parents, parents=parents)
+    parents = {"on_a": "a", "on_a_too": "a", "on_b": "b"}
+    add_whole_versions(tmp_path, "a", *parents, **parents)
     promoted(tmp_path, "a")
-    assert promoted(tmp_path) == "on a too"
+    assert promoted(tmp_path) == "on_a_too"
 
 
 def test_what_a_night_has_built_is_held_where_current_was_moved_meanwhile(tmp_path: Path) -> None:
-    layout = Layout(str(tmp_path))
-    add_versions(layout, "a", "b", "on a", parents={"b": "a", "on a": "a"})
+    layout = add_whole_versions(tmp_path, "a", "b", "on_a", b="a", on_a="a")
     promoted(tmp_path, "a")
     promoted(tmp_path, "b")
     before = read_current(layout)
-    held = promote.over_its_parent(config(tmp_path), "on a")
-    assert held == PromoteReport(version="on a", previous="b", promoted=False, held=True)
+    held = promote.over_its_parent(config(tmp_path), "on_a")
+    assert held == PromoteReport(version="on_a", previous="b", promoted=False, held=True)
     assert read_current(layout) == before
-    assert promoted(tmp_path, "on a") == "on a"  # by name
-    assert not promote.over_its_parent(config(tmp_path), "on a").promoted  # it is CURRENT
+    assert promoted(tmp_path, "on_a") == "on_a"  # by name
+    assert not promote.over_its_parent(config(tmp_path), "on_a").promoted  # it is CURRENT
 
 
 def test_the_first_version_of_a_store_is_promoted(tmp_path: Path) -> None:
-    add_versions(Layout(str(tmp_path)), "a")
+    add_whole_versions(tmp_path, "a")
     assert promote.over_its_parent(config(tmp_path), "a").promoted
 
 
@@ -89,3 +97,42 @@ def test_a_store_without_versions_has_nothing_to_promote(tmp_path: Path) -> None
 def test_the_report_says_what_was_before(store: Path) -> None:
     assert promote.show(promote.run(config(store), version="b")) == "CURRENT is b"
     assert promote.show(promote.run(config(store), version="a")) == "CURRENT is a, before it b"
+
+
+def test_what_does_not_open_is_not_promoted_nor_left_without_a_word(store: Path) -> None:
+    promoted(store, "b")
+    before = (store / "CURRENT").read_bytes()
+    with (store / "segments" / "s1" / "rows.f16").open("r+b") as rows:
+        rows.truncate(100)
+    for version in ("a", "b"):  # b is CURRENT: a night that finds nothing new promotes it
+        with pytest.raises(IntegrityError, match=r"rows\.f16: 100 bytes, its manifest says"):
+            promoted(store, version)
+    with pytest.raises(IntegrityError, match=r"rows\.f16: 100 bytes"):
+        promote.over_its_parent(config(store), "b")
+    assert (store / "CURRENT").read_bytes() == before
+
+
+def test_one_manifest_that_cannot_be_read_is_left_out(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (store / "versions" / "z.json").write_text('{"of": "a later pubray"}')
+    assert promoted(store) == "a"
+    assert "left out: " in capsys.readouterr().err
+    with pytest.raises(IntegrityError, match=r"z\.json: not a IndexVersion"):
+        promoted(store, "z")
+
+
+def test_a_clock_that_goes_back_does_not_change_which_version_is_the_newest(tmp_path: Path) -> None:
+    layout = Layout(str(tmp_path))
+    made = write_version(layout)
+    for sequence, (name, created) in enumerate([("first", "2026-03-01T00:00:00+00:00"), ("last", "2026-01-01T00:00")]):
+        version = made.model_copy(update={"id": name, "created": created, "sequence": sequence})
+        write_bytes(layout.version(name), version.model_dump_json().encode())
+    assert promoted(tmp_path) == "last"
+
+
+def test_what_gc_removes_meanwhile_is_not_promoted(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    layout = Layout(str(store))
+    promoted(store, "b")
+    monkeypatch.setattr(promote, "check_answers", lambda *_: Path(layout.version("a")).unlink())
+    with pytest.raises(MovedError):
+        promoted(store, "a")
+    assert read_current(layout) == Current(version="b")

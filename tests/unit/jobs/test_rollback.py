@@ -4,17 +4,18 @@ import pytest
 
 from jobs import promote, rollback
 from jobs.common.store import compacted_id, read_current
-from schemas.errors import StoreError
+from schemas.errors import IntegrityError, StoreError
 from schemas.layout import Layout
 from schemas.manifest import Current
 from schemas.report import RollbackReport
+from tests.support.stores.hand_made_version import write_version
 from tests.support.stores.store_files import add_versions, config
 
 
 def store(folder: Path, *promotions: str) -> Layout:
     """A store whose versions were promoted one after the other."""
     layout = Layout(str(folder))
-    add_versions(layout, *sorted(set(promotions)))
+    add_versions(layout, *sorted(set(promotions)), of=write_version(layout))
     for version in promotions:
         promote.run(config(folder), version=version)
     return layout
@@ -50,7 +51,7 @@ def test_a_rollback_never_ends_at_a_withdrawn_version(tmp_path: Path) -> None:
 
 def test_a_rollback_passes_what_compact_made_from_the_same_rows_and_withdraws_all_of_it(tmp_path: Path) -> None:
     layout, again, back = Layout(str(tmp_path)), compacted_id("b"), compacted_id(compacted_id("b"))
-    add_versions(layout, "a", "b", again, back, parents={"b": "a", again: "b", back: again})
+    add_versions(layout, "a", "b", again, back, parents={"b": "a", again: "b", back: again}, of=write_version(layout))
     for version in ("a", "b", again, back):
         promote.run(config(tmp_path), version=version)
     assert rollback.run(config(tmp_path)) == RollbackReport(version="a", withdrawn=back)
@@ -63,3 +64,19 @@ def test_the_report_names_both(tmp_path: Path) -> None:
     store(tmp_path, "a", "b")
     shown = rollback.show(rollback.run(config(tmp_path)))
     assert shown == "CURRENT is a; b is withdrawn, and promoted again only by name"
+
+
+def test_a_rollback_to_what_does_not_open_changes_nothing(tmp_path: Path) -> None:
+    layout = store(tmp_path, "a", "b")
+    before = read_current(layout)
+    Path(layout.segment("s0"), "pmids.i64").unlink()
+    with pytest.raises(IntegrityError, match=r"pmids\.i64: file is missing"):
+        rollback.run(config(tmp_path))
+    assert read_current(layout) == before
+
+
+def test_a_rollback_passes_what_cannot_be_read(tmp_path: Path) -> None:
+    layout = store(tmp_path, "a", "b", "c")
+    for version in ("b", "c"):  # c is CURRENT
+        Path(layout.version(version)).write_text("{")
+    assert rollback.run(config(tmp_path)) == RollbackReport(version="a", withdrawn="c")

@@ -57,7 +57,7 @@ def test_current_and_withdrawn_versions_are_marked(tmp_path: Path) -> None:
     report = status.run(config(tmp_path))
     assert [v.version for v in report.versions] == ["a", "b", "c"]
     a, b, c = (line.split() for line in status.show(report).splitlines()[-3:])
-    assert a[:2] == ["a", "2026-01-01T00:00"]
+    assert a[:2] == ["a", "unpromoted"]
     assert b[:2] == ["b", "CURRENT"]
     assert c[:2] == ["c", "withdrawn"]
 

@@ -16,7 +16,7 @@ from jobs.common.store import (
 )
 from schemas.article import Article
 from schemas.config import SelectionConfig
-from schemas.errors import InputError, IntegrityError, StoreError
+from schemas.errors import InputError, IntegrityError, MovedError, StoreError
 from schemas.layout import Layout
 from schemas.manifest import Current
 from schemas.snapshot import Lineage
@@ -90,12 +90,19 @@ def test_a_manifest_that_is_not_json_is_refused_by_name(layout: Layout) -> None:
 
 
 def test_current_is_swapped_only_from_what_was_seen(layout: Layout) -> None:
+    add_versions(layout, "a", "b", "c")
     one, two, three = Current(version="a"), Current(version="b", epoch=2), Current(version="c", epoch=2)
     swap_current(layout, None, one)
     swap_current(layout, one, two)
     for stale in (None, one):
-        with pytest.raises(StoreError, match=r"changed by somebody else meanwhile; look at pubray status"):
+        with pytest.raises(
+            StoreError, match=r"changed, or a version removed, by somebody else meanwhile; look at pubray status"
+        ):
             swap_current(layout, stale, three)
+    assert read_current(layout) == two
+    Path(layout.version("c")).unlink()
+    with pytest.raises(MovedError):
+        swap_current(layout, two, three)  # which gc has removed
     assert read_current(layout) == two
 
 

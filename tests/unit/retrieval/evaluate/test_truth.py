@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.evaluate import truth as module
-from retrieval.evaluate.truth import Truth, carry_truth, find_truth, read_truth, recall, sample_titles, write_truth
+from retrieval.evaluate.truth import Truth, carry_truth, find_truth, read_truth, recall, sample_queries, write_truth
 from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.segment import OpenSegment
 from retrieval.search.segment_search import search_exactly
@@ -114,11 +115,27 @@ def test_titles_are_drawn_from_live_rows_of_all_segments_the_same_each_time(
     large = segment(tmp_path / "l", quantizer, {*range(40)})
     small = segment(tmp_path / "s", quantizer, {*range(40, 60)})
     half = without(large, tmp_path / "l", quantizer, {*range(20)})
-    titles = sample_titles([half, small], 10, seed=3)
+    titles = sample_queries([half, small], 10, seed=3)
     assert sorted(int(title.split()[1]) >= 40 for title in titles) == [False] * 5 + [True] * 5
     assert min(int(title.split()[1]) for title in titles) >= 20
-    assert titles == sample_titles([half, small], 10, seed=3) != sample_titles([half, small], 10, seed=4)
-    assert len(set(sample_titles([half, small], 1000, seed=3))) == 40
+    assert titles == sample_queries([half, small], 10, seed=3) != sample_queries([half, small], 10, seed=4)
+    assert len(set(sample_queries([half, small], 1000, seed=3))) == 40
+
+
+def test_without_titles_the_queries_are_the_beginnings_of_abstracts(tmp_path: Path, quantizer: Quantizer) -> None:
+    records = corpus.articles(np.arange(60))
+    for column, text in (("title", ""), ("abstract", "An abstract of an article. " * 20)):
+        place = records.schema.get_field_index(column)
+        records = records.set_column(place, records.schema.field(place), pa.array([text] * 60))
+    made = corpus.build(tmp_path / "s", quantizer, ROWS, np.arange(60), records)
+    for count in (5, 1):
+        texts = sample_queries([made], count, seed=3)
+        assert texts == [("An abstract of an article. " * 20)[:150]] * count
+
+
+def test_of_many_segments_a_small_sample_has_a_query(tmp_path: Path, quantizer: Quantizer) -> None:
+    segments = [segment(tmp_path / f"{i}", quantizer, {i}) for i in range(4)]
+    assert len(sample_queries(segments, 1, seed=0)) == 1
 
 
 def pmids(*rows: list[int]) -> list[Pmids]:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.embed.vector_parts import row_ranges
-from retrieval.operate.garbage import ORDER, Contents, Entry, garbage, served_versions
+from retrieval.operate.garbage import ORDER, Contents, Entry, Limits, garbage, served_versions
 from schemas.layout import FileKind
 from schemas.manifest import Current, IndexVersion, Segment, Tombstones
 from schemas.snapshot import Lineage, PartRef, SnapshotCounts, SnapshotInfo
@@ -12,6 +12,7 @@ from tests.support.service.seams import VERSION
 
 GRACE = 50
 OLD, YOUNG = 100, 10
+NOW, LATER = 0, 1000  # until when a version may wait to be promoted
 
 COUNTS = SnapshotCounts(**dict.fromkeys(SnapshotCounts.model_fields, 0))
 LAST_YEAR = tuple(PartRef(name, f"digest of {name}", 10, 0) for name in ("a", "b-1", "c"))
@@ -36,6 +37,21 @@ def version(
 
 def entry(kind: FileKind, name: str, age: float = OLD) -> Entry:
     return Entry(kind, name, f"{kind}/{name}", 1, age)
+
+
+def contents_of(
+    entries: Sequence[Entry],
+    current: Current | None,
+    versions: Sequence[IndexVersion],
+    snapshots: dict[str, SnapshotInfo],
+    quantizers: dict[str, str],
+) -> Contents:
+    spaces = frozenset(f"{v.fingerprint}/{v.selection}" for v in versions)
+    return Contents(entries, current, versions, [], spaces, snapshots, quantizers)
+
+
+def limits(keep: int = 0, unpromoted: float = NOW) -> Limits:
+    return Limits(keep, GRACE, unpromoted)
 
 
 def vector_parts() -> list[str]:
@@ -80,7 +96,7 @@ def stores(draw: st.DrawFn) -> Contents:
     young = draw(st.sets(st.sampled_from([(kind, name) for kind in names for name in names[kind]]), max_size=4))
     entries = [entry(k, n, YOUNG if (k, n) in young else OLD) for k in names for n in names[k]]
     shown = draw(st.sampled_from([current, None])) if versions else None
-    return Contents(entries, shown, versions, {name: snapshot(name) for name in PARTS}, RECORDS)
+    return contents_of(entries, shown, versions, {name: snapshot(name) for name in PARTS}, RECORDS)
 
 
 def without(contents: Contents, removed: Sequence[Entry]) -> Contents:
@@ -105,11 +121,11 @@ def names(entries: Sequence[Entry], kind: FileKind) -> list[str]:
     return [e.name for e in entries if e.kind == kind]
 
 
-@given(stores(), st.integers(0, 3), st.integers(0, 200))
+@given(stores(), st.integers(0, 3), st.sampled_from([NOW, LATER]), st.integers(0, 200))
 def test_stopped_anywhere_it_leaves_whole_versions_and_goes_on_as_if_never_stopped(
-    contents: Contents, keep: int, steps: int
+    contents: Contents, keep: int, unpromoted: int, steps: int
 ) -> None:
-    removed = garbage(contents, keep=keep, grace=GRACE)
+    removed = garbage(contents, limits(keep, unpromoted))
     left = without(contents, removed[:steps])
     there = {(e.kind, e.name) for e in left.entries}
     for v in left.versions:
@@ -117,17 +133,19 @@ def test_stopped_anywhere_it_leaves_whole_versions_and_goes_on_as_if_never_stopp
     for info in left.snapshots.values():
         assert info in contents.snapshots.values()
     assert all(("quantizers", of) in there for of in left.quantizers.values())
-    assert garbage(left, keep=keep, grace=GRACE) == removed[steps:]
+    assert garbage(left, limits(keep, unpromoted)) == removed[steps:]
 
 
-@given(stores(), st.integers(0, 3))
-def test_what_is_kept_is_whole_and_nothing_young_goes(contents: Contents, keep: int) -> None:
-    removed = garbage(contents, keep=keep, grace=GRACE)
+@given(stores(), st.integers(0, 3), st.sampled_from([NOW, LATER]))
+def test_what_is_kept_is_whole_and_nothing_young_goes(contents: Contents, keep: int, unpromoted: int) -> None:
+    removed = garbage(contents, limits(keep, unpromoted))
     left = without(contents, removed)
     assert all(e.age >= GRACE for e in removed)
     served = served_versions(contents.current, [v.id for v in contents.versions], keep)
     young = names([e for e in contents.entries if e.age < GRACE], "versions")
-    assert {v.id for v in left.versions} == served | set(young)
+    current = contents.current
+    waiting = {v.id for v in contents.versions if unpromoted == LATER and not (current and current.knows(v.id))}
+    assert {v.id for v in left.versions} == served | set(young) | waiting
     articles, vectors = set(names(left.entries, "articles")), set(names(left.entries, "vectors"))
     assert list(PARTS)[-1] in left.snapshots
     assert {ref.name for info in left.snapshots.values() for ref in info.parts} | {"pending"} <= articles
@@ -135,7 +153,7 @@ def test_what_is_kept_is_whole_and_nothing_young_goes(contents: Contents, keep: 
         space = f"{v.fingerprint}/{v.selection}"
         ranges = row_ranges(left.snapshots[v.snapshot].parts, 4)
         assert {f"{space}/{r.name}" for r in ranges} <= vectors
-    assert garbage(left, keep=keep, grace=GRACE) == []
+    assert garbage(left, limits(keep, unpromoted)) == []
 
 
 def test_what_only_old_versions_name_goes() -> None:
@@ -143,8 +161,8 @@ def test_what_only_old_versions_name_goes() -> None:
     current = Current(version="new", history=("old",))
     every: dict[FileKind, list[str]] = {**NAMES, "versions": ["old", "new"]}
     entries = [entry(kind, name) for kind in every for name in every[kind]]
-    contents = Contents(entries, current, [old, new], {n: snapshot(n) for n in PARTS}, RECORDS)
-    removed = garbage(contents, keep=0, grace=GRACE)
+    contents = contents_of(entries, current, [old, new], {n: snapshot(n) for n in PARTS}, RECORDS)
+    removed = garbage(contents, limits())
     assert names(removed, "versions") == ["old"]
     assert names(removed, "segments") == ["s0", "s2", "s3", "s4"]
     assert names(removed, "tombstones") == ["t of s0", "t of s2", "t of s3", "t of s4"]
@@ -170,11 +188,29 @@ def test_as_many_versions_before_current_are_kept_as_is_wanted() -> None:
 
 def test_before_the_first_promotion_all_versions_are_kept() -> None:
     entries = [entry("versions", "v"), entry("segments", "s0"), entry("segments", "s1")]
-    contents = Contents(entries, None, [version("v", ["s0"])], {}, {})
-    assert names(garbage(contents, keep=0, grace=GRACE), "versions") == []
-    assert names(garbage(contents, keep=0, grace=GRACE), "segments") == ["s1"]
+    contents = contents_of(entries, None, [version("v", ["s0"])], {}, {})
+    assert names(garbage(contents, limits()), "versions") == []
+    assert names(garbage(contents, limits()), "segments") == ["s1"]
 
 
 def test_a_quantizer_stays_with_its_young_record() -> None:
     entries = [entry("quantizers", "q0"), entry("quantizer records", "r0", YOUNG)]
-    assert garbage(Contents(entries, None, [], {}, {"r0": "q0"}), keep=0, grace=GRACE) == []
+    assert garbage(contents_of(entries, None, [], {}, {"r0": "q0"}), limits()) == []
+
+
+def test_while_a_manifest_cannot_be_read_only_what_is_temporary_goes() -> None:
+    v = version("v", ["s0"])
+    entries = [entry("versions", "v"), entry("segments", "s1"), entry("temporary", ".x.tmp")]
+    whole = contents_of(entries, Current(version="v"), [v], {}, {})
+    assert [e.name for e in garbage(whole, limits())] == ["s1", ".x.tmp"]
+    damaged, lost = whole._replace(unreadable=["w is damaged"]), whole._replace(current=Current(version="gone"))
+    for contents in (damaged, lost):
+        assert [e.name for e in garbage(contents, limits())] == [".x.tmp"]
+
+
+def test_vectors_of_a_version_that_was_being_removed_go_too() -> None:
+    entries = [entry("vectors", "f0/all/a-0-4-h"), entry("vectors", "f1/all/a-0-4-h")]
+    contents = contents_of(entries, Current(version="v"), [version("v", [], space=SPACES[1])], {}, {})
+    assert names(garbage(contents, limits()), "vectors") == ["f1/all/a-0-4-h"]  # those of f0 wait for their version
+    stopped = contents._replace(spaces=contents.spaces | {"f0/all"})
+    assert names(garbage(stopped, limits()), "vectors") == ["f0/all/a-0-4-h", "f1/all/a-0-4-h"]
