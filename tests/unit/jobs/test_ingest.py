@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from jobs import ingest
+from jobs.common.config import load_config
 from jobs.common.store import newest_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan
 from schemas.article import Article
@@ -56,20 +57,25 @@ def test_a_file_that_changed_under_its_name_is_refused(source: Path, layout: Lay
     assert "\n" not in str(error.value)
 
 
-def test_a_new_baseline_that_lacks_more_than_allowed_is_refused_until_it_is_confirmed(layout: Layout) -> None:
+@pytest.mark.parametrize(("lost", "share", "advice"), [(2, "20.0%", "0.201"), (10, "100.0%", "1.000")])
+def test_a_new_baseline_that_lacks_more_than_allowed_is_refused_until_the_advice_is_followed(
+    lost: int, share: str, advice: str, layout: Layout
+) -> None:
     old = add_snapshot(layout, [add_part(layout, "pubmed26n0001", *(Article(pmid) for pmid in range(1, 11)))])
-    part = add_part(layout, "pubmed27n0001", *(Article(pmid) for pmid in range(3, 11)))
+    part = add_part(layout, "pubmed27n0001", *(Article(pmid) for pmid in range(lost + 1, lost + 9)))
     plan = SnapshotPlan(Lineage(number=1, baseline=("pubmed27n0001",)), (part,), old)
     make_snapshot = body(ingest.make_snapshot)
     with pytest.raises(StoreError) as error:
         make_snapshot(layout, plan, 0.01)
-    assert str(error.value).startswith("the new baseline lacks 2 of 10 articles (20.0%), allowed are 1.0%; ")
-    assert str(error.value).endswith("--set ingest.max_vanished=0.201")
+    assert str(error.value).startswith(f"the new baseline lacks {lost} of 10 articles ({share}), allowed are 1.0%; ")
+    setting = str(error.value).rpartition("--set ")[2]
+    assert setting == f"ingest.max_vanished={advice}"
     assert newest_snapshot(layout) == old
-    make_snapshot(layout, plan, 0.201)
+    followed = load_config(None, [setting], {"PUBRAY_STORE": layout.root})
+    make_snapshot(layout, plan, followed.ingest.max_vanished)
     newest = newest_snapshot(layout)
     assert newest is not None
-    assert (newest.id, newest.info.counts.deleted, newest.info.counts.reissued) == (plan.id, 2, 8)
+    assert (newest.id, newest.info.counts.deleted) == (plan.id, lost)
 
 
 def test_a_night_may_delete_what_it_likes(layout: Layout) -> None:

@@ -93,5 +93,12 @@ def test_of_a_night_the_changed_rows_are_the_work(store: MadeStore) -> None:
 def test_without_vectors_there_is_nothing_to_build(store: MadeStore) -> None:
     for part in Path(store.layout.vectors).rglob("*.parquet"):
         part.unlink()
-    with pytest.raises(StoreError):
+    with pytest.raises(StoreError, match="3 of 3 vector parts are not there; run pubray embed first"):
+        Build(store.config, full=False).run()
+
+
+def test_where_nothing_is_selected_embedding_is_not_what_helps(tiny_encoder: Path, tmp_path: Path) -> None:
+    store = MadeStore(tmp_path, tiny_encoder)
+    store.publish([Article(1, deleted=True)])
+    with pytest.raises(StoreError, match=r"none of the articles is selected by selection\.rule = 'all'"):
         Build(store.config, full=False).run()
