@@ -15,11 +15,12 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from jobs.common.console import say
 from tests.campaign.round import FaultError, Round
-from tests.campaign.steps import STEPS, night
+from tests.campaign.steps import STEPS, Step, night
 
 ROOT = Path(__file__).parents[2]
 STEPS_A_ROUND = 8
@@ -31,23 +32,25 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--tree", type=Path, default=ROOT, help="the checkout whose commands are run")
+    parser.add_argument("--steps", nargs="*", choices=[step.__name__ for step in STEPS], help="these alone")
     options = parser.parse_args()
+    steps = [step for step in STEPS if options.steps is None or step.__name__ in options.steps]
     end, done, faults, number = time.monotonic() + 60 * options.minutes, Counter[str](), Counter[str](), 0
     say(f"seed {options.seed}")
     while time.monotonic() < end:
         rng = random.Random(f"{options.seed}-{number}")
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            play(Round(options.tree.resolve(), Path(folder), rng), number, end, done, faults)
+            play(Round(options.tree.resolve(), Path(folder), rng), steps, number, end, done, faults)
         number += 1
     say(f"{number} rounds; steps: {dict(done)}; faults: {dict(faults) or 'none'}")
     return 1 if faults else 0
 
 
-def play(of: Round, number: int, end: float, done: Counter[str], faults: Counter[str]) -> None:
+def play(of: Round, among: Sequence[Step], number: int, end: float, done: Counter[str], faults: Counter[str]) -> None:
     """Play one round."""
     steps, last = [], ""
     try:
-        for step in [night, *of.rng.choices(list(STEPS), list(STEPS.values()), k=STEPS_A_ROUND)]:
+        for step in [night, *of.rng.choices(among, [STEPS[step] for step in among], k=STEPS_A_ROUND)]:
             last = step.__name__
             steps.append(last)
             step(of)

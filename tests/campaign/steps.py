@@ -6,6 +6,8 @@ from collections.abc import Callable
 from tests.campaign.driven import end_of, wait
 from tests.campaign.round import DONE, GAP, HELD, OTHER_WRITER, FaultError, Round
 
+Step = Callable[[Round], None]
+
 
 def night(of: Round) -> None:
     """A night as it should be."""
@@ -209,7 +211,7 @@ def there_and_back(of: Round) -> None:
         of.finish()
 
 
-STEPS: dict[Callable[[Round], None], int] = {
+STEPS: dict[Step, int] = {
     night: 2,
     nothing_new: 1,
     ahead: 1,

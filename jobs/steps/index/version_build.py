@@ -56,7 +56,7 @@ class Build:
             }
         )
         self._full_anew, self.current = full, read_current(self.layout)
-        served = read_version(self.layout, self.current.version) if self.current and not full else None
+        served = self._served(self.current.version) if self.current and not full else None
         self.parent = served if served and served.recipe == self.recipe else None
         rows = {"recipe": self.recipe, "snapshot": self.snapshot.id, "parent": self.parent.id if self.parent else None}
         # What is asked to be made anew shares no file with a version that is there, which may be damaged.
@@ -76,6 +76,12 @@ class Build:
         self._plan = EmbedPlan(self.snapshot.id, self.selection, self.pmids, self.fingerprint)
         self._made: list[str] = []
         self._vector_part = partial(self.layout.vector_part, self.fingerprint, self.selection)
+
+    def _served(self, version: str) -> IndexVersion:
+        try:
+            return read_version(self.layout, version)
+        except StoreError as error:
+            raise type(error)(f"{error}; or build beside it with pubray index --full") from None
 
     def existing(self) -> IndexVersion | None:
         """Return the version that this build would make, or CURRENT if it is as fresh."""
