@@ -290,12 +290,34 @@ def test_the_wanted_live_article_of_the_lowest_pmid_is_named(seed: int, wanted: 
     ):
         named = searcher.named(text, QUERIES[0], wanted)
         lowest = min((record["pmid"] for record in allowed if record[field] == value), default=None)
-        assert (named.pmid if named else None) == lowest
-        if named:
+        assert [one.pmid for one in named] == ([] if lowest is None else [lowest])
+        for one in named:
             [stored] = searcher.articles([str(lowest)])
             assert stored
-            assert named.match == Match(named.match.score, stored.article, named=True)
-            assert named.match.score == pytest.approx(float(stored.vector @ QUERIES[0]), abs=1e-5)
+            assert one.match == Match(one.match.score, stored.article, named=True)
+            assert one.match.score == pytest.approx(float(stored.vector @ QUERIES[0]), abs=1e-5)
+
+
+def test_an_article_is_looked_up_by_any_spelling_of_its_identifier(tmp_path: Path) -> None:
+    searcher, live = two_segments(Layout(str(tmp_path)), 0)
+    for record in live:
+        pmid, doi = record["pmid"], record["doi"] or "10.1000/none"
+        lowest = min((other["pmid"] for other in live if other["doi"] == doi), default=None)
+        texts = [f"PMID: {pmid}.", f"https://doi.org/{doi.replace('/', '%2F')}?x", f"{doi}; {pmid}"]
+        found = [stored and stored.article.pmid for stored in searcher.articles(texts)]
+        if pmid:
+            assert found == [pmid, lowest, pmid if lowest is None else lowest]
+    assert searcher.articles([live[0]["title"] or "Editorial.", "PMC1"]) == [None, None]
+
+
+def test_several_named_articles_come_first_in_the_order_given_and_each_once(searcher: IndexSearcher) -> None:
+    first, second = (int(pmid) for pmid in PMIDS[[7, 3]])
+    text = f"PMID: {first}; 99999999, https://doi.org/10.1000/{second}\n{first}"
+    [plain, found] = searcher.matches([Lookup(QUERIES[0], 20), Lookup(QUERIES[0], 20, name=text)])
+    assert [match.article.pmid for match in found[:2]] == [first, second]
+    assert [match.named for match in found] == [True, True, *[False] * 18]
+    assert found[2:] == [match for match in plain if match.article.pmid not in (first, second)][:18]
+    assert len(searcher.matches([Lookup(QUERIES[0], 1, name=text)])[0]) == 1
 
 
 def test_a_number_that_is_no_pmid_may_be_a_title(tmp_path: Path) -> None:
@@ -307,7 +329,7 @@ def test_a_number_that_is_no_pmid_may_be_a_title(tmp_path: Path) -> None:
     piece = Piece(rows, np.arange(1, 41), np.zeros(40, bool), records)
     searcher = IndexSearcher(layout, write_pieces(layout, content, [piece], nprobe=1, candidates=9))
     found = [searcher.named(text, QUERIES[0], EVERYTHING) for text in ("1984", "2", "41")]
-    assert [named and named.pmid for named in found] == [1, 2, None]
+    assert [[one.pmid for one in named] for named in found] == [[1], [2], []]
 
 
 def test_the_named_article_comes_first_with_its_own_score_and_once(searcher: IndexSearcher) -> None:
