@@ -189,7 +189,9 @@ class IndexSearcher:
     def _first(self, names: Iterable[Name], wanted: Sequence[RowSet]) -> _Found | None:
         """Return the row of the first name that wanted rows have."""
         for order, name in enumerate(names):
-            rows = enumerate(segment.names.find(name, here) for segment, here in zip(self.segments, wanted, strict=True))
+            rows = enumerate(
+                segment.names.find(name, here) for segment, here in zip(self.segments, wanted, strict=True)
+            )
             found = [_Found(order, int(self.segments[n].pmids[row]), n, row) for n, row in rows if row is not None]
             if found:
                 return min(found)

@@ -8,10 +8,20 @@ _NCBI = r"(?:www\.)?ncbi\.nlm\.nih\.gov"
 _EUROPE = r"(?:www\.)?europepmc\.org"
 _NUMBER = r"[1-9][0-9]{0,8}"
 _PMID = rf"(?P<pmid>{_NUMBER})(?:\[(?:uid|pmid)\])?"
-_PMID_SITES = (
-    rf"(?:pubmed\.ncbi\.nlm\.nih\.gov|{_NCBI}/(?:m/)?pubmed|{_NCBI}/pmc/articles/pmid|{_EUROPE}/(?:article|abstract)/MED)"
+_PMID_SITES = "|".join(
+    [
+        r"pubmed\.ncbi\.nlm\.nih\.gov",
+        rf"{_NCBI}/(?:(?:m/)?pubmed|pmc/articles/pmid)",
+        rf"{_EUROPE}/(?:article|abstract)/MED",
+    ]
 )
-_PMC_SITES = rf"(?:pmc\.ncbi\.nlm\.nih\.gov/articles|{_NCBI}/pmc/articles|{_EUROPE}/(?:articles|(?:article|abstract)/PMC))"
+_PMC_SITES = "|".join(
+    [
+        r"pmc\.ncbi\.nlm\.nih\.gov/articles",
+        rf"{_NCBI}/pmc/articles",
+        rf"{_EUROPE}/(?:articles|(?:article|abstract)/PMC)",
+    ]
+)
 _DOI_PREFIX = r"(?:doi:?|(?:info|urn):doi[:/]|(?:https?://)?(?:www\.)?(?:dx\.)?doi\.org/)*"
 _REST = r"(?:[/?#&]\S*)?"  # of an address
 _OPENING, _CLOSING = r"[(\[{<\"']*", r"[.,;:)\]}>\"']*"
@@ -20,9 +30,9 @@ _KINDS = [
     re.compile(rf"{_OPENING}{pattern}{_CLOSING}", re.IGNORECASE)
     for pattern in (
         rf"(?:pmid:?)?{_PMID}",
-        rf"(?:https?://)?{_PMID_SITES}/(?:\?term=)?{_PMID}{_REST}",
+        rf"(?:https?://)?(?:{_PMID_SITES})/(?:\?term=)?{_PMID}{_REST}",
         rf"(?:(?:pmcid:?)?PMC|pmcid:?)(?P<pmcid>{_NUMBER})(?:\.[0-9]+)?",
-        rf"(?:https?://)?{_PMC_SITES}/(?:PMC)?(?P<pmcid>{_NUMBER}){_REST}",
+        rf"(?:https?://)?(?:{_PMC_SITES})/(?:PMC)?(?P<pmcid>{_NUMBER}){_REST}",
         rf"{_DOI_PREFIX}(?P<doi>10\.[0-9]{{4,9}}(?:\.[0-9]+)*(?:/|%2F)\S+)",
     )
 ]

@@ -1,4 +1,4 @@
-"""Which articles does a text name? By PMID or the corpus's own id, PMCID, DOI, whole title; and their rows in a segment.
+"""Which articles does a text name? By PMID or the corpus's own id, PMCID, DOI, title; and their rows in a segment.
 
 DOIs and titles are compared in their normal forms, and looked up by 64 bits of blake2b over these. A normal form of
 nothing is hashed to `NO_NAME`, which is never looked up.
@@ -66,9 +66,9 @@ class Name(NamedTuple):
 def parse_names(text: str) -> list[list[Name]]:
     """Return what a query may name: for each article the names by which it is looked up, in that order.
 
-    Nothing for most long ones. Identifiers are those of `retrieval.articles.identifiers`. A text without white space may
-    be a corpus's own id, and every text a title: for one identifier, or none, these are other names of the one article,
-    after several identifiers those of one more.
+    Nothing for most long ones. `retrieval.articles.identifiers` tells which identifiers it knows. A text without white
+    space may be a corpus's own id, and every text a title: beside one identifier, or none, these are other names of the
+    same article, after several those of one more.
     """
     text = text.strip()
     if not text or len(text) > NAME_CHARS:

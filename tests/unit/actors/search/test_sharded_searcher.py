@@ -26,7 +26,17 @@ from tests.support.stores.hand_made_version import Piece, write_pieces, write_ve
 
 TYPES = [("RR16,IVF8,RaBitQ", "l2"), ("IVF8,RaBitQ4", "inner_product"), ("IVF8,SQ8", "l2"), ("IVF8,Flat", "l2")]
 FILTERS = ["", "year>=1996", "language=eng", "year=1993 and abstract=yes", "year=1066", "journal='Journal 3'"]
-TEXTS = ["", "PMID: 7", "editorial", "https://doi.org/10.1000/SAME", "title 9", "23", "statins", "23 7; 10.1000/same, 31", "10.1000/9."]
+TEXTS = [
+    "",
+    "PMID: 7",
+    "editorial",
+    "https://doi.org/10.1000/SAME",
+    "title 9",
+    "23",
+    "statins",
+    "23 7; 10.1000/same, 31",
+    "10.1000/9.",
+]
 
 
 def sharded(layout: Layout, version: IndexVersion, shards: int) -> ShardedSearcher:

@@ -69,7 +69,9 @@ def test_every_spelling_is_that_identifier(texts: list[str], identifier: Identif
 
 @given(
     st.sampled_from(DOI_PREFIXES),
-    st.sampled_from(["10.1000/x.y", "10.1016/0091-6749(77)90156-7", "10.1002/(SICI)1097(1996)77:7<12::AID-1>3.0.CO;2-1"]),
+    st.sampled_from(
+        ["10.1000/x.y", "10.1016/0091-6749(77)90156-7", "10.1002/(SICI)1097(1996)77:7<12::AID-1>3.0.CO;2-1"]
+    ),
     st.sampled_from(ENDS),
     st.booleans(),
 )
