@@ -31,6 +31,8 @@ from schemas.search import MAX_QUERIES, ScoreKind
 
 T = TypeVar("T")
 
+UNNAMED = (None, "default/not-specified")
+"""What clients send for `model` where they name none: infinity's the text."""
 PASSAGES = 20
 """Documents of one call: as many as a search has by default, so that searches are served in between."""
 
@@ -152,13 +154,13 @@ class ModelService:
     def reranker(self, asked: str | None = None) -> str:
         """Return the re-ranker's name; ProtocolError: it is not the one asked for."""
         name = self._second_stage().name
-        if asked not in (None, name):
+        if asked not in (*UNNAMED, name):
             raise ProtocolError(f"model {asked[:100]!r}: there is {name!r}; give that, or leave it out")
         return name
 
     def _tower(self, model: str | None, purpose: Purpose | None) -> Tower:
         name = self._versions.answering.encoder.name
-        if model in (None, name):
+        if model in (*UNNAMED, name):
             return tower_for(purpose)
         for tower in TOWERS:
             if model == f"{name}:{tower}":

@@ -20,7 +20,7 @@ from tests.support.service.seams import VERSION, Favours, Lengths, Shelf, joined
 MODELS = joined(Shelf([])).models
 
 
-def embed(model: str = "tiny:query", *texts: str, **request: object) -> EmbeddingsResponse:
+def embed(model: str | None = "tiny:query", *texts: str, **request: object) -> EmbeddingsResponse:
     asked = EmbeddingsRequest.model_validate({"model": model, "input": [*texts] or "text", **request})
     return asyncio.run(MODELS.embed(asked))
 
@@ -64,6 +64,11 @@ def test_tokens_are_counted() -> None:
 def test_another_model_is_refused_and_the_two_are_named(model: str) -> None:
     with pytest.raises(ProtocolError, match="there are 'tiny:query' and 'tiny:article'"):
         embed(model)
+
+
+@pytest.mark.parametrize("model", ["tiny", "default/not-specified", None])
+def test_no_tower_is_that_for_queries(model: str | None) -> None:
+    assert embed(model, "abc") == embed("tiny:query", "abc")
 
 
 def test_dimensions_are_the_encoders_or_refused() -> None:
@@ -134,7 +139,7 @@ def test_without_a_reranker_there_is_nothing_to_ask() -> None:
 
 def test_the_reranker_is_asked_by_its_name_or_by_none() -> None:
     models = reranking(Favours({}))
-    assert models.reranker() == models.reranker("favours") == "favours"
+    assert models.reranker() == models.reranker("favours") == models.reranker("default/not-specified") == "favours"
     with pytest.raises(ProtocolError, match=r"model 'rerank-v3\.5': there is 'favours'"):
         models.reranker("rerank-v3.5")
 
