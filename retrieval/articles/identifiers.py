@@ -1,13 +1,16 @@
 """The identifiers that people paste: PMIDs, PMCIDs and DOIs; bare, after their names, as addresses, several at once."""
 
 import re
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 from urllib.parse import unquote
+
+Kind = Literal["id", "pmcid", "doi"]
+"""A PMID is an id."""
 
 _NCBI = r"(?:www\.)?ncbi\.nlm\.nih\.gov"
 _EUROPE = r"(?:www\.)?europepmc\.org"
 _NUMBER = r"[1-9][0-9]{0,8}"
-_PMID = rf"(?P<pmid>{_NUMBER})(?:\[(?:uid|pmid)\])?"
+_PMID = rf"(?P<id>{_NUMBER})(?:\[(?:uid|pmid)\])?"
 _PMID_SITES = "|".join(
     [
         r"pubmed\.ncbi\.nlm\.nih\.gov",
@@ -24,9 +27,9 @@ _PMC_SITES = "|".join(
 )
 _DOI_PREFIX = r"(?:doi:?|(?:info|urn):doi[:/]|(?:https?://)?(?:www\.)?(?:dx\.)?doi\.org/)*"
 _REST = r"(?:[/?#&]\S*)?"  # of an address
-_OPENING, _CLOSING = r"[(\[{<\"']*", r"[.,;:)\]}>\"']*"
+_OPENING, _CLOSING = r"[(\[{<\"']*", r"[.,;:)\]}>\"'/]*"
 
-_KINDS = [
+_PATTERNS = [
     re.compile(rf"{_OPENING}{pattern}{_CLOSING}", re.IGNORECASE)
     for pattern in (
         rf"(?:pmid:?)?{_PMID}",
@@ -51,31 +54,31 @@ _MOST_ENDS = 5
 class Identifier(NamedTuple):
     """One article's identifier. It has several forms where it may be read in several ways, the likeliest first."""
 
-    kind: Literal["id", "pmcid", "doi"]
-    """A PMID is an id."""
+    kind: Kind
     forms: tuple[str, ...]
     """Of a PMID or PMCID the digits."""
 
 
 def identifiers(text: str) -> list[Identifier]:
-    """Return the identifiers that a text consists of, each once, in their order; none if there is anything else in it.
+    """Return the identifiers that a text consists of, in their order; none if there is anything else in it.
 
     Up to 9 digits alone are a PMID.
     """
     words = [word for word in _BETWEEN.split(_NAMED.sub(r"\1:", text)) if word.strip(",;")]
-    found = [_identifier(word) or _identifier(unquote(word)) for word in words]
-    return list(dict.fromkeys(one for one in found if one)) if all(found) else []
+    found = []
+    for word in words:
+        if (one := _identifier(word) or _identifier(unquote(word))) is None:
+            return []
+        found.append(one)
+    return list(dict.fromkeys(found))
 
 
 def _identifier(word: str) -> Identifier | None:
-    for kind in _KINDS:
-        if match := kind.fullmatch(word):
-            [(name, value)] = match.groupdict().items()
-            return Identifier("doi", _doi_forms(value)) if name == "doi" else Identifier(_KIND_OF[name], (value,))
+    for pattern in _PATTERNS:
+        if match := pattern.fullmatch(word):
+            [(kind, value)] = match.groupdict().items()
+            return Identifier(cast("Kind", kind), _doi_forms(value) if kind == "doi" else (value,))
     return None
-
-
-_KIND_OF: dict[str, Literal["id", "pmcid"]] = {"pmid": "id", "pmcid": "pmcid"}
 
 
 def _doi_forms(doi: str) -> tuple[str, ...]:

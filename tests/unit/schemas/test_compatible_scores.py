@@ -93,6 +93,7 @@ ANY: TypeAdapter[RerankRequest | TeiRerankRequest] = TypeAdapter(AnyRerankReques
 def test_the_key_that_is_there_tells_whose_request_it_is() -> None:
     assert isinstance(ANY.validate_python(documents(["x"]) | {"texts": None}), RerankRequest)
     assert isinstance(ANY.validate_python(texts(["x"]) | {"documents": None}), TeiRerankRequest)
-    for body in ({"query": "q"}, documents(["x"]) | texts(["x"]), {"query": "q", "texts": None}, []):
+    wrong: list[object] = [{"query": "q"}, documents(["x"]) | texts(["x"]), {"query": "q", "texts": None}, []]
+    for body in wrong:
         with pytest.raises(ValidationError, match="give either `documents`"):
             ANY.validate_python(body)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from actors.search.index_searcher import IndexSearcher
 from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.index.exact import best_first, exact_search, inner_products
+from retrieval.rows.records import RECORD_SCHEMA
 from retrieval.search import filter_rows
 from schemas.errors import InputError, IntegrityError, StoreError
 from schemas.filters import EVERYTHING, Condition, Wanted, parse_filter
@@ -230,6 +231,25 @@ def test_terms_are_checked_over_all_segments(layout: Layout, tmp_path: Path) -> 
     assert len(searcher.matches(lookups[:1])[0]) == 3
     with pytest.raises(InputError, match=r"^filter: no article has language 'germ'; near it: 'ger'$"):
         searcher.matches(lookups)
+
+
+def test_retracted_articles_are_found_by_their_type(tmp_path: Path) -> None:
+    pmids, rows = np.arange(1, 41), corpus.vectors(0, 40)
+    records, place = corpus.varied(pmids, 0), RECORD_SCHEMA.get_field_index("publication_types")
+    types = [
+        [{"ui": "D016441", "name": "Retracted Publication"}] if r else [] for r in records["retracted"].to_pylist()
+    ]
+    records = records.set_column(place, RECORD_SCHEMA.field(place), pa.array(types, RECORD_SCHEMA.field(place).type))
+    content, _ = train_quantizer(rows.astype(np.float32), "IVF2,Flat", metric="l2", seed=0)
+    version = write_pieces(
+        Layout(str(tmp_path)), content, [Piece(rows, pmids, np.zeros(40, bool), records)], nprobe=1, candidates=9
+    )
+    searcher = IndexSearcher(Layout(str(tmp_path)), version)
+    retracted = {record["pmid"] for record in records.to_pylist() if record["retracted"]}
+    assert retracted
+    for text in ('type = "Retracted Publication"', "type in ('retracted publication', D016441)", "retracted=yes"):
+        wanted = SearchRequest.model_validate({"query": "x", "filters": text}).wanted
+        assert {match.article.pmid for match in searcher.matches([Lookup(QUERIES[0], 40, wanted)])[0]} == retracted
 
 
 def test_a_filter_that_nothing_holds_for_finds_nothing(searcher: IndexSearcher) -> None:

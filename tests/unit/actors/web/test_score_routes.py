@@ -82,7 +82,13 @@ def test_without_a_reranker_there_is_no_such_resource(path: str, body: dict[str,
 
 @pytest.mark.parametrize("path", ["/v1/rerank", "/v2/rerank", "/rerank"])
 def test_documents_are_ranked_wherever_they_are_sent_with_options_that_are_null(path: str) -> None:
-    body = {"query": "q", "documents": ["a", "b c"], "model": None, "top_n": None, "return_documents": None}
+    body: dict[str, Any] = {
+        "query": "q",
+        "documents": ["a", "b c"],
+        "model": None,
+        "top_n": None,
+        "return_documents": None,
+    }
     answer = post(path, **body).json()
     assert [result["index"] for result in answer["results"]] == [1, 0]
     assert [{*result} for result in answer["results"]] == [{"index", "relevance_score"}] * 2

@@ -69,7 +69,7 @@ def test_a_wrong_embeddings_request_is_refused_in_openais_form_too(body: dict[st
     ],
 )
 def test_a_plain_name_or_none_is_the_tower_that_the_request_is_for(
-    model: str | None, more: dict[str, str], named: str
+    model: str | None, more: dict[str, Any], named: str
 ) -> None:
     answer = post("/embeddings", model=model, input="abc", encoding_format=None, dimensions=None, **more).json()
     assert (answer["model"], answer["data"][0]["embedding"]) == (named, [3.0 if named == "tiny:query" else -3.0])
@@ -100,7 +100,12 @@ def test_vectors_come_in_coheres_form() -> None:
         "texts": ["abc", "de"],
         "meta": {"api_version": {"version": "2"}, "billed_units": {"input_tokens": 2}, "tokens": {"input_tokens": 2}},
     }
-    body = {"model": "tiny", "texts": ["abc"], "input_type": "search_document", "embedding_types": ["base64", "float"]}
+    body: dict[str, Any] = {
+        "model": "tiny",
+        "texts": ["abc"],
+        "input_type": "search_document",
+        "embedding_types": ["base64", "float"],
+    }
     assert post("/v2/embed", **body).json()["embeddings"] == {"base64": ["AABAwA=="], "float": [[-3.0]]}
     assert (
         refusal("/v2/embed", **body | {"embedding_types": ["int8"]})

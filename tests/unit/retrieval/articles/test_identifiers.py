@@ -56,7 +56,7 @@ DOI_PREFIXES = [
     "doi: https://doi.org/",
     "https://doi.org/doi:",
 ]
-ENDS = ["", ".", ",", ";", ")", "].", '"']
+ENDS = ["", "/", ".", ",", ";", ")", "].", '"']
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -99,7 +99,8 @@ def test_a_doi_in_brackets_or_with_the_rest_of_an_address_has_its_own_forms() ->
 def test_several_come_each_once_in_their_order(texts: list[str], between: str) -> None:
     expected = [identifiers(text)[0] for text in texts]
     found = identifiers(between.join(texts))
-    assert [one.forms[-1] for one in found] == [*dict.fromkeys(one.forms[-1] for one in expected)]
+    assert [*dict.fromkeys(one.forms[-1] for one in found)] == [*dict.fromkeys(one.forms[-1] for one in expected)]
+    assert len({*found}) == len(found)
 
 
 def test_several_need_no_white_space_between_them() -> None:
