@@ -43,9 +43,10 @@ _PATTERNS = [
 _NAMED = re.compile(
     r"\b(?:pubmed\s+)?(pmid|pmcid|doi)\s*[:=]?\s+(?=[1-9]|PMC[0-9]|10\.|(?:https?://)?(?:dx\.)?doi\.org)", re.IGNORECASE
 )
-# A comma or semicolon may be part of a DOI: it ends one only before what begins another identifier.
+# A comma or semicolon may be part of a DOI ("…3.0.CO;2"): it ends one only before what plainly begins another one.
 _BETWEEN = re.compile(
-    rf"\s+|[,;]+(?=https?://|10\.[0-9]{{4}}|(?:doi|pmid|pmcid|PMC)\W*[0-9P]|{_NUMBER}(?:[\s,;]|$))", re.IGNORECASE
+    r"\s+|[,;]+(?=https?://|(?:www|pubmed|pmc|ncbi|europepmc|dx|doi)\.|10\.[0-9]{4}|(?:doi|pmid|pmcid|PMC)\W*[0-9P])",
+    re.IGNORECASE,
 )
 _MOST_ENDS = 5
 """Signs at the end of a DOI that may not be part of it."""
@@ -65,11 +66,13 @@ def identifiers(text: str) -> list[Identifier]:
     Up to 9 digits alone are a PMID.
     """
     words = [word for word in _BETWEEN.split(_NAMED.sub(r"\1:", text)) if word.strip(",;")]
-    found = []
+    found: list[Identifier] = []
     for word in words:
-        if (one := _identifier(word) or _identifier(unquote(word))) is None:
+        whole = _identifier(word) or _identifier(unquote(word))
+        parts = [whole] if whole else [_identifier(part) for part in re.findall("[^,;]+", word)]
+        if None in parts:
             return []
-        found.append(one)
+        found += filter(None, parts)
     return list(dict.fromkeys(found))
 
 

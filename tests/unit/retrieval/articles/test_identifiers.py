@@ -104,6 +104,10 @@ def test_several_come_each_once_in_their_order(texts: list[str], between: str) -
 
 
 def test_several_need_no_white_space_between_them() -> None:
+    sici = "10.1175/1520-0493(1969)097<0163:GCATOC>2.3.CO;2"
+    assert identifiers(f"{sici}, 17") == [Identifier("doi", identifiers(f"{sici},")[0].forms), PMID]
+    assert identifiers(sici) == [Identifier("doi", (sici,))]
+    assert identifiers("https://pubmed.ncbi.nlm.nih.gov/17/,pmc.ncbi.nlm.nih.gov/articles/PMC1234567") == [PMID, PMCID]
     assert identifiers("17,19;23") == [Identifier("id", (number,)) for number in ("17", "19", "23")]
     assert identifiers("10.1000/x.y,10.1000/z") == [DOI, Identifier("doi", ("10.1000/z",))]
     assert identifiers("PMID: 17; PMCID: PMC1234567; DOI: 10.1000/x.y") == [PMID, PMCID, DOI]
@@ -127,6 +131,7 @@ def test_several_need_no_white_space_between_them() -> None:
         "PMC0",
         "doi:",
         "COVID-19",
+        "17,x",
         "1.5",
         "IL-6, TNF; 17",
         "https://pubmed.ncbi.nlm.nih.gov/?term=statins",
