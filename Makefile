@@ -11,7 +11,7 @@ WHOLE :=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo verify-medcpt verify-bmretriever test test-all types test-programs test-what-waits \
+.PHONY: help install clients demo verify-medcpt verify-bmretriever test test-all types test-programs test-what-waits \
     test-what-computes campaign gpu-check fix constraints
 
 help:  ## list the targets
@@ -35,8 +35,11 @@ test: install  ## lint, format, types, import rules, tests; see docs/tests.md
 	$(VENV)/bin/ruff format --check
 	@$(MAKE) --no-print-directory --jobs=2 test-what-waits test-what-computes
 
-test-all:  ## the same, with all that takes minutes
+test-all: clients  ## the same, with all that takes minutes
 	@$(MAKE) --no-print-directory test WHOLE='--whole --timeout=1800'
+
+clients: install
+	@infra/install_clients.sh $(VENV)
 
 types:
 	nice -n 19 $(VENV)/bin/mypy --num-workers=auto
@@ -71,3 +74,7 @@ constraints:  ## resolve anew: the newest versions that pyproject.toml allows
 	infra/install.sh $(VENV)
 	echo '# The exact versions that CI runs with, on Python 3.11 and CPU; made by: make constraints' > constraints.txt
 	$(VENV)/bin/pip freeze --all --exclude-editable --exclude uv | sed 's/+cpu$$//' >> constraints.txt
+	: > constraints-clients.txt
+	infra/install_clients.sh $(VENV)
+	echo '# The exact versions of the client libraries, in an environment of their own; made by: make constraints' > constraints-clients.txt
+	$(VENV)/bin/pip --python $(VENV)-clients/bin/python freeze >> constraints-clients.txt

@@ -3,15 +3,28 @@
 import difflib
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, TypeGuard, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 
 class Frozen(BaseModel, frozen=True, extra="forbid"):
     """A value: it cannot be changed, and a field that it does not know is an error."""
+
+
+class Lenient(Frozen):
+    """A request: an option that is null is as if it were left out."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_the_default(cls, values: object) -> object:
+        if not isinstance(values, dict):
+            return values
+        options = {field.alias or name for name, field in cls.model_fields.items() if not field.is_required()}
+        return {key: value for key, value in values.items() if value is not None or key not in options}
 
 
 def first_wrong(error: ValidationError) -> str:
@@ -22,9 +35,12 @@ def first_wrong(error: ValidationError) -> str:
     return f"{key}{value}: {first['msg'].lower()}" if key else first["msg"].lower()
 
 
-def nearest_key(model: type[BaseModel], key: str) -> str:
-    """Return which of the dotted keys of `model` is most like `key`."""
-    return difflib.get_close_matches(key, list(_keys(model)), n=1, cutoff=0)[0]
+def nearest_key(model: type[BaseModel], key: str, others: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Return which of the dotted keys of `model` is most like `key`; `others` are other names of some of them."""
+    known = list(_keys(model))
+    if (meant := others.get(key.lower())) in known:
+        return meant
+    return difflib.get_close_matches(key, known, n=1, cutoff=0)[0]
 
 
 def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:

@@ -32,7 +32,7 @@ class Lookup(NamedTuple):
     k: int
     wanted: Wanted = Wanted()
     name: str = ""
-    """The wanted article whose id, DOI or title this is comes first."""
+    """The wanted articles whose ids, DOIs or title this is come first."""
     version: str = ""
     """For searchers that hold several."""
 
@@ -43,11 +43,11 @@ class Match(NamedTuple):
     score: float
     article: DisplayArticle
     named: bool = False
-    """It is first because the query names it."""
+    """It is among the first because the query names it."""
 
 
 class ArticleKey(NamedTuple):
-    """An article of an index version, by its PMID or the corpus's own id."""
+    """An article of an index version, by its PMID, PMCID, DOI or the corpus's own id, however spelt."""
 
     id: str
     version: str = ""
@@ -58,6 +58,8 @@ class StoredArticle(NamedTuple):
 
     vector: Vector  # (dimension,), of float16 precision
     article: DisplayArticle
+    order: int = 0
+    """Of the ways to read the key that by which it was found: of several shards the first counts."""
 
 
 class Scoring(NamedTuple):

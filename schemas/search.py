@@ -1,13 +1,12 @@
 """What a client of the search service sends and gets: the JSON of `/v1/search` and of what belongs to it."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal, Self, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_type_hints
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.article import ARTICLE_FIELDS, DisplayArticle
-from schemas.base import Frozen, checked_text
+from schemas.base import Frozen, Lenient, checked_text
 from schemas.errors import UsageError
 from schemas.filters import MAX_CONDITIONS, Condition, Wanted, parse_filter
 
@@ -18,6 +17,8 @@ MAX_QUERIES = 64
 ScoreKind = Literal["inner_product", "logit", "fused"]
 SHOWN = ARTICLE_FIELDS[: ARTICLE_FIELDS.index("retracted") + 1]
 """What is shown of an article unless a request says otherwise."""
+RETRACTED_TYPE = {"retracted publication", "d016441"}
+"""The publication type of retracted articles, by name and UI: a condition on it asks for them."""
 
 if TYPE_CHECKING:
     ArticleField = str
@@ -51,19 +52,46 @@ _TEXTS = {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": MAX_QUERIE
 Queries = Annotated[str | tuple[str, ...], BeforeValidator(_queries), WithJsonSchema({"anyOf": [_TEXT, _TEXTS]})]
 
 
-class HitsRequest(Frozen):
+def _conditions(value: object) -> object:
+    """Return a filter's conditions; texts, alone or in a list, have the command line's grammar."""
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, list | tuple):
+        return value
+    try:
+        read = [parse_filter(one) if isinstance(one, str) else (one,) for one in value]
+    except UsageError as error:
+        raise PydanticCustomError("filter", str(error).removeprefix("filter, ")) from None
+    return tuple(condition for conditions in read for condition in conditions)
+
+
+def _or_text(schema: dict[str, Any]) -> None:
+    """Describe that filters may be text too."""
+    listed = {name: schema.pop(name) for name in ("type", "items", "maxItems")}
+    schema["anyOf"] = [listed, {"type": "string", "examples": ["year>=2020 and language=eng"]}]
+
+
+def _finds_retracted(condition: Condition) -> bool:
+    """Return whether a condition asks for retracted articles, or about them."""
+    terms = {" ".join(str(value).casefold().replace(".", " ").split()) for value in condition.values}
+    asks = condition.field == "type" and condition.op in ("=", "in") and terms & RETRACTED_TYPE
+    return condition.field == "retracted" or bool(asks)
+
+
+class HitsRequest(Lenient):
     """Which articles are asked for, and what is to be told of each."""
 
     k: int = Field(10, ge=1, le=MAX_K, description="How many hits to return.")
     offset: int = Field(0, ge=0, lt=MAX_K, description="How many of the best hits to leave out before them.")
-    filters: tuple[Condition, ...] = Field(
+    filters: Annotated[tuple[Condition, ...], BeforeValidator(_conditions)] = Field(
         (),
         max_length=MAX_CONDITIONS,
-        description="Only articles are found for which all of these hold.",
+        description="Only articles are found for which all of these hold; as text in the command line's grammar.",
         examples=[[{"field": "year", "op": ">=", "value": 2020}]],
+        json_schema_extra=_or_text,
     )
     include_retracted: bool = Field(
-        False, description="Find retracted articles too; a condition on `retracted` does so as well."
+        False, description="Find retracted articles too; so do conditions on `retracted`, or on their type."
     )
     fields: tuple[ArticleField, ...] = Field(SHOWN, description="What to return of each article, beside its id.")
     highlight: bool = Field(False, description="Say where title and abstract have words of the query.")
@@ -76,7 +104,7 @@ class HitsRequest(Frozen):
     @property
     def wanted(self) -> Wanted:
         """Which articles may be found: retracted ones only if they are asked for."""
-        asked = self.include_retracted or any(condition.field == "retracted" for condition in self.filters)
+        asked = self.include_retracted or any(map(_finds_retracted, self.filters))
         return Wanted(self.filters, retracted=asked)
 
     @model_validator(mode="after")
@@ -100,7 +128,9 @@ class SearchRequest(HitsRequest):
     candidates: int | None = Field(
         None, ge=1, le=MAX_K, description="How many of the best retrieved articles are re-ranked."
     )
-    direct: bool = Field(True, description="Put the article first whose PMID, DOI or title the query is.")
+    direct: bool = Field(
+        True, description="Put the articles first whose PMIDs, PMCIDs, DOIs or title the query is, in its order."
+    )
 
     @model_validator(mode="after")
     def _is_not_too_much(self) -> Self:
@@ -114,13 +144,6 @@ class SearchRequest(HitsRequest):
     @property
     def queries(self) -> tuple[str, ...]:
         return (self.query,) if isinstance(self.query, str) else self.query
-
-
-def _conditions(texts: Sequence[str]) -> tuple[Condition, ...]:
-    try:
-        return tuple(condition for text in texts for condition in parse_filter(text))
-    except UsageError as error:
-        raise PydanticCustomError("filter", str(error).removeprefix("filter, ")) from None
 
 
 _FILTERS = WithJsonSchema({"type": "array", "items": {"type": "string"}, "examples": [["year>=2020 and language=eng"]]})
@@ -167,7 +190,9 @@ class Hit(Shown):
     comparable: bool = Field(description="Whether scores of this kind can be compared between queries.")
     retrieval_score: float = Field(description="Inner product of query and article vector.")
     rerank_score: float | None = Field(description="Raw score of the re-ranker; null if it did not see this hit.")
-    named: bool = Field(description="The query is its PMID, DOI or title: it comes first, whatever its score.")
+    named: bool = Field(
+        description="The query is, or has, its PMID, PMCID, DOI or title: it comes first, whatever its score."
+    )
     highlights: Highlights | None = None
 
 
@@ -213,22 +238,3 @@ class Readiness(Frozen):
     version: str = Field(description="The version that answers.")
     pending: str | None = Field(description="A promoted version that does not answer yet.")
     problem: str | None = Field(description="Why it does not, or why what was promoted cannot be taken at all.")
-
-
-class OpenAIError(Frozen):
-    """An error as OpenAI's clients read it."""
-
-    message: str
-    type: str
-    code: str
-
-
-class Problem(Frozen):
-    """An error as RFC 9457 problem JSON."""
-
-    type: str = "about:blank"
-    title: str
-    status: int
-    detail: str
-    request_id: str = Field(description="By which the service's log names the request.")
-    error: OpenAIError | None = Field(None, description="The same for OpenAI's clients, on their routes only.")

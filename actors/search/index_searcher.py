@@ -1,7 +1,7 @@
 """The searcher: an index version, mapped and ready."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from operator import itemgetter
 from typing import NamedTuple
@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from actors.engine.grouping import alike_together
-from retrieval.articles.article import key_of_id
 from retrieval.files.checked import read_named
 from retrieval.files.mapped import advise_random
 from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.exact import inner_products
 from retrieval.index.segment import OpenSegment
-from retrieval.rows.named_rows import parse_names
-from retrieval.rows.row_numbers import RowSet, read_tombstones, rows_of
+from retrieval.rows.named_rows import Name, parse_names
+from retrieval.rows.row_numbers import RowSet, read_tombstones
 from retrieval.search.filter_rows import Unknown, check_terms, lists_to_probe, unknown_terms, wanted_rows
 from retrieval.search.segment_search import Candidates, search, search_exactly, stack_small
 from schemas.arrays import Floats, Vector
@@ -36,12 +35,23 @@ KEPT_FILTERS = 16
 
 
 class NamedArticle(NamedTuple):
-    """An article that a text names; of several the first in order of these fields is taken."""
+    """An article that a text names; of several of one place the first in order of these fields is taken."""
 
+    place: int
+    """Of the articles that the text names."""
     order: int
-    """Of what the text may name: an id comes before a title."""
+    """Of the names that it may have there: an id comes before a title."""
     pmid: int
     match: Match
+
+
+class _Found(NamedTuple):
+    """A row of a name, of several the first in order of these fields."""
+
+    order: int
+    pmid: int
+    segment: int
+    row: int
 
 
 class WantedCount(NamedTuple):
@@ -112,16 +122,15 @@ class IndexSearcher:
         return [ShardCandidates(candidates, best) for best in found]
 
     def matches(self, lookups: Sequence[Lookup]) -> list[list[Match]]:
-        """Return the k best articles of each lookup, independent of the other lookups, first the one that it names."""
+        """Return the k best articles of each lookup, independent of the other lookups, first those that it names."""
 
         def of_kind(kind: tuple[int, Wanted], alike: list[Lookup]) -> Iterator[list[Match]]:
             k, wanted = kind
             found = self.candidates(np.stack([lookup.vector for lookup in alike]), k, wanted)
             for lookup, best in zip(alike, found, strict=True):
                 articles = self.display(best.segments[:k], best.rows[:k])
-                yield with_first(
-                    self.named(lookup.name, lookup.vector, wanted), [*map(Match, best.scores[:k].tolist(), articles)], k
-                )
+                named = self.named(lookup.name, lookup.vector, wanted)
+                yield with_first(named, [*map(Match, best.scores[:k].tolist(), articles)], k)
 
         return alike_together(lookups, lambda lookup: (lookup.k, lookup.wanted), of_kind)
 
@@ -152,34 +161,40 @@ class IndexSearcher:
         self.candidates(np.zeros((1, self.quantizer.dimension), np.float32), 1, Wanted())
 
     def articles(self, ids: Sequence[str]) -> list[StoredArticle | None]:
-        """Return the live article of each id (a PMID, or the corpus's own), retracted or not; None: there is none."""
-        keys = np.array([key_of_id(name) for name in ids], np.int64)
-        found: list[StoredArticle | None] = [None] * len(ids)
-        for segment in self.segments:
-            rows = rows_of(segment.pmids, segment.pmid_order, keys)
-            [here] = np.nonzero(rows >= 0)
-            here = here[segment.live[rows[here]]]
-            articles = segment.display.read(rows[here])
-            for i, row, article in zip(here.tolist(), rows[here].tolist(), articles, strict=True):
-                if article.id == ids[i]:  # a hashed key may be another's
-                    found[i] = StoredArticle(segment.rows[row].astype(np.float32), article)
-        return found
+        """Return the live article of each text, retracted or not, as `named` reads it but for titles; None: none."""
+        return [self._stored(text) for text in ids]
 
-    def named(self, text: str, vector: Vector, wanted: Wanted) -> NamedArticle | None:
-        """Return the wanted live article whose id, DOI or title a text is, of several the one with the lowest PMID."""
-        names = parse_names(text)
-        wanted_here = self._rows(wanted) if names else []
+    def _stored(self, text: str) -> StoredArticle | None:
+        names = [name for of_article in parse_names(text) for name in of_article if name.kind != "title"]
+        found = self._first(names, [segment.alive for segment in self.segments])
+        if found is None:
+            return None
+        segment = self.segments[found.segment]
+        [article] = segment.display.read(np.array([found.row]))
+        return StoredArticle(segment.rows[found.row].astype(np.float32), article, found.order)
+
+    def named(self, text: str, vector: Vector, wanted: Wanted) -> list[NamedArticle]:
+        """Return the wanted live articles whose ids, DOIs or title a text is; of one name that with the lowest PMID."""
+        asked = parse_names(text)
+        wanted_here = self._rows(wanted) if asked else []
+        named = []
+        for place, names in enumerate(asked):
+            if found := self._first(names, wanted_here):
+                segment = self.segments[found.segment]
+                [score] = inner_products(vector, segment.rows[[found.row]])
+                [article] = segment.display.read(np.array([found.row]))
+                named.append(NamedArticle(place, found.order, found.pmid, Match(float(score), article, named=True)))
+        return named
+
+    def _first(self, names: Iterable[Name], wanted: Sequence[RowSet]) -> _Found | None:
+        """Return the row of the first name that wanted rows have."""
         for order, name in enumerate(names):
-            found = [
-                (int(segment.pmids[row]), segment, row)
-                for segment, rows in zip(self.segments, wanted_here, strict=True)
-                if (row := segment.names.find(name, rows)) is not None
-            ]
+            rows = enumerate(
+                segment.names.find(name, here) for segment, here in zip(self.segments, wanted, strict=True)
+            )
+            found = [_Found(order, int(self.segments[n].pmids[row]), n, row) for n, row in rows if row is not None]
             if found:
-                pmid, segment, row = min(found, key=lambda one: one[0])
-                [score] = inner_products(vector, segment.rows[[row]])
-                [article] = segment.display.read(np.array([row]))
-                return NamedArticle(order, pmid, Match(float(score), article, named=True))
+                return min(found)
         return None
 
     def display(self, segments: NDArray[np.int64], rows: NDArray[np.int64]) -> list[DisplayArticle]:
@@ -191,11 +206,13 @@ class IndexSearcher:
         )
 
 
-def with_first(named: NamedArticle | None, matches: list[Match], k: int) -> list[Match]:
-    """Return k matches, the named one before the others."""
-    if named is None:
-        return matches
-    return [named.match, *(match for match in matches if match.article.pmid != named.pmid)][:k]
+def with_first(named: Iterable[NamedArticle], matches: list[Match], k: int) -> list[Match]:
+    """Return k matches, the named ones before the others, in order of their places."""
+    of_place: dict[int, NamedArticle] = {}
+    for one in sorted(named, key=lambda one: one[:3]):
+        of_place.setdefault(one.place, one)
+    first = {one.pmid: one.match for one in of_place.values()}
+    return [*first.values(), *(match for match in matches if match.article.pmid not in first)][:k]
 
 
 def load_quantizer(layout: Layout, sha256: str) -> Quantizer:

@@ -57,7 +57,7 @@ class ShardSearcher(Protocol):
 
     async def scan(self, scans: list[ScanRequest]) -> list[ShardCandidates]: ...
 
-    async def named(self, lookups: list[Lookup]) -> list[NamedArticle | None]: ...
+    async def named(self, lookups: list[Lookup]) -> list[list[NamedArticle]]: ...
 
     async def display(self, asked: list[DisplayRequest]) -> list[list[DisplayArticle]]: ...
 
@@ -75,7 +75,7 @@ class ShardedSearcher:
 
     async def stored(self, keys: list[ArticleKey]) -> list[StoredArticle | None]:
         found = await self._all(lambda shard: shard.stored(keys))
-        return [next((one for one in of_key if one), None) for of_key in zip(*found, strict=True)]
+        return [min(filter(None, of_key), key=_by_name, default=None) for of_key in zip(*found, strict=True)]
 
     async def _matches(self, lookup: Lookup) -> list[Match]:
         counts = await self._each(lambda shard: shard.count([lookup]))
@@ -86,8 +86,8 @@ class ShardedSearcher:
             best, shards = await self._scanned(scan._replace(everywhere=True))
         k = lookup.k
         articles = self._articles(lookup.version, best.segments[:k], best.rows[:k], shards[:k])
-        shown, first = await asyncio.gather(articles, self._named(lookup))
-        return with_first(first, [*map(Match, best.scores[:k].tolist(), shown)], k)
+        shown, named = await asyncio.gather(articles, self._named(lookup))
+        return with_first(named, [*map(Match, best.scores[:k].tolist(), shown)], k)
 
     async def _scanned(self, scan: ScanRequest) -> tuple[Candidates, NDArray[np.int64]]:
         """Return the best of all shards, best first, and the shard of each."""
@@ -115,11 +115,11 @@ class ShardedSearcher:
             articles |= zip(place.tolist(), of_shard, strict=True)
         return [articles[place] for place in range(len(rows))]
 
-    async def _named(self, lookup: Lookup) -> NamedArticle | None:
+    async def _named(self, lookup: Lookup) -> list[NamedArticle]:
         if not lookup.name:
-            return None
+            return []
         found = await self._each(lambda shard: shard.named([lookup]))
-        return min((one for one in found if one), key=lambda one: one[:2], default=None)
+        return [one for of_shard in found for one in of_shard]
 
     async def _each(self, ask: Callable[[ShardSearcher], Awaitable[Sequence[T]]]) -> list[T]:
         """Return the one answer of each shard."""
@@ -174,7 +174,7 @@ class VersionSearcher:
     async def scan(self, scans: list[ScanRequest]) -> list[ShardCandidates]:
         return await self._by_version(scans, _scanned)
 
-    async def named(self, lookups: list[Lookup]) -> list[NamedArticle | None]:
+    async def named(self, lookups: list[Lookup]) -> list[list[NamedArticle]]:
         return await self._by_version(
             lookups, lambda searcher, asked: [searcher.named(one.name, one.vector, one.wanted) for one in asked]
         )
@@ -194,6 +194,10 @@ class VersionSearcher:
             return method(searcher, asked)
 
         return await asyncio.to_thread(alike_together, items, lambda item: item.version, of_version)
+
+
+def _by_name(stored: StoredArticle) -> tuple[int, int]:
+    return stored.order, stored.article.pmid
 
 
 def _scanned(searcher: IndexSearcher, scans: list[ScanRequest]) -> list[ShardCandidates]:

@@ -23,7 +23,9 @@ def hits(
     `score_kind` is the re-ranker's.
     """
     scored = [*zip(matches, scores or [], strict=False)]
-    order: list[tuple[Match, RerankScore | None]] = [*sorted(scored, key=_best_first)]
+    named = [pair for pair in scored if pair[0].named]  # in the order in which the query names them
+    others = sorted((pair for pair in scored if not pair[0].named), key=_best_first)
+    order: list[tuple[Match, RerankScore | None]] = [*named, *others]
     order += [(match, None) for match in matches[len(scored) :]]
     return tuple(
         Hit(
@@ -44,9 +46,9 @@ def article_response(article: DisplayArticle, version: str) -> ArticleResponse:
     return ArticleResponse(id=article.id, version=version, **_shown(article, ARTICLE_FIELDS))
 
 
-def _best_first(pair: tuple[Match, RerankScore]) -> tuple[bool, float, int]:
+def _best_first(pair: tuple[Match, RerankScore]) -> tuple[float, int]:
     match, score = pair
-    return (not match.named, -score.final, match.article.pmid)
+    return -score.final, match.article.pmid
 
 
 def _scores(match: Match, score: RerankScore | None, kind: ScoreKind | None, encoder: EncoderSpec) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The HTTP API over a search service. Errors are problem JSON (RFC 9457)."""
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
@@ -14,9 +15,9 @@ from actors.web.middleware.limits import within
 from actors.web.middleware.problems import PROBLEMS, handle_problems
 from actors.web.middleware.request_facts import note
 from actors.web.page.page import add_page
+from schemas.problem import Problem
 from schemas.search import (
     ArticleResponse,
-    Problem,
     Readiness,
     SearchRequest,
     SearchResponse,
@@ -25,7 +26,9 @@ from schemas.search import (
     VersionInfo,
 )
 
-ArticleId = Annotated[str, Path(min_length=1, max_length=100, description="The PMID, or the corpus's own id.")]
+ArticleId = Annotated[
+    str, Path(min_length=1, max_length=1000, description="A PMID, PMCID or DOI, or the corpus's own id, however spelt.")
+]
 Metrics = Callable[[], Awaitable[str]]
 PROBED = ["GET", "HEAD"]
 """Some load balancers ask for headers alone. The description has GET only: each such route stands there a second
@@ -61,14 +64,14 @@ def create_app(
         note(version=found[0].version, stages=found[0].milliseconds)
         return _json(found[0] if isinstance(request.query, str) else SearchResponses(results=tuple(found)))
 
-    @app.get("/v1/articles/{id}", response_model=ArticleResponse)
+    @app.get("/v1/articles/{id:path}", response_model=ArticleResponse)
     async def article(id_: Annotated[ArticleId, Path(alias="id")]) -> Response:
         """Return an article."""
         found = await within(seconds, service.article(id_))
         note(version=found.version)
         return _json(found)
 
-    @app.get("/v1/similar/{id}", response_model=SearchResponse)
+    @app.get("/v1/similar/{id:path}", response_model=SearchResponse)
     async def similar(
         id_: Annotated[ArticleId, Path(alias="id")], request: Annotated[SimilarRequest, Query()]
     ) -> Response:
@@ -94,6 +97,13 @@ def create_app(
     async def readyz() -> Readiness:
         """Say that searches are answered, from which version, and whether a newer one cannot be loaded."""
         return await within(seconds, service.ready())
+
+    @app.get("/health")
+    @app.api_route("/health", methods=PROBED, include_in_schema=False)
+    async def health() -> dict[str, float]:
+        """Say that searches are answered, as text-embeddings-inference, vLLM and infinity say that they answer."""
+        await within(seconds, service.ready())
+        return {"unix": time.time()}
 
     if metrics:
 

@@ -1,10 +1,11 @@
-"""Which article does a text name? By PMID or the corpus's own id, by DOI, by its whole title; and its row in a segment.
+"""Which articles does a text name? By PMID or the corpus's own id, PMCID, DOI, title; and their rows in a segment.
 
 DOIs and titles are compared in their normal forms, and looked up by 64 bits of blake2b over these. A normal form of
 nothing is hashed to `NO_NAME`, which is never looked up.
 
 titles.i64, dois.i64              int64 (rows,): the hash of each
 title_order.u32, doi_order.u32    uint32: the rows that have one, in order of (hash, PMID)
+pmcids.i64, pmcid_order.u32       the same of the numbers of PMCIDs; segments of format 1 have none
 """
 
 import re
@@ -18,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from retrieval.articles.article import key_of_id
+from retrieval.articles.identifiers import identifiers
 from retrieval.articles.normal_text import normal_form
 from retrieval.files.mapped import append, map_file
 from retrieval.rows.row_numbers import Keys, Order, RowSet, equal_rows, write_order
@@ -27,14 +29,19 @@ NAME_CHARS = 1000
 """A longer text names nothing."""
 NO_NAME = 0
 
-_PMID = re.compile(r"(?:pmid:?\s*)?([1-9][0-9]{0,8})", re.IGNORECASE)
-_DOI_PREFIX = r"(?:doi:\s*|(?:https?://)?(?:dx\.)?doi\.org/)?"
-_DOI = re.compile(rf"{_DOI_PREFIX}10\.[0-9]{{4,9}}/\S+", re.IGNORECASE)
-_PREFIX = re.compile(_DOI_PREFIX)
+_PREFIX = re.compile(r"(?:doi:\s*|(?:https?://)?(?:dx\.)?doi\.org/)?")
 
 # In ASCII, when a text in lower case and trimmed may be other than its normal form, for pyarrow's regular expressions.
 _ODD_TITLE = r"[^\x20-\x7e]|  |[&<]"
 _ODD_DOI = r"[^\x21-\x7e]|^[^1]"
+
+# The files of each kind of name: the keys of the rows, and the rows in their order.
+_FILES = {
+    "id": (PMIDS, PMID_ORDER),
+    "pmcid": ("pmcids.i64", "pmcid_order.u32"),
+    "title": (TITLES, TITLE_ORDER),
+    "doi": (DOIS, DOI_ORDER),
+}
 
 READ_ROWS = 1000
 """Rows of one hash whose texts are read, at most."""
@@ -45,33 +52,35 @@ BATCH_ROWS = 65_536
 class Name(NamedTuple):
     """One way to name an article."""
 
-    kind: Literal["id", "doi", "title"]
+    kind: Literal["id", "pmcid", "doi", "title"]
     text: str
-    """An id as it is, a DOI or a title in its normal form."""
+    """An id as it is, the digits of a PMCID, a DOI or a title in its normal form."""
 
     @property
     def key(self) -> int:
+        if self.kind == "pmcid":
+            return int(self.text)
         return key_of_id(self.text) if self.kind == "id" else _hashed([self.text.encode()]).item()
 
 
-def parse_names(text: str) -> list[Name]:
-    """Return what a query may name, in the order in which it is to be looked up; nothing for most long ones.
+def parse_names(text: str) -> list[list[Name]]:
+    """Return what a query may name: for each article the names by which it is looked up, in that order.
 
-    "12345678" and "PMID: 12345678" are a PMID, of up to 9 digits; "10.1000/x", "doi:10.1000/x" and
-    "https://doi.org/10.1000/x" are a DOI. Another text without white space may be a corpus's own id. Whatever is not a
-    DOI may be a title.
+    Nothing for most long ones. `retrieval.articles.identifiers` tells which identifiers it knows. A text without white
+    space may be a corpus's own id, and every text a title: beside one identifier, or none, these are other names of the
+    same article, after several those of one more.
     """
     text = text.strip()
     if not text or len(text) > NAME_CHARS:
         return []
-    if _DOI.fullmatch(text):
-        return [Name("doi", normal_doi(text))]
-    if pmid := _PMID.fullmatch(text):
-        ids = [Name("id", pmid[1])]
-    else:
-        ids = [] if len(text.split()) > 1 else [Name("id", text)]
-    title = normal_form(text)
-    return [*ids, Name("title", title)] if title else ids
+    asked = [
+        [Name(kind, normal_doi(form) if kind == "doi" else form) for form in forms] for kind, forms in identifiers(text)
+    ]
+    itself = [Name("id", text)] if len(text.split()) == 1 else []
+    if title := normal_form(text):
+        itself.append(Name("title", title))
+    articles = [[*asked[0], *itself]] if len(asked) == 1 else [*asked, itself]
+    return [list(dict.fromkeys(names)) for names in articles if names]
 
 
 def normal_doi(doi: str) -> str:
@@ -133,22 +142,24 @@ class NamedRows:
 
     def __init__(self, folder: Path, articles: pa.Table) -> None:
         self._pmids, self._articles = map_file(folder / PMIDS, np.int64), articles
-        files = {"id": (PMIDS, PMID_ORDER), "title": (TITLES, TITLE_ORDER), "doi": (DOIS, DOI_ORDER)}
         self._files: dict[str, tuple[Keys, Order]] = {
             kind: (map_file(folder / keys, np.int64), map_file(folder / order, np.uint32))
-            for kind, (keys, order) in files.items()
+            for kind, (keys, order) in _FILES.items()
+            if (folder / order).exists()  # no PMCIDs in format 1
         }
 
     def find(self, name: Name, wanted: RowSet) -> int | None:
         """Return the row of a name: of the wanted ones that have it, the one with the lowest PMID."""
-        if not wanted.count or (name.kind != "id" and name.key == NO_NAME):
+        if not wanted.count or name.kind not in self._files or (name.kind != "id" and name.key == NO_NAME):
             return None
         rows = equal_rows(*self._files[name.kind], name.key).astype(np.int64)
         rows = rows[wanted.holds(rows)][:READ_ROWS]
         return next((row for row in rows.tolist() if self._has(row, name)), None)
 
     def _has(self, row: int, name: Name) -> bool:
-        """Compare the texts: equal hashes are not equal texts."""
+        """Compare the texts: equal hashes are not equal texts. A PMCID's key is no hash."""
+        if name.kind == "pmcid":
+            return True
         if name.kind == "id":
             return (self._text("doc_id", row) or str(self._pmids[row])) == name.text
         text = self._text(name.kind, row) or ""

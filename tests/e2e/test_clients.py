@@ -1,4 +1,7 @@
-"""What users' clients already speak, by those clients: openai, cohere, and rerankers for Jina and TEI."""
+"""What users' clients already speak, by those clients: openai, cohere, huggingface-hub, and rerankers for Jina and TEI.
+
+Frameworks over them are in test_client_frameworks.py.
+"""
 
 import hashlib
 from collections.abc import Iterator
@@ -7,6 +10,7 @@ import cohere
 import numpy as np
 import openai
 import pytest
+from huggingface_hub import InferenceClient
 from rerankers.models.api_rankers import APIRanker
 
 from actors.search.served_versions import ServedVersions
@@ -120,6 +124,23 @@ def test_cohere_gets_documents_back_where_it_asks_for_them(url: str) -> None:
         answer = client.rerank(query="statins", documents=documents, return_documents=True)
     found = [result.document.text for result in answer.results if result.document]
     assert found == [DOCUMENTS[1], DOCUMENTS[2], DOCUMENTS[0]]
+
+
+@pytest.mark.parametrize(("input_type", "sign"), [("search_query", 1), ("search_document", -1)])
+def test_cohere_gets_vectors(url: str, input_type: str, sign: float) -> None:
+    with cohere.ClientV2(KEY, base_url=url) as client:
+        answer = client.embed(model="tiny", texts=["asthma", "x"], input_type=input_type, embedding_types=["float"])
+    assert answer.embeddings.float_ == [[6 * sign], [sign]]
+    assert answer.meta
+    assert answer.meta.tokens
+    assert (answer.texts, answer.meta.tokens.input_tokens) == (["asthma", "x"], 2)
+
+
+def test_huggingface_hub_gets_vectors_of_tei(url: str) -> None:
+    client = InferenceClient(model=f"{url}/embed", token=KEY)
+    assert client.feature_extraction("asthma", normalize=False).tolist() == [[6]]
+    assert client.feature_extraction("asthma", normalize=False, prompt_name="document").tolist() == [[-6]]
+    assert client.feature_extraction("asthma", truncate=True, truncation_direction="right").tolist() == [[1]]
 
 
 def test_cohere_raises_typed_errors(url: str) -> None:

@@ -18,7 +18,7 @@ from actors.web.middleware.request_facts import note
 from actors.web.middleware.request_log import ID_HEADER, RequestLog
 from schemas.errors import UsageError
 
-OPEN = {"/healthz", "/readyz"}
+OPEN = {"/health", "/healthz", "/readyz"}
 """What an orchestrator asks needs no key."""
 DIGEST = re.compile(r"[0-9a-f]{64}")
 HEADERS = {
@@ -53,7 +53,7 @@ def put_before(app: FastAPI, front: Front) -> None:
             CORSMiddleware,
             allow_origins=front.cors_origins,
             allow_methods=("GET", "POST"),
-            allow_headers=("authorization", "content-type", "x-api-key", ID_HEADER),
+            allow_headers=("authorization", "content-encoding", "content-type", "x-api-key", ID_HEADER),
             expose_headers=(ID_HEADER, "retry-after"),
         )
     app.add_middleware(with_security_headers)

@@ -10,8 +10,9 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from actors.web.middleware.explanations import explain
 from actors.web.middleware.request_facts import request_facts
-from schemas.base import is_model, nearest_key
+from schemas.base import is_model
 from schemas.errors import (
     DeadlineError,
     FailedError,
@@ -22,7 +23,7 @@ from schemas.errors import (
     ServiceError,
     UnknownError,
 )
-from schemas.search import OpenAIError, Problem
+from schemas.problem import OpenAIError, Problem
 
 STATUS: dict[type[PubrayError], HTTPStatus] = {
     UnknownError: HTTPStatus.NOT_FOUND,
@@ -38,10 +39,7 @@ RETRY_SECONDS = 1
 RETRIED = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 """The same request may succeed later."""
 MEDIA_TYPE = "application/problem+json"
-MAX_FIELD_CHARS = 50
-MAX_EXPLAINED = 10
-"""Fields whose errors are told: a body may have a hundred thousand wrong ones."""
-OPENAI_PATHS = ("/v1/embeddings", "/v1/models")
+OPENAI_PATHS = ("/v1/embeddings", "/embeddings", "/v1/models")
 """Where, and below which, an error has OpenAI's form too: without it their client says the status and nothing else."""
 DOCUMENTED = (400, 401, 404, 413, 422, 429, 500, 503, 504)
 """What any route may answer."""
@@ -99,35 +97,11 @@ def problem(status: HTTPStatus, detail: str, headers: Mapping[str, str] | None =
     return Response(content.model_dump_json(exclude_none=True), status, all_headers, MEDIA_TYPE)
 
 
-def explain(error: RequestValidationError, model: type[BaseModel] | None = None) -> str:
-    """Say in one clause each which fields are wrong and why, without echoing a long value.
-
-    `model` is what the request was to be: with it, a field that is unknown is told the nearest known one.
-    """
-    return "; ".join(_explain(one, model) for one in error.errors()[:MAX_EXPLAINED])
-
-
-def _explain(error: Mapping[str, Any], model: type[BaseModel] | None) -> str:
-    part, *names = error["loc"]
-    field = ".".join(map(str, names))[:MAX_FIELD_CHARS] or part
-    match error["type"]:
-        case "json_invalid":
-            return f"{part}: not JSON at character {names[0] + 1}"
-        case "model_attributes_type" if isinstance(error["input"], bytes):
-            return f"{field}: send `content-type: application/json`"
-        case "model_attributes_type":
-            return f"{field}: give an object, as {{…}}"
-        case "extra_forbidden" if model:
-            key = ".".join(name for name in names if isinstance(name, str))[:MAX_FIELD_CHARS]
-            return f"{field}: unknown; the nearest known field is {nearest_key(model, key)!r}"
-    return f"{field}: {error['msg'].lower()}"
-
-
 def _explain_failure(error: HTTPException) -> str:
     """Say why a body could not be read, where FastAPI says no more than that; else what the error says."""
     match error.__cause__:
         case UnicodeDecodeError():
-            return "body: not UTF-8; send JSON, uncompressed"
+            return "body: not UTF-8; send JSON, if compressed as gzip and with `content-encoding: gzip`"
         case RecursionError():
             return "body: JSON that is nested too deeply"
         case ValueError():

@@ -17,7 +17,7 @@ from actors.web.middleware.request_facts import RequestFacts, request_under_way
 
 LOG = logging.getLogger("pubray.requests")
 ID_HEADER = "x-request-id"
-PROBES = {"/healthz", "/readyz", "/metrics"}
+PROBES = {"/health", "/healthz", "/readyz", "/metrics"}
 """Asked every few seconds by machines: logged as DEBUG."""
 CLIENT_GONE = 499
 """The status that is logged where the client did not wait for one."""
@@ -66,7 +66,7 @@ class RequestLog:
         fields = {
             "id": facts.id,
             "method": scope["method"],
-            "route": getattr(scope.get("route"), "path", None),
+            "route": getattr(scope.get("route"), "path_format", None),
             "status": status,
             "milliseconds": milliseconds,
             "client": _network(scope),

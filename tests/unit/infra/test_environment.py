@@ -9,11 +9,12 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[3]
+CLIENTS = "constraints-clients.txt"
 
 
-def pins() -> dict[str, str]:
-    """Return the version of each distribution that constraints.txt names."""
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
+def pins(file: str = "constraints.txt") -> dict[str, str]:
+    """Return the version of each distribution that a file of constraints names."""
+    lines = (ROOT / file).read_text().splitlines()
     pairs = (line.split("==") for line in lines if not line.startswith("#"))
     return {canonicalize_name(name): version for name, version in pairs}
 
@@ -37,6 +38,12 @@ def test_no_cuda_package_is_installed() -> None:
 @pytest.mark.parametrize("requirement", direct_dependencies(), ids=lambda requirement: requirement.name)
 def test_a_direct_dependency_is_pinned_within_its_range(requirement: Requirement) -> None:
     assert pins()[canonicalize_name(requirement.name)] in requirement.specifier
+
+
+def test_client_libraries_are_pinned_within_their_ranges() -> None:
+    groups, pinned = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"], pins(CLIENTS)
+    wanted = [Requirement(line) for line in groups["clients"]]
+    assert [str(one) for one in wanted if pinned[canonicalize_name(one.name)] not in one.specifier] == []
 
 
 def test_faiss_for_cpu_and_gpu_have_one_version() -> None:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from actors.web.api import create_app
 from schemas.filters import EVERYTHING, MAX_CONDITIONS, MAX_TERM_CHARS, MAX_VALUES, Condition, Wanted, parse_filter
-from schemas.search import MAX_K, MAX_QUERY_CHARS, ArticleField, SearchRequest
+from schemas.search import MAX_K, MAX_QUERY_CHARS, ArticleField, SearchRequest, SimilarRequest
 from tests.support.service.seams import SECONDS, Shelf, joined
 from tests.support.service.serving import ask
 
@@ -54,14 +54,10 @@ def test_the_limits_are_allowed(values: dict[str, object]) -> None:
         ("k", -1),
         ("k", MAX_K + 1),
         ("k", 1.5),
-        ("k", None),
         ("candidates", 0),
         ("candidates", MAX_K + 1),
-        ("rerank", None),
         ("filter", "year>=2020"),
-        ("filters", None),
         ("filters", [{"field": "year", "op": "=", "value": 2020}] * (MAX_CONDITIONS + 1)),
-        ("include_retracted", None),
     ],
 )
 def test_what_is_beyond_them_is_refused_by_the_fields_name(field: str, value: object) -> None:
@@ -83,6 +79,38 @@ def test_a_list_of_queries_has_no_more_hits_and_candidates_in_all(values: dict[s
     SearchRequest.model_validate(
         {"query": ["a", "b"], **{name: value - 1 for name, value in values.items() if value > 1}}
     )
+
+
+def test_an_option_that_is_null_is_as_if_it_were_left_out() -> None:
+    options = [name for name in SearchRequest.model_fields if name != "query"]
+    assert SearchRequest.model_validate({"query": "x"} | dict.fromkeys(options)) == SearchRequest(query="x")
+    assert SimilarRequest.model_validate({"filter": None, "k": None}) == SimilarRequest()
+
+
+@pytest.mark.parametrize("text", ["year>=1977 and type in (Review,Letter)", ["year>=1977", "type in (Review,Letter)"]])
+def test_filters_may_be_text_in_the_grammar_of_the_command_line(text: object) -> None:
+    year, types = condition("year", ">=", 1977), condition("type", "in", ["Review", "Letter"])
+    assert SearchRequest.model_validate({"query": "x", "filters": text}).filters == (year, types)
+    mixed = {"query": "x", "filters": [year.model_dump(), "type in (Review, Letter)"]}
+    assert SearchRequest.model_validate(mixed).filters == (year, types)
+    assert SearchRequest.model_validate({"query": "x", "filters": ""}).filters == ()
+
+
+@pytest.mark.parametrize(
+    ("op", "value", "asked"),
+    [
+        ("=", "Retracted Publication", True),
+        ("=", " retracted  PUBLICATION.", True),
+        ("=", "D016441", True),
+        ("in", ["Review", "d016441"], True),
+        ("!=", "Retracted Publication", False),
+        ("not in", ["D016441"], False),
+        ("=", "Retraction of Publication", False),
+    ],
+)
+def test_a_condition_on_the_type_of_retracted_articles_asks_for_them(op: str, value: object, asked: bool) -> None:
+    wanted = SearchRequest(query="x", filters=(condition("type", op, value),)).wanted
+    assert (wanted.retracted, condition("retracted", "!=", "yes") in wanted.conditions) == (asked, not asked)
 
 
 def test_a_request_without_query_is_refused() -> None:
@@ -146,7 +174,7 @@ def test_without_a_filter_similar_articles_are_all_but_retracted_ones(parameters
         ("filter=mesh={red}) or", "filter: character 11, ') or': expected 'and'"),
         ("filter=year=last", "filter: 'year=last': year takes a whole number"),
         (f"filter=mesh={'x' * 2000}", f"filter: 'mesh={'x' * 95}': mesh takes text of 1 to"),
-        ("&".join(["filter=year>1900"] * (MAX_CONDITIONS + 1)), "filter: tuple should have at most 16 items"),
+        ("&".join(["filter=year>1900"] * (MAX_CONDITIONS + 1)), "filter: give at most 16 items"),
         ("filters=year>2020", "filters: unknown; the nearest known field is 'filter'"),
         ("fields=colour", "fields.0: input should be 'title', "),
         ("k=1000&offset=1", "query: offset and k end at hit 1001; the last to be had is 1000"),

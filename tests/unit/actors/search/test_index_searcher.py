@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from actors.search.index_searcher import IndexSearcher
 from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.index.exact import best_first, exact_search, inner_products
+from retrieval.rows.records import RECORD_SCHEMA
 from retrieval.search import filter_rows
 from schemas.errors import InputError, IntegrityError, StoreError
 from schemas.filters import EVERYTHING, Condition, Wanted, parse_filter
@@ -232,6 +233,25 @@ def test_terms_are_checked_over_all_segments(layout: Layout, tmp_path: Path) -> 
         searcher.matches(lookups)
 
 
+def test_retracted_articles_are_found_by_their_type(tmp_path: Path) -> None:
+    pmids, rows = np.arange(1, 41), corpus.vectors(0, 40)
+    records, place = corpus.varied(pmids, 0), RECORD_SCHEMA.get_field_index("publication_types")
+    types = [
+        [{"ui": "D016441", "name": "Retracted Publication"}] if r else [] for r in records["retracted"].to_pylist()
+    ]
+    records = records.set_column(place, RECORD_SCHEMA.field(place), pa.array(types, RECORD_SCHEMA.field(place).type))
+    content, _ = train_quantizer(rows.astype(np.float32), "IVF2,Flat", metric="l2", seed=0)
+    version = write_pieces(
+        Layout(str(tmp_path)), content, [Piece(rows, pmids, np.zeros(40, bool), records)], nprobe=1, candidates=9
+    )
+    searcher = IndexSearcher(Layout(str(tmp_path)), version)
+    retracted = {record["pmid"] for record in records.to_pylist() if record["retracted"]}
+    assert retracted
+    for text in ('type = "Retracted Publication"', "type in ('retracted publication', D016441)", "retracted=yes"):
+        wanted = SearchRequest.model_validate({"query": "x", "filters": text}).wanted
+        assert {match.article.pmid for match in searcher.matches([Lookup(QUERIES[0], 40, wanted)])[0]} == retracted
+
+
 def test_a_filter_that_nothing_holds_for_finds_nothing(searcher: IndexSearcher) -> None:
     assert searcher.matches([Lookup(QUERIES[0], 3, Wanted(parse_filter("year=1066")))]) == [[]]
 
@@ -290,12 +310,34 @@ def test_the_wanted_live_article_of_the_lowest_pmid_is_named(seed: int, wanted: 
     ):
         named = searcher.named(text, QUERIES[0], wanted)
         lowest = min((record["pmid"] for record in allowed if record[field] == value), default=None)
-        assert (named.pmid if named else None) == lowest
-        if named:
+        assert [one.pmid for one in named] == ([] if lowest is None else [lowest])
+        for one in named:
             [stored] = searcher.articles([str(lowest)])
             assert stored
-            assert named.match == Match(named.match.score, stored.article, named=True)
-            assert named.match.score == pytest.approx(float(stored.vector @ QUERIES[0]), abs=1e-5)
+            assert one.match == Match(one.match.score, stored.article, named=True)
+            assert one.match.score == pytest.approx(float(stored.vector @ QUERIES[0]), abs=1e-5)
+
+
+def test_an_article_is_looked_up_by_any_spelling_of_its_identifier(tmp_path: Path) -> None:
+    searcher, live = two_segments(Layout(str(tmp_path)), 0)
+    for record in live:
+        pmid, doi = record["pmid"], record["doi"] or "10.1000/none"
+        lowest = min((other["pmid"] for other in live if other["doi"] == doi), default=None)
+        texts = [f"PMID: {pmid}.", f"https://doi.org/{doi.replace('/', '%2F')}?x", f"{doi}; {pmid}"]
+        found = [stored and stored.article.pmid for stored in searcher.articles(texts)]
+        if pmid:
+            assert found == [pmid, lowest, pmid if lowest is None else lowest]
+    assert searcher.articles([live[0]["title"] or "Editorial.", "PMC1"]) == [None, None]
+
+
+def test_several_named_articles_come_first_in_the_order_given_and_each_once(searcher: IndexSearcher) -> None:
+    first, second = (int(pmid) for pmid in PMIDS[[7, 3]])
+    text = f"PMID: {first}; 99999999, https://doi.org/10.1000/{second}\n{first}"
+    [plain, found] = searcher.matches([Lookup(QUERIES[0], 20), Lookup(QUERIES[0], 20, name=text)])
+    assert [match.article.pmid for match in found[:2]] == [first, second]
+    assert [match.named for match in found] == [True, True, *[False] * 18]
+    assert found[2:] == [match for match in plain if match.article.pmid not in (first, second)][:18]
+    assert len(searcher.matches([Lookup(QUERIES[0], 1, name=text)])[0]) == 1
 
 
 def test_a_number_that_is_no_pmid_may_be_a_title(tmp_path: Path) -> None:
@@ -307,7 +349,7 @@ def test_a_number_that_is_no_pmid_may_be_a_title(tmp_path: Path) -> None:
     piece = Piece(rows, np.arange(1, 41), np.zeros(40, bool), records)
     searcher = IndexSearcher(layout, write_pieces(layout, content, [piece], nprobe=1, candidates=9))
     found = [searcher.named(text, QUERIES[0], EVERYTHING) for text in ("1984", "2", "41")]
-    assert [named and named.pmid for named in found] == [1, 2, None]
+    assert [[one.pmid for one in named] for named in found] == [[1], [2], []]
 
 
 def test_the_named_article_comes_first_with_its_own_score_and_once(searcher: IndexSearcher) -> None:

@@ -26,7 +26,17 @@ from tests.support.stores.hand_made_version import Piece, write_pieces, write_ve
 
 TYPES = [("RR16,IVF8,RaBitQ", "l2"), ("IVF8,RaBitQ4", "inner_product"), ("IVF8,SQ8", "l2"), ("IVF8,Flat", "l2")]
 FILTERS = ["", "year>=1996", "language=eng", "year=1993 and abstract=yes", "year=1066", "journal='Journal 3'"]
-TEXTS = ["", "PMID: 7", "editorial", "https://doi.org/10.1000/SAME", "title 9", "23", "statins"]
+TEXTS = [
+    "",
+    "PMID: 7",
+    "editorial",
+    "https://doi.org/10.1000/SAME",
+    "title 9",
+    "23",
+    "statins",
+    "23 7; 10.1000/same, 31",
+    "10.1000/9.",
+]
 
 
 def sharded(layout: Layout, version: IndexVersion, shards: int) -> ShardedSearcher:
@@ -83,7 +93,7 @@ def test_shards_answer_as_one_index_does(kind: tuple[str, str], data: st.DataObj
         except InputError as error:
             got = str(error)
         assert got == expected
-        ids = [str(pmid) for pmid in range(0, 160, 7)]
+        ids = [*(str(pmid) for pmid in range(0, 160, 7)), "doi:10.1000/same", "10.1000/9.", "PMID: 999; 23"]
         found = asyncio.run(together.stored([ArticleKey(name, whole.id) for name in ids]))
         for one, other in zip(found, alone.articles(ids), strict=True):
             assert (one and one.article) == (other and other.article)

@@ -55,6 +55,12 @@ def ids(found: tuple[Hit, ...]) -> list[int]:
     return [int(hit.id) for hit in found]
 
 
+def test_named_articles_stay_in_the_order_in_which_they_are_named() -> None:
+    matches = [match(9, named=True), match(4, named=True), *retrieved(1, 2)]
+    assert ids(answer(matches, [1.0, 2.0, 3.0, 4.0])) == [9, 4, 2, 1]
+    assert ids(answer(matches, [1.0])) == ids(answer(matches)) == [9, 4, 1, 2]
+
+
 def test_the_rerankers_order_decides() -> None:
     found = answer(retrieved(1, 2, 3), [7.0, 9.0, 8.0])
     assert ids(found) == [2, 3, 1]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from actors.search.served_versions import ServedVersions
 from actors.service.model_service import ModelService, article_text, relevance
 from schemas.arrays import Vector
-from schemas.compatible import EmbeddingsRequest, EmbeddingsResponse
+from schemas.compatible_vectors import EmbeddingsRequest, EmbeddingsResponse
 from schemas.errors import ProtocolError, UnknownError
 from schemas.protocols import ArticleText, Query
 from schemas.search import ScoreKind
@@ -20,7 +20,7 @@ from tests.support.service.seams import VERSION, Favours, Lengths, Shelf, joined
 MODELS = joined(Shelf([])).models
 
 
-def embed(model: str = "tiny:query", *texts: str, **request: object) -> EmbeddingsResponse:
+def embed(model: str | None = "tiny:query", *texts: str, **request: object) -> EmbeddingsResponse:
     asked = EmbeddingsRequest.model_validate({"model": model, "input": [*texts] or "text", **request})
     return asyncio.run(MODELS.embed(asked))
 
@@ -30,7 +30,7 @@ def reranking(favours: Favours) -> ModelService:
 
 
 def order(favours: Favours, *documents: str) -> list[int]:
-    return [score.place for score in asyncio.run(reranking(favours).rerank("q", documents))]
+    return [score.place for score in asyncio.run(reranking(favours).rerank("q", documents)).scores]
 
 
 def test_each_tower_is_a_model() -> None:
@@ -60,10 +60,15 @@ def test_tokens_are_counted() -> None:
     assert (usage.prompt_tokens, usage.total_tokens) == (6, 6)
 
 
-@pytest.mark.parametrize("model", ["tiny", "tiny:", "tiny:document", "other:query", ":query", "text-embedding-3-small"])
+@pytest.mark.parametrize("model", ["", "tiny:", "tiny:document", "other:query", ":query", "text-embedding-3-small"])
 def test_another_model_is_refused_and_the_two_are_named(model: str) -> None:
     with pytest.raises(ProtocolError, match="there are 'tiny:query' and 'tiny:article'"):
         embed(model)
+
+
+@pytest.mark.parametrize("model", ["tiny", "default/not-specified", None])
+def test_no_tower_is_that_for_queries(model: str | None) -> None:
+    assert embed(model, "abc") == embed("tiny:query", "abc")
 
 
 def test_dimensions_are_the_encoders_or_refused() -> None:
@@ -106,9 +111,23 @@ def test_the_encoder_gets_no_more_at_a_time_than_from_a_search() -> None:
 
 
 def test_a_document_is_scored_as_its_own_score_and_from_0_to_1() -> None:
-    [first, second] = asyncio.run(reranking(Favours({1: 4.0})).rerank("q", ["a", "b"]))
+    [first, second] = asyncio.run(reranking(Favours({1: 4.0})).rerank("q", ["a", "b"])).scores
     assert (first.place, first.raw, second.place, second.raw) == (1, 2.0, 0, 0.0)
     assert [first.relevance, second.relevance] == pytest.approx([1 / (1 + math.exp(-2)), 0.5])
+
+
+def test_pairs_are_scored_in_their_order_and_those_of_one_query_together() -> None:
+    favours = Favours({0: 1.0, 2: 5.0})
+    pairs = [("q", "a b"), ("q", "c"), ("r s", "d"), ("q", "e")]
+    scored = asyncio.run(reranking(favours).score(pairs))
+    assert [(score.place, score.raw) for score in scored.scores] == [(0, 0.5), (1, 0.0), (2, 2.5), (3, 0.0)]
+    assert favours.seen == [[0, 1], [2], [3]]
+    assert (scored.tokens, scored.usage.total_tokens) == (1 + 2 + 5, 8)
+
+
+def test_the_encoder_is_told() -> None:
+    info = MODELS.info()
+    assert (info.model_id, info.version, info.model_type.embedding.pooling) == ("tiny", "v1", "cls")
 
 
 def test_without_a_reranker_there_is_nothing_to_ask() -> None:
@@ -120,7 +139,7 @@ def test_without_a_reranker_there_is_nothing_to_ask() -> None:
 
 def test_the_reranker_is_asked_by_its_name_or_by_none() -> None:
     models = reranking(Favours({}))
-    assert models.reranker() == models.reranker("favours") == "favours"
+    assert models.reranker() == models.reranker("favours") == models.reranker("default/not-specified") == "favours"
     with pytest.raises(ProtocolError, match=r"model 'rerank-v3\.5': there is 'favours'"):
         models.reranker("rerank-v3.5")
 

@@ -1,6 +1,7 @@
 """The API as an HTTP client sees it, in process."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator
 from typing import Any, get_args
@@ -62,6 +63,23 @@ def test_the_filters_of_a_request_are_those_of_the_command_line() -> None:
     assert shelf.wanted == [Wanted(parse_filter(text), retracted=True)]
 
 
+@pytest.mark.parametrize("id_", ["10.1000/x.y", "10.1000%2Fx.y", "https://doi.org/10.1000/x.y"])
+def test_an_id_may_have_slashes(id_: str) -> None:
+    service = joined(Shelf([7, 8], {7: id_.replace("%2F", "/")}))
+    assert call("GET", f"/v1/articles/{id_}", service).json()["title"] == "Title 7"
+    assert [hit["title"] for hit in call("GET", f"/v1/similar/{id_}?k=5", service).json()["hits"]] == ["Title 8"]
+
+
+def test_a_request_may_come_as_gzip() -> None:
+    headers = {"content-type": "application/json", "content-encoding": "gzip"}
+    packed = gzip.compress(b'{"query": "statins", "k": 2}')
+    assert len(call("POST", "/v1/search", content=packed, headers=headers).json()["hits"]) == 2
+    broken = call("POST", "/v1/search", content=packed[:-1], headers=headers)
+    assert assert_problem(broken, 400).startswith("body: no whole gzip")
+    bomb = gzip.compress(b" " * (MAX_BODY_BYTES + 1))
+    assert str(MAX_BODY_BYTES) in assert_problem(call("POST", "/v1/search", content=bomb, headers=headers), 413)
+
+
 def test_an_article_of_a_blank_id_is_not_found() -> None:
     for path in ("/v1/similar/%20", "/v1/articles/%20"):
         assert assert_problem(call("GET", path), 404) == "article ' ': version v1 has none of this id"
@@ -74,9 +92,10 @@ def test_the_version_is_told() -> None:
 
 def test_health_is_told() -> None:
     assert (call("GET", "/healthz").status_code, call("GET", "/healthz").json()) == (200, {"status": "ok"})
+    assert call("GET", "/health").json()["unix"] > 1_700_000_000
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/version"])
+@pytest.mark.parametrize("path", ["/health", "/healthz", "/readyz", "/version"])
 def test_a_probe_may_ask_for_the_headers_alone(path: str) -> None:
     assert call("HEAD", path).status_code == call("GET", path).status_code == 200
     assert sorted(assert_allowed(call("DELETE", path))) == ["GET", "HEAD"]
@@ -91,8 +110,9 @@ def assert_allowed(answer: httpx.Response) -> list[str]:
 def test_the_api_describes_itself() -> None:
     schema = call("GET", "/openapi.json").json()
     searches = {"/v1/search", "/v1/articles/{id}", "/v1/similar/{id}"}
-    compatible = {"/v1/models", "/v1/models/{id}", "/v1/embeddings", "/v1/rerank", "/v2/rerank", "/rerank"}
-    assert set(schema["paths"]) == searches | compatible | {"/version", "/healthz", "/readyz"}
+    vectors = {"/v1/models", "/v1/models/{id}", "/info", "/v1/embeddings", "/embeddings", "/embed", "/v2/embed"}
+    scores = {"/v1/rerank", "/v2/rerank", "/rerank", "/v1/score", "/score"}
+    assert set(schema["paths"]) == searches | vectors | scores | {"/version", "/health", "/healthz", "/readyz"}
     answers = {"200", "400", "401", "404", "413", "422", "429", "500", "503", "504"}
     assert set(schema["paths"]["/v1/search"]["post"]["responses"]) == answers
     request = schema["components"]["schemas"]["SearchRequest"]["properties"]
@@ -123,7 +143,8 @@ def test_no_page_has_scripts_from_another_host(path: str) -> None:
         ({"query": "x", "k": "many"}, "k: "),
         ({"query": "x", "candidates": 0}, "candidates: "),
         ({"query": "x", "filter": "year>2000"}, "filter: unknown; the nearest known field is 'filters'"),
-        ({"query": "x", "filters": "year>2000"}, "filters: "),
+        ({"query": "x", "filters": "year>"}, "filters: end: expected a value"),
+        ({"query": "x", "top_k": 3}, "top_k: unknown; the nearest known field is 'k'"),
         ({"query": "x", "filters": [{"field": "year", "op": ">", "value": [1]}]}, "filters.0: > takes one value"),
         ({"query": "x", "filters": [{"field": "abstract", "op": "=", "value": 1}]}, "filters.0: abstract takes yes or"),
         ({"query": "x", "filters": [{"feld": "year", "op": ">", "value": 1}]}, "filters.0.field: field required"),

@@ -35,36 +35,61 @@ def title(text: str) -> Name:
     return Name("title", text)
 
 
+def own(text: str) -> Name:
+    return Name("id", text)
+
+
+def doi(text: str) -> Name:
+    return Name("doi", text)
+
+
 @pytest.mark.parametrize(
     ("text", "names"),
     [
-        ("402406", [Name("id", "402406"), title("402406")]),
-        (" PMID: 402406 ", [Name("id", "402406"), title("pmid: 402406")]),
-        ("pmid402406", [Name("id", "402406"), title("pmid402406")]),
-        ("1234567890", [Name("id", "1234567890"), title("1234567890")]),
-        ("007", [Name("id", "007"), title("007")]),
-        ("MED-10", [Name("id", "MED-10"), title("med-10")]),
-        ("10.1016/0091-6749(77)90156-7", [Name("doi", "10.1016/0091-6749(77)90156-7")]),
-        ("doi:10.1016/J.X", [Name("doi", "10.1016/j.x")]),
-        ("DOI: 10.1016/J.X", [Name("doi", "10.1016/j.x")]),
-        ("http://dx.doi.org/10.1016/J.X", [Name("doi", "10.1016/j.x")]),
-        ("https://doi.org/10.1016/J.X", [Name("doi", "10.1016/j.x")]),
+        ("402406", [own("402406"), title("402406")]),
+        (" PMID: 402406 ", [own("402406"), title("pmid: 402406")]),
+        ("pmid402406", [own("402406"), own("pmid402406"), title("pmid402406")]),
+        ("402406.", [own("402406"), own("402406."), title("402406")]),
+        ("1234567890", [own("1234567890"), title("1234567890")]),
+        ("007", [own("007"), title("007")]),
+        ("MED-10", [own("MED-10"), title("med-10")]),
+        ("PMC17", [Name("pmcid", "17"), own("PMC17"), title("pmc17")]),
+        ("10.1016/J.X", [doi("10.1016/j.x"), own("10.1016/J.X"), title("10.1016/j.x")]),
+        ("DOI: 10.1016/J.X.", [doi("10.1016/j.x."), doi("10.1016/j.x"), title("doi: 10.1016/j.x")]),
         ("10.1016/J.X and more", [title("10.1016/j.x and more")]),
-        ("10.1/x", [Name("id", "10.1/x"), title("10.1/x")]),
+        ("10.1/x", [own("10.1/x"), title("10.1/x")]),
         ("[Aspirin  in Stroke.]", [title("aspirin in stroke")]),
-        ("", []),
-        (" . ", [Name("id", ".")]),
-        ("a b" * NAME_CHARS, []),
+        (" . ", [own(".")]),
     ],
 )
 def test_a_query_names_what_it_looks_like(text: str, names: list[Name]) -> None:
-    assert parse_names(text) == names
+    assert parse_names(text) == [names]
+
+
+@pytest.mark.parametrize("text", ["", " \n", "a b" * NAME_CHARS])
+def test_nothing_and_what_is_too_long_name_nothing(text: str) -> None:
+    assert parse_names(text) == []
+
+
+def test_of_several_identifiers_each_is_an_article_and_their_text_may_be_a_title() -> None:
+    assert parse_names("PMID: 17; PMCID: PMC9\n10.1000/X") == [
+        [own("17")],
+        [Name("pmcid", "9")],
+        [doi("10.1000/x")],
+        [title("pmid: 17; pmcid: pmc9 10.1000/x")],
+    ]
+    assert parse_names("17,19") == [[own("17")], [own("19")], [own("17,19"), title("17,19")]]
+
+
+@given(st.lists(st.text("abcXYZ().'", min_size=1, max_size=8), min_size=2, max_size=8).map(" ".join))
+def test_words_are_a_title_alone(text: str) -> None:
+    assert parse_names(text) == ([[title(normal_form(text))]] if normal_form(text) else [])
 
 
 def test_a_text_of_a_thousand_characters_may_be_a_title() -> None:
     text = "a b " * 250
     assert parse_names(text + "c" * 2) == []
-    assert parse_names(text) == [title(text.strip())]
+    assert parse_names(text) == [[title(text.strip())]]
 
 
 @given(st.lists(TEXTS))
@@ -120,7 +145,9 @@ def every(rows: int) -> RowSet:
 
 
 def one(text: str) -> Name:
-    return parse_names(text)[-1]
+    """A DOI, or a title."""
+    [names] = parse_names(text)
+    return next((name for name in names if name.kind == "doi"), names[-1])
 
 
 @given(articles=ARTICLES, seed=st.integers(0, 99))
@@ -167,6 +194,17 @@ def test_equal_keys_of_other_ids_are_told_apart(tmp_path: Path) -> None:
     key = Name("id", "MED-10").key
     rows = named_rows_of(tmp_path, [Article(key, doc_id="MED-11", title="t")])
     assert rows.find(Name("id", "MED-10"), every(1)) is None
+
+
+def test_a_pmcid_is_found_where_a_segment_has_pmcids(tmp_path: Path) -> None:
+    articles = [Article(pmid, title="T") for pmid in (30, 20, 25, 10)]
+    rows = named_rows_of(tmp_path, articles)
+    assert rows.find(Name("pmcid", "9"), every(4)) is None
+    np.array([0, 9, 0, 9], np.int64).tofile(tmp_path / "pmcids.i64")
+    np.array([3, 1], np.uint32).tofile(tmp_path / "pmcid_order.u32")
+    rows = NamedRows(tmp_path, pa.Table.from_batches([article_batch(articles)]))
+    assert [rows.find(Name("pmcid", number), every(4)) for number in ("9", "8", "0")] == [3, None, None]
+    assert rows.find(Name("pmcid", "9"), RowSet(np.array([True, True, True, False]))) == 1
 
 
 def test_rows_without_a_name_take_no_place_in_its_order(tmp_path: Path) -> None:

@@ -1,4 +1,8 @@
 import asyncio
+import gzip
+import os
+import tracemalloc
+import zlib
 from collections.abc import Awaitable
 
 import pytest
@@ -7,6 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actors.web.middleware.limits import MAX_BODY_BYTES, MAX_TEXTS_BYTES, TEXTS_PATHS, with_body_limit, within
 from schemas.errors import DeadlineError
+
+PACKED_BOMB = gzip.compress(bytes(100_000_000), 1)
 
 
 class Reader:
@@ -29,8 +35,13 @@ async def limited(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> N
 
 def read(path: str, *pieces: int) -> int:
     """Return how much of a body of such pieces the application gets."""
-    messages: list[Message] = [{"type": "http.request", "body": bytes(size), "more_body": True} for size in pieces]
-    left = [*messages, {"type": "http.disconnect"}]
+    return read_pieces(path, [bytes(size) for size in pieces])
+
+
+def read_pieces(path: str, pieces: list[bytes], encoding: str | None = None) -> int:
+    left: list[Message] = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
+    left[-1]["more_body"] = False
+    headers = [(b"content-encoding", encoding.encode())] if encoding else []
 
     async def receive() -> Message:
         return left.pop(0)
@@ -39,7 +50,7 @@ def read(path: str, *pieces: int) -> int:
         raise AssertionError(message)
 
     reader = Reader()
-    asyncio.run(limited(reader, {"type": "http", "path": path}, receive, send))
+    asyncio.run(limited(reader, {"type": "http", "path": path, "headers": headers}, receive, send))
     return reader.read
 
 
@@ -59,11 +70,57 @@ def test_a_body_is_read_up_to_the_limit_of_its_path_however_it_is_cut(path: str,
         assert caught.value.status_code == 413
 
 
+def cut(packed: bytes, size: int = 1000) -> list[bytes]:
+    return [packed[start : start + size] for start in range(0, len(packed), size)]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", " x-gzip"])
+def test_gzip_is_unpacked_up_to_the_limit(encoding: str) -> None:
+    for body in (bytes(MAX_BODY_BYTES), os.urandom(MAX_BODY_BYTES), b"{}"):
+        assert read_pieces("/v1/search", cut(gzip.compress(body, 1)), encoding) == len(body)
+    for body in (bytes(MAX_BODY_BYTES + 1), bytes(50 * MAX_BODY_BYTES), os.urandom(MAX_BODY_BYTES + 1)):
+        with pytest.raises(HTTPException, match="body of more than 1000000 bytes") as caught:
+            read_pieces("/v1/search", cut(gzip.compress(body, 1)), encoding)
+        assert caught.value.status_code == 413
+
+
+def test_of_what_unpacks_to_more_than_the_limit_no_more_is_unpacked() -> None:
+    tracemalloc.start()
+    with pytest.raises(HTTPException, match="body of more than 1000000 bytes"):
+        read_pieces("/v1/search", [PACKED_BOMB], "gzip")
+    assert tracemalloc.get_traced_memory()[1] < 10 * MAX_BODY_BYTES
+    tracemalloc.stop()
+
+
+def test_what_unpacks_to_nothing_has_a_limit_too() -> None:
+    stream = zlib.compressobj(wbits=31)
+    nothing = [stream.compress(b"{") + stream.flush(zlib.Z_FULL_FLUSH)]
+    nothing += [stream.flush(zlib.Z_FULL_FLUSH) or b"\0\0\0\xff\xff" for _ in range(250_000)]
+    with pytest.raises(HTTPException, match="body of more than 1000000 bytes"):
+        read_pieces("/v1/search", [b"".join(nothing)], "gzip")
+
+
+@pytest.mark.parametrize(
+    "packed", [b"{}", b"", gzip.compress(b"{}")[:-3], gzip.compress(b"{}") + b"{}", b"\x1f\x8b\x08" + bytes(30)]
+)
+def test_gzip_that_is_broken_is_refused_in_one_line(packed: bytes) -> None:
+    with pytest.raises(HTTPException, match="body: no whole gzip, or more after it") as caught:
+        read_pieces("/v1/search", [packed], "gzip")
+    assert caught.value.status_code == 400
+
+
+def test_another_encoding_is_refused_by_its_name() -> None:
+    with pytest.raises(HTTPException, match="content-encoding 'br': send gzip, or JSON as it is") as caught:
+        read_pieces("/v1/search", [b"{}"], "br")
+    assert caught.value.status_code == 400
+    assert read_pieces("/v1/search", [b"{}"], "identity") == 2
+
+
 def test_each_request_has_a_limit_of_its_own() -> None:
     app = with_body_limit(Reader())
 
     async def request() -> None:
-        await app({"type": "http", "path": "/v1/search"}, receive, send)
+        await app({"type": "http", "path": "/v1/search", "headers": []}, receive, send)
 
     async def receive() -> Message:
         return {"type": "http.request", "body": bytes(MAX_BODY_BYTES)}

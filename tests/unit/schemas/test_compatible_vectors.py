@@ -1,30 +1,16 @@
-"""What clients of other services may send; the forms of the answers are in actors/web/test_compatible_routes.py."""
+"""What clients of other services may send for vectors; the answers are in actors/web/test_vector_routes.py."""
 
 from typing import Any
 
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from schemas.compatible import (
-    MAX_DOCUMENTS,
-    MAX_INPUTS,
-    MAX_TEXT_CHARS,
-    EmbeddingsRequest,
-    RerankRequest,
-    TeiRerankRequest,
-)
+from schemas.compatible_texts import MAX_INPUTS, MAX_TEXT_CHARS
+from schemas.compatible_vectors import CohereEmbedRequest, EmbeddingsRequest, Purpose, TeiEmbedRequest, tower_for
 
 
 def embeddings(texts: object) -> dict[str, object]:
     return {"model": "tiny:query", "input": texts}
-
-
-def documents(given: object) -> dict[str, object]:
-    return {"query": "q", "documents": given}
-
-
-def texts(given: object) -> dict[str, object]:
-    return {"query": "q", "texts": given}
 
 
 @pytest.mark.parametrize(
@@ -41,24 +27,21 @@ def test_one_text_or_a_list_of_them_is_read_without_blanks_at_the_ends(given: ob
     assert EmbeddingsRequest.model_validate(embeddings(given)).input == read
 
 
-def test_documents_are_texts_or_objects_with_a_text() -> None:
-    request = RerankRequest.model_validate(documents(["a", {"text": " b ", "id": 7}] * (MAX_DOCUMENTS // 2)))
-    assert request.documents == ("a", "b") * (MAX_DOCUMENTS // 2)
-
-
 @pytest.mark.parametrize(
-    ("kind", "body"),
-    [(EmbeddingsRequest, embeddings("x")), (RerankRequest, documents(["x"])), (TeiRerankRequest, texts(["x"]))],
+    ("purpose", "tower"),
+    [
+        (None, "query"),
+        ("query", "query"),
+        ("search_query", "query"),
+        ("retrieval.query", "query"),
+        ("document", "article"),
+        ("search_document", "article"),
+        ("retrieval.passage", "article"),
+        ("clustering", "article"),
+    ],
 )
-def test_fields_that_are_not_known_are_ignored(kind: type[BaseModel], body: dict[str, object]) -> None:
-    assert kind.model_validate(body | {"user": "me"}) == kind.model_validate(body)
-
-
-@pytest.mark.parametrize("case", ["right", "Right", "RIGHT"])
-def test_a_direction_is_read_whatever_its_case(case: str) -> None:
-    assert (
-        TeiRerankRequest.model_validate(texts(["x"]) | {"truncation_direction": case}).truncation_direction == "right"
-    )
+def test_a_purpose_has_its_tower(purpose: Purpose | None, tower: str) -> None:
+    assert tower_for(purpose) == tower
 
 
 TOO_LONG = "x" * (MAX_TEXT_CHARS + 1)
@@ -71,7 +54,6 @@ HALF = "half a character (a lone surrogate) in it; send whole ones"
 @pytest.mark.parametrize(
     ("kind", "body", "field", "message"),
     [
-        (EmbeddingsRequest, {"input": "x"}, "model", "Field required"),
         (EmbeddingsRequest, {"model": "tiny:query"}, "input", "Field required"),
         (EmbeddingsRequest, embeddings([]), "input", LIST),
         (EmbeddingsRequest, embeddings(["x"] * (MAX_INPUTS + 1)), "input", LIST),
@@ -87,18 +69,13 @@ HALF = "half a character (a lone surrogate) in it; send whole ones"
         (EmbeddingsRequest, embeddings([[1, 2], [3]]), "input", TOKENS),
         (EmbeddingsRequest, embeddings(["text", 1]), "input", TOKENS),
         (EmbeddingsRequest, embeddings("x") | {"encoding_format": "int8"}, "encoding_format", "Input should be"),
-        (RerankRequest, documents([]), "documents", "give a list of 1 to 1000 texts"),
-        (RerankRequest, documents(["x"] * (MAX_DOCUMENTS + 1)), "documents", "give a list of 1 to 1000 texts"),
-        (RerankRequest, documents("x"), "documents", "give a list of 1 to 1000 texts"),
-        (RerankRequest, documents(["x", {"title": "x"}]), "documents", f"at 1: {TEXT}"),
-        (RerankRequest, documents(["x", {"text": "\ud800"}]), "documents", f"at 1: {HALF}"),
-        (RerankRequest, documents(["x"]) | {"query": " "}, "query", "give text of 1 to 10000 characters"),
-        (RerankRequest, documents(["x"]) | {"query": "x" * 10_001}, "query", "give text of 1 to 10000 characters"),
-        (RerankRequest, documents(["x"]) | {"top_n": 0}, "top_n", "Input should be greater"),
-        (TeiRerankRequest, texts("x"), "texts", "give a list of 1 to 1000 texts"),
-        (TeiRerankRequest, texts([{"text": "x"}]), "texts", f"at 0: {TEXT}"),
-        (TeiRerankRequest, texts(["x"]) | {"query": "\ud800"}, "query", HALF),
-        (TeiRerankRequest, texts(["x"]) | {"truncation_direction": "Left"}, "truncation_direction", "Input should be"),
+        (EmbeddingsRequest, embeddings("x") | {"task": "cite"}, "task", "Input should be 'query', 'search_query'"),
+        (TeiEmbedRequest, {"inputs": []}, "inputs", LIST),
+        (TeiEmbedRequest, {"inputs": [[1, 2]]}, "inputs", TOKENS),
+        (TeiEmbedRequest, {"inputs": "x", "prompt_name": "s2s"}, "prompt_name", "Input should be"),
+        (TeiEmbedRequest, {"inputs": "x", "truncation_direction": "Left"}, "truncation_direction", "Input should be"),
+        (CohereEmbedRequest, {"images": ["x"]}, "texts", "Field required"),
+        (CohereEmbedRequest, {"texts": ["x"], "input_type": "image"}, "input_type", "Input should be"),
     ],
     ids=lambda value: str(value)[:40],
 )
