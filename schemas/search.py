@@ -1,7 +1,7 @@
 """What a client of the search service sends and gets: the JSON of `/v1/search` and of what belongs to it."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal, Self, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_type_hints
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, create_model, model_validator
 from pydantic_core import PydanticCustomError
@@ -9,11 +9,15 @@ from pydantic_core import PydanticCustomError
 from schemas.article import ARTICLE_FIELDS, DisplayArticle
 from schemas.base import Frozen, checked_text
 from schemas.errors import UsageError
-from schemas.filters import MAX_CONDITIONS, Condition, Wanted, parse_filter
+from schemas.filter_text import parse_filter
+from schemas.filters import Filter, Filters, Wanted, asks_for_retracted
 
 MAX_K = 1000
 MAX_QUERY_CHARS = 10_000
 MAX_QUERIES = 64
+MAX_ID_CHARS = 100
+MAX_VECTORS = 1000
+"""Vectors of a request: of 768 numbers each some 15 MB of JSON."""
 
 ScoreKind = Literal["inner_product", "logit", "fused"]
 SHOWN = ARTICLE_FIELDS[: ARTICLE_FIELDS.index("retracted") + 1]
@@ -56,14 +60,16 @@ class HitsRequest(Frozen):
 
     k: int = Field(10, ge=1, le=MAX_K, description="How many hits to return.")
     offset: int = Field(0, ge=0, lt=MAX_K, description="How many of the best hits to leave out before them.")
-    filters: tuple[Condition, ...] = Field(
+    filters: Filters = Field(
         (),
-        max_length=MAX_CONDITIONS,
-        description="Only articles are found for which all of these hold.",
+        description="Only articles are found for which all of these hold: conditions, and groups of them, as in "
+        '{"any": [CONDITION, {"all": [CONDITION, CONDITION]}]}.',
         examples=[[{"field": "year", "op": ">=", "value": 2020}]],
     )
     include_retracted: bool = Field(
-        False, description="Find retracted articles too; a condition on `retracted` does so as well."
+        False,
+        description="Find retracted articles too; a condition on `retracted`, or for the type Retracted Publication, "
+        "does so as well.",
     )
     fields: tuple[ArticleField, ...] = Field(SHOWN, description="What to return of each article, beside its id.")
     highlight: bool = Field(False, description="Say where title and abstract have words of the query.")
@@ -76,8 +82,7 @@ class HitsRequest(Frozen):
     @property
     def wanted(self) -> Wanted:
         """Which articles may be found: retracted ones only if they are asked for."""
-        asked = self.include_retracted or any(condition.field == "retracted" for condition in self.filters)
-        return Wanted(self.filters, retracted=asked)
+        return Wanted(self.filters, retracted=self.include_retracted or asks_for_retracted(self.filters))
 
     @model_validator(mode="after")
     def _is_not_too_deep(self) -> Self:
@@ -116,9 +121,9 @@ class SearchRequest(HitsRequest):
         return (self.query,) if isinstance(self.query, str) else self.query
 
 
-def _conditions(texts: Sequence[str]) -> tuple[Condition, ...]:
+def _filters(texts: Sequence[str]) -> tuple[Filter, ...]:
     try:
-        return tuple(condition for text in texts for condition in parse_filter(text))
+        return tuple(one for text in texts for one in parse_filter(text))
     except UsageError as error:
         raise PydanticCustomError("filter", str(error).removeprefix("filter, ")) from None
 
@@ -129,12 +134,11 @@ _FILTERS = WithJsonSchema({"type": "array", "items": {"type": "string"}, "exampl
 class SimilarRequest(HitsRequest):
     """Which of the articles that are similar to one are asked for."""
 
-    filters: Annotated[tuple[Condition, ...], BeforeValidator(_conditions), _FILTERS] = Field(
+    filters: Annotated[Filters, BeforeValidator(_filters), _FILTERS] = Field(
         (),
         alias="filter",
-        max_length=MAX_CONDITIONS,
-        description="Only articles are found for which all of these hold: conditions joined by `and`, such as "
-        "`year>=2020 and type in (Review, Letter)`.",
+        description="Only articles are found for which all of these hold: conditions joined by `and` and `or`, such as "
+        "`year>=2020 and (type in (Review, Letter) or mesh=Sleep)`.",
     )
 
 
@@ -144,7 +148,8 @@ class Shown(_ArticleFields):
     @property
     def article(self) -> DisplayArticle:
         """The same, with the types that its fields have; what is left out is empty."""
-        return DisplayArticle(0, self.id, **self.model_dump(include={*ARTICLE_FIELDS}, exclude_none=True))
+        shown: dict[str, Any] = {name: getattr(self, name) for name in ARTICLE_FIELDS}
+        return DisplayArticle(0, self.id, **{name: value for name, value in shown.items() if value is not None})
 
 
 class Highlights(Frozen):
@@ -193,6 +198,24 @@ class ArticleResponse(Shown):
 
     id: str
     version: str
+    vector: tuple[float, ...] | None = Field(None, description="As it was when it was embedded, of float16 precision.")
+
+
+class VectorsRequest(Frozen):
+    """Which articles' vectors are asked for: `POST /v1/vectors`."""
+
+    ids: tuple[Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS)], ...] = Field(
+        min_length=1, max_length=MAX_VECTORS, description="PMIDs, or the corpus's own ids.", examples=[["402406"]]
+    )
+
+
+class VectorsResponse(Frozen):
+    """The stored vectors of articles, in the order in which they were asked for."""
+
+    version: str
+    encoder: str = Field(description="Whose article tower they are of.")
+    dimension: int
+    vectors: tuple[tuple[float, ...] | None, ...] = Field(description="Null where the version has no such article.")
 
 
 class VersionInfo(Frozen):

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from actors.web.middleware.request_facts import request_facts
-from schemas.base import is_model, nearest_key
+from schemas.base import is_model, named, nearest_key
 from schemas.errors import (
     DeadlineError,
     FailedError,
@@ -109,7 +109,7 @@ def explain(error: RequestValidationError, model: type[BaseModel] | None = None)
 
 def _explain(error: Mapping[str, Any], model: type[BaseModel] | None) -> str:
     part, *names = error["loc"]
-    field = ".".join(map(str, names))[:MAX_FIELD_CHARS] or part
+    field = ".".join(named(names))[:MAX_FIELD_CHARS] or part
     match error["type"]:
         case "json_invalid":
             return f"{part}: not JSON at character {names[0] + 1}"
@@ -118,7 +118,7 @@ def _explain(error: Mapping[str, Any], model: type[BaseModel] | None) -> str:
         case "model_attributes_type":
             return f"{field}: give an object, as {{…}}"
         case "extra_forbidden" if model:
-            key = ".".join(name for name in names if isinstance(name, str))[:MAX_FIELD_CHARS]
+            key = ".".join(name for name in named(names) if not name.isdecimal())[:MAX_FIELD_CHARS]
             return f"{field}: unknown; the nearest known field is {nearest_key(model, key)!r}"
     return f"{field}: {error['msg'].lower()}"
 

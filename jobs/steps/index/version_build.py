@@ -14,13 +14,14 @@ from retrieval.articles.snapshot import SnapshotDifference
 from retrieval.embed.vector_parts import count_vectors, row_ranges
 from retrieval.files.atomic import remove, write_bytes
 from retrieval.files.checked import read_document
-from retrieval.index.segment import CONTENTS, read_manifest
+from retrieval.index.segment import read_manifest
 from retrieval.index.segment_build import Work, group_work
 from retrieval.index.tuning import metric_for, nlist_for, nprobe_for, sample_for
 from schemas.base import digest
 from schemas.config import Config
 from schemas.encoder import article_fingerprint
 from schemas.errors import StoreError
+from schemas.formats import FORMATS, NEWEST
 from schemas.layout import Layout
 from schemas.manifest import UNCHECKED, IndexVersion, Population, QuantizerRecord, Segment, Tombstones
 from schemas.vector import EmbedPlan
@@ -41,7 +42,7 @@ class Build:
                 "selection": self.selection,
                 "fingerprint": self.fingerprint,
                 "index": config.index.model_dump(include={"type", "nlist", "num_shards", "sample", "seed"}),
-                "segment": CONTENTS,
+                "segment": FORMATS[1]._asdict(),  # as since ever: a segment says itself which format it has
             }
         )
         self.current = read_current(self.layout)
@@ -56,11 +57,12 @@ class Build:
                 ),
                 "encoder": config.encoder.identity(),
                 "query_tower": self.query_tower.model_dump(),
+                **({"mesh_tree": self.snapshot.info.mesh_tree} if self.snapshot.info.mesh_tree else {}),
             }
         )
         # What was CURRENT is in it: a version is promoted only over the one that it was built on.
         on = self.current.version if self.current else None
-        self.id = digest({"rows": self.rows_digest, "rules": self.rules, "on": on})
+        self.id = digest({"rows": self.rows_digest, "rules": self.rules, "on": on, "format": NEWEST})
         self._plan = EmbedPlan(self.snapshot.id, self.selection, self.pmids, self.fingerprint)
         self._made: list[str] = []
         self._vector_part = partial(self.layout.vector_part, self.fingerprint, self.selection)
@@ -138,7 +140,7 @@ class Build:
         if not work:
             return (), Population()
         groups = group_work(work, config.rows_per_worker, config.min_workers)
-        of = {"of": self.rows_digest, "quantizer": quantizer}
+        of = {"of": self.rows_digest, "quantizer": quantizer, "format": NEWEST}
         # The exact rows are in the names, so that no run goes on with the pieces of one that had other settings.
         names = [digest({**of, "work": [part.identity() for part in group]}) for group in groups]
         made = digest({**of, "work": [part.identity() for part in work]})
@@ -186,5 +188,6 @@ class Build:
             tombstones=tombstones,
             articles=sum(s.rows for s in segments) - sum(t.rows for t in tombstones.values()),
             population=population,
+            mesh_tree=self.snapshot.info.mesh_tree,
             checks=UNCHECKED,
         )

@@ -15,7 +15,8 @@ from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.index.exact import best_first, exact_search, inner_products
 from retrieval.search import filter_rows
 from schemas.errors import InputError, IntegrityError, StoreError
-from schemas.filters import EVERYTHING, Condition, Wanted, parse_filter
+from schemas.filter_text import parse_filter
+from schemas.filters import EVERYTHING, Condition, Wanted, leaves
 from schemas.layout import LISTS, Layout
 from schemas.manifest import IndexVersion
 from schemas.protocols import Lookup, Match
@@ -191,7 +192,7 @@ def test_a_filter_finds_the_best_wanted_articles_however_the_rows_are_divided(
     queries = np.concatenate([corpus.queries(seed, 3), rows[5:6].astype(np.float32)])
     wanted = SearchRequest(query="x", filters=parse_filter(text), include_retracted=retracted).wanted
     articles = [record for record, gone in zip(records.to_pylist(), dead, strict=True) if not gone]
-    allowed = {a["pmid"] for a in articles if all(holds(one, a) for one in wanted.conditions)}
+    allowed = {a["pmid"] for a in articles if all(holds(one, a) for one in leaves(wanted.conditions))}
     answers = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(filter_rows, "MAX_READ", count if may_read else -1)
@@ -280,7 +281,7 @@ def test_live_articles_are_looked_up_by_their_ids_with_their_vectors(tmp_path: P
 @pytest.mark.parametrize("wanted", [EVERYTHING, Wanted(), Wanted(parse_filter("year>=1995"))])
 def test_the_wanted_live_article_of_the_lowest_pmid_is_named(seed: int, wanted: Wanted, tmp_path: Path) -> None:
     searcher, live = two_segments(Layout(str(tmp_path)), seed)
-    allowed = [record for record in live if all(holds(one, record) for one in wanted.conditions)]
+    allowed = [record for record in live if all(holds(one, record) for one in leaves(wanted.conditions))]
     for text, field, value in (
         ("[editorial]", "title", "Editorial."),
         ("https://doi.org/10.1000/SAME", "doi", "10.1000/same"),

@@ -16,7 +16,8 @@ from actors.search.sharded_searcher import ShardedSearcher, VersionSearcher
 from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.index.segment_build import shard_of
 from schemas.errors import InputError, IntegrityError, NotReadyError, PubrayError
-from schemas.filters import Condition, Wanted, parse_filter
+from schemas.filter_text import parse_filter
+from schemas.filters import Condition, Wanted
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 from schemas.protocols import ArticleKey, Lookup
