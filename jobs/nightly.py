@@ -27,6 +27,7 @@ def run(
     without: Annotated[str | None, ingest.WITHOUT] = None,
     with_file: Annotated[str | None, ingest.WITH] = None,
     allow_gaps: Annotated[bool, ingest.GAPS] = False,
+    mesh_tree: Annotated[str | None, ingest.MESH_TREE] = None,
 ) -> NightReport:
     """Run the stages; the report of the night is kept in the store, also where a stage fails.
 
@@ -43,6 +44,7 @@ def run(
             without=without,
             with_file=with_file,
             allow_gaps=allow_gaps,
+            mesh_tree=mesh_tree,
         )
         report = _run(config, ingested, stages)
     except Exception as error:
