@@ -15,6 +15,7 @@ from actors.web.middleware.problems import PROBLEMS, handle_problems
 from actors.web.middleware.request_facts import note
 from actors.web.page.page import add_page
 from schemas.search import (
+    MAX_ID_CHARS,
     ArticleResponse,
     Problem,
     Readiness,
@@ -22,10 +23,12 @@ from schemas.search import (
     SearchResponse,
     SearchResponses,
     SimilarRequest,
+    VectorsRequest,
+    VectorsResponse,
     VersionInfo,
 )
 
-ArticleId = Annotated[str, Path(min_length=1, max_length=100, description="The PMID, or the corpus's own id.")]
+ArticleId = Annotated[str, Path(min_length=1, max_length=MAX_ID_CHARS, description="The PMID, or the corpus's own id.")]
 Metrics = Callable[[], Awaitable[str]]
 PROBED = ["GET", "HEAD"]
 """Some load balancers ask for headers alone. The description has GET only: each such route stands there a second
@@ -62,9 +65,19 @@ def create_app(
         return _json(found[0] if isinstance(request.query, str) else SearchResponses(results=tuple(found)))
 
     @app.get("/v1/articles/{id}", response_model=ArticleResponse)
-    async def article(id_: Annotated[ArticleId, Path(alias="id")]) -> Response:
+    async def article(
+        id_: Annotated[ArticleId, Path(alias="id")],
+        vector: Annotated[bool, Query(description="Its stored vector too.")] = False,
+    ) -> Response:
         """Return an article."""
-        found = await within(seconds, service.article(id_))
+        found = await within(seconds, service.article(id_, vector=vector))
+        note(version=found.version)
+        return _json(found)
+
+    @app.post("/v1/vectors", response_model=VectorsResponse)
+    async def vectors(request: VectorsRequest) -> Response:
+        """Return the stored vectors of articles, in their order."""
+        found = await within(seconds, service.vectors(request))
         note(version=found.version)
         return _json(found)
 
