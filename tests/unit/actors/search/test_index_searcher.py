@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.search.index_searcher import IndexSearcher
+from retrieval.files.atomic import write_named
 from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.index.exact import best_first, exact_search, inner_products
 from retrieval.search import filter_rows
@@ -231,6 +232,40 @@ def test_terms_are_checked_over_all_segments(layout: Layout, tmp_path: Path) -> 
     assert len(searcher.matches(lookups[:1])[0]) == 3
     with pytest.raises(InputError, match=r"^filter: no article has language 'germ'; near it: 'ger'$"):
         searcher.matches(lookups)
+
+
+def test_what_an_old_segment_lacks_is_refused_with_the_version(tmp_path: Path) -> None:
+    layout = Layout(str(tmp_path))
+    version = write_version(layout)
+    old = [segment.model_copy(update={"format": 1}) for segment in version.segments[:1]]
+    mixed = IndexSearcher(layout, version.model_copy(update={"segments": (*old, *version.segments[1:])}))
+    for text in ("author='Lovelace A'", "year=1 or (date>=2024-03 and mesh=x)", "journal!=1533-4406"):
+        with pytest.raises(InputError, match=r" is not known of all articles of version v1; run pubray index --full$"):
+            mixed.matches([Lookup(QUERIES[0], 3, Wanted(parse_filter(text)))])
+    assert mixed.matches([Lookup(QUERIES[0], 3, Wanted(parse_filter("date<2024")))]) == [[]]
+    shown = {article.corrections for match in mixed.matches([Lookup(QUERIES[0], ROWS)]) for _, article, _ in match}
+    assert shown == {None, ()}
+
+
+def test_the_mesh_tree_of_a_version_takes_in_narrower_headings(tmp_path: Path) -> None:
+    layout, pmids = Layout(str(tmp_path)), np.arange(1, 41)
+    records = corpus.articles(pmids)
+    place = records.schema.get_field_index("mesh")
+    headings = [[{"descriptor": "Heart" if pmid % 2 else "Lung", "major": True}] for pmid in pmids]
+    records = records.set_column(
+        place, records.schema.field(place), pa.array(headings, records.schema.field(place).type)
+    )
+    content, _ = train_quantizer(corpus.vectors(0, 40).astype(np.float32), "IVF2,Flat", metric="l2", seed=0)
+    piece = Piece(corpus.vectors(0, 40), pmids, np.zeros(40, bool), records)
+    plain = write_pieces(layout, content, [piece], nprobe=2, candidates=9)
+    tree = write_named(layout.mesh_tree, b"Organs\tA01\t\nHeart\tA01.1\t\nLiver\tA01.2\t\n")
+    searcher = IndexSearcher(layout, plain.model_copy(update={"mesh_tree": tree}))
+    for text, odd in (("mesh=organs", 1), ("mesh!=Organs", 0), ("mesh in (Liver, heart)", 1)):
+        [matches] = searcher.matches([Lookup(QUERIES[0], 40, Wanted(parse_filter(text)))])
+        assert {match.article.pmid for match in matches} == {pmid for pmid in pmids.tolist() if pmid % 2 == odd}
+    assert searcher.matches([Lookup(QUERIES[0], 40, Wanted(parse_filter("mesh=Liver")))]) == [[]]
+    with pytest.raises(InputError, match=r"no article has mesh 'Organs'; correct it"):
+        IndexSearcher(layout, plain).matches([Lookup(QUERIES[0], 3, Wanted(parse_filter("mesh=Organs")))])
 
 
 def test_a_filter_that_nothing_holds_for_finds_nothing(searcher: IndexSearcher) -> None:

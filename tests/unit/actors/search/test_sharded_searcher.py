@@ -27,6 +27,12 @@ from tests.support.stores.hand_made_version import Piece, write_pieces, write_ve
 
 TYPES = [("RR16,IVF8,RaBitQ", "l2"), ("IVF8,RaBitQ4", "inner_product"), ("IVF8,SQ8", "l2"), ("IVF8,Flat", "l2")]
 FILTERS = ["", "year>=1996", "language=eng", "year=1993 and abstract=yes", "year=1066", "journal='Journal 3'"]
+FILTERS += [
+    "pmid in (3, 5, 7, 999)",
+    "year=1993 or language=fre and pmid not in (5, 7)",
+    "author='Author 1' or date<1995",
+]
+FILTERS += ["mesh=Heart or year=1993"]
 TEXTS = ["", "PMID: 7", "editorial", "https://doi.org/10.1000/SAME", "title 9", "23", "statins"]
 
 
