@@ -90,6 +90,7 @@ def run(
         rejected=rejects.counts,
         rejected_samples=rejects.samples,
         left_out=plan.left_out,
+        mesh_tree=plan.mesh_tree,
         gaps=gaps(lineage, in_order, left_out),
         gaps_allowed=allow_gaps,
     )
@@ -101,6 +102,8 @@ def show(report: IngestReport) -> str:
     head = f"snapshot {report.snapshot} of {report.files} files, {report.ingested} of them new"
     if report.left_out:
         head += f"; left out: {', '.join(report.left_out)}"
+    if report.mesh_tree:
+        head += f"; MeSH tree {report.mesh_tree[:12]}…"
     return f"{head}\n{table(['articles', 'count'], counts + rejected)}"
 
 

@@ -169,7 +169,7 @@ def _is_date(text: str) -> bool:
     if not _DATE.fullmatch(text):
         return False
     try:
-        datetime.date.fromisoformat(f"{text}-01-01"[:10] if len(text) < 10 else text)
+        datetime.date.fromisoformat(f"{text}-01-01"[:10])
     except ValueError:
         return False
     return True

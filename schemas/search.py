@@ -16,8 +16,6 @@ MAX_K = 1000
 MAX_QUERY_CHARS = 10_000
 MAX_QUERIES = 64
 MAX_ID_CHARS = 100
-MAX_VECTORS = 1000
-"""Vectors of a request: of 768 numbers each some 15 MB of JSON."""
 
 ScoreKind = Literal["inner_product", "logit", "fused"]
 SHOWN = ARTICLE_FIELDS[: ARTICLE_FIELDS.index("retracted") + 1]
@@ -199,23 +197,6 @@ class ArticleResponse(Shown):
     id: str
     version: str
     vector: tuple[float, ...] | None = Field(None, description="As it was when it was embedded, of float16 precision.")
-
-
-class VectorsRequest(Frozen):
-    """Which articles' vectors are asked for: `POST /v1/vectors`."""
-
-    ids: tuple[Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS)], ...] = Field(
-        min_length=1, max_length=MAX_VECTORS, description="PMIDs, or the corpus's own ids.", examples=[["402406"]]
-    )
-
-
-class VectorsResponse(Frozen):
-    """The stored vectors of articles, in the order in which they were asked for."""
-
-    version: str
-    encoder: str = Field(description="Whose article tower they are of.")
-    dimension: int
-    vectors: tuple[tuple[float, ...] | None, ...] = Field(description="Null where the version has no such article.")
 
 
 class VersionInfo(Frozen):

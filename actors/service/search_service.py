@@ -19,10 +19,9 @@ from schemas.search import (
     Readiness,
     SearchRequest,
     SearchResponse,
-    VectorsRequest,
-    VectorsResponse,
     VersionInfo,
 )
+from schemas.stored_vectors import VectorsRequest, VectorsResponse
 
 SILENT = Meter()
 MAX_HITS = 100

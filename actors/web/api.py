@@ -23,10 +23,9 @@ from schemas.search import (
     SearchResponse,
     SearchResponses,
     SimilarRequest,
-    VectorsRequest,
-    VectorsResponse,
     VersionInfo,
 )
+from schemas.stored_vectors import VectorsRequest, VectorsResponse
 
 ArticleId = Annotated[str, Path(min_length=1, max_length=MAX_ID_CHARS, description="The PMID, or the corpus's own id.")]
 Metrics = Callable[[], Awaitable[str]]

@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from schemas.arrays import Mask
 
 NO_YEAR = np.iinfo(np.int16).min
+BLOCK = 1 << 20
+"""Rows that are compared at once, in some 30 bytes each."""
 LAST_MONTH, LAST_DAY = 12, 31
 """A month ends on the 31st here, whatever its length, so that the ends of two intervals are equal where they are."""
 
@@ -52,12 +54,19 @@ def dates_hold(op: str, values: Sequence[str], years: Years, days: Days | None) 
     """
     if op in ("!=", "not in"):
         return ~dates_hold("in", values, years, days)
-    known, rest = years != NO_YEAR, np.zeros(1, np.uint16) if days is None else days
-    month, day = (part.astype(np.int32) for part in (rest >> 5, rest & LAST_DAY))
+    holds, intervals = np.zeros(len(years), bool), [interval(value) for value in values]
+    for start in range(0, len(years), BLOCK):
+        rows = slice(start, start + BLOCK)
+        holds[rows] = _hold(op, intervals, years[rows], days[rows] if days is not None else np.zeros(1, np.uint16))
+    return holds
+
+
+def _hold(op: str, intervals: Sequence[tuple[int, int]], years: Years, days: Days) -> Mask:
+    month, day = (part.astype(np.int32) for part in (days >> 5, days & LAST_DAY))
     first = _day(years.astype(np.int32), np.where(month, month, 1), np.where(day, day, 1))
     last = _day(years.astype(np.int32), np.where(month, month, LAST_MONTH), np.where(day, day, LAST_DAY))
     holds = np.zeros(len(years), bool)
-    for begin, end in map(interval, values):
+    for begin, end in intervals:
         match op:
             case "<":
                 holds |= last < begin
@@ -69,7 +78,7 @@ def dates_hold(op: str, values: Sequence[str], years: Years, days: Days | None) 
                 holds |= first >= begin
             case _:
                 holds |= (first >= begin) & (last <= end)
-    return holds & known
+    return holds & (years != NO_YEAR)
 
 
 def _day(year: Number, month: Number, day: Number) -> Number:

@@ -109,8 +109,11 @@ def wanted_rows(filters: Sequence[Filter], segment: FilteredSegment, tree: MeshT
 
 
 def _holds(one: Filter, segment: FilteredSegment, tree: MeshTree) -> Mask:
+    holds = np.zeros(segment.facets.rows, bool)
     if isinstance(one, AnyOf):
-        return np.logical_or.reduce([_holds(part, segment, tree) for part in one.any])
+        for part in one.any:
+            holds |= _holds(part, segment, tree)
+        return holds
     if not isinstance(one, Condition):
         return wanted_rows(one.all, segment, tree)
     years = segment.facets.years
@@ -121,7 +124,6 @@ def _holds(one: Filter, segment: FilteredSegment, tree: MeshTree) -> Mask:
     if one.field == "year":
         holds = np.isin(years, np.array(one.values, np.int16))
     else:
-        holds = np.zeros(segment.facets.rows, bool)
         for rows in _rows_of(one, segment, tree):
             holds[rows] = True
     return ~holds if one.op in ("!=", "not in") else holds

@@ -22,7 +22,8 @@ from schemas.filters import (
     Operator,
     Wanted,
 )
-from schemas.search import MAX_QUERY_CHARS, MAX_VECTORS
+from schemas.search import MAX_QUERY_CHARS
+from schemas.stored_vectors import MAX_VECTORS
 from tests.support.service.seams import SECONDS, Favours, Shelf, joined
 
 SERVICE = joined(Shelf([3, 1, 2]), Favours({2: 1.0}))

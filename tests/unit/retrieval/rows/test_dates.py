@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from retrieval.rows import dates as dates_module
 from retrieval.rows.dates import NO_YEAR, Days, Years, dates_hold, interval, month_and_day
 
 DAYS = st.dates(date(2023, 12, 1), date(2024, 3, 31)) | st.just(date(2024, 2, 29))
@@ -52,7 +53,9 @@ def test_a_comparison_holds_where_it_does_of_every_day_that_a_date_may_be(
 ) -> None:
     values = values if "in" in op else values[:1]
     expected = [holds(text, op, values) for text in published]
-    assert dates_hold(op, values, *kept(published)).tolist() == expected
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dates_module, "BLOCK", 4)
+        assert dates_hold(op, values, *kept(published)).tolist() == expected
 
 
 @given(st.lists(st.none() | DATES, max_size=9), st.sampled_from(OPERATORS), st.sampled_from(["2023", "2024"]))
