@@ -119,6 +119,8 @@ def _verify(layout: Layout, version: IndexVersion) -> None:
     """Read every byte that a search of the version may read."""
     read_named(layout.quantizer, version.quantizer, "quantizer")
     read_named(layout.truth, version.checks.truth, "truth")
+    if version.mesh_tree:
+        read_named(layout.mesh_tree, version.mesh_tree, "MeSH tree")
     for segment in version.segments:
         folder = Path(layout.segment(segment.id))
         for name, expected in segment.files.items():

@@ -34,6 +34,7 @@ NOTICES = {
     "ErratumIn": "Erratum",
 }
 """What is told of an article by what NLM says of another one that corrects it, or that it retracts."""
+NOTICE_TYPE = "Retraction of Publication"
 TITLE_CHARS = 80
 """Of a query in the title of the page."""
 NO_MARKS = Highlights(title=(), abstract=())
@@ -188,6 +189,7 @@ def shown(hit: Hit) -> ShownHit:
 
 def _notices(article: DisplayArticle) -> tuple[str, ...]:
     said = {correction.type for correction in article.corrections or ()}
+    said |= {"RetractionOf"} if NOTICE_TYPE in article.publication_types else set()
     told = [NOTICES[kind] for kind in NOTICES if kind in said]
     return ("Retracted", *told) if article.retracted else tuple(told)
 

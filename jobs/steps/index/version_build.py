@@ -42,7 +42,7 @@ class Build:
                 "selection": self.selection,
                 "fingerprint": self.fingerprint,
                 "index": config.index.model_dump(include={"type", "nlist", "num_shards", "sample", "seed"}),
-                "segment": FORMATS[1]._asdict(),  # as since ever: a segment says itself which format it has
+                "segment": FORMATS[1]._asdict(),  # the first for ever: a segment says its own
             }
         )
         self.current = read_current(self.layout)

@@ -72,6 +72,11 @@ def test_what_became_of_an_article_stands_before_its_title(
     assert shown(hit(title="T", abstract="", retracted=retracted, corrections=related)).notices == notices
 
 
+def test_a_retraction_notice_is_known_by_its_type_too() -> None:
+    types = ("Journal Article", "Retraction of Publication")
+    assert shown(hit(title="T", abstract="", publication_types=types)).notices == ("Retraction notice",)
+
+
 def test_a_pmid_is_on_pubmed() -> None:
     assert pubmed("33627334") == "https://pubmed.ncbi.nlm.nih.gov/33627334/"
 
