@@ -15,7 +15,9 @@ from jobs.steps.ingest.source_files import Origin, open_origin, parse_all
 from retrieval.articles.article import Rejects, read_article_part
 from retrieval.articles.snapshot import Snapshot, read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
+from retrieval.files.atomic import write_named
 from retrieval.ingest.lineage import check_vanished, gaps, next_lineage, parts_in_order, pending_parts
+from retrieval.ingest.mesh_files import read_mesh_tree
 from retrieval.ingest.sources import other_content, plain_name, source_name
 from schemas.config import Config
 from schemas.errors import StoreError, UsageError
@@ -31,6 +33,10 @@ SOURCE = Option(
 WHOLE = Option("the files are a whole baseline: articles that it lacks are deleted (for `ncbi` that is known)")
 WITHOUT = Option("leave this source file out, now and in later runs", metavar="FILE")
 WITH = Option("take a source file in again that was left out", flag="--with", metavar="FILE")
+MESH_TREE = Option(
+    "NLM's mtreesYYYY.bin or descYYYY.xml, until another is given: a filter on mesh then takes in narrower headings",
+    metavar="FILE",
+)
 GAPS = Option("exit 0 where update files are missing too; they are told all the same")
 
 
@@ -43,15 +49,17 @@ def run(
     without: Annotated[str | None, WITHOUT] = None,
     with_file: Annotated[str | None, WITH] = None,
     allow_gaps: Annotated[bool, GAPS] = False,
+    mesh_tree: Annotated[str | None, MESH_TREE] = None,
 ) -> IngestReport:
     """Fetch and parse the missing files in parallel, then commit the snapshot of all article parts.
 
     Raises:
-        InputError: there is no such source, or one of its files cannot be used; the others are done.
+        InputError: there is no such source or tree, or one of its files cannot be used; the others are done.
         StoreError: a file is not the one that was ingested under its name, or a new baseline lacks too much.
     """
     layout = Layout(config.store)
     previous = newest_snapshot(layout)
+    tree = read_mesh_tree(Path(mesh_tree)) if mesh_tree else None
     with open_origin(config, source, baseline=baseline) as origin:
         names = [source_name(file) for file in origin.files]
         whole = None if origin.baseline is None else [source_name(file) for file in origin.baseline]
@@ -65,7 +73,9 @@ def run(
     taken = {*names, *pending_parts(info, lineage, article_parts(layout))}
     in_order = [name for name in parts_in_order(info, lineage, taken) if name not in left_out]
     parts = [read_article_part(Path(layout.article_part(name))) for name in in_order]
-    plan = SnapshotPlan(lineage, tuple(part.ref for part in parts), previous, tuple(sorted(left_out)))
+    known_tree = info.mesh_tree if info else None
+    tree_name = write_named(layout.mesh_tree, tree.encode()) if tree else known_tree
+    plan = SnapshotPlan(lineage, tuple(part.ref for part in parts), previous, tuple(sorted(left_out)), tree_name)
     made = _snapshot(layout, plan, config.ingest.max_vanished)
     records = sum(part.ref.rows - part.ref.deletions for part in parts)
     rejects = sum((part.rejects for part in parts), Rejects())
@@ -80,6 +90,7 @@ def run(
         rejected=rejects.counts,
         rejected_samples=rejects.samples,
         left_out=plan.left_out,
+        mesh_tree=plan.mesh_tree,
         gaps=gaps(lineage, in_order, left_out),
         gaps_allowed=allow_gaps,
     )
@@ -91,6 +102,8 @@ def show(report: IngestReport) -> str:
     head = f"snapshot {report.snapshot} of {report.files} files, {report.ingested} of them new"
     if report.left_out:
         head += f"; left out: {', '.join(report.left_out)}"
+    if report.mesh_tree:
+        head += f"; MeSH tree {report.mesh_tree[:12]}…"
     return f"{head}\n{table(['articles', 'count'], counts + rejected)}"
 
 

@@ -28,6 +28,7 @@ def run(
     with_file: Annotated[str | None, ingest.WITH] = None,
     allow_gaps: Annotated[bool, ingest.GAPS] = False,
     allow_removed: Annotated[bool, index.REMOVED] = False,
+    mesh_tree: Annotated[str | None, ingest.MESH_TREE] = None,
 ) -> NightReport:
     """Run the stages; the report of the night is kept in the store, also where a stage fails.
 
@@ -44,6 +45,7 @@ def run(
             without=without,
             with_file=with_file,
             allow_gaps=allow_gaps,
+            mesh_tree=mesh_tree,
         )
         report = _run(config, ingested, stages, allow_removed=allow_removed)
     except Exception as error:

@@ -14,7 +14,7 @@ from jobs.common.store import served_version
 from schemas.base import first_wrong
 from schemas.config import Config
 from schemas.errors import RequestError, UsageError
-from schemas.filters import parse_filter
+from schemas.filter_text import parse_filter
 from schemas.layout import Layout
 from schemas.search import SearchRequest, SearchResponse
 

@@ -11,6 +11,8 @@ from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 import pyarrow as pa
 
+from schemas.base import Frozen
+
 Int32 = Annotated[int, "int32"]
 Int16 = Annotated[int, "int16"]
 ARROW_TYPES = {str: pa.string(), bool: pa.bool_(), int: pa.int64(), Int32: pa.int32(), Int16: pa.int16()}
@@ -165,11 +167,19 @@ ARTICLE_SCHEMA = pa.schema(
 )
 
 
+class RelatedArticle(Frozen):
+    """An article that corrects another one, comments on it, retracts it, or is corrected by it: see `Correction`."""
+
+    type: str | None
+    pmid: int | None
+
+
 class DisplayArticle(NamedTuple):
     """What an answer shows of an article, and what a re-ranker reads.
 
-    To show one more column of an article, give it a line here, at the end. The API's field, what a segment stores and
-    what is read of that follow; where an item of a list is a struct, `Annotated` says which of its fields is shown.
+    To show one more column of an article, give it a line here, at the end, and a new format of segments that has it
+    (`schemas.formats`). The API's field and what is read of a segment follow; where an item of a list is a struct,
+    `Annotated` says which of its fields is shown, or what is made of them.
     """
 
     pmid: int
@@ -186,6 +196,8 @@ class DisplayArticle(NamedTuple):
     publication_types: Annotated[tuple[str, ...], "name"] = ()
     mesh: Annotated[tuple[str, ...], "descriptor"] = ()
     languages: tuple[str, ...] = ()
+    corrections: Annotated[tuple[RelatedArticle, ...] | None, RelatedArticle] = None
+    """None: not known, in segments of format 1."""
 
     @property
     def id(self) -> str:

@@ -3,7 +3,7 @@
 import difflib
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, TypeGuard, get_args, get_origin
 
@@ -30,9 +30,14 @@ class Lenient(Frozen):
 def first_wrong(error: ValidationError) -> str:
     """Return the first thing that a validation found, as one line: `key = value: what it takes instead`."""
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
+    key = ".".join(named(first["loc"]))
     value = "" if first["type"] == "missing" else f" = {first['input']!r:.80}"
     return f"{key}{value}: {first['msg'].lower()}" if key else first["msg"].lower()
+
+
+def named(place: Iterable[str | int]) -> list[str]:
+    """Return the keys on the way to what is wrong; in parentheses are names of kinds, which nobody has written."""
+    return [str(part) for part in place if not str(part).startswith("(")]
 
 
 def nearest_key(model: type[BaseModel], key: str, others: Mapping[str, str] = MappingProxyType({})) -> str:
@@ -43,15 +48,22 @@ def nearest_key(model: type[BaseModel], key: str, others: Mapping[str, str] = Ma
     return difflib.get_close_matches(key, known, n=1, cutoff=0)[0]
 
 
-def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Yield every dotted key of a model's values; of one that lists values of another model, that one's too."""
+def _keys(model: type[BaseModel], prefix: str = "", within: tuple[type[BaseModel], ...] = ()) -> Iterator[str]:
+    """Yield every dotted key of a model's values; of one that holds values of another model, that one's too."""
     for name, field in model.model_fields.items():
         key = f"{prefix}{field.alias or name}"
-        inner = [kind for kind in (field.annotation, *get_args(field.annotation)) if is_model(kind)]
+        inner = dict.fromkeys(kind for kind in _models(field.annotation) if kind not in (*within, model))
         for kind in inner:
-            yield from _keys(kind, f"{key}.")
+            yield from _keys(kind, f"{key}.", (*within, model))
         if field.annotation not in inner:
             yield key
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if is_model(annotation):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)
 
 
 def is_model(kind: Any) -> TypeGuard[type[BaseModel]]:

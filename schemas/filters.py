@@ -1,36 +1,47 @@
-"""Which articles a search may find: conditions, as the JSON of requests has them, and the same as text.
+"""Which articles a search may find: conditions and groups of them, as the JSON of requests has them.
 
-The command line and addresses have the text:
-
-    filter     condition { "and" condition }
-    condition  "year" ( "=" | "!=" | "<" | "<=" | ">" | ">=" ) number
-             | field ( "=" | "!=" ) text
-             | field ( "in" | "not in" ) "(" value { "," value } ")"
-    text       a word, or anything in single or double quotes, in which a backslash keeps the next character
+The same as text: `schemas.filter_text`.
 """
 
+import datetime
 import re
-from typing import Literal, NamedTuple, Self, get_args
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
 
-from pydantic import Field, StrictInt, StrictStr, ValidationError, model_validator
+from pydantic import AfterValidator, Discriminator, Field, StrictInt, StrictStr, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.base import Frozen, first_wrong, is_whole
-from schemas.errors import UsageError
+from schemas.base import Frozen, is_whole
 
 MAX_CONDITIONS = 16
+MAX_DEPTH = 8
+"""Of groups in groups."""
 MAX_VALUES = 100
+MAX_PMIDS = 10_000
+"""Values of a list of PMIDs, in JSON some 100 kB."""
 MAX_TERM_CHARS = 500
 MAX_YEAR = 9999
+MAX_PMID = 10**18 - 1
 
-FilterField = Literal["year", "language", "journal", "type", "mesh", "abstract", "retracted"]
+FilterField = Literal["year", "date", "language", "journal", "type", "mesh", "author", "pmid", "abstract", "retracted"]
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in"]
-_FIELDS = ", ".join(get_args(FilterField))
-_FIELD = rf"(?:{'|'.join(get_args(FilterField))})\b"
-_OPERATOR = r"<=|>=|!=|=|<|>|not\s+in\b|in\b"
-_VALUE = r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s"'<>=!(),]+"""
+FIELDS, OPERATORS = get_args(FilterField), get_args(Operator)
 YES_OR_NO = ("abstract", "retracted")
 """Fields that every article has, as yes or no."""
+NUMBERS = {"year": MAX_YEAR, "pmid": MAX_PMID}
+"""Fields of whole numbers, and the largest."""
+ORDERED = ("year", "date")
+TERMS = ("language", "journal", "type", "mesh", "author")
+"""Fields of names, of which one that no article has is misspelt, most likely."""
+RETRACTED_TYPE = ("d016441", "retracted publication")
+
+_DATE = re.compile(r"\d{4}(-\d\d(-\d\d)?)?", re.ASCII)
+_ISSN = re.compile(r"\d{4}-\d{3}[\dx]", re.ASCII)
+
+
+def fold(name: str) -> str:
+    """Return a name as it is matched: whatever its case, periods and spaces ("N. Engl. J. Med." is "n engl j med")."""
+    return " ".join(name.casefold().replace(".", " ").split())
 
 
 class Condition(Frozen):
@@ -41,12 +52,14 @@ class Condition(Frozen):
     """
 
     field: FilterField = Field(
-        description="language: ISO 639-2 code; journal: NLM id, title or abbreviation; type (of publication) and mesh: "
-        "UI or name; abstract (whether there is one) and retracted: yes or no."
+        description="date: ISO 8601, of a day, a month or a year; language: ISO 639-2 code; journal: NLM id, title, "
+        "abbreviation or ISSN; type (of publication) and mesh: UI or name; author: last name and initials, as in "
+        "Lovelace AK; abstract (whether there is one) and retracted: yes or no."
     )
-    op: Operator = Field(description="`<`, `<=`, `>` and `>=` are for year; `in` and `not in` take a list.")
+    op: Operator = Field(description="`<`, `<=`, `>` and `>=` are for year and date; `in` and `not in` take a list.")
     value: StrictStr | StrictInt | tuple[StrictStr | StrictInt, ...] = Field(
-        description=f"A whole number for year, text for all others, whatever its case; a list has up to {MAX_VALUES}.",
+        description="A whole number for year and pmid, text for all others, whatever its case; a list has up to "
+        f"{MAX_VALUES}, of PMIDs up to {MAX_PMIDS}.",
         examples=["Diabetes Mellitus"],
     )
 
@@ -54,30 +67,112 @@ class Condition(Frozen):
     def values(self) -> tuple[str | int, ...]:
         return self.value if isinstance(self.value, tuple) else (self.value,)
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        return tuple(map(str, self.values))
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if isinstance(self.value, tuple) != (self.op in ("in", "not in")):
             raise _refusal(f"{self.op} takes {'one value' if isinstance(self.value, tuple) else 'a list'}")
-        if self.op[0] in "<>" and self.field != "year":
-            raise _refusal(f"{self.op} is for year; {self.field} takes =, !=, in and not in")
-        if not 1 <= len(self.values) <= MAX_VALUES:
-            raise _refusal(f"a list has 1 to {MAX_VALUES} values, not {len(self.values)}")
+        if self.op[0] in "<>" and self.field not in ORDERED:
+            raise _refusal(f"{self.op} is for {' and '.join(ORDERED)}; {self.field} takes =, !=, in and not in")
+        most = MAX_PMIDS if self.field == "pmid" else MAX_VALUES
+        if not 1 <= len(self.values) <= most:
+            raise _refusal(f"a list has 1 to {most} values, not {len(self.values)}")
         for value in self.values:
             if expected := _expected_instead(self.field, value):
                 raise _refusal(f"{self.field} takes {expected}")
         return self
 
 
+class AnyOf(Frozen):
+    """At least one of its parts holds: {"any": [{"field": …}, {"all": […]}]}."""
+
+    any: tuple["Filter", ...] = Field(min_length=1)
+
+
+class AllOf(Frozen):
+    """All of its parts hold, as those of a request's `filters` do: {"all": [{"field": …}, {"field": …}]}."""
+
+    all: tuple["Filter", ...] = Field(min_length=1)
+
+
+def _kind(value: Any) -> str:
+    has = value if isinstance(value, dict) else type(value).model_fields if isinstance(value, Frozen) else ()
+    return next((f"({group})" for group in ("any", "all") if group in has), "(condition)")
+
+
+Filter = Annotated[
+    Annotated[Condition, Tag("(condition)")] | Annotated[AnyOf, Tag("(any)")] | Annotated[AllOf, Tag("(all)")],
+    Discriminator(_kind),
+]
+"""A condition, or a group of them."""
+
+
+def leaves(filters: Sequence[Filter]) -> Iterator[Condition]:
+    """Yield the conditions of filters, in whatever group they are."""
+    for one in filters:
+        if isinstance(one, Condition):
+            yield one
+        else:
+            yield from leaves(one.any if isinstance(one, AnyOf) else one.all)
+
+
+def _within_limits(filters: tuple[Filter, ...]) -> tuple[Filter, ...]:
+    if (count := sum(1 for _ in leaves(filters))) > MAX_CONDITIONS:
+        raise PydanticCustomError("conditions", f"{count} conditions; a request has up to {MAX_CONDITIONS} in all")
+    if _depth(filters) > MAX_DEPTH:
+        raise PydanticCustomError("depth", f"groups are in groups up to {MAX_DEPTH} deep; say it with fewer")
+    return filters
+
+
+def _depth(filters: Sequence[Filter]) -> int:
+    groups = (one.any if isinstance(one, AnyOf) else one.all for one in filters if not isinstance(one, Condition))
+    return max((1 + _depth(parts) for parts in groups), default=0)
+
+
+Filters = Annotated[tuple[Filter, ...], AfterValidator(_within_limits)]
+"""All of them hold."""
+
+
+def asks_for_retracted(filters: Sequence[Filter]) -> bool:
+    """Return whether filters say which of the retracted articles are to be found, so that these may be."""
+    return any(
+        one.field == "retracted"
+        or (one.field == "type" and one.op in ("=", "in") and any(fold(text) in RETRACTED_TYPE for text in one.texts))
+        for one in leaves(filters)
+    )
+
+
+def is_issn(name: str) -> bool:
+    """Return whether a journal is given by an ISSN, as in 1533-4406."""
+    return bool(_ISSN.fullmatch(fold(name)))
+
+
 def _expected_instead(field: FilterField, value: str | int) -> str | None:
     """Say what a field takes, if a value is not that."""
-    if field == "year":
-        fits, expected = isinstance(value, int) and 0 <= value <= MAX_YEAR, f"a whole number up to {MAX_YEAR}"
+    if field in NUMBERS:
+        most = NUMBERS[field]
+        fits, expected = isinstance(value, int) and 0 <= value <= most, f"a whole number up to {most}"
+    elif field == "date":
+        fits, expected = isinstance(value, str) and _is_date(value), "a date as text: 2024, 2024-03 or 2024-03-07"
     elif field in YES_OR_NO:
         fits, expected = isinstance(value, str) and value.casefold() in ("yes", "no"), "yes or no"
     else:
         fits = isinstance(value, str) and value.strip() != "" and len(value) <= MAX_TERM_CHARS and is_whole(value)
         expected = f"text of 1 to {MAX_TERM_CHARS} characters"
     return None if fits else expected
+
+
+def _is_date(text: str) -> bool:
+    if not _DATE.fullmatch(text):
+        return False
+    try:
+        datetime.date.fromisoformat(f"{text}-01-01"[:10])
+    except ValueError:
+        return False
+    return True
 
 
 def _refusal(reason: str) -> PydanticCustomError:
@@ -87,74 +182,15 @@ def _refusal(reason: str) -> PydanticCustomError:
 class Wanted(NamedTuple):
     """Which articles a search may find."""
 
-    filters: tuple[Condition, ...] = ()
+    filters: tuple[Filter, ...] = ()
     """What the user asks for; all of them hold."""
     retracted: bool = False
     """Retracted ones too."""
 
     @property
-    def conditions(self) -> tuple[Condition, ...]:
+    def conditions(self) -> tuple[Filter, ...]:
         return self.filters if self.retracted else (*self.filters, NOT_RETRACTED)
 
 
 NOT_RETRACTED = Condition(field="retracted", op="!=", value="yes")
 EVERYTHING = Wanted(retracted=True)
-
-
-def parse_filter(text: str) -> tuple[Condition, ...]:
-    """Return the conditions of a filter, none for a blank one; UsageError names the place and what was expected."""
-    reader = _Reader(text)
-    conditions: list[Condition] = []
-    while not reader.at_end():
-        if conditions:
-            reader.expect(r"and\b", "'and', or quotes around several words")
-        conditions.append(_condition(reader))
-    return tuple(conditions)
-
-
-class _Reader:
-    """A text that is read from left to right; white space between its parts is skipped."""
-
-    def __init__(self, text: str) -> None:
-        self._text, self.at = text, len(text) - len(text.lstrip())
-
-    def at_end(self) -> bool:
-        return self.at == len(self._text)
-
-    def expect(self, pattern: str, what: str) -> str:
-        """Return what comes next, which must be of the pattern, in any case."""
-        if not (found := re.compile(rf"({pattern})\s*", re.IGNORECASE | re.DOTALL).match(self._text, self.at)):
-            rest = self._text[self.at : self.at + 20]
-            place = f"character {self.at + 1}, {rest!r}" if rest else "end"
-            raise UsageError(f"filter, {place}: expected {what}")
-        self.at = found.end()
-        return found[1]
-
-    def since(self, start: int) -> str:
-        return self._text[start : self.at].rstrip()
-
-
-def _condition(reader: _Reader) -> Condition:
-    start = reader.at
-    field = reader.expect(_FIELD, f"a field ({_FIELDS})").lower()
-    op = " ".join(reader.expect(_OPERATOR, "an operator (=, !=, <, <=, >, >=, in, not in)").lower().split())
-    value = _list(reader, field) if op in ("in", "not in") else _value(reader, field)
-    try:
-        return Condition.model_validate({"field": field, "op": op, "value": value})
-    except ValidationError as error:
-        raise UsageError(f"filter, {reader.since(start)[:100]!r}: {first_wrong(error)}") from None
-
-
-def _list(reader: _Reader, field: str) -> tuple[str | int, ...]:
-    reader.expect(r"\(", "a list in parentheses")
-    values = [_value(reader, field)]
-    while reader.expect(r"[,)]", "',' or ')'") == ",":
-        values.append(_value(reader, field))
-    return tuple(values)
-
-
-def _value(reader: _Reader, field: str) -> str | int:
-    text = reader.expect(_VALUE, "a value")
-    if text[0] in "\"'":
-        text = re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.DOTALL)
-    return int(text) if field == "year" and re.fullmatch("[0-9]{1,9}", text) else text

@@ -13,6 +13,7 @@ FileKind = Literal[
     "quantizers",
     "quantizer records",
     "snapshots",
+    "mesh trees",
     "vectors",
     "articles",
     "worker shards",
@@ -28,6 +29,7 @@ PLACES: dict[FileKind, str] = {
     "quantizers": "quantizers/<sha256>.faiss",
     "quantizer records": "quantizers/<inputs>.json",
     "snapshots": "snapshots/<snapshot>.parquet",
+    "mesh trees": "mesh/<sha256>.tsv",
     "vectors": "vectors/<fingerprint>/<selection>/<part>.parquet",
     "articles": "articles/<source>.parquet",
     "worker shards": "shards/<inputs>",
@@ -76,6 +78,8 @@ class Layout:
     published_indices = Fixed("published/indices")
     snapshots = Fixed("snapshots")
     snapshot = Named(PLACES["snapshots"])
+    mesh_tree = Named(PLACES["mesh trees"])
+    """Which MeSH headings are narrower than which, as `retrieval.ingest.mesh_files` writes it."""
     selection = Named("selections/<selection>.txt")
     """The PMIDs of a selection that is a list."""
     vectors = Fixed("vectors")
@@ -115,9 +119,9 @@ ROWS = "rows.f16"
 PMIDS, PMID_ORDER = "pmids.i64", "pmid_order.u32"
 TITLES, TITLE_ORDER = "titles.i64", "title_order.u32"
 DOIS, DOI_ORDER = "dois.i64", "doi_order.u32"
-YEARS, TERMS, POSTINGS = "years.i16", "terms.arrow", "postings.u32"
-_ORDERED = (PMIDS, PMID_ORDER, TITLES, TITLE_ORDER, DOIS, DOI_ORDER)
-SEGMENT_FILES = (ARTICLES, LISTS, ROWS, *_ORDERED, YEARS, TERMS, POSTINGS)
-"""The data files of a segment; row r of each describes the same article; orders and postings name such rows."""
+PMCIDS, PMCID_ORDER = "pmcids.i64", "pmcid_order.u32"
+AUTHORS, AUTHOR_ROWS = "authors.i64", "author_rows.u32"
+YEARS, DAYS, TERMS, POSTINGS = "years.i16", "days.u16", "terms.arrow", "postings.u32"
+"""The data files of a segment; `schemas.formats` says which of them there are."""
 
 SEGMENT_MANIFEST = "segment.json"

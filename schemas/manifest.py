@@ -24,6 +24,8 @@ class Segment(Frozen):
     dimension: int
     nlist: int
     code_size: int
+    format: int = 1
+    """Which files and columns there are (see `schemas.formats`); segments older than the field are of the first."""
     files: dict[str, FileDigest]
 
     @property
@@ -119,6 +121,8 @@ class IndexVersion(Frozen):
     """Update files of PubMed that were missing in its snapshot."""
     population: Population | None = None
     """Which articles must be live, known from their article parts; None of versions older than this field."""
+    mesh_tree: str | None = None
+    """sha256 of the MeSH tree that `mesh` is searched by; None: headings are found as they are."""
     checks: Checks
 
     @property

@@ -43,6 +43,8 @@ class IngestReport(Report, SnapshotCounts):
     rejected_samples: dict[str, list[str]]
     left_out: tuple[str, ...] = ()
     """Source files that somebody wants left out."""
+    mesh_tree: str | None = None
+    """sha256 of the MeSH tree that goes with the snapshot."""
     gaps: tuple[str, ...] = ()
     """Update files that are missing between the baseline and the newest one."""
     gaps_allowed: bool = False

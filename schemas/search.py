@@ -8,11 +8,13 @@ from pydantic_core import PydanticCustomError
 from schemas.article import ARTICLE_FIELDS, DisplayArticle
 from schemas.base import Frozen, Lenient, checked_text
 from schemas.errors import UsageError
-from schemas.filters import MAX_CONDITIONS, Condition, Wanted, parse_filter
+from schemas.filter_text import parse_filter
+from schemas.filters import Filters, Wanted, asks_for_retracted
 
 MAX_K = 1000
 MAX_QUERY_CHARS = 10_000
 MAX_QUERIES = 64
+MAX_ID_CHARS = 100
 
 ScoreKind = Literal["inner_product", "logit", "fused"]
 SHOWN = ARTICLE_FIELDS[: ARTICLE_FIELDS.index("retracted") + 1]
@@ -62,20 +64,13 @@ def _conditions(value: object) -> object:
         read = [parse_filter(one) if isinstance(one, str) else (one,) for one in value]
     except UsageError as error:
         raise PydanticCustomError("filter", str(error).removeprefix("filter, ")) from None
-    return tuple(condition for conditions in read for condition in conditions)
+    return tuple(one for filters in read for one in filters)
 
 
 def _or_text(schema: dict[str, Any]) -> None:
     """Describe that filters may be text too."""
-    listed = {name: schema.pop(name) for name in ("type", "items", "maxItems")}
+    listed = {name: schema.pop(name) for name in ("type", "items")}
     schema["anyOf"] = [listed, {"type": "string", "examples": ["year>=2020 and language=eng"]}]
-
-
-def _finds_retracted(condition: Condition) -> bool:
-    """Return whether a condition asks for retracted articles, or about them."""
-    terms = {" ".join(str(value).casefold().replace(".", " ").split()) for value in condition.values}
-    asks = condition.field == "type" and condition.op in ("=", "in") and terms & RETRACTED_TYPE
-    return condition.field == "retracted" or bool(asks)
 
 
 class HitsRequest(Lenient):
@@ -83,15 +78,17 @@ class HitsRequest(Lenient):
 
     k: int = Field(10, ge=1, le=MAX_K, description="How many hits to return.")
     offset: int = Field(0, ge=0, lt=MAX_K, description="How many of the best hits to leave out before them.")
-    filters: Annotated[tuple[Condition, ...], BeforeValidator(_conditions)] = Field(
+    filters: Annotated[Filters, BeforeValidator(_conditions)] = Field(
         (),
-        max_length=MAX_CONDITIONS,
-        description="Only articles are found for which all of these hold; as text in the command line's grammar.",
+        description="Only articles are found for which all of these hold: conditions, and groups of them, as in "
+        '{"any": [CONDITION, {"all": [CONDITION, CONDITION]}]}; as text in the command line\'s grammar.',
         examples=[[{"field": "year", "op": ">=", "value": 2020}]],
         json_schema_extra=_or_text,
     )
     include_retracted: bool = Field(
-        False, description="Find retracted articles too; so do conditions on `retracted`, or on their type."
+        False,
+        description="Find retracted articles too; a condition on `retracted`, or for the type Retracted Publication, "
+        "does so as well.",
     )
     fields: tuple[ArticleField, ...] = Field(SHOWN, description="What to return of each article, beside its id.")
     highlight: bool = Field(False, description="Say where title and abstract have words of the query.")
@@ -104,8 +101,7 @@ class HitsRequest(Lenient):
     @property
     def wanted(self) -> Wanted:
         """Which articles may be found: retracted ones only if they are asked for."""
-        asked = self.include_retracted or any(map(_finds_retracted, self.filters))
-        return Wanted(self.filters, retracted=asked)
+        return Wanted(self.filters, retracted=self.include_retracted or asks_for_retracted(self.filters))
 
     @model_validator(mode="after")
     def _is_not_too_deep(self) -> Self:
@@ -152,12 +148,11 @@ _FILTERS = WithJsonSchema({"type": "array", "items": {"type": "string"}, "exampl
 class SimilarRequest(HitsRequest):
     """Which of the articles that are similar to one are asked for."""
 
-    filters: Annotated[tuple[Condition, ...], BeforeValidator(_conditions), _FILTERS] = Field(
+    filters: Annotated[Filters, BeforeValidator(_conditions), _FILTERS] = Field(
         (),
         alias="filter",
-        max_length=MAX_CONDITIONS,
-        description="Only articles are found for which all of these hold: conditions joined by `and`, such as "
-        "`year>=2020 and type in (Review, Letter)`.",
+        description="Only articles are found for which all of these hold: conditions joined by `and` and `or`, such as "
+        "`year>=2020 and (type in (Review, Letter) or mesh=Sleep)`.",
     )
 
 
@@ -167,7 +162,8 @@ class Shown(_ArticleFields):
     @property
     def article(self) -> DisplayArticle:
         """The same, with the types that its fields have; what is left out is empty."""
-        return DisplayArticle(0, self.id, **self.model_dump(include={*ARTICLE_FIELDS}, exclude_none=True))
+        shown: dict[str, Any] = {name: getattr(self, name) for name in ARTICLE_FIELDS}
+        return DisplayArticle(0, self.id, **{name: value for name, value in shown.items() if value is not None})
 
 
 class Highlights(Frozen):
@@ -218,6 +214,7 @@ class ArticleResponse(Shown):
 
     id: str
     version: str
+    vector: tuple[float, ...] | None = Field(None, description="As it was when it was embedded, of float16 precision.")
 
 
 class VersionInfo(Frozen):

@@ -75,3 +75,5 @@ class SnapshotInfo(Frozen):
     """Counts the snapshots of a store: the highest is the newest. 0 of all that are older than this field."""
     left_out: tuple[str, ...] = ()
     """Names of source files that somebody wants left out, until he wants them back."""
+    mesh_tree: str | None = None
+    """sha256 of the MeSH tree that was given, with this snapshot or an earlier one."""

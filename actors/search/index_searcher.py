@@ -17,7 +17,8 @@ from retrieval.index.exact import inner_products
 from retrieval.index.segment import OpenSegment
 from retrieval.rows.named_rows import Name, parse_names
 from retrieval.rows.row_numbers import RowSet, read_tombstones
-from retrieval.search.filter_rows import Unknown, check_terms, lists_to_probe, unknown_terms, wanted_rows
+from retrieval.search.filter_rows import Unknown, check_known, check_terms, lists_to_probe, unknown_terms, wanted_rows
+from retrieval.search.mesh_tree import MeshTree
 from retrieval.search.segment_search import Candidates, search, search_exactly, stack_small
 from schemas.arrays import Floats, Vector
 from schemas.article import DisplayArticle
@@ -88,13 +89,16 @@ class IndexSearcher:
         if not exact:
             for segment in self.segments:
                 advise_random(segment.rows)  # rows are read here and there: no others are to be read with them
+        self._tree = load_mesh_tree(layout, version)
         self._rows = lru_cache(KEPT_FILTERS)(self._find_rows)
+        self._counts = lru_cache(KEPT_FILTERS)(self._count)
         self._rows(Wanted())  # for most searches
 
     def candidates(self, queries: Floats, k: int, wanted: Wanted = EVERYTHING) -> list[Candidates]:
         """Return for each of (q, d) queries its k best rows or more, independent of the other queries.
 
-        Where the probed lists hold too few, all are searched. InputError: a filter names a term that no article has.
+        Where the probed lists hold too few, all are searched. InputError: a filter names a term that no article has, or
+        asks for what is not known of all articles of the version.
         """
         count, unknown = self.count(wanted)
         check_terms([unknown])
@@ -106,7 +110,8 @@ class IndexSearcher:
         return [one.candidates for one in found]
 
     def count(self, wanted: Wanted) -> WantedCount:
-        return WantedCount(sum(rows.count for rows in self._rows(wanted)), unknown_terms(wanted.filters, self.segments))
+        """Return how many rows may be found; InputError: a filter asks for what is not known of all of the version."""
+        return self._counts(wanted)
 
     def scan(
         self, queries: Floats, k: int, wanted: Wanted, count: int, *, everywhere: bool = False
@@ -146,7 +151,12 @@ class IndexSearcher:
     def _find_rows(self, wanted: Wanted) -> list[RowSet]:
         if not wanted.conditions:
             return [segment.alive for segment in self.segments]
-        return [RowSet(s.live & wanted_rows(wanted.conditions, s.facets)) for s in self.segments]
+        return [RowSet(s.live & wanted_rows(wanted.conditions, s, self._tree)) for s in self.segments]
+
+    def _count(self, wanted: Wanted) -> WantedCount:
+        check_known(wanted.filters, self.version)
+        unknown = unknown_terms(wanted.filters, self.segments, self._tree)
+        return WantedCount(sum(rows.count for rows in self._rows(wanted)), unknown)
 
     async def search(self, lookups: list[Lookup]) -> list[list[Match]]:
         return await asyncio.to_thread(self.matches, lookups)
@@ -218,6 +228,11 @@ def with_first(named: Iterable[NamedArticle], matches: list[Match], k: int) -> l
 def load_quantizer(layout: Layout, sha256: str) -> Quantizer:
     """Load a quantizer of the store; IntegrityError: it is not what it was."""
     return Quantizer(read_named(layout.quantizer, sha256, "quantizer"))
+
+
+def load_mesh_tree(layout: Layout, version: IndexVersion) -> MeshTree:
+    """Load the MeSH tree of a version, an empty one where it has none; IntegrityError: it is not what it was."""
+    return MeshTree(read_named(layout.mesh_tree, version.mesh_tree, "MeSH tree").decode() if version.mesh_tree else "")
 
 
 def open_segments(layout: Layout, version: IndexVersion, quantizer: Quantizer) -> list[OpenSegment]:

@@ -6,7 +6,7 @@ from typing import Any
 from retrieval.search.highlight import highlights
 from schemas.article import ARTICLE_FIELDS, DisplayArticle
 from schemas.encoder import EncoderSpec
-from schemas.protocols import Match, RerankScore
+from schemas.protocols import Match, RerankScore, StoredArticle
 from schemas.search import ArticleField, ArticleResponse, Highlights, Hit, HitsRequest, ScoreKind
 
 
@@ -41,9 +41,10 @@ def hits(
     )
 
 
-def article_response(article: DisplayArticle, version: str) -> ArticleResponse:
-    """Return all that is shown of an article."""
-    return ArticleResponse(id=article.id, version=version, **_shown(article, ARTICLE_FIELDS))
+def article_response(stored: StoredArticle, version: str, *, vector: bool = False) -> ArticleResponse:
+    """Return all that is shown of an article, and perhaps its vector."""
+    article, beside = stored.article, {"vector": stored.vector.tolist()} if vector else {}
+    return ArticleResponse(id=article.id, version=version, **_shown(article, ARTICLE_FIELDS), **beside)
 
 
 def _best_first(pair: tuple[Match, RerankScore]) -> tuple[float, int]:

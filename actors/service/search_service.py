@@ -13,7 +13,15 @@ from actors.service.second_stage import Reranking, SecondStage
 from schemas.errors import InputError, UnknownError
 from schemas.manifest import IndexVersion
 from schemas.protocols import ArticleKey, Encoder, Lookup, Query, RerankScore, Scoring, Searcher, StoredArticle
-from schemas.search import ArticleResponse, HitsRequest, Readiness, SearchRequest, SearchResponse, VersionInfo
+from schemas.search import (
+    ArticleResponse,
+    HitsRequest,
+    Readiness,
+    SearchRequest,
+    SearchResponse,
+    VersionInfo,
+)
+from schemas.stored_vectors import VectorsRequest, VectorsResponse
 
 SILENT = Meter()
 MAX_HITS = 100
@@ -69,8 +77,12 @@ class SearchService:
         """
         return await self._versions.answer(lambda version: self._cached(request, version))
 
-    async def article(self, id_: str) -> ArticleResponse:
-        return await self._versions.answer(lambda version: self._article(id_, version))
+    async def article(self, id_: str, *, vector: bool = False) -> ArticleResponse:
+        return await self._versions.answer(lambda version: self._article(id_, version, vector))
+
+    async def vectors(self, request: VectorsRequest) -> VectorsResponse:
+        """Return the stored vectors of articles, in their order."""
+        return await self._versions.answer(lambda version: self._vectors(request.ids, version))
 
     async def similar(self, id_: str, request: HitsRequest) -> SearchResponse:
         """Return the articles whose vectors are nearest to that of an article, without itself."""
@@ -130,9 +142,17 @@ class SearchService:
             for query, matches, of_query in zip(queries, found, scores, strict=True)
         ]
 
-    async def _article(self, id_: str, version: IndexVersion) -> ArticleResponse:
-        stored = await self._stored(id_, version)
-        return article_response(stored.article, version.id)
+    async def _article(self, id_: str, version: IndexVersion, vector: bool) -> ArticleResponse:
+        return article_response(await self._stored(id_, version), version.id, vector=vector)
+
+    async def _vectors(self, ids: Sequence[str], version: IndexVersion) -> VectorsResponse:
+        found = await self._searcher.stored([ArticleKey(id_, version.id) for id_ in ids])
+        return VectorsResponse(
+            version=version.id,
+            encoder=version.encoder.name,
+            dimension=version.encoder.dimension,
+            vectors=tuple(one and tuple(one.vector.tolist()) for one in found),
+        )
 
     async def _similar(self, id_: str, request: HitsRequest, version: IndexVersion) -> SearchResponse:
         clock = _Clock(self._meter)

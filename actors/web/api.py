@@ -17,6 +17,7 @@ from actors.web.middleware.request_facts import note
 from actors.web.page.page import add_page
 from schemas.problem import Problem
 from schemas.search import (
+    MAX_ID_CHARS,
     ArticleResponse,
     Readiness,
     SearchRequest,
@@ -25,9 +26,15 @@ from schemas.search import (
     SimilarRequest,
     VersionInfo,
 )
+from schemas.stored_vectors import VectorsRequest, VectorsResponse
 
 ArticleId = Annotated[
-    str, Path(min_length=1, max_length=1000, description="A PMID, PMCID or DOI, or the corpus's own id, however spelt.")
+    str,
+    Path(
+        min_length=1,
+        max_length=MAX_ID_CHARS,
+        description="A PMID, PMCID or DOI, or the corpus's own id, however spelt.",
+    ),
 ]
 Metrics = Callable[[], Awaitable[str]]
 PROBED = ["GET", "HEAD"]
@@ -65,9 +72,19 @@ def create_app(
         return _json(found[0] if isinstance(request.query, str) else SearchResponses(results=tuple(found)))
 
     @app.get("/v1/articles/{id:path}", response_model=ArticleResponse)
-    async def article(id_: Annotated[ArticleId, Path(alias="id")]) -> Response:
+    async def article(
+        id_: Annotated[ArticleId, Path(alias="id")],
+        vector: Annotated[bool, Query(description="Its stored vector too.")] = False,
+    ) -> Response:
         """Return an article."""
-        found = await within(seconds, service.article(id_))
+        found = await within(seconds, service.article(id_, vector=vector))
+        note(version=found.version)
+        return _json(found)
+
+    @app.post("/v1/vectors", response_model=VectorsResponse)
+    async def vectors(request: VectorsRequest) -> Response:
+        """Return the stored vectors of articles, in their order."""
+        found = await within(seconds, service.vectors(request))
         note(version=found.version)
         return _json(found)
 

@@ -34,9 +34,11 @@ from retrieval.rows.records import read_kept
 from schemas.arrays import Lists
 from schemas.config import Config
 from schemas.encoder import TowerSpec
-from schemas.layout import ARTICLES, POSTINGS, TERMS, YEARS, Layout
+from schemas.layout import ARTICLES, AUTHOR_ROWS, AUTHORS, DAYS, PMCID_ORDER, PMCIDS, POSTINGS, TERMS, YEARS, Layout
 
 DIMENSION, LISTS = 768, 256
+FACETS = (YEARS, DAYS, TERMS, POSTINGS, AUTHORS, AUTHOR_ROWS, PMCIDS, PMCID_ORDER)
+"""With what finds authors and PMCIDs."""
 ANY_LENGTH = 1 << 20
 
 
@@ -119,7 +121,7 @@ def segments(config: Config, pmids: list[int]) -> dict[str, float]:
             )
         )
         records = sum((Path(folder) / name / ARTICLES).stat().st_size for name in "01")
-        facets = sum((Path(folder) / "m" / name).stat().st_size for name in (YEARS, TERMS, POSTINGS))
+        facets = sum((Path(folder) / "m" / name).stat().st_size for name in FACETS)
         size = sum(digest.bytes for part in parts for digest in part.manifest.files.values())
     return {
         "articles.arrow, bytes/article": records / len(keys),

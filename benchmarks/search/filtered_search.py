@@ -123,7 +123,7 @@ def year_filters(searcher: IndexSearcher) -> list[tuple[tuple[Condition, ...], i
     filters = [
         (Condition(field="year", op=op, value=int(year)),) for year in years if year > 0 for op in (">=", "<=", "=")
     ]
-    return [(f, sum(int((s.live & wanted_rows(f, s.facets)).sum()) for s in searcher.segments)) for f in filters]
+    return [(f, sum(int((s.live & wanted_rows(f, s)).sum()) for s in searcher.segments)) for f in filters]
 
 
 def term_filters(searcher: IndexSearcher, field: str) -> list[tuple[tuple[Condition, ...], int]]:

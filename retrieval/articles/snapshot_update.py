@@ -46,16 +46,19 @@ class SnapshotPlan(NamedTuple):
     parts: tuple[PartRef, ...]
     previous: Snapshot | None
     left_out: tuple[str, ...] = ()
+    mesh_tree: str | None = None
 
     @property
     def id(self) -> str:
         """That of the previous snapshot if nothing is new, else 16 hex digits over that and what is planned."""
         if self.previous:
             info = self.previous.info
-            if (info.lineage, info.parts, info.left_out) == (self.lineage, self.parts, self.left_out):
+            of_previous = SnapshotPlan(info.lineage, info.parts, self.previous, info.left_out, info.mesh_tree)
+            if of_previous == self:
                 return self.previous.id
         before = self.previous.id if self.previous else None
         content = [before, self.lineage.baseline, [(part.name, part.digest) for part in self.parts], self.left_out]
+        content += [self.mesh_tree] if self.mesh_tree else []
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
     @property
@@ -86,6 +89,7 @@ def write_snapshot(
         counts=counts,
         sequence=before.info.sequence + 1 if before else 1,
         left_out=plan.left_out,
+        mesh_tree=plan.mesh_tree,
     )
     schema = SNAPSHOT_SCHEMA.with_metadata({INFO_KEY: info.model_dump_json()})
     batches = chain.from_iterable(table.to_batches() for table in update.tables())

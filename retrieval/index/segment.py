@@ -7,10 +7,14 @@ describes the same article; r is its FAISS id.
     rows.f16         float16 (rows, dimension)
     pmids.i64        int64 (rows,)
     pmid_order.u32   uint32 (rows,): the rows in order of PMID
-    titles.i64, title_order.u32, dois.i64, doi_order.u32   finding titles and DOIs (see retrieval.rows.named_rows)
+    titles.i64, title_order.u32, dois.i64, doi_order.u32, pmcids.i64, pmcid_order.u32
+                     finding titles, DOIs and PMCIDs (see retrieval.rows.named_rows)
     articles.arrow   Arrow IPC, the article records (see retrieval.rows.records)
-    years.i16, terms.arrow, postings.u32   what filters look at (see retrieval.rows.facets)
+    years.i16, days.u16, terms.arrow, postings.u32   what filters look at (see retrieval.rows.facets)
+    authors.i64, author_rows.u32   which rows an author has (see retrieval.rows.authors)
     segment.json     counts and digests; written last
+
+`schemas.formats` says which of them there are in which format.
 """
 
 from collections.abc import Iterable
@@ -27,17 +31,17 @@ from retrieval.files.checked import check_file, file_digest, read_document
 from retrieval.files.mapped import map_file
 from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.inverted_lists import ScannedLists, open_lists
+from retrieval.rows.authors import AuthorRows, AuthorWriter
 from retrieval.rows.facets import Facets, FacetWriter
 from retrieval.rows.named_rows import NamedRows, NameWriter
-from retrieval.rows.records import RECORD_SCHEMA, DisplayReader
+from retrieval.rows.records import DisplayReader, record_schema
 from retrieval.rows.row_numbers import RowSet, write_order
 from schemas.arrays import Codes, Lists, Pmids, Rows
 from schemas.errors import IntegrityError
-from schemas.layout import ARTICLES, LISTS, PMID_ORDER, PMIDS, ROWS, SEGMENT_FILES, SEGMENT_MANIFEST
+from schemas.formats import FORMATS, NEWEST
+from schemas.layout import ARTICLES, AUTHORS, LISTS, PMID_ORDER, PMIDS, ROWS, SEGMENT_MANIFEST
 from schemas.manifest import Segment
 
-CONTENTS = {"files": SEGMENT_FILES, "columns": tuple(RECORD_SCHEMA.names)}
-"""What a segment holds: segments that differ in it are not searched together."""
 READ_BYTES = 2**24
 
 SIZES_BEGIN = 32
@@ -59,49 +63,65 @@ class RowGroup(NamedTuple):
 
 
 def write_segment(
-    folder: str, groups: Iterable[RowGroup], sizes: Lists, *, segment: str, shard: int, quantizer: Quantizer
+    folder: str,
+    groups: Iterable[RowGroup],
+    sizes: Lists,
+    *,
+    segment: str,
+    shard: int,
+    quantizer: Quantizer,
+    format: int = NEWEST,
 ) -> Segment:
     """Write the groups, which together cover all lists in order, as one segment; return its manifest.
 
     A folder that is there already holds the same, and is left as it is.
 
-    `sizes` are the rows per list (nlist,). Memory: one group, 100 MB for the order of the PMIDs, and what `FacetWriter`
-    and `NameWriter` say.
+    `sizes` are the rows per list (nlist,). Memory: one group, 100 MB for the order of the PMIDs, and what
+    `FacetWriter`, `NameWriter` and `AuthorWriter` say.
     """
     with atomic_path(folder) as temporary:
         temporary.mkdir()
-        with (
-            (temporary / LISTS).open("wb") as lists,
-            (temporary / ROWS).open("wb") as rows,
-            (temporary / PMIDS).open("wb") as pmids,
-            pa.OSFile(str(temporary / ARTICLES), "wb") as articles,
-            pa.ipc.new_file(articles, RECORD_SCHEMA) as records,
-        ):
-            lists.write(_lists_header(sizes, quantizer.code_size))
-            facets, names, first = FacetWriter(temporary), NameWriter(temporary), 0
-            for group in groups:
-                lists.writelines(_split(group, first))
-                rows.writelines(block.data for block in group.rows)
-                pmids.write(group.pmids.data)
-                table = group.articles.select(RECORD_SCHEMA.names).cast(RECORD_SCHEMA)
-                records.write_table(table)
-                facets.add(table)
-                names.add(table)
-                first += len(group.pmids)
-        facets.finish()
-        write_order(temporary / PMIDS, temporary / PMID_ORDER)
-        names.finish()
+        rows = _write_rows(temporary, groups, sizes, quantizer, format)
         manifest = Segment(
             id=segment,
             shard=shard,
-            rows=first,
+            rows=rows,
             dimension=quantizer.dimension,
             nlist=len(sizes),
             code_size=quantizer.code_size,
-            files={n: file_digest(temporary / n) for n in SEGMENT_FILES},
+            format=format,
+            files={n: file_digest(temporary / n) for n in FORMATS[format].files},
         )
         (temporary / SEGMENT_MANIFEST).write_text(manifest.model_dump_json(indent=1))
     return manifest
+
+
+def _write_rows(folder: Path, groups: Iterable[RowGroup], sizes: Lists, quantizer: Quantizer, format: int) -> int:
+    """Write the data files; return how many rows there are."""
+    schema, first = record_schema(format), 0
+    beside: list[FacetWriter | NameWriter | AuthorWriter] = [FacetWriter(folder, format), NameWriter(folder, format)]
+    beside += [AuthorWriter(folder)] if AUTHORS in FORMATS[format].files else []
+    with (
+        (folder / LISTS).open("wb") as lists,
+        (folder / ROWS).open("wb") as rows,
+        (folder / PMIDS).open("wb") as pmids,
+        pa.OSFile(str(folder / ARTICLES), "wb") as articles,
+        pa.ipc.new_file(articles, schema) as records,
+    ):
+        lists.write(_lists_header(sizes, quantizer.code_size))
+        for group in groups:
+            lists.writelines(_split(group, first))
+            rows.writelines(block.data for block in group.rows)
+            pmids.write(group.pmids.data)
+            table = group.articles.select(schema.names).cast(schema)
+            records.write_table(table)
+            for writer in beside:
+                writer.add(table)
+            first += len(group.pmids)
+    write_order(folder / PMIDS, folder / PMID_ORDER)
+    for writer in beside:
+        writer.finish()
+    return first
 
 
 def check_meaning(folder: Path) -> None:
@@ -146,7 +166,9 @@ class OpenSegment(ScannedLists):
             IntegrityError: a file is missing, truncated, or not the one that the manifest names.
         """
         root = Path(folder)
-        if missing := sorted({*SEGMENT_FILES} - {*manifest.files}):
+        if manifest.format not in FORMATS:
+            raise IntegrityError(f"{folder}: of format {manifest.format}, by a later pubray; install that one")
+        if missing := sorted({*FORMATS[manifest.format].files} - {*manifest.files}):
             raise IntegrityError(f"{folder}: written without {missing[0]}, by an earlier pubray; index again")
         for name, digest in manifest.files.items():
             check_file(root / name, digest)
@@ -158,7 +180,7 @@ class OpenSegment(ScannedLists):
         self.rows: Rows = map_file(root / ROWS, np.float16).reshape(shape)
         self.pmids: Pmids = map_file(root / PMIDS, np.int64)
         self.pmid_order: NDArray[np.uint32] = map_file(root / PMID_ORDER, np.uint32)
-        self.facets = Facets(root, manifest.rows)
+        self.facets = Facets(root, manifest.rows, manifest.format)
         self._root = root
         self.live = np.ones(manifest.rows, bool)
         self.live[dead if dead is not None else []] = False
@@ -181,6 +203,11 @@ class OpenSegment(ScannedLists):
     @cached_property
     def names(self) -> NamedRows:
         return NamedRows(self._root, self.articles)
+
+    @cached_property
+    def authors(self) -> AuthorRows:
+        """Of a segment whose format has them."""
+        return AuthorRows(self._root)
 
     @cached_property
     def display(self) -> DisplayReader:

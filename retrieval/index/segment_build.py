@@ -19,6 +19,7 @@ from retrieval.rows.records import read_kept
 from schemas.arrays import Codes, Lists, Mask, Pmids, Rows
 from schemas.config import Config
 from schemas.errors import StoreError
+from schemas.formats import FORMATS
 from schemas.layout import Layout
 from schemas.manifest import Population
 from schemas.vector import EmbedPlan, RowRange
@@ -150,11 +151,17 @@ def merged_sizes(segments: Sequence[OpenSegment]) -> Lists:
     return np.sum([np.bincount(of_one, minlength=len(segments[0].sizes)) for of_one in lists], axis=0)
 
 
+def merged_format(segments: Sequence[OpenSegment]) -> int:
+    """Return the format of a merge, the lowest of its parts: what others have beside is not known of their articles."""
+    return min(segment.manifest.format for segment in segments)
+
+
 def merged_groups(segments: Sequence[OpenSegment]) -> Iterator[RowGroup]:
     """Merge the live rows of segments list by list; inside a list rows are in order of PMID.
 
     Memory: one group of `GROUP_ROWS` rows, whatever the sizes of the segments.
     """
+    kept = FORMATS[merged_format(segments)].columns
     sizes = np.stack([s.sizes for s in segments])  # (segments, nlist)
     starts = np.concatenate([np.zeros((len(segments), 1), np.int64), np.cumsum(sizes, axis=1)], axis=1)
     for first, last in _runs(sizes.sum(axis=0)):
@@ -169,7 +176,7 @@ def merged_groups(segments: Sequence[OpenSegment]) -> Iterator[RowGroup]:
             codes[order],
             [_in_order(rows, order)],
             pmids[order],
-            pa.concat_tables(articles).take(pa.array(order)),
+            pa.concat_tables(table.select(kept) for table in articles).take(pa.array(order)),
             np.bincount(lists - first, minlength=last - first),
         )
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,6 +18,10 @@ from schemas.article import Article
 from schemas.errors import InputError
 
 PARQUET_COLUMNS = ("pmid", "title", "abstract")
+MORE_COLUMNS = ("year", "journal")
+"""Columns that a Parquet file may have, and that are kept then."""
+NUMBERS = ("pmid", "year")
+_YEAR = re.compile(r"\s*([12][0-9]{3})(?:\.0*)?\s*")
 _PMID = re.compile(r"\s*(?:PMID:?\s*)?0*([0-9]{1,18})(?:\.0*)?\s*", re.IGNORECASE)
 """As people write it, or a table program that took it for a number."""
 
@@ -25,30 +29,41 @@ _PMID = re.compile(r"\s*(?:PMID:?\s*)?0*([0-9]{1,18})(?:\.0*)?\s*", re.IGNORECAS
 def read_parquet_articles(file: BinaryIO, name: str, rejects: Rejects) -> Iterator[Article]:
     """Read a Parquet file, in its order.
 
-    It needs the columns pmid (integer or string), title and abstract (strings of any kind); others are left. InputError
+    It needs the columns pmid (integer or string), title and abstract (strings of any kind); year (integer or string)
+    and journal (strings) are kept where they are, others are left. What is no year of four digits is none. InputError
     for a missing column, another type, or a file that is not whole Parquet (then perhaps after some articles).
     """
     rows = 0
     try:
         parquet = pq.ParquetFile(file)
-        _check_columns(parquet.schema_arrow, name)
-        for batch in parquet.iter_batches(BATCH_ROWS, columns=list(PARQUET_COLUMNS)):
-            columns = [batch.column(column).to_pylist() for column in PARQUET_COLUMNS]
-            for row, (given, title, abstract) in enumerate(zip(*columns, strict=True), rows + 1):
+        more = [column for column in MORE_COLUMNS if column in parquet.schema_arrow.names]
+        _check_columns(parquet.schema_arrow, name, more)
+        for batch in parquet.iter_batches(BATCH_ROWS, columns=[*PARQUET_COLUMNS, *more]):
+            columns = [batch.column(column).to_pylist() for column in (*PARQUET_COLUMNS, *more)]
+            for row, (given, title, abstract, *rest) in enumerate(zip(*columns, strict=True), rows + 1):
                 place = f"{name} row {row}"
                 found = _PMID.fullmatch(str(given))
                 if given is not None and found is None:
                     rejects.add("no PMID", f"{place}, {str(given)[:40]!r}")
                 else:
-                    yield from _usable(found[1] if found else None, title, abstract, place, rejects)
+                    facts = _facts(dict(zip(more, rest, strict=True)))
+                    for article in _usable(found[1] if found else None, title, abstract, place, rejects):
+                        yield article._replace(**facts)
             rows += batch.num_rows
     except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
         fact = " ".join(str(error).split())
         raise InputError(f"{name} is not whole Parquet: {fact}, after row {rows:,}; write it anew") from error
 
 
-def _check_columns(schema: pa.Schema, name: str) -> None:
-    for column in PARQUET_COLUMNS:
+def _facts(said: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of an article that further columns say; null says nothing."""
+    if found := _YEAR.fullmatch(str(said.pop("year", ""))):
+        said["year"] = int(found[1])
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _check_columns(schema: pa.Schema, name: str, more: Sequence[str]) -> None:
+    for column in (*PARQUET_COLUMNS, *more):
         if column not in schema.names:
             raise InputError(
                 f"{name} has no column {column}, only {', '.join(schema.names)}; it needs {', '.join(PARQUET_COLUMNS)}"
@@ -59,7 +74,7 @@ def _check_columns(schema: pa.Schema, name: str) -> None:
         found = found.value_type if pa.types.is_dictionary(found) else found
         of_text = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
         is_text = any(kind(found) for kind in of_text)
-        if not is_text and not (column == "pmid" and pa.types.is_integer(found)):
+        if not is_text and not (column in NUMBERS and pa.types.is_integer(found)):
             raise InputError(f"{name}: column {column} is of type {found}; write it as a string")
 
 

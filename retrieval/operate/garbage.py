@@ -21,6 +21,8 @@ ORDER: tuple[FileKind, ...] = (
     # The snapshots still say which parts were in use once.
     "articles",
     "snapshots",
+    # These name it too.
+    "mesh trees",
     "worker shards",
     "temporary",
 )
@@ -109,6 +111,8 @@ def kept_names(contents: Contents, limits: Limits) -> dict[FileKind, set[str]]:
         "truths": {v.checks.truth for v in versions},
         "articles": _articles(contents, snapshots),
         "snapshots": snapshots,
+        "mesh trees": {v.mesh_tree for v in versions if v.mesh_tree}
+        | {i.mesh_tree for name, i in contents.snapshots.items() if name in snapshots and i.mesh_tree},
     }
 
 

@@ -1,12 +1,13 @@
-"""Facets of a segment: which rows have which language, journal, publication type, MeSH heading, year.
+"""Facets of a segment: which rows have which language, journal, publication type, MeSH heading, year, month and day.
 
     years.i16       int16 (rows,); NO_YEAR where an article has none
+    days.u16        uint16 (rows,): month and day (see retrieval.rows.dates); from format 2 on
     terms.arrow     Arrow IPC (field, term, begin, end), sorted: the rows of a term are postings[begin:end]
     postings.u32    uint32: rows of one concept after the other, ascending
 
-A concept has one list of rows and all its names: a MeSH heading its UI and its descriptor, a journal its NLM id, title
-and abbreviation. A name that NLM has given to several concepts, or a UI that was renamed, has several lines in the
-terms. Names are kept as `fold` leaves them.
+A concept has one list of rows and all its names: a MeSH heading its UI and its descriptor, a journal its NLM id, title,
+abbreviation and, from format 2 on, its ISSNs. A name that NLM has given to several concepts, or a UI that was renamed,
+has several lines in the terms. Names are kept as `fold` leaves them.
 """
 
 import difflib
@@ -23,10 +24,11 @@ from numpy.typing import NDArray
 
 from retrieval.articles.pmids import distinct
 from retrieval.files.mapped import append, map_file
+from retrieval.rows.dates import NO_YEAR, month_and_day
 from schemas.arrays import StoredRowNumbers
-from schemas.layout import POSTINGS, TERMS, YEARS
-
-NO_YEAR = np.iinfo(np.int16).min
+from schemas.filters import fold
+from schemas.formats import FORMATS, NEWEST
+from schemas.layout import DAYS, POSTINGS, TERMS, YEARS
 
 TERMS_SCHEMA = pa.schema(
     [
@@ -46,11 +48,6 @@ SLICE_PAIRS = 1 << 16
 _PAIRS = "pairs.u64"
 
 
-def fold(name: str) -> str:
-    """Return a name as it is matched: whatever its case, periods and spaces ("N. Engl. J. Med." is "n engl j med")."""
-    return " ".join(name.casefold().replace(".", " ").split())
-
-
 class FacetWriter:
     """Writes the facets of a segment while its rows are written.
 
@@ -58,18 +55,19 @@ class FacetWriter:
     many rows there are. Disk, until `finish`: 8 bytes a pair of concept and row, of which an article has 11 to 16.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._rows = folder, 0
+    def __init__(self, folder: Path, format: int = NEWEST) -> None:
+        self._folder, self._rows, self._contents = folder, 0, FORMATS[format]
         self._concepts: dict[tuple[str, tuple[str, ...]], int] = {}  # field and names -> number
         self._counts = np.empty(0, np.int64)  # rows of each
-        for name in (YEARS, _PAIRS):
-            (folder / name).touch()
+        for name in (YEARS, DAYS, _PAIRS):
+            if name == _PAIRS or name in self._contents.files:
+                (folder / name).touch()
 
     def add(self, articles: pa.Table) -> None:
         """Add the next rows: articles as a segment keeps them."""
         for batch in articles.to_batches(max_chunksize=BATCH_ROWS):
             found = []
-            for field, rows, names in _entries(batch):
+            for field, rows, names in _entries(batch, issns="issns" in self._contents.columns):
                 concepts = self._numbers(field, names)
                 named = concepts >= 0
                 found.append((concepts[named].astype(np.uint64) << 32) | (self._rows + rows[named]).astype(np.uint64))
@@ -80,6 +78,8 @@ class FacetWriter:
             self._rows += len(batch)
             append(self._folder / _PAIRS, pairs)
             append(self._folder / YEARS, batch["year"].fill_null(NO_YEAR).to_numpy().astype(np.int16))
+            if DAYS in self._contents.files:
+                append(self._folder / DAYS, month_and_day(batch["publication_date"]))
 
     def finish(self) -> None:
         """Write terms and postings. They depend on the rows alone, not on how they were split into tables."""
@@ -114,12 +114,13 @@ class FacetWriter:
         return self._concepts.setdefault((field, folded), len(self._concepts)) if folded else -1
 
 
-def _entries(batch: pa.RecordBatch) -> list[tuple[str, NDArray[np.int64], list[pa.Array]]]:
+def _entries(batch: pa.RecordBatch, *, issns: bool) -> list[tuple[str, NDArray[np.int64], list[pa.Array]]]:
     """Return for each field the rows (n,) of its entries, and the names (n,) of each kind."""
     rows = np.arange(len(batch))
+    journal = [batch[column] for column in ("nlm_id", "journal", "journal_abbreviation")]
     return [
         ("language", *_items(batch["languages"])),
-        ("journal", rows, [batch[column] for column in ("nlm_id", "journal", "journal_abbreviation")]),
+        ("journal", rows, [*journal, *(_places(batch["issns"]) if issns else [])]),
         ("type", *_items(batch["publication_types"], "ui", "name")),
         ("mesh", *_items(batch["mesh"], "ui", "descriptor")),
         ("abstract", rows, [pc.if_else(pc.not_equal(batch["abstract"], ""), "yes", "no")]),
@@ -131,6 +132,13 @@ def _items(lists: pa.ListArray, *names: str) -> tuple[NDArray[np.int64], list[pa
     """Return the rows (n,) of the items of lists, and what they are; of structs the fields `names`."""
     items = pc.list_flatten(lists)
     return pc.list_parent_indices(lists).to_numpy(), [pc.struct_field(items, name) for name in names] or [items]
+
+
+def _places(lists: pa.ListArray) -> list[pa.Array]:
+    """Return the first, second … item of each list, null where it has none: as many arrays as the longest list has."""
+    sizes = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
+    starts, items = np.cumsum(sizes) - sizes, pc.list_flatten(lists)
+    return [items.take(pa.array(starts + place, mask=sizes <= place)) for place in range(int(sizes.max(initial=0)))]
 
 
 def _write_terms(path: Path, lines: Sequence[tuple[str, str, int, int]]) -> None:
@@ -167,29 +175,51 @@ def _place(pairs: NDArray[np.uint64], postings: StoredRowNumbers, free: NDArray[
 class Facets:
     """The mapped facets of a segment."""
 
-    def __init__(self, folder: Path, rows: int) -> None:
-        """Map the three files, which are whole (see `check_file`), in a millisecond."""
+    def __init__(self, folder: Path, rows: int, format: int = NEWEST) -> None:
+        """Map the files, which are whole (see `check_file`), in a millisecond."""
         self.rows = rows
         self.years: NDArray[np.int16] = map_file(folder / YEARS, np.int16)
+        self.days: NDArray[np.uint16] | None = None
+        """None: not known."""
+        if DAYS in FORMATS[format].files:
+            self.days = map_file(folder / DAYS, np.uint16)
         self._postings = map_file(folder / POSTINGS, np.uint32)
         self._lines = pa.ipc.open_file(pa.memory_map(str(folder / TERMS))).get_batch(0)
 
     def rows_of(self, field: str, term: str) -> StoredRowNumbers:
         """Return the rows of a term, ascending and each once; none if it is not known."""
-        first, last = self._find(field, fold(term)), self._find(field, fold(term) + "\0")
-        lines = self._lines.slice(first, last - first).select(["begin", "end"])
-        found = [self._postings[line["begin"] : line["end"]] for line in lines.to_pylist()]
+        found = self.postings(field, [fold(term)])
         return found[0] if len(found) == 1 else np.unique(np.concatenate([np.empty(0, np.uint32), *found]))
+
+    def postings(self, field: str, terms: Sequence[str]) -> list[StoredRowNumbers]:
+        """Return the rows of each concept that one of the terms names, as `fold` leaves them.
+
+        One term is found by bisection; several by one look at all names of the field, 2 ms for 60 thousand.
+        """
+        if len(terms) == 1:
+            lines = self._between((field, terms[0]), (field, terms[0] + "\0"))
+        else:
+            lines = self._of_field(field)
+            lines = lines.filter(pc.is_in(lines["term"], value_set=pa.array(terms, pa.string())))
+        places = {*zip(lines["begin"].to_pylist(), lines["end"].to_pylist(), strict=True)}
+        return [self._postings[begin:end] for begin, end in sorted(places)]
 
     def terms(self, field: str) -> list[str]:
         """Return the names of a field as they are kept, sorted."""
-        first, last = self._find(field, ""), self._find(field + "\0", "")
-        return list(dict.fromkeys(self._lines["term"].slice(first, last - first).to_pylist()))
+        return list(dict.fromkeys(self._of_field(field)["term"].to_pylist()))
 
-    def _find(self, field: str, term: str) -> int:
+    def _of_field(self, field: str) -> pa.RecordBatch:
+        return self._between((field, ""), (field + "\0", ""))
+
+    def _between(self, first: tuple[str, str], last: tuple[str, str]) -> pa.RecordBatch:
+        """Return the lines from one (field, term) up to another."""
+        begin, end = self._find(first), self._find(last)
+        return self._lines.slice(begin, end - begin)
+
+    def _find(self, line: tuple[str, str]) -> int:
         """Return the first line that is not before (field, term)."""
         fields, terms = self._lines["field"], self._lines["term"]
-        return bisect_left(range(len(fields)), (field, term), key=lambda i: (fields[i].as_py(), terms[i].as_py()))
+        return bisect_left(range(len(fields)), line, key=lambda i: (fields[i].as_py(), terms[i].as_py()))
 
 
 def near_terms(term: str, known: Iterable[str]) -> list[str]:

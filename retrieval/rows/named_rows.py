@@ -4,8 +4,8 @@ DOIs and titles are compared in their normal forms, and looked up by 64 bits of 
 nothing is hashed to `NO_NAME`, which is never looked up.
 
 titles.i64, dois.i64              int64 (rows,): the hash of each
-title_order.u32, doi_order.u32    uint32: the rows that have one, in order of (hash, PMID)
-pmcids.i64, pmcid_order.u32       the same of the numbers of PMCIDs; segments of format 1 have none
+pmcids.i64                        int64 (rows,): the number of the PMCID; from format 2 on
+title_order.u32, doi_order.u32, pmcid_order.u32   uint32: the rows that have one, in order of (key, PMID)
 """
 
 import re
@@ -23,7 +23,8 @@ from retrieval.articles.identifiers import identifiers
 from retrieval.articles.normal_text import normal_form
 from retrieval.files.mapped import append, map_file
 from retrieval.rows.row_numbers import Keys, Order, RowSet, equal_rows, write_order
-from schemas.layout import DOI_ORDER, DOIS, PMID_ORDER, PMIDS, TITLE_ORDER, TITLES
+from schemas.formats import FORMATS, NEWEST
+from schemas.layout import DOI_ORDER, DOIS, PMCID_ORDER, PMCIDS, PMID_ORDER, PMIDS, TITLE_ORDER, TITLES
 
 NAME_CHARS = 1000
 """A longer text names nothing."""
@@ -38,7 +39,7 @@ _ODD_DOI = r"[^\x21-\x7e]|^[^1]"
 # The files of each kind of name: the keys of the rows, and the rows in their order.
 _FILES = {
     "id": (PMIDS, PMID_ORDER),
-    "pmcid": ("pmcids.i64", "pmcid_order.u32"),
+    "pmcid": (PMCIDS, PMCID_ORDER),
     "title": (TITLES, TITLE_ORDER),
     "doi": (DOIS, DOI_ORDER),
 }
@@ -60,7 +61,7 @@ class Name(NamedTuple):
     def key(self) -> int:
         if self.kind == "pmcid":
             return int(self.text)
-        return key_of_id(self.text) if self.kind == "id" else _hashed([self.text.encode()]).item()
+        return key_of_id(self.text) if self.kind == "id" else hashed([self.text.encode()]).item()
 
 
 def parse_names(text: str) -> list[list[Name]]:
@@ -99,41 +100,55 @@ def doi_hashes(dois: pa.Array) -> Keys:
     return _hashes(pc.ascii_lower(dois), dois, _ODD_DOI, normal_doi)
 
 
+def pmcid_numbers(pmcids: pa.Array) -> Keys:
+    """Return the number (n,) of each PMCID, null where there is none: "PMC7654321", "PMC7654321.1" is 7654321."""
+    digits = pc.replace_substring_regex(pmcids.fill_null(""), r"(?i)^\s*(?:PMC)?([0-9]{1,18})(?:\.[0-9]+)?\s*$", r"\1")
+    is_one = pc.match_substring_regex(digits, "^[0-9]{1,18}$")
+    return pc.if_else(is_one, digits, str(NO_NAME)).cast(pa.int64()).to_numpy(zero_copy_only=False)
+
+
 def _hashes(simple: pa.Array, texts: pa.Array, odd: str, normal: Callable[[str], str]) -> Keys:
     """Hash the normal forms of texts, which are `simple` unless this has something `odd`: in a quarter of the time."""
     mask = pc.match_substring_regex(simple, odd)
     others = pa.array([normal(text) for text in texts.filter(mask).to_pylist()], pa.string())
     forms = pc.replace_with_mask(simple, mask, others)
-    hashes = _hashed(forms.cast(pa.binary()).to_pylist())
+    hashes = hashed(forms.cast(pa.binary()).to_pylist())
     hashes[pc.equal(forms, "").to_numpy(zero_copy_only=False)] = NO_NAME
     return hashes
 
 
-def _hashed(forms: list[bytes]) -> Keys:
+def hashed(forms: list[bytes]) -> Keys:
+    """Return 64 bits (n,) of blake2b over each form."""
     digests = b"".join([blake2b(form, digest_size=8).digest() for form in forms])
     return np.frombuffer(digests, "<i8").astype(np.int64)
 
 
 class NameWriter:
-    """Writes the four files while the rows of a segment are written: up to 24 bytes a row.
+    """Writes these files while the rows of a segment are written: up to 36 bytes a row.
 
     Memory: of `finish` 100 MB, or 48 bytes for each row of the most frequent title where these are more.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, format: int = NEWEST) -> None:
+        kinds: dict[str, tuple[str, str, Callable[[pa.Array], Keys]]] = {
+            "title": (TITLES, TITLE_ORDER, title_hashes),
+            "doi": (DOIS, DOI_ORDER, doi_hashes),
+            "pmcid": (PMCIDS, PMCID_ORDER, pmcid_numbers),
+        }
         self._folder = folder
-        for name in (TITLES, DOIS):
-            (folder / name).touch()
+        self._kinds = {column: kind for column, kind in kinds.items() if kind[0] in FORMATS[format].files}
+        for keys, _, _ in self._kinds.values():
+            (folder / keys).touch()
 
     def add(self, articles: pa.Table) -> None:
-        """Add the next rows; of the table `title` and `doi` are read."""
-        for batch in articles.select(["title", "doi"]).to_batches(max_chunksize=BATCH_ROWS):
-            append(self._folder / TITLES, title_hashes(batch["title"]))
-            append(self._folder / DOIS, doi_hashes(batch["doi"]))
+        """Add the next rows; of the table `title`, `doi` and `pmcid` are read."""
+        for batch in articles.select([*self._kinds]).to_batches(max_chunksize=BATCH_ROWS):
+            for column, (keys, _, keys_of) in self._kinds.items():
+                append(self._folder / keys, keys_of(batch[column]))
 
     def finish(self) -> None:
         """Write the orders, when the PMIDs are written."""
-        for keys, order in ((TITLES, TITLE_ORDER), (DOIS, DOI_ORDER)):
+        for keys, order, _ in self._kinds.values():
             write_order(self._folder / keys, self._folder / order, ties=self._folder / PMIDS, without=NO_NAME)
 
 

@@ -10,46 +10,29 @@ from numpy.typing import NDArray
 
 from retrieval.files.parquet import read_range
 from schemas.article import ARTICLE_SCHEMA, DisplayArticle
+from schemas.base import Frozen
+from schemas.formats import FORMATS, NEWEST
 
-_FIRST_COLUMNS = (
-    "pmid",
-    "doc_id",
-    "version",
-    "title",
-    "abstract",
-    "journal",
-    "journal_abbreviation",
-    "nlm_id",
-    "publication_date",
-    "year",
-    "publication_types",
-    "mesh",
-    "languages",
-    "doi",
-    "retracted",
-    "text_hash",
-    "record_hash",
-)
-"""In the order in which segments have always had them."""
-KEPT_COLUMNS = (*_FIRST_COLUMNS, *(f for f in DisplayArticle._fields if f not in (*_FIRST_COLUMNS, "authors")))
-"""What is kept as the article part has it; what is shown by now and was not at first comes last."""
-RECORD_SCHEMA = pa.schema(
-    [
-        *(ARTICLE_SCHEMA.field(name) for name in KEPT_COLUMNS),
-        # Persons as NLM cites them, groups by their names: no affiliations, which are most of an author.
-        pa.field("authors", pa.list_(pa.string()), nullable=False),
-    ]
-)
-"""One row of a segment."""
+KEPT_COLUMNS = tuple(name for name in FORMATS[NEWEST].columns if name != "authors")
+"""What is kept as the article part has it."""
+
+
+def record_schema(format: int) -> pa.Schema:
+    """Return the schema of the articles of a segment, one row each."""
+    # Persons as NLM cites them, groups by their names: no affiliations, which are most of an author.
+    authors = pa.field("authors", pa.list_(pa.string()), nullable=False)
+    columns = FORMATS[format].columns
+    return pa.schema([authors if name == "authors" else ARTICLE_SCHEMA.field(name) for name in columns])
+
 
 NAME_PARTS = ("last_name", "initials", "suffix", "collective_name")
 """What is read of an author."""
 
 KINDS = get_type_hints(DisplayArticle, include_extras=True)
-SHOWN_OF_ITEMS: dict[str, str] = {
+SHOWN_OF_ITEMS: dict[str, str | type[Frozen]] = {
     field: kind.__metadata__[0] for field, kind in KINDS.items() if get_origin(kind) is Annotated
 }
-"""By list of structs, which field of each is shown."""
+"""By list of structs, which field of each is shown, or what is made of them."""
 ReadValue = Callable[[int], Any]
 
 
@@ -59,9 +42,10 @@ def read_kept(path: str, start: int, stop: int) -> pa.Table:
 
 
 def kept_of(articles: pa.Table) -> pa.Table:
-    """Return articles as a segment keeps them; of the authors `NAME_PARTS` are read."""
+    """Return articles as a segment of the newest format keeps them; of the authors `NAME_PARTS` are read."""
     names = author_names(articles["authors"].combine_chunks())
-    return articles.select(KEPT_COLUMNS).append_column(RECORD_SCHEMA.field("authors"), names)
+    field = record_schema(NEWEST).field("authors")
+    return articles.select(KEPT_COLUMNS).append_column(field, names).select(FORMATS[NEWEST].columns)
 
 
 def author_names(authors: pa.ListArray) -> pa.ListArray:
@@ -83,8 +67,8 @@ class DisplayReader:
     """
 
     def __init__(self, articles: pa.Table) -> None:
-        """Take a table that has the fields of `DisplayArticle`."""
-        self._batches = articles.select(DisplayArticle._fields).to_batches()
+        """Take a table that has the fields of `DisplayArticle`; one that it lacks is read as None."""
+        self._batches = articles.select([f for f in DisplayArticle._fields if f in articles.column_names]).to_batches()
         self._starts = np.cumsum([0, *(batch.num_rows for batch in self._batches)])
         self._readers: dict[int, list[ReadValue]] = {}
 
@@ -99,18 +83,25 @@ class DisplayReader:
 
     def _values(self, batch: int) -> list[ReadValue]:
         if batch not in self._readers:
-            self._readers[batch] = [_reader(self._batches[batch][field], field) for field in DisplayArticle._fields]
+            self._readers[batch] = [_reader(self._batches[batch], field) for field in DisplayArticle._fields]
         return self._readers[batch]
 
 
-def _reader(column: pa.Array, field: str) -> ReadValue:
+def _reader(batch: pa.RecordBatch, field: str) -> ReadValue:
+    if field not in batch.schema.names:
+        return lambda row: None
+    column = batch[field]
     if not pa.types.is_list(column.type):
         return lambda row: column[row].as_py()
-    items = pc.struct_field(column.values, SHOWN_OF_ITEMS[field]) if field in SHOWN_OF_ITEMS else column.values
+    shown = SHOWN_OF_ITEMS.get(field)
+    items = pc.struct_field(column.values, shown) if isinstance(shown, str) else column.values
     ends = memoryview(column.offsets.to_numpy())
 
-    def read(row: int) -> tuple[str, ...]:
+    def read(row: int) -> tuple[Any, ...]:
         first, last = ends[row], ends[row + 1]
-        return tuple(items[first:last].to_pylist()) if last > first else ()
+        if first == last:
+            return ()
+        found = items[first:last].to_pylist()
+        return tuple(found if shown is None or isinstance(shown, str) else (shown(**item) for item in found))
 
     return read

@@ -14,7 +14,8 @@ from pydantic import BaseModel
 from jobs.__main__ import JOBS, main
 from jobs.common.options import add_options
 from schemas.config import Config
-from schemas.layout import SEGMENT_FILES, SEGMENT_MANIFEST, Fixed, Layout, Named
+from schemas.formats import FORMATS, NEWEST
+from schemas.layout import SEGMENT_MANIFEST, Fixed, Layout, Named
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("jobs", "actors", "retrieval", "schemas", "infra")
@@ -219,7 +220,7 @@ def test_the_table_of_the_store_is_whole() -> None:
         *layout_paths(),
     }  # which holds files and a folder
     names = [cell for row in re.findall(r"^\| (`.*?) \|", segment, re.MULTILINE) for cell in row.split(", ")]
-    assert sorted(names) == sorted(f"`{name}`" for name in (*SEGMENT_FILES, SEGMENT_MANIFEST))
+    assert sorted(names) == sorted(f"`{name}`" for name in (*FORMATS[NEWEST].files, SEGMENT_MANIFEST))
 
 
 def decisions() -> dict[str, list[str]]:

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 
-from schemas.base import nearest_key
+from schemas.base import named, nearest_key
 
 MAX_FIELD_CHARS = 50
 MAX_EXPLAINED = 10
@@ -81,7 +81,7 @@ def _reason(error: Mapping[str, Any], field: str, model: type[BaseModel] | None)
         case "model_attributes_type" if isinstance(error["input"], bytes):
             return "send `content-type: application/json`"
         case "extra_forbidden" if model:
-            key = ".".join(name for name in error["loc"][1:] if isinstance(name, str))[:MAX_FIELD_CHARS]
+            key = ".".join(name for name in named(error["loc"][1:]) if not name.isdecimal())[:MAX_FIELD_CHARS]
             return f"unknown; the nearest known field is {nearest_key(model, key, OTHER_NAMES)!r}"
         case "too_long":
             return f"give at most {context['max_length']} items"

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from starlette.datastructures import QueryParams
 
 from schemas.article import ARTICLE_FIELDS
-from schemas.filters import Condition
+from schemas.filters import Condition, leaves
 from schemas.search import MAX_K, SearchRequest
 
 HITS = 10
@@ -151,7 +151,7 @@ def _reason(error: ValidationError) -> str:
 def _pairs(asked: AskedSearch) -> Iterator[tuple[str, str]]:
     request = asked.request
     yield "similar" if asked.similar else "q", request.queries[0]
-    for condition in request.filters:
+    for condition in leaves(request.filters):
         name = _YEAR_NAMES[condition.op] if condition.field == "year" else condition.field
         for value in condition.values:
             yield name, str(value)

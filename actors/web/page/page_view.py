@@ -11,6 +11,7 @@ from starlette.datastructures import QueryParams
 from actors.web.middleware.problems import RETRIED
 from actors.web.page.page_address import HITS, LAST_PAGE, TERMS, YEARS, AskedSearch, first, given, similar_to
 from actors.web.page.page_text import Line, abstract, few_authors, long_date, pieces
+from schemas.article import DisplayArticle
 from schemas.search import Highlights, Hit, ScoreKind, SearchResponse, VersionInfo
 
 ORDERS: dict[ScoreKind, str] = {
@@ -27,6 +28,13 @@ HEADINGS = {
     HTTPStatus.GATEWAY_TIMEOUT: "The search took too long",
 }
 ABSTRACTS = {"yes": "with an abstract", "no": "without an abstract"}
+NOTICES = {
+    "RetractionOf": "Retraction notice",
+    "ExpressionOfConcernIn": "Expression of concern",
+    "ErratumIn": "Erratum",
+}
+"""What is told of an article by what NLM says of another one that corrects it, or that it retracts."""
+NOTICE_TYPE = "Retraction of Publication"
 TITLE_CHARS = 80
 """Of a query in the title of the page."""
 NO_MARKS = Highlights(title=(), abstract=())
@@ -58,6 +66,8 @@ class ShownHit(NamedTuple):
     """A hit as the page shows it; text is empty where there is none."""
 
     hit: Hit
+    notices: tuple[str, ...]
+    """What stands before its title: that it is retracted, or has an erratum."""
     title: Line
     authors: str
     date: str
@@ -164,6 +174,7 @@ def shown(hit: Hit) -> ShownHit:
     lead, rest = abstract(article.abstract, marks.abstract)
     return ShownHit(
         hit=hit,
+        notices=_notices(article),
         title=pieces(article.title, marks.title, 0, len(article.title)),
         authors=few_authors(article.authors),
         date=long_date(article.publication_date or str(article.year or "")),
@@ -174,6 +185,13 @@ def shown(hit: Hit) -> ShownHit:
         rest=rest,
         order=ORDERS[hit.score_kind],
     )
+
+
+def _notices(article: DisplayArticle) -> tuple[str, ...]:
+    said = {correction.type for correction in article.corrections or ()}
+    said |= {"RetractionOf"} if NOTICE_TYPE in article.publication_types else set()
+    told = [NOTICES[kind] for kind in NOTICES if kind in said]
+    return ("Retracted", *told) if article.retracted else tuple(told)
 
 
 def shortened(text: str) -> str:

@@ -18,6 +18,7 @@ from retrieval.index.segment import OpenSegment, read_manifest, write_segment
 from retrieval.index.segment_build import (
     Work,
     group_rows,
+    merged_format,
     merged_groups,
     merged_sizes,
     read_worker_rows,
@@ -89,8 +90,15 @@ def merge(layout: Layout, quantizer: str, segment: str, shard: int, of: list[str
     else:
         built = [layout.worker_shard(name, shard) for name in of]
         parts = [OpenSegment(part, read_manifest(part), loaded) for part in built]
-    sizes = merged_sizes(parts)
-    return write_segment(folder, merged_groups(parts), sizes, segment=segment, shard=shard, quantizer=loaded)
+    return write_segment(
+        folder,
+        merged_groups(parts),
+        merged_sizes(parts),
+        segment=segment,
+        shard=shard,
+        quantizer=loaded,
+        format=merged_format(parts),
+    )
 
 
 @ray.remote(num_cpus=1)

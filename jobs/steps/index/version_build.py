@@ -24,7 +24,7 @@ from retrieval.articles.snapshot import SnapshotDifference
 from retrieval.embed.vector_parts import count_vectors, row_ranges
 from retrieval.files.atomic import remove, write_bytes
 from retrieval.files.checked import read_document
-from retrieval.index.segment import CONTENTS, read_manifest
+from retrieval.index.segment import read_manifest
 from retrieval.index.segment_build import Work, group_work
 from retrieval.index.tuning import metric_for, nlist_for, nprobe_for, sample_for
 from retrieval.ingest.lineage import gaps
@@ -32,6 +32,7 @@ from schemas.base import digest
 from schemas.config import Config
 from schemas.encoder import article_fingerprint
 from schemas.errors import CheckError, StoreError
+from schemas.formats import FORMATS, NEWEST
 from schemas.layout import Layout
 from schemas.manifest import UNCHECKED, IndexVersion, Population, QuantizerRecord, Segment, Tombstones
 from schemas.vector import EmbedPlan
@@ -52,7 +53,7 @@ class Build:
                 "selection": self.selection,
                 "fingerprint": self.fingerprint,
                 "index": config.index.model_dump(include={"type", "nlist", "num_shards", "sample", "seed"}),
-                "segment": CONTENTS,
+                "segment": FORMATS[1]._asdict(),  # the first for ever: a segment says its own
             }
         )
         self._full_anew, self.current = full, read_current(self.layout)
@@ -68,11 +69,12 @@ class Build:
                 ),
                 "encoder": config.encoder.identity(),
                 "query_tower": self.query_tower.model_dump(),
+                **({"mesh_tree": self.snapshot.info.mesh_tree} if self.snapshot.info.mesh_tree else {}),
             }
         )
         # What was CURRENT is in it: a version is promoted only over the one that it was built on.
         on = self.current.version if self.current else None
-        self.id = digest({"rows": self.rows_digest, "rules": self.rules, "on": on})
+        self.id = digest({"rows": self.rows_digest, "rules": self.rules, "on": on, "format": NEWEST})
         self._plan = EmbedPlan(self.snapshot.id, self.selection, self.pmids, self.fingerprint)
         self._made: list[str] = []
         self._vector_part = partial(self.layout.vector_part, self.fingerprint, self.selection)
@@ -177,7 +179,7 @@ class Build:
         if not work:
             return (), Population()
         groups = group_work(work, config.rows_per_worker, config.min_workers)
-        of = {"of": self.rows_digest, "quantizer": quantizer}
+        of = {"of": self.rows_digest, "quantizer": quantizer, "format": NEWEST}
         # The exact rows are in the names, so that no run goes on with the pieces of one that had other settings.
         names = [digest({**of, "work": [part.identity() for part in group]}) for group in groups]
         made = digest({**of, "work": [part.identity() for part in work]})
@@ -230,5 +232,6 @@ class Build:
             articles=articles,
             missing_updates=len(gaps(info.lineage, (part.name for part in info.parts), info.left_out)),
             population=population,
+            mesh_tree=self.snapshot.info.mesh_tree,
             checks=UNCHECKED,
         )

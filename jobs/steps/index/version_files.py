@@ -32,6 +32,8 @@ def check_bytes(layout: Layout, version: IndexVersion) -> None:
     """
     read_named(layout.quantizer, version.quantizer, "quantizer")
     read_named(layout.truth, version.checks.truth, "truth")
+    if version.mesh_tree:
+        read_named(layout.mesh_tree, version.mesh_tree, "MeSH tree")
     for segment in version.segments:
         folder = Path(layout.segment(segment.id))
         for name, expected in segment.files.items():

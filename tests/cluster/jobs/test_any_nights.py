@@ -15,6 +15,7 @@ from retrieval.articles.article import text_hash
 from retrieval.evaluate.truth import read_truth
 from retrieval.index.exact import best_first, inner_products
 from schemas.article import Article
+from schemas.filter_text import parse_filter
 from schemas.filters import EVERYTHING, Condition, Wanted
 from schemas.manifest import IndexVersion
 from schemas.protocols import Lookup, Match
@@ -32,6 +33,9 @@ WANTED: dict[Wanted, Callable[[Article], bool]] = {
     EVERYTHING: lambda article: True,
     Wanted(): lambda article: not article.retracted,
     Wanted((Condition(field="year", op=">=", value=2000),), retracted=True): lambda article: article.year == 2005,
+    Wanted(parse_filter("year=2005 and retracted=no or pmid in (3, 5, 999)"), retracted=True): lambda article: (
+        (article.year == 2005 and not article.retracted) or article.pmid in (3, 5)
+    ),
 }
 """What is searched for, and which articles that are."""
 

@@ -9,7 +9,7 @@ import numpy as np
 from schemas.arrays import Vector
 from schemas.article import DisplayArticle
 from schemas.errors import InputError
-from schemas.filters import Condition
+from schemas.filters import AnyOf, Condition, Filter, leaves
 from schemas.protocols import ArticleKey, ArticleText, Lookup, Match, Query, StoredArticle
 
 COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "=": operator.eq}
@@ -171,7 +171,7 @@ class Catalogue:
         return [known.get(key.id) for key in keys]
 
     def _matches(self, lookup: Lookup) -> list[Match]:
-        for condition in lookup.wanted.filters:
+        for condition in leaves(lookup.wanted.filters):
             self._check(condition)
         matches = [
             Match(float(lookup.vector @ vector), article, lookup.name in (article.id, article.doi, article.title))
@@ -204,10 +204,20 @@ def values(condition: Condition, article: DisplayArticle) -> list[int | str]:
             return [name.casefold() for name in article.mesh]
         case "language":
             return [*article.languages]
+        case "author":
+            return [name.casefold() for name in article.authors]
+        case "pmid":
+            return [article.pmid]
+        case "date":
+            return [article.publication_date or ""]
 
 
-def holds(condition: Condition, article: DisplayArticle) -> bool:
-    """Say whether a condition holds for an article."""
+def holds(condition: Filter, article: DisplayArticle) -> bool:
+    """Say whether a filter holds for an article."""
+    if isinstance(condition, AnyOf):
+        return any(holds(part, article) for part in condition.any)
+    if not isinstance(condition, Condition):
+        return all(holds(part, article) for part in condition.all)
     found = values(condition, article)
     if condition.field == "year":
         return COMPARE[condition.op](found[0], condition.value)

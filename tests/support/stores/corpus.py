@@ -9,9 +9,10 @@ import pyarrow as pa
 from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.index.segment import OpenSegment, write_segment
-from retrieval.index.segment_build import group_rows, merged_groups, merged_sizes
-from retrieval.rows.records import RECORD_SCHEMA
+from retrieval.index.segment_build import group_rows, merged_format, merged_groups, merged_sizes
+from retrieval.rows.records import record_schema
 from schemas.arrays import Floats, Pmids, Rows
+from schemas.formats import NEWEST
 
 DIMENSION = 16
 
@@ -47,16 +48,19 @@ def vectors(seed: int, count: int, *, normalize: bool = True) -> Rows:
 
 def articles(pmids: Pmids) -> pa.Table:
     """One record per PMID, whose title names it."""
+    schema = record_schema(NEWEST)
     columns = {
         field.name: pa.array([None] * len(pmids), field.type)
         if field.nullable
         else pa.array([_default(field.type)] * len(pmids), field.type)
-        for field in RECORD_SCHEMA
+        for field in schema
     }
     columns["pmid"] = pa.array(pmids)
     columns["title"] = pa.array([f"Title {p}" for p in pmids])
     columns["doi"] = pa.array([f"10.1000/{p}" for p in pmids])
-    return pa.table(columns, schema=RECORD_SCHEMA)
+    columns["pmcid"] = pa.array([f"PMC{p}" for p in pmids])
+    columns["authors"] = pa.array([["Lovelace AK", f"Author {p % 9}"] for p in pmids])
+    return pa.table(columns, schema=schema)
 
 
 def varied(pmids: Pmids, seed: int) -> pa.Table:
@@ -95,10 +99,18 @@ def quantizer(factory: str, sample: Rows, metric: str = "l2") -> Quantizer:
     return Quantizer(content)
 
 
-def build(folder: Path, quantizer: Quantizer, rows: Rows, pmids: Pmids, records: pa.Table | None = None) -> OpenSegment:
+def build(
+    folder: Path,
+    quantizer: Quantizer,
+    rows: Rows,
+    pmids: Pmids,
+    records: pa.Table | None = None,
+    format: int = NEWEST,
+) -> OpenSegment:
     """Build one segment as one worker does, of `records` or of plain ones."""
     sizes, groups = group_rows(quantizer, rows, pmids, articles(pmids) if records is None else records)
-    manifest = write_segment(str(folder), groups, sizes, segment=folder.name, shard=0, quantizer=quantizer)
+    name = folder.name
+    manifest = write_segment(str(folder), groups, sizes, segment=name, shard=0, quantizer=quantizer, format=format)
     return OpenSegment(str(folder), manifest, quantizer)
 
 
@@ -111,6 +123,7 @@ def merge(folder: Path, quantizer: Quantizer, segments: Sequence[OpenSegment]) -
         segment=folder.name,
         shard=0,
         quantizer=quantizer,
+        format=merged_format(segments),
     )
     return OpenSegment(str(folder), manifest, quantizer)
 

@@ -1,5 +1,6 @@
 """The parts of the job that need no Ray: what is missing, what is refused, and the bodies of its tasks."""
 
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +12,7 @@ from jobs.common.config import load_config
 from jobs.common.store import newest_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan
 from schemas.article import Article
-from schemas.errors import StoreError, UsageError
+from schemas.errors import InputError, StoreError, UsageError
 from schemas.layout import Layout
 from schemas.snapshot import Lineage
 from tests.support.stores.store_files import add_part, add_snapshot, config
@@ -139,6 +140,30 @@ def test_parts_of_runs_that_did_not_end_are_taken_up_and_the_newest_snapshot_is_
     add_snapshot(layout, [add_part(layout, "a", Article(1, title="of a"), source_bytes=7)])
     ingest.run(own, source=files(tmp_path / "s", "a", "b"))
     assert newest_parts(layout) == ["a", "b", "c"]
+
+
+@pytest.mark.usefixtures("without_ray")
+def test_a_mesh_tree_stands_until_another_is_given(tmp_path: Path, layout: Layout) -> None:
+    add_parts(layout, "a")
+    own, source = config(Path(layout.root)), files(tmp_path / "s", "a")
+    first, second = tmp_path / "mtrees2025.bin", tmp_path / "mtrees2026.bin"
+    first.write_text("Body Regions;A01\n")
+    second.write_text("Body Regions;A01\nAbdomen;A01.923.047\n")
+    ids, trees = list[str](), list[str | None]()
+    for tree in (None, first, None, first, second, first):
+        ids.append(ingest.run(own, source=source, mesh_tree=str(tree) if tree else None).snapshot)
+        newest = newest_snapshot(layout)
+        assert newest
+        assert newest.id == ids[-1]
+        trees.append(newest.info.mesh_tree)
+    one, other = trees[1], trees[4]
+    assert one
+    assert other
+    assert trees == [None, one, one, one, other, one]
+    assert [a == b for a, b in pairwise(ids)] == [False, True, True, False, False]
+    assert Path(layout.mesh_tree(one)).read_text() == "Body Regions\tA01\t\n"
+    with pytest.raises(InputError, match=r"--mesh-tree \S+: no such file"):
+        ingest.run(own, source=source, mesh_tree=str(tmp_path / "gone.bin"))
 
 
 @pytest.mark.usefixtures("without_ray")

@@ -14,7 +14,8 @@ import uvicorn
 from actors.web.api import create_app
 from jobs import search
 from schemas.errors import RequestError, UsageError
-from schemas.filters import Wanted, parse_filter
+from schemas.filter_text import parse_filter
+from schemas.filters import Wanted
 from schemas.search import Hit, SearchRequest, SearchResponse
 from tests.support.service.seams import SECONDS, Favours, Shelf, joined
 from tests.support.stores.store_files import config

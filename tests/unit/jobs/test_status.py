@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jobs import status
-from retrieval.files.atomic import write_bytes
+from retrieval.files.atomic import write_bytes, write_named
 from retrieval.rows.row_numbers import write_tombstones
 from schemas.article import Article
 from schemas.errors import IntegrityError, StoreError
@@ -101,11 +101,12 @@ def test_the_table_of_all_of_pubmed_fits_a_terminal(tmp_path: Path) -> None:
     assert max(len(line) for line in lines) <= 120
 
 
-@pytest.mark.parametrize("lost", ["quantizers", "tombstones", "truths"])
+@pytest.mark.parametrize("lost", ["quantizers", "tombstones", "truths", "mesh"])
 def test_verify_misses_what_a_search_needs(lost: str, tmp_path: Path) -> None:
     layout = Layout(str(tmp_path))
     dead = write_tombstones(layout.tombstones, np.array([3], np.int64))
-    version = write_version(layout).model_copy(update={"tombstones": {"s0": dead}})
+    tree = write_named(layout.mesh_tree, b"Heart\tA01\t\n")
+    version = write_version(layout).model_copy(update={"tombstones": {"s0": dead}, "mesh_tree": tree})
     write_bytes(layout.version(version.id), version.model_dump_json().encode())
     status.run(config(tmp_path), verify=True)
     [file] = (tmp_path / lost).iterdir()

@@ -1,13 +1,24 @@
-import re
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from schemas.errors import UsageError
-from schemas.filters import EVERYTHING, MAX_TERM_CHARS, MAX_VALUES, Condition, Wanted, parse_filter
-from tests.support.service.filter_text import format_filter
+from schemas.filters import (
+    EVERYTHING,
+    MAX_CONDITIONS,
+    MAX_DEPTH,
+    MAX_PMIDS,
+    MAX_TERM_CHARS,
+    MAX_VALUES,
+    AllOf,
+    AnyOf,
+    Condition,
+    Filter,
+    Filters,
+    Wanted,
+    asks_for_retracted,
+    fold,
+    is_issn,
+    leaves,
+)
 
 
 def condition(field: str, op: str, value: object) -> Condition:
@@ -20,14 +31,23 @@ def condition(field: str, op: str, value: object) -> Condition:
         (("year", "in", 2020), "in takes a list"),
         (("mesh", "=", ["Heart"]), "= takes one value"),
         (("year", ">=", [2020]), ">= takes one value"),
-        (("mesh", "<", "Heart"), "< is for year; mesh takes =, !=, in and not in"),
-        (("type", ">=", "Review"), ">= is for year; type takes =, !=, in and not in"),
+        (("mesh", "<", "Heart"), "< is for year and date; mesh takes =, !=, in and not in"),
+        (("type", ">=", "Review"), ">= is for year and date; type takes =, !=, in and not in"),
         (("mesh", "in", []), "a list has 1 to 100 values, not 0"),
         (("mesh", "in", ["x"] * (MAX_VALUES + 1)), "a list has 1 to 100 values, not 101"),
         (("year", "=", "2020"), "year takes a whole number up to 9999"),
         (("year", "=", 10_000), "year takes a whole number up to 9999"),
         (("year", ">", -1), "year takes a whole number up to 9999"),
         (("year", "in", [2020, "2021"]), "year takes a whole number up to 9999"),
+        (("date", ">=", 2024), "date takes a date as text: 2024, 2024-03 or 2024-03-07"),
+        (("date", "=", "2024-02-30"), "date takes a date as text: 2024, 2024-03 or 2024-03-07"),
+        (("date", "=", "2024-13"), "date takes a date as text: 2024, 2024-03 or 2024-03-07"),
+        (("date", "<", "2024-3"), "date takes a date as text: 2024, 2024-03 or 2024-03-07"),
+        (("date", "in", ["2024", "٢٠٢٤"]), "date takes a date as text: 2024, 2024-03 or 2024-03-07"),
+        (("pmid", "=", "402406"), "pmid takes a whole number up to 999999999999999999"),
+        (("pmid", "<", 402406), "< is for year and date; pmid takes =, !=, in and not in"),
+        (("pmid", "in", [*range(MAX_PMIDS + 1)]), "a list has 1 to 10000 values, not 10001"),
+        (("author", "=", 7), "author takes text of 1 to 500 characters"),
         (("journal", "=", 255562), "journal takes text of 1 to 500 characters"),
         (("journal", "=", "\ud800"), "journal takes text of 1 to 500 characters"),
         (("mesh", "in", ["Heart", "\ud800"]), "mesh takes text of 1 to 500 characters"),
@@ -58,6 +78,9 @@ def test_a_condition_of_another_kind_is_refused(values: tuple[str, str, object])
         ("year", ">=", 0),
         ("year", "in", [*range(MAX_VALUES)]),
         ("mesh", "not in", ["x" * MAX_TERM_CHARS]),
+        ("pmid", "not in", [*range(MAX_PMIDS)]),
+        ("date", ">=", "2024-02-29"),
+        ("date", "in", ["0001", "9999-12"]),
         ("retracted", "=", "YES"),
         ("abstract", "in", ["yes", "no"]),
     ],
@@ -79,97 +102,81 @@ def test_retracted_articles_are_left_out_unless_they_are_wanted() -> None:
     assert EVERYTHING.conditions == ()
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("", []),
-        (" \n", []),
-        ("year>=2020", [("year", ">=", 2020)]),
-        ("  YEAR < 0005 ", [("year", "<", 5)]),
-        ("year='1999'", [("year", "=", 1999)]),
-        ("year not  in (1999,2000 , 2001)", [("year", "not in", (1999, 2000, 2001))]),
-        ("language=eng", [("language", "=", "eng")]),
-        ("journal=0255562", [("journal", "=", "0255562")]),
-        ("journal!=and AND type in(in)", [("journal", "!=", "and"), ("type", "in", ("in",))]),
-        (r"""journal = 'O\'Brien "\\" \n'""", [("journal", "=", 'O\'Brien "\\" n')]),
-        (
-            'year>=2020 and language=eng and type in ("Review", "Meta-Analysis") and mesh="Diabetes Mellitus" '
-            'and abstract=yes and journal!="Lancet"',
-            [
-                ("year", ">=", 2020),
-                ("language", "=", "eng"),
-                ("type", "in", ("Review", "Meta-Analysis")),
-                ("mesh", "=", "Diabetes Mellitus"),
-                ("abstract", "=", "yes"),
-                ("journal", "!=", "Lancet"),
-            ],
-        ),
-    ],
-)
-def test_a_text_is_read_as_its_conditions(text: str, expected: list[tuple[str, str, object]]) -> None:
-    assert parse_filter(text) == tuple(condition(*e) for e in expected)
+ADAPTER = TypeAdapter[tuple[Filter, ...]](Filters)
+YEAR: dict[str, object] = {"field": "year", "op": "=", "value": 2020}
+MESH: dict[str, object] = {"field": "mesh", "op": "=", "value": "Heart"}
+
+
+def test_groups_come_from_json_and_go_back_to_it() -> None:
+    said = [YEAR, {"any": [MESH, {"all": [YEAR, MESH]}]}]
+    filters = ADAPTER.validate_python(said)
+    year, mesh = condition("year", "=", 2020), condition("mesh", "=", "Heart")
+    assert filters == (year, AnyOf(any=(mesh, AllOf(all=(year, mesh)))))
+    assert ADAPTER.dump_python(filters, mode="json") == said
+    assert [*leaves(filters)] == [year, mesh, year, mesh]
+    assert len({Wanted(filters), Wanted(ADAPTER.validate_python(said)), Wanted(filters[:1])}) == 2
+
+
+def nested(depth: int) -> object:
+    return YEAR if depth == 0 else {"any" if depth % 2 else "all": [nested(depth - 1)]}
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("filters", "reason"),
     [
-        (
-            "years>2",
-            "filter, character 1, 'years>2': expected a field (year, language, journal, type, mesh, abstract, r",
-        ),
-        ("year 2020", "filter, character 6, '2020': expected an operator (=, !=, <, <=, >, >=, in, not in)"),
-        ("year>=", "filter, end: expected a value"),
-        ("year==2020", "filter, character 6, '=2020': expected a value"),
-        ('mesh="Heart', "filter, character 6, '\"Heart': expected a value"),
-        ("mesh=Diabetes Mellitus", "filter, character 15, 'Mellitus': expected 'and', or quotes around several words"),
-        ("year>1 and", "filter, end: expected a field"),
-        ("year>1 or year<1", "filter, character 8, 'or year<1': expected 'and'"),
-        ("type in Review", "filter, character 9, 'Review': expected a list in parentheses"),
-        ("type in ()", "filter, character 10, ')': expected a value"),
-        ("type in (a b)", "filter, character 12, 'b)': expected ',' or ')'"),
-        ("type in (a", "filter, end: expected ',' or ')'"),
-        ("year>1 and year=MMXX and year<3", "filter, 'year=MMXX': year takes a whole number up to 9999"),
-        ("year>99999999999", "filter, 'year>99999999999': year takes a whole number up to 9999"),
-        ("language>eng", "filter, 'language>eng': > is for year; language takes =, !=, in and not in"),
-        ("abstract=maybe", "filter, 'abstract=maybe': abstract takes yes or no"),
-        ("journal=''", "filter, \"journal=''\": journal takes text of 1 to 500 characters"),
+        ([{"any": [YEAR] * 9}, {"all": [MESH] * 8}], "17 conditions; a request has up to 16 in all"),
+        ([nested(MAX_DEPTH + 1)], "groups are in groups up to 8 deep; say it with fewer"),
+        ([{"any": []}], "Tuple should have at least 1 item after validation, not 0"),
     ],
 )
-def test_what_is_no_filter_is_refused_with_the_place_and_what_was_expected(text: str, message: str) -> None:
-    with pytest.raises(UsageError, match=rf"^{re.escape(message)}"):
-        parse_filter(text)
+def test_more_than_is_allowed_is_refused(filters: list[object], reason: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        ADAPTER.validate_python(filters)
+    assert [error["msg"] for error in caught.value.errors()] == [reason]
 
 
-TEXTS = st.text(min_size=1, max_size=9).filter(lambda text: text.strip() != "")
+def test_as_much_as_is_allowed_is_taken() -> None:
+    ADAPTER.validate_python([{"any": [YEAR] * (MAX_CONDITIONS // 2)}, {"all": [MESH] * (MAX_CONDITIONS // 2)}])
+    ADAPTER.validate_python([nested(MAX_DEPTH)])
 
 
-YEARS = st.integers(0, 9999)
+@pytest.mark.parametrize("depth", [100, 500, 900])
+def test_groups_however_deep_are_refused_without_a_crash(depth: int) -> None:
+    with pytest.raises(ValidationError):
+        ADAPTER.validate_python([nested(depth)])
 
 
-ANY_CONDITION = st.one_of(
-    st.builds(condition, st.just("year"), st.sampled_from(["=", "!=", "<", "<=", ">", ">="]), YEARS),
-    st.builds(condition, st.just("year"), st.sampled_from(["in", "not in"]), st.lists(YEARS, min_size=1, max_size=3)),
-    st.builds(condition, st.sampled_from(["mesh", "journal"]), st.sampled_from(["=", "!="]), TEXTS),
-    st.builds(
-        condition,
-        st.sampled_from(["type", "language"]),
-        st.sampled_from(["in", "not in"]),
-        st.lists(TEXTS, min_size=1, max_size=3),
-    ),
-    st.builds(condition, st.just("abstract"), st.just("="), st.sampled_from(["yes", "No"])),
+@pytest.mark.parametrize(
+    "wrong", [{}, {"any": [YEAR], "all": [YEAR]}, {"any": YEAR}, {"any": [1]}, "year=2020", [YEAR], None]
 )
+def test_what_is_no_filter_is_refused(wrong: object) -> None:
+    with pytest.raises(ValidationError):
+        ADAPTER.validate_python([wrong])
 
 
-@given(st.lists(ANY_CONDITION, max_size=4))
-def test_conditions_come_back_from_their_text(conditions: list[Condition]) -> None:
-    text = format_filter(conditions)
-    assert parse_filter(text) == tuple(conditions)
-    assert format_filter(parse_filter(text)) == text
+@pytest.mark.parametrize(
+    ("values", "asks"),
+    [
+        (("retracted", "=", "no"), True),
+        (("type", "=", "Retracted  Publication."), True),
+        (("type", "in", ["Review", "d016441"]), True),
+        (("type", "!=", "Retracted Publication"), False),
+        (("type", "=", "Retraction of Publication"), False),
+        (("mesh", "=", "D016441"), False),
+    ],
+)
+def test_retracted_articles_may_be_found_where_a_filter_asks_for_them(
+    values: tuple[str, str, object], asks: bool
+) -> None:
+    one, year = condition(*values), condition("year", "=", 2020)
+    assert asks_for_retracted([one]) is asks_for_retracted([AnyOf(any=(year, AllOf(all=(year, one))))]) is asks
+    assert not asks_for_retracted([])
 
 
-@given(st.text(alphabet="year mesh=<>!in not()and,'\"\\20"))
-def test_any_text_is_read_or_refused_in_one_line(text: str) -> None:
-    try:
-        parse_filter(text)
-    except UsageError as error:
-        assert "\n" not in str(error)
+def test_a_name_is_matched_whatever_its_case_periods_and_spaces() -> None:
+    assert fold(" N. Engl.  J. Med.") == fold("n engl j med") == "n engl j med"
+
+
+def test_an_issn_is_told_from_other_names_of_a_journal() -> None:
+    assert [is_issn(name) for name in ("1533-4406", "0028-4793 ", "1234-567x", "1234-567X")] == [True] * 4
+    assert [is_issn(name) for name in ("Lancet", "0255562", "1533-44066", "153-4406", "0028-479y")] == [False] * 5

@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from schemas.layout import PLACES, SEGMENT_FILES, SEGMENT_MANIFEST, UNFINISHED, FileKind, Layout
+from schemas.layout import PLACES, UNFINISHED, FileKind, Layout
 
 LAYOUT = Layout("/store")
 PATHS = {
@@ -43,6 +43,7 @@ WRITTEN_ONCE: dict[FileKind, tuple[str, str]] = {
     "quantizers": (LAYOUT.quantizer("n"), "n"),
     "quantizer records": (LAYOUT.quantizer_record("n"), "n"),
     "snapshots": (LAYOUT.snapshot("n"), "n"),
+    "mesh trees": (LAYOUT.mesh_tree("n"), "n"),
     "vectors": (LAYOUT.vector_part("f", "s", "n"), "f/s/n"),
     "articles": (LAYOUT.article_part("n"), "n"),
     "worker shards": (str(PurePosixPath(LAYOUT.worker_shard("n", 0)).parent), "n"),
@@ -72,10 +73,6 @@ def test_the_root_cannot_be_changed_and_may_lie_anywhere() -> None:
     assert Layout("relative").version("v1") == "relative/versions/v1.json"
     with pytest.raises(FrozenInstanceError):
         LAYOUT.root = "/other"  # type: ignore[misc]
-
-
-def test_the_files_of_a_segment_have_names_of_their_own() -> None:
-    assert len({*SEGMENT_FILES, SEGMENT_MANIFEST}) == 13
 
 
 @pytest.mark.parametrize("path", [*PATHS, LAYOUT.run_report("r"), LAYOUT.tombstones("t"), LAYOUT.truth("t")])

@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from actors.web.api import create_app
-from schemas.filters import EVERYTHING, MAX_CONDITIONS, MAX_TERM_CHARS, MAX_VALUES, Condition, Wanted, parse_filter
+from schemas.filter_text import parse_filter
+from schemas.filters import EVERYTHING, MAX_CONDITIONS, MAX_TERM_CHARS, MAX_VALUES, Condition, Wanted
 from schemas.search import MAX_K, MAX_QUERY_CHARS, ArticleField, SearchRequest, SimilarRequest
 from tests.support.service.seams import SECONDS, Shelf, joined
 from tests.support.service.serving import ask
@@ -174,7 +175,7 @@ def test_without_a_filter_similar_articles_are_all_but_retracted_ones(parameters
         ("filter=mesh={red}) or", "filter: character 11, ') or': expected 'and'"),
         ("filter=year=last", "filter: 'year=last': year takes a whole number"),
         (f"filter=mesh={'x' * 2000}", f"filter: 'mesh={'x' * 95}': mesh takes text of 1 to"),
-        ("&".join(["filter=year>1900"] * (MAX_CONDITIONS + 1)), "filter: give at most 16 items"),
+        ("&".join(["filter=year>1900"] * (MAX_CONDITIONS + 1)), "filter: 17 conditions; a request has up to 16 in all"),
         ("filters=year>2020", "filters: unknown; the nearest known field is 'filter'"),
         ("fields=colour", "fields.0: input should be 'title', "),
         ("k=1000&offset=1", "query: offset and k end at hit 1001; the last to be had is 1000"),

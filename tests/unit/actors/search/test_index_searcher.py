@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.search.index_searcher import IndexSearcher
+from retrieval.files.atomic import write_named
 from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.index.exact import best_first, exact_search, inner_products
-from retrieval.rows.records import RECORD_SCHEMA
 from retrieval.search import filter_rows
 from schemas.errors import InputError, IntegrityError, StoreError
-from schemas.filters import EVERYTHING, Condition, Wanted, parse_filter
+from schemas.filter_text import parse_filter
+from schemas.filters import EVERYTHING, Condition, Wanted, leaves
 from schemas.layout import LISTS, Layout
 from schemas.manifest import IndexVersion
 from schemas.protocols import Lookup, Match
@@ -192,7 +193,7 @@ def test_a_filter_finds_the_best_wanted_articles_however_the_rows_are_divided(
     queries = np.concatenate([corpus.queries(seed, 3), rows[5:6].astype(np.float32)])
     wanted = SearchRequest(query="x", filters=parse_filter(text), include_retracted=retracted).wanted
     articles = [record for record, gone in zip(records.to_pylist(), dead, strict=True) if not gone]
-    allowed = {a["pmid"] for a in articles if all(holds(one, a) for one in wanted.conditions)}
+    allowed = {a["pmid"] for a in articles if all(holds(one, a) for one in leaves(wanted.conditions))}
     answers = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(filter_rows, "MAX_READ", count if may_read else -1)
@@ -235,11 +236,12 @@ def test_terms_are_checked_over_all_segments(layout: Layout, tmp_path: Path) -> 
 
 def test_retracted_articles_are_found_by_their_type(tmp_path: Path) -> None:
     pmids, rows = np.arange(1, 41), corpus.vectors(0, 40)
-    records, place = corpus.varied(pmids, 0), RECORD_SCHEMA.get_field_index("publication_types")
+    records = corpus.varied(pmids, 0)
+    place = records.schema.get_field_index("publication_types")
     types = [
         [{"ui": "D016441", "name": "Retracted Publication"}] if r else [] for r in records["retracted"].to_pylist()
     ]
-    records = records.set_column(place, RECORD_SCHEMA.field(place), pa.array(types, RECORD_SCHEMA.field(place).type))
+    records = records.set_column(place, records.schema.field(place), pa.array(types, records.schema.field(place).type))
     content, _ = train_quantizer(rows.astype(np.float32), "IVF2,Flat", metric="l2", seed=0)
     version = write_pieces(
         Layout(str(tmp_path)), content, [Piece(rows, pmids, np.zeros(40, bool), records)], nprobe=1, candidates=9
@@ -250,6 +252,38 @@ def test_retracted_articles_are_found_by_their_type(tmp_path: Path) -> None:
     for text in ('type = "Retracted Publication"', "type in ('retracted publication', D016441)", "retracted=yes"):
         wanted = SearchRequest.model_validate({"query": "x", "filters": text}).wanted
         assert {match.article.pmid for match in searcher.matches([Lookup(QUERIES[0], 40, wanted)])[0]} == retracted
+
+
+def test_what_an_old_segment_lacks_is_refused_with_the_version(tmp_path: Path) -> None:
+    layout = Layout(str(tmp_path))
+    version = write_version(layout)
+    old = [segment.model_copy(update={"format": 1}) for segment in version.segments[:1]]
+    mixed = IndexSearcher(layout, version.model_copy(update={"segments": (*old, *version.segments[1:])}))
+    for text in ("author='Lovelace A'", "year=1 or (date>=2024-03 and mesh=x)", "journal!=1533-4406"):
+        with pytest.raises(InputError, match=r" is not known of all articles of version v1; run pubray index --full$"):
+            mixed.matches([Lookup(QUERIES[0], 3, Wanted(parse_filter(text)))])
+    assert mixed.matches([Lookup(QUERIES[0], 3, Wanted(parse_filter("date<2024")))]) == [[]]
+
+
+def test_the_mesh_tree_of_a_version_takes_in_narrower_headings(tmp_path: Path) -> None:
+    layout, pmids = Layout(str(tmp_path)), np.arange(1, 41)
+    records = corpus.articles(pmids)
+    place = records.schema.get_field_index("mesh")
+    headings = [[{"descriptor": "Heart" if pmid % 2 else "Lung", "major": True}] for pmid in pmids]
+    records = records.set_column(
+        place, records.schema.field(place), pa.array(headings, records.schema.field(place).type)
+    )
+    content, _ = train_quantizer(corpus.vectors(0, 40).astype(np.float32), "IVF2,Flat", metric="l2", seed=0)
+    piece = Piece(corpus.vectors(0, 40), pmids, np.zeros(40, bool), records)
+    plain = write_pieces(layout, content, [piece], nprobe=2, candidates=9)
+    tree = write_named(layout.mesh_tree, b"Organs\tA01\t\nHeart\tA01.1\t\nLiver\tA01.2\t\n")
+    searcher = IndexSearcher(layout, plain.model_copy(update={"mesh_tree": tree}))
+    for text, odd in (("mesh=organs", 1), ("mesh!=Organs", 0), ("mesh in (Liver, heart)", 1)):
+        [matches] = searcher.matches([Lookup(QUERIES[0], 40, Wanted(parse_filter(text)))])
+        assert {match.article.pmid for match in matches} == {pmid for pmid in pmids.tolist() if pmid % 2 == odd}
+    assert searcher.matches([Lookup(QUERIES[0], 40, Wanted(parse_filter("mesh=Liver")))]) == [[]]
+    with pytest.raises(InputError, match=r"no article has mesh 'Organs'; correct it"):
+        IndexSearcher(layout, plain).matches([Lookup(QUERIES[0], 3, Wanted(parse_filter("mesh=Organs")))])
 
 
 def test_a_filter_that_nothing_holds_for_finds_nothing(searcher: IndexSearcher) -> None:
@@ -300,7 +334,7 @@ def test_live_articles_are_looked_up_by_their_ids_with_their_vectors(tmp_path: P
 @pytest.mark.parametrize("wanted", [EVERYTHING, Wanted(), Wanted(parse_filter("year>=1995"))])
 def test_the_wanted_live_article_of_the_lowest_pmid_is_named(seed: int, wanted: Wanted, tmp_path: Path) -> None:
     searcher, live = two_segments(Layout(str(tmp_path)), seed)
-    allowed = [record for record in live if all(holds(one, record) for one in wanted.conditions)]
+    allowed = [record for record in live if all(holds(one, record) for one in leaves(wanted.conditions))]
     for text, field, value in (
         ("[editorial]", "title", "Editorial."),
         ("https://doi.org/10.1000/SAME", "doi", "10.1000/same"),

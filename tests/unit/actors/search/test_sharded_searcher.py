@@ -16,7 +16,8 @@ from actors.search.sharded_searcher import ShardedSearcher, VersionSearcher
 from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.index.segment_build import shard_of
 from schemas.errors import InputError, IntegrityError, NotReadyError, PubrayError
-from schemas.filters import Condition, Wanted, parse_filter
+from schemas.filter_text import parse_filter
+from schemas.filters import Condition, Wanted
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 from schemas.protocols import ArticleKey, Lookup
@@ -26,6 +27,12 @@ from tests.support.stores.hand_made_version import Piece, write_pieces, write_ve
 
 TYPES = [("RR16,IVF8,RaBitQ", "l2"), ("IVF8,RaBitQ4", "inner_product"), ("IVF8,SQ8", "l2"), ("IVF8,Flat", "l2")]
 FILTERS = ["", "year>=1996", "language=eng", "year=1993 and abstract=yes", "year=1066", "journal='Journal 3'"]
+FILTERS += [
+    "pmid in (3, 5, 7, 999)",
+    "year=1993 or language=fre and pmid not in (5, 7)",
+    "author='Author 1' or date<1995",
+]
+FILTERS += ["mesh=Heart or year=1993"]
 TEXTS = [
     "",
     "PMID: 7",

@@ -1,12 +1,13 @@
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.service.hits import article_response, hits
 from schemas.article import DisplayArticle
-from schemas.protocols import Match, RerankScore
+from schemas.protocols import Match, RerankScore, StoredArticle
 from schemas.search import ArticleField, Hit, HitsRequest, ScoreKind, Shown
 from tests.support.service.seams import VERSION
 
@@ -149,7 +150,10 @@ def test_words_of_the_query_are_marked_where_that_is_asked_for() -> None:
 
 
 def test_an_article_is_told_with_all_that_is_shown_and_by_its_own_id() -> None:
-    told = article_response(ARTICLE, "v1").model_dump()
-    assert (told.pop("id"), told.pop("version")) == ("7", "v1")
+    stored = StoredArticle(np.array([0.5, -1], np.float32), ARTICLE)
+    told = article_response(stored, "v1").model_dump()
+    assert (told.pop("id"), told.pop("version"), told.pop("vector")) == ("7", "v1", None)
     assert told == {name: getattr(ARTICLE, name) for name in Shown.model_fields}
-    assert article_response(ARTICLE._replace(doc_id="doc-a"), "v1").id == "doc-a"
+    assert article_response(stored._replace(article=ARTICLE._replace(doc_id="doc-a")), "v1").id == "doc-a"
+    assert "vector" not in article_response(stored, "v1").model_fields_set
+    assert article_response(stored, "v1", vector=True).vector == (0.5, -1)

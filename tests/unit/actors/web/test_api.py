@@ -13,8 +13,18 @@ from actors.service.search_service import SearchService
 from actors.web.api import create_app
 from actors.web.middleware.front import Front
 from actors.web.middleware.limits import MAX_BODY_BYTES
-from schemas.filters import MAX_CONDITIONS, MAX_TERM_CHARS, MAX_VALUES, FilterField, Operator, Wanted, parse_filter
+from schemas.filter_text import parse_filter
+from schemas.filters import (
+    MAX_CONDITIONS,
+    MAX_PMIDS,
+    MAX_TERM_CHARS,
+    MAX_VALUES,
+    FilterField,
+    Operator,
+    Wanted,
+)
 from schemas.search import MAX_QUERY_CHARS
+from schemas.stored_vectors import MAX_VECTORS
 from tests.support.service.seams import SECONDS, Favours, Shelf, joined
 
 SERVICE = joined(Shelf([3, 1, 2]), Favours({2: 1.0}))
@@ -85,6 +95,64 @@ def test_an_article_of_a_blank_id_is_not_found() -> None:
         assert assert_problem(call("GET", path), 404) == "article ' ': version v1 has none of this id"
 
 
+def test_an_article_comes_with_its_vector_where_that_is_asked_for() -> None:
+    assert call("GET", "/v1/articles/3?vector=true").json()["vector"] == [3.0]
+    assert "vector" not in call("GET", "/v1/articles/3").json()
+    assert assert_problem(call("GET", "/v1/articles/3?vector=perhaps"), 422).startswith("vector: ")
+
+
+def test_vectors_come_in_the_order_of_their_ids_and_null_where_there_is_none() -> None:
+    answer = call("POST", "/v1/vectors", json={"ids": ["2", "7", "3", "2"]})
+    assert answer.json() == {
+        "version": "v1",
+        "encoder": "tiny",
+        "dimension": 1,
+        "vectors": [[2.0], None, [3.0], [2.0]],
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({"ids": []}, "ids: tuple should have at least 1 item"),
+        ({"ids": ["1"] * (MAX_VECTORS + 1)}, "ids: tuple should have at most 1000 items"),
+        ({"ids": [1]}, "ids.0: input should be a valid string"),
+        ({"ids": ["x" * 101]}, "ids.0: string should have at most 100 characters"),
+    ],
+)
+def test_vectors_of_too_many_or_none_are_refused(body: dict[str, Any], named: str) -> None:
+    assert assert_problem(call("POST", "/v1/vectors", json=body), 422).startswith(named)
+
+
+def test_groups_of_conditions_are_those_of_the_command_line() -> None:
+    shelf = Shelf([1])
+    filters = [
+        {"any": [{"field": "pmid", "op": "in", "value": [1, 2]}, {"field": "year", "op": "=", "value": 2020}]},
+        {"field": "date", "op": ">=", "value": "2024-03"},
+    ]
+    assert call("POST", "/v1/search", joined(shelf), json={"query": "q", "filters": filters}).status_code == 200
+    assert shelf.wanted == [Wanted(parse_filter("(pmid in (1, 2) or year=2020) and date>=2024-03"))]
+
+
+def test_a_list_of_many_pmids_fits() -> None:
+    shelf, pmids = Shelf([1]), [*range(10**8, 10**8 + MAX_PMIDS)]
+    body = {"query": "q", "filters": [{"field": "pmid", "op": "not in", "value": pmids}]}
+    assert call("POST", "/v1/search", joined(shelf), json=body).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("filters", "named"),
+    [
+        ([{"any": [{"field": "year", "op": ">", "value": [1]}]}], "filters.0.any.0: > takes one value"),
+        ([{"all": [{"any": [{"feld": "year"}]}]}], "filters.0.all.0.any.0.field: field required"),
+        ([{"any": [], "of": 1}], "filters.0.any: tuple should have at least 1 item"),
+        ([{"any": [{"field": "year", "op": "=", "value": 1}] * 17}], "filters: 17 conditions; a request has up to 16"),
+    ],
+)
+def test_what_is_wrong_in_a_group_is_told_by_its_place(filters: list[object], named: str) -> None:
+    assert assert_problem(search(query="q", filters=filters), 422).startswith(named)
+
+
 def test_the_version_is_told() -> None:
     answer = call("GET", "/version")
     assert (answer.status_code, answer.json()["version"], answer.json()["articles"]) == (200, "v1", 6)
@@ -109,7 +177,7 @@ def assert_allowed(answer: httpx.Response) -> list[str]:
 
 def test_the_api_describes_itself() -> None:
     schema = call("GET", "/openapi.json").json()
-    searches = {"/v1/search", "/v1/articles/{id}", "/v1/similar/{id}"}
+    searches = {"/v1/search", "/v1/articles/{id}", "/v1/similar/{id}", "/v1/vectors"}
     vectors = {"/v1/models", "/v1/models/{id}", "/info", "/v1/embeddings", "/embeddings", "/embed", "/v2/embed"}
     scores = {"/v1/rerank", "/v2/rerank", "/rerank", "/v1/score", "/score"}
     assert set(schema["paths"]) == searches | vectors | scores | {"/version", "/health", "/healthz", "/readyz"}

@@ -219,7 +219,8 @@ def test_the_id_depends_on_baseline_names_digests_and_their_order() -> None:
     orders: list[Sequence[PartRef]] = [[], [one], [one, two], [two, one], [one._replace(digest="12")]]
     plans = [SnapshotPlan(Lineage(number=0), tuple(parts), None) for parts in orders]
     plans.append(SnapshotPlan(Lineage(number=0, baseline=("a",)), (one,), None))
-    assert len({plan.id for plan in plans}) == 6
+    plans.append(SnapshotPlan(Lineage(number=0), (one,), None, mesh_tree="a tree"))
+    assert len({plan.id for plan in plans}) == 7
     assert plans[2].id == "2d81fae3b244b5a4"
 
 

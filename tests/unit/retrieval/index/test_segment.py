@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import faiss
@@ -13,7 +14,9 @@ from retrieval.index.segment import OpenSegment, read_manifest, write_segment
 from retrieval.index.segment_build import group_rows
 from retrieval.search.segment_search import search
 from schemas.errors import IntegrityError, StoreError
-from schemas.layout import LISTS, ROWS, SEGMENT_FILES, SEGMENT_MANIFEST, TERMS, TITLES
+from schemas.formats import FORMATS, NEWEST
+from schemas.layout import ARTICLES, LISTS, ROWS, SEGMENT_MANIFEST, TERMS, TITLES
+from schemas.manifest import Segment
 from tests.support.stores import corpus
 
 COUNT = 3000  # so many that two of the files are longer than their checked head
@@ -46,16 +49,18 @@ def refusal(folder: Path, quantizer: Quantizer, name: str, *, whole: bool) -> st
 
 
 def test_the_fixture_is_good_and_longer_than_a_head(folder: Path, quantizer: Quantizer) -> None:
-    assert set(read_manifest(str(folder)).files) == set(SEGMENT_FILES)
+    assert set(read_manifest(str(folder)).files) == set(FORMATS[NEWEST].files)
     assert all(
-        refusal(folder, quantizer, name, whole=whole) is None for name in SEGMENT_FILES for whole in (True, False)
+        refusal(folder, quantizer, name, whole=whole) is None
+        for name in FORMATS[NEWEST].files
+        for whole in (True, False)
     )
     assert (folder / LISTS).stat().st_size > 2 * HEAD_BYTES
     assert (folder / ROWS).stat().st_size > HEAD_BYTES
 
 
 @settings(max_examples=60)
-@given(name=st.sampled_from(SEGMENT_FILES), where=st.floats(0, 1, exclude_max=True), mask=st.integers(1, 255))
+@given(name=st.sampled_from(FORMATS[NEWEST].files), where=st.floats(0, 1, exclude_max=True), mask=st.integers(1, 255))
 def test_a_flipped_byte_is_refused_by_name(
     name: str, where: float, mask: int, folder: Path, quantizer: Quantizer
 ) -> None:
@@ -74,7 +79,7 @@ def test_a_flipped_byte_is_refused_by_name(
 
 
 @settings(max_examples=40)
-@given(name=st.sampled_from(SEGMENT_FILES), where=st.floats(0, 1, exclude_max=True), whole=st.booleans())
+@given(name=st.sampled_from(FORMATS[NEWEST].files), where=st.floats(0, 1, exclude_max=True), whole=st.booleans())
 def test_a_truncated_file_is_refused_by_name(
     name: str, where: float, whole: bool, folder: Path, quantizer: Quantizer
 ) -> None:
@@ -88,7 +93,7 @@ def test_a_truncated_file_is_refused_by_name(
         path.write_bytes(good)
 
 
-@pytest.mark.parametrize("name", SEGMENT_FILES)
+@pytest.mark.parametrize("name", FORMATS[NEWEST].files)
 def test_a_missing_file_is_refused_by_name(name: str, folder: Path, quantizer: Quantizer) -> None:
     good = (folder / name).read_bytes()
     (folder / name).unlink()
@@ -110,6 +115,32 @@ def test_a_truncated_manifest_is_refused_by_name(
     (other / SEGMENT_MANIFEST).write_bytes(good[: int(where * len(good))])
     with pytest.raises(IntegrityError, match=rf"^{other}/{SEGMENT_MANIFEST}: not a Segment"):
         read_manifest(str(other))
+
+
+def test_a_segment_of_an_older_format_has_the_files_of_that(quantizer: Quantizer, tmp_path: Path) -> None:
+    rows, pmids = corpus.vectors(1, 50), np.arange(50)
+    older, newer = (corpus.build(tmp_path / str(f), quantizer, rows, pmids, format=f) for f in FORMATS)
+    for number, segment in zip(FORMATS, (older, newer), strict=True):
+        assert (segment.manifest.format, {*segment.manifest.files}) == (number, {*FORMATS[number].files})
+        assert tuple(segment.articles.column_names) == FORMATS[number].columns
+    assert older.facets.days is None
+    assert newer.facets.days is not None
+    for name in {*FORMATS[1].files} - {ARTICLES}:
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
+
+
+def test_a_manifest_that_says_no_format_is_of_the_first(folder: Path) -> None:
+    said = json.loads((folder / SEGMENT_MANIFEST).read_text())
+    del said["format"]
+    assert Segment.model_validate(said).format == 1
+
+
+def test_a_segment_of_a_later_program_is_refused(folder: Path, quantizer: Quantizer) -> None:
+    later = read_manifest(str(folder)).model_copy(update={"format": NEWEST + 1})
+    with pytest.raises(
+        IntegrityError, match=rf"^{folder}: of format {NEWEST + 1}, by a later pubray; install that one"
+    ):
+        OpenSegment(str(folder), later, quantizer)
 
 
 @pytest.mark.parametrize("name", [TERMS, TITLES])
@@ -169,7 +200,7 @@ def test_a_segment_outlives_its_writer_and_is_written_once(quantizer: Quantizer,
     again = corpus.build(tmp_path / "s", quantizer, rows, pmids)
     assert again.manifest == first.manifest
     assert sorted(p.name for p in tmp_path.iterdir()) == ["s"]
-    assert sorted(p.name for p in (tmp_path / "s").iterdir()) == sorted([*SEGMENT_FILES, SEGMENT_MANIFEST])
+    assert sorted(p.name for p in (tmp_path / "s").iterdir()) == sorted([*FORMATS[NEWEST].files, SEGMENT_MANIFEST])
 
 
 def test_a_broken_off_write_leaves_nothing(quantizer: Quantizer, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from retrieval.index.segment_build import (
     Work,
     group_rows,
     group_work,
+    merged_format,
     read_worker_rows,
     shard_of,
     wanted_population,
@@ -26,7 +27,8 @@ from retrieval.index.segment_build import (
 from retrieval.search.segment_search import search
 from schemas.article import Article
 from schemas.errors import IntegrityError, StoreError
-from schemas.layout import ARTICLES, SEGMENT_FILES, Layout
+from schemas.formats import FORMATS, NEWEST
+from schemas.layout import ARTICLES, Layout
 from schemas.vector import EmbedPlan, RowRange
 from tests.support.stores import corpus
 from tests.support.stores.store_files import add_part, add_snapshot, config
@@ -149,7 +151,7 @@ def test_merged_worker_shards_equal_one_process(
         for i, (a, b) in enumerate(itertools.pairwise(ends))
     ]
     merged = corpus.merge(folder / "merged", quantizer, parts)
-    for name in {*SEGMENT_FILES} - {ARTICLES}:
+    for name in {*FORMATS[NEWEST].files} - {ARTICLES}:
         assert filecmp.cmp(folder / "whole" / name, folder / "merged" / name, shallow=False), name
     assert merged.articles.equals(whole.articles)
     ours, theirs = (
@@ -165,8 +167,23 @@ def test_merge_in_many_groups_equals_merge_in_one(tmp_path: Path, monkeypatch: p
     corpus.merge(tmp_path / "one", quantizer, parts)
     monkeypatch.setattr(build_module, "GROUP_ROWS", 30)
     corpus.merge(tmp_path / "many", quantizer, parts)
-    for name in {*SEGMENT_FILES} - {ARTICLES}:
+    for name in {*FORMATS[NEWEST].files} - {ARTICLES}:
         assert filecmp.cmp(tmp_path / "one" / name, tmp_path / "many" / name, shallow=False), name
+
+
+def test_a_merge_has_the_lowest_format_of_its_parts(tmp_path: Path) -> None:
+    rows, pmids = corpus.vectors(1, 60), np.arange(60)
+    quantizer = corpus.quantizer("IVF8,RaBitQ", rows)
+    old, new = (
+        corpus.build(tmp_path / f"p{i}", quantizer, rows[i::2], pmids[i::2], format=format)
+        for i, format in enumerate((1, 2))
+    )
+    merged = corpus.merge(tmp_path / "merged", quantizer, [new, old])
+    whole = corpus.build(tmp_path / "whole", quantizer, rows, pmids, format=1)
+    assert (merged.manifest.format, merged_format([new, new])) == (1, 2)
+    for name in {*FORMATS[1].files} - {ARTICLES}:
+        assert filecmp.cmp(tmp_path / "whole" / name, tmp_path / "merged" / name, shallow=False), name
+    assert merged.articles.equals(whole.articles)
 
 
 def test_dead_rows_are_left_out_of_a_merge(tmp_path: Path) -> None:
@@ -178,7 +195,7 @@ def test_dead_rows_are_left_out_of_a_merge(tmp_path: Path) -> None:
     merged = corpus.merge(tmp_path / "merged", quantizer, [buried, second])
     live = ~np.isin(pmids, first.pmids[dead])
     alone = corpus.build(tmp_path / "alone", quantizer, rows[live], pmids[live])
-    for name in {*SEGMENT_FILES} - {ARTICLES}:
+    for name in {*FORMATS[NEWEST].files} - {ARTICLES}:
         assert filecmp.cmp(tmp_path / "merged" / name, tmp_path / "alone" / name, shallow=False), name
     assert merged.articles.equals(alone.articles)
 

@@ -69,6 +69,25 @@ def test_parquet_takes_strings_of_any_kind(kind: pa.DataType) -> None:
     assert [(row["title"], row["abstract"]) for row in rows] == [("some", "some"), ("other", "other")]
 
 
+@pytest.mark.parametrize("years", [[1999, None, 20, 99999], ["1999", None, "n.d.", "1999-02"], [None] * 4])
+def test_parquet_may_have_years_and_journals(years: list[Any]) -> None:
+    texts = {"pmid": [1, 2, 3, 4], "title": ["t"] * 4, "abstract": [""] * 4}
+    rows = parquet_rows(parquet_bytes({**texts, "year": years, "journal": ["Lancet", None, "", "BMJ"]}))
+    assert [row["year"] for row in rows] == [1999 if years[0] else None, None, None, None]
+    assert [row["journal"] for row in rows] == ["Lancet", "", "", "BMJ"]
+    plain = parquet_rows(parquet_bytes(texts))
+    assert rows[2] == plain[2]  # its hash too
+    assert [row["record_hash"] == other["record_hash"] for row, other in zip(rows, plain, strict=True)] == [
+        False, True, True, False,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("column", "value"), [("year", 1999.5), ("journal", 7)])
+def test_parquet_with_a_further_column_of_another_type_is_refused(column: str, value: object) -> None:
+    with pytest.raises(InputError, match=rf"^in\.parquet: column {column} is of type .*; write it as a string$"):
+        parquet_rows(parquet_bytes({"pmid": [1], "title": ["t"], "abstract": ["a"], column: [value]}))
+
+
 def test_parquet_with_a_column_twice_is_refused_by_its_name() -> None:
     sink = BytesIO()
     columns = [pa.array([1]), *[pa.array(["a"])] * 3]

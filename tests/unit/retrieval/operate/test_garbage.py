@@ -18,11 +18,13 @@ COUNTS = SnapshotCounts(**dict.fromkeys(SnapshotCounts.model_fields, 0))
 LAST_YEAR = tuple(PartRef(name, f"digest of {name}", 10, 0) for name in ("a", "b-1", "c"))
 THIS_YEAR = tuple(PartRef(name, f"digest of {name}", 10, 0) for name in ("d", "e"))
 PARTS = {"n0": LAST_YEAR[:1], "n1": LAST_YEAR[:2], "n2": LAST_YEAR, "n3": THIS_YEAR[:1], "n4": THIS_YEAR}
+MESH_TREES = {"n0": None, "n1": "m0", "n2": "m0", "n3": "m1", "n4": "m2"}
 SPACES = [("f0", "all"), ("f1", "all"), ("f1", "abstract")]
 
 
 def snapshot(name: str) -> SnapshotInfo:
-    return SnapshotInfo(lineage=Lineage(number=0), parts=PARTS[name], previous=None, counts=COUNTS)
+    of = {"lineage": Lineage(number=0), "parts": PARTS[name], "previous": None, "counts": COUNTS}
+    return SnapshotInfo.model_validate({**of, "mesh_tree": MESH_TREES[name]})
 
 
 def version(
@@ -31,7 +33,8 @@ def version(
     """Every second segment has tombstones."""
     made = [Segment(id=s, shard=0, rows=9, dimension=1, nlist=1, code_size=1, files={}) for s in segments]
     buried = {s: Tombstones(sha256=f"t of {s}", rows=1) for s in segments[::2]}
-    update = {"segments": tuple(made), "tombstones": buried, "quantizer": quantizer, "snapshot": of}
+    of_snapshot = {"snapshot": of, "mesh_tree": MESH_TREES[of]}
+    update = {"segments": tuple(made), "tombstones": buried, "quantizer": quantizer, **of_snapshot}
     return VERSION.model_copy(update={**update, "id": name, "fingerprint": space[0], "selection": space[1]})
 
 
@@ -67,6 +70,7 @@ NAMES: dict[FileKind, list[str]] = {
     "quantizers": ["q0", "q1"],
     "quantizer records": ["r0", "r1", "r2"],
     "snapshots": list(PARTS),
+    "mesh trees": ["m0", "m1", "m2", "m3"],
     "articles": ["a", "b-1", "c", "d", "e", "pending"],
     "vectors": vector_parts(),
     "worker shards": ["w0", "w1"],
@@ -114,7 +118,8 @@ def without(contents: Contents, removed: Sequence[Entry]) -> Contents:
 def needs(v: IndexVersion) -> set[tuple[str, str]]:
     """What opening a version needs."""
     buried = {("tombstones", t.sha256) for t in v.tombstones.values()}
-    return {("quantizers", v.quantizer), *(("segments", s.id) for s in v.segments), *buried}
+    trees = {("mesh trees", v.mesh_tree)} if v.mesh_tree else set()
+    return {("quantizers", v.quantizer), *(("segments", s.id) for s in v.segments), *buried, *trees}
 
 
 def names(entries: Sequence[Entry], kind: FileKind) -> list[str]:
@@ -132,6 +137,7 @@ def test_stopped_anywhere_it_leaves_whole_versions_and_goes_on_as_if_never_stopp
         assert needs(v) <= there
     for info in left.snapshots.values():
         assert info in contents.snapshots.values()
+        assert info.mesh_tree is None or ("mesh trees", info.mesh_tree) in there
     assert all(("quantizers", of) in there for of in left.quantizers.values())
     assert garbage(left, limits(keep, unpromoted)) == removed[steps:]
 
@@ -148,6 +154,7 @@ def test_what_is_kept_is_whole_and_nothing_young_goes(contents: Contents, keep: 
     assert {v.id for v in left.versions} == served | set(young) | waiting
     articles, vectors = set(names(left.entries, "articles")), set(names(left.entries, "vectors"))
     assert list(PARTS)[-1] in left.snapshots
+    assert MESH_TREES[list(PARTS)[-1]] in names(left.entries, "mesh trees")
     assert {ref.name for info in left.snapshots.values() for ref in info.parts} | {"pending"} <= articles
     for v in left.versions:
         space = f"{v.fingerprint}/{v.selection}"

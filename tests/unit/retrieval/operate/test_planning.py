@@ -10,7 +10,7 @@ from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.operate.planning import Planner, Scale
 from schemas.config import Config
 from schemas.figures import ENCODERS, FIGURES, GPUS, Stage
-from schemas.layout import ARTICLES, POSTINGS, TERMS, YEARS
+from schemas.layout import ARTICLES, AUTHOR_ROWS, AUTHORS, DAYS, PMCID_ORDER, PMCIDS, POSTINGS, TERMS, YEARS
 from tests.support.stores import corpus
 
 SCALE = Scale(articles=40_000_000, nightly=100_000, cores=16, gpus=1, gpu=GPUS["h100"])
@@ -33,7 +33,7 @@ def planner_of(dimension: int, kind: str = "RR{dimension},IVF{nlist},RaBitQ", nl
     return Planner(config.model_copy(update={"encoder": encoder}), MEDCPT, SCALE, FIGURES)
 
 
-FACETS = (YEARS, TERMS, POSTINGS)
+FACETS = (YEARS, DAYS, TERMS, POSTINGS, AUTHORS, AUTHOR_ROWS, PMCIDS, PMCID_ORDER)
 
 
 @pytest.mark.parametrize("factory", ["RR{dimension},IVF{nlist},RaBitQ", "IVF{nlist},SQ8", "IVF{nlist},Flat"])

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from retrieval.articles.article import article_batch
 from retrieval.rows import facets as facets_module
-from retrieval.rows.facets import NO_YEAR, Facets, FacetWriter, fold, near_terms
+from retrieval.rows.dates import NO_YEAR
+from retrieval.rows.facets import Facets, FacetWriter, near_terms
 from schemas.article import Article, MeshHeading, Term
-from schemas.layout import POSTINGS, TERMS, YEARS
+from schemas.filters import fold
+from schemas.layout import DAYS, POSTINGS, TERMS, YEARS
 from tests.support.examples import examples
 
 HEART, LUNG = MeshHeading("D006321", "Heart", True, ()), MeshHeading("D008168", "Lung", False, ())
@@ -85,6 +87,41 @@ def test_a_journal_is_found_by_its_nlm_id_its_title_and_its_abbreviation(name: s
         tmp_path, Article(2, journal="Lancet"), journal._replace(journal_abbreviation="N. Engl. J. Med.")
     )
     assert facets.rows_of("journal", name).tolist() == [1]
+
+
+def test_a_journal_is_found_by_each_of_its_issns_from_the_second_format_on(tmp_path: Path) -> None:
+    articles = table(
+        [
+            Article(1, journal="A", nlm_id="1", issns=["1533-4406", "0028-4793"]),
+            Article(2, journal="B", nlm_id="2"),
+            Article(3, journal="A", nlm_id="1", issns=["0028-4793"]),
+            Article(4, issns=["1234-567X", "1533-4406", "0000-0000"]),
+        ]
+    )
+    facets = written(tmp_path / "new", articles)
+    found = {issn: facets.rows_of("journal", issn).tolist() for issn in ("0028-4793", "1533-4406", "1234-567x")}
+    assert found == {"0028-4793": [0, 2], "1533-4406": [0, 3], "1234-567x": [3]}
+    assert facets.rows_of("journal", "A").tolist() == facets.rows_of("journal", "1").tolist() == [0, 2]
+    (tmp_path / "old").mkdir()
+    writer = FacetWriter(tmp_path / "old", 1)
+    writer.add(articles)
+    writer.finish()
+    old = Facets(tmp_path / "old", 4, 1)
+    assert (old.terms("journal"), old.days) == (["1", "2", "a", "b"], None)
+
+
+def test_months_and_days_are_kept_beside_the_years(tmp_path: Path) -> None:
+    facets = facets_of(tmp_path, Article(1, publication_date="2021-06-07", year=2021), Article(2, year=2020))
+    assert facets.days is not None
+    assert facets.days.tolist() == [6 << 5 | 7, 0]
+
+
+def test_several_terms_are_looked_up_at_once(tmp_path: Path) -> None:
+    facets = facets_of(tmp_path, Article(1, mesh=[HEART]), Article(2, mesh=[LUNG]), Article(3, mesh=[HEART, LUNG]))
+    for terms in (["heart"], ["heart", "d006321"], ["heart", "kidney"]):
+        assert [rows.tolist() for rows in facets.postings("mesh", terms)] == [[0, 2]]
+    assert sorted(rows.tolist() for rows in facets.postings("mesh", ["lung", "heart", "d008168"])) == [[0, 2], [1, 2]]
+    assert facets.postings("type", ["heart", "lung"]) == facets.postings("mesh", []) == []
 
 
 def test_a_name_of_several_concepts_has_the_rows_of_all(tmp_path: Path) -> None:
@@ -160,7 +197,7 @@ def test_the_files_depend_on_the_rows_alone_and_hold_all_their_names(
         edges = [0, *sorted(cuts), len(articles)]
         written(folder / "cut", *(table(articles[a:b]) for a, b in pairwise(edges)))
     files = sorted(path.name for path in (folder / "cut").iterdir())
-    assert files == sorted([YEARS, TERMS, POSTINGS])
+    assert files == sorted([YEARS, DAYS, TERMS, POSTINGS])
     for name in files:
         assert (folder / "whole" / name).read_bytes() == (folder / "cut" / name).read_bytes(), name
     for term in {fold(name) for article in articles for name in (article.journal, article.nlm_id or "")}:

@@ -20,11 +20,12 @@ from retrieval.rows.named_rows import (
     doi_hashes,
     normal_doi,
     parse_names,
+    pmcid_numbers,
     title_hashes,
 )
 from retrieval.rows.row_numbers import RowSet, write_order
 from schemas.article import Article
-from schemas.layout import DOI_ORDER, PMID_ORDER, PMIDS, TITLE_ORDER
+from schemas.layout import DOI_ORDER, PMCID_ORDER, PMCIDS, PMID_ORDER, PMIDS, TITLE_ORDER
 
 TEXTS = st.text(st.sampled_from(" \t\x1f.[]AaZ1é&<\u017f\u212a²&amp;<i>"), max_size=12)
 DOI_PIECES = ["doi:", "DOI: ", "https://doi.org/", "10.1000/", "ABC", " ", "ß", "1"]
@@ -182,7 +183,7 @@ def test_equal_hashes_of_other_texts_are_told_apart(kind: str, tmp_path: Path) -
     def all_alike(forms: list[bytes]) -> NDArray[np.int64]:
         return np.full(len(forms), 5, np.int64)
 
-    with patch("retrieval.rows.named_rows._hashed", all_alike):
+    with patch("retrieval.rows.named_rows.hashed", all_alike):
         rows = named_rows_of(tmp_path, [Article(i, title=f"T {i}", doi=f"10.1000/{i}") for i in (30, 20, 10)])
         texts = [f"T {i}" if kind == "title" else f"10.1000/{i}" for i in (30, 20, 10, 40)]
         assert [rows.find(one(text), every(3)) for text in texts] == [0, 1, 2, None]
@@ -211,6 +212,14 @@ def test_rows_without_a_name_take_no_place_in_its_order(tmp_path: Path) -> None:
     named_rows_of(tmp_path, [Article(3, title="."), Article(2, title="T", doi="10.1000/x"), Article(1, title="T")])
     assert np.fromfile(tmp_path / TITLE_ORDER, np.uint32).tolist() == [2, 1]
     assert np.fromfile(tmp_path / DOI_ORDER, np.uint32).tolist() == [1]
+
+
+def test_pmcids_are_put_in_order_of_their_numbers(tmp_path: Path) -> None:
+    pmcids = ["PMC30", "pmc7.1", None, "20", "PMC", "MID7", ""]
+    assert pmcid_numbers(pa.array(pmcids, pa.string())).tolist() == [30, 7, 0, 20, 0, 0, 0]
+    named_rows_of(tmp_path, [Article(i, title="t", pmcid=pmcid) for i, pmcid in enumerate(pmcids, 1)])
+    assert np.fromfile(tmp_path / PMCIDS, np.int64).tolist() == [30, 7, 0, 20, 0, 0, 0]
+    assert np.fromfile(tmp_path / PMCID_ORDER, np.uint32).tolist() == [1, 3, 0]
 
 
 def test_nothing_is_found_where_nothing_is(tmp_path: Path) -> None:

@@ -8,10 +8,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.articles.article import Rejects, SourceFile, article_batch, write_article_part
-from retrieval.rows.records import KEPT_COLUMNS, RECORD_SCHEMA, DisplayReader, author_names, kept_of, read_kept
-from schemas.article import ARTICLE_SCHEMA, Article, Author, DisplayArticle, MeshHeading, Qualifier, Term
+from retrieval.rows.records import KEPT_COLUMNS, DisplayReader, author_names, kept_of, read_kept, record_schema
+from schemas.article import (
+    ARTICLE_SCHEMA,
+    Article,
+    Author,
+    Correction,
+    DisplayArticle,
+    MeshHeading,
+    Qualifier,
+    RelatedArticle,
+    Term,
+)
+from schemas.formats import FORMATS, NEWEST
 from tests.support.examples import examples
 
+RECORD_SCHEMA = record_schema(NEWEST)
 NAME = st.none() | st.sampled_from(["Lovelace", "de la Cruz", "Ødegård"])
 AUTHORS = st.one_of(
     st.tuples(NAME, NAME | st.just("")).map(lambda drawn: Author("King", None, *drawn)),
@@ -84,7 +96,9 @@ WHOLE = Article(
     publication_types=[Term("D016428", "Journal Article"), Term(None, "Review")],
     mesh=[HEADING, HEADING._replace(descriptor="Stroke")],
     languages=["eng", "fre"],
+    corrections=[Correction("ErratumIn", 8), Correction("CommentIn", None)],
 )
+CORRECTIONS = (RelatedArticle(type="ErratumIn", pmid=8), RelatedArticle(type="CommentIn", pmid=None))
 COUNT = 30
 
 
@@ -112,8 +126,16 @@ def test_all_that_is_shown_is_read() -> None:
             publication_types=("Journal Article", "Review"),
             mesh=("Aspirin", "Stroke"),
             languages=("eng", "fre"),
+            corrections=CORRECTIONS,
         )
     ]
+
+
+def test_a_column_that_a_segment_lacks_is_not_known() -> None:
+    of_first = kept_of(pa.Table.from_batches([article_batch([WHOLE])])).select(FORMATS[1].columns)
+    [article] = DisplayReader(of_first).read(np.array([0]))
+    assert (article.corrections, article.languages) == (None, ("eng", "fre"))
+    assert of_first.cast(record_schema(1)).schema.equals(record_schema(1))
 
 
 @examples(30, whole=100)
@@ -127,6 +149,7 @@ def test_rows_are_read_in_their_order_whatever_batch_they_are_in(rows: list[int]
                 "publication_types": tuple(term["name"] for term in record["publication_types"]),
                 "mesh": tuple(heading["descriptor"] for heading in record["mesh"]),
                 "languages": tuple(record["languages"]),
+                "corrections": tuple(RelatedArticle(**one) for one in record["corrections"]),
             }
         )
         for record in (table().slice(row, 1).to_pylist()[0] for row in rows)
@@ -136,4 +159,4 @@ def test_rows_are_read_in_their_order_whatever_batch_they_are_in(rows: list[int]
 
 def test_an_article_without_them_has_none_of_the_lists() -> None:
     [article] = DisplayReader(table()).read(np.array([0]))
-    assert article == DisplayArticle(0, None, "", "")
+    assert article == DisplayArticle(0, None, "", "", corrections=())

@@ -54,6 +54,29 @@ def test_an_id_that_is_no_pmid_is_not_on_pubmed(id_: str) -> None:
     assert pubmed(id_) == ""
 
 
+@pytest.mark.parametrize(
+    ("retracted", "corrections", "notices"),
+    [
+        (False, None, ()),
+        (False, ["CommentIn", "ErratumFor"], ()),
+        (False, ["ErratumIn", "ErratumIn", "ExpressionOfConcernIn"], ("Expression of concern", "Erratum")),
+        (False, ["RetractionOf"], ("Retraction notice",)),
+        (True, ["RetractionIn", "ErratumIn"], ("Retracted", "Erratum")),
+        (True, None, ("Retracted",)),
+    ],
+)
+def test_what_became_of_an_article_stands_before_its_title(
+    retracted: bool, corrections: list[str] | None, notices: tuple[str, ...]
+) -> None:
+    related = [{"type": kind, "pmid": 8} for kind in corrections] if corrections else None
+    assert shown(hit(title="T", abstract="", retracted=retracted, corrections=related)).notices == notices
+
+
+def test_a_retraction_notice_is_known_by_its_type_too() -> None:
+    types = ("Journal Article", "Retraction of Publication")
+    assert shown(hit(title="T", abstract="", publication_types=types)).notices == ("Retraction notice",)
+
+
 def test_a_pmid_is_on_pubmed() -> None:
     assert pubmed("33627334") == "https://pubmed.ncbi.nlm.nih.gov/33627334/"
 

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from jobs.steps.index import version_build
 from jobs.steps.index.version_build import Build
 from retrieval.articles.snapshot import compare_snapshots
+from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
 from retrieval.files.atomic import write_bytes
 from schemas.article import Article
 from schemas.config import Config
@@ -55,6 +57,29 @@ def test_how_an_index_is_searched_changes_no_row_of_it(store: MadeStore) -> None
     plain, wide = (Build(c, full=False) for c in (store.config, store.config.with_values(index={"nprobe": 9})))
     assert (plain.rows_digest, plain.recipe) == (wide.rows_digest, wide.recipe)
     assert plain.rules != wide.rules
+
+
+def test_another_mesh_tree_is_another_version_of_the_same_segments(store: MadeStore) -> None:
+    served(store, store.config)
+    plain = Build(store.config, full=False)
+    info = plain.snapshot.info
+    plan = SnapshotPlan(info.lineage, info.parts, plain.snapshot, mesh_tree="a tree")
+    write_snapshot(store.layout.snapshot(plan.id), plan, store.layout.article_part, lambda counts: None)
+    with_tree = Build(store.config, full=False)
+    assert (with_tree.recipe, with_tree.parent) == (plain.recipe, plain.parent)
+    assert with_tree.rules != plain.rules
+    assert with_tree.existing() is None
+    assert with_tree._work_of(compare_snapshots(plain.snapshot, with_tree.snapshot)) == []
+
+
+def test_pieces_of_an_earlier_format_are_not_taken_for_those_of_a_full_build(
+    store: MadeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newest = Build(store.config, full=True)
+    monkeypatch.setattr(version_build, "NEWEST", 1)
+    earlier = Build(store.config, full=True)
+    assert earlier.id != newest.id
+    assert (earlier.recipe, earlier.rows_digest) == (newest.recipe, newest.rows_digest)
 
 
 def test_a_build_goes_on_from_a_current_version_of_its_recipe(store: MadeStore) -> None:
