@@ -56,18 +56,18 @@ class FacetWriter:
     """
 
     def __init__(self, folder: Path, format: int = NEWEST) -> None:
-        self._folder, self._rows, self._contents = folder, 0, FORMATS[format]
+        self._folder, self._rows = folder, 0
+        self._dated, self._issns = DAYS in FORMATS[format].files, "issns" in FORMATS[format].columns
         self._concepts: dict[tuple[str, tuple[str, ...]], int] = {}  # field and names -> number
         self._counts = np.empty(0, np.int64)  # rows of each
-        for name in (YEARS, DAYS, _PAIRS):
-            if name == _PAIRS or name in self._contents.files:
-                (folder / name).touch()
+        for name in (YEARS, _PAIRS, *([DAYS] if self._dated else [])):
+            (folder / name).touch()
 
     def add(self, articles: pa.Table) -> None:
         """Add the next rows: articles as a segment keeps them."""
         for batch in articles.to_batches(max_chunksize=BATCH_ROWS):
             found = []
-            for field, rows, names in _entries(batch, issns="issns" in self._contents.columns):
+            for field, rows, names in _entries(batch, issns=self._issns):
                 concepts = self._numbers(field, names)
                 named = concepts >= 0
                 found.append((concepts[named].astype(np.uint64) << 32) | (self._rows + rows[named]).astype(np.uint64))
@@ -78,7 +78,7 @@ class FacetWriter:
             self._rows += len(batch)
             append(self._folder / _PAIRS, pairs)
             append(self._folder / YEARS, batch["year"].fill_null(NO_YEAR).to_numpy().astype(np.int16))
-            if DAYS in self._contents.files:
+            if self._dated:
                 append(self._folder / DAYS, month_and_day(batch["publication_date"]))
 
     def finish(self) -> None:
@@ -179,10 +179,9 @@ class Facets:
         """Map the files, which are whole (see `check_file`), in a millisecond."""
         self.rows = rows
         self.years: NDArray[np.int16] = map_file(folder / YEARS, np.int16)
-        self.days: NDArray[np.uint16] | None = None
+        dated = DAYS in FORMATS[format].files
+        self.days: NDArray[np.uint16] | None = map_file(folder / DAYS, np.uint16) if dated else None
         """None: not known."""
-        if DAYS in FORMATS[format].files:
-            self.days = map_file(folder / DAYS, np.uint16)
         self._postings = map_file(folder / POSTINGS, np.uint32)
         self._lines = pa.ipc.open_file(pa.memory_map(str(folder / TERMS))).get_batch(0)
 
