@@ -14,7 +14,7 @@ from schemas.filters import Filters, Wanted, asks_for_retracted
 MAX_K = 1000
 MAX_QUERY_CHARS = 10_000
 MAX_QUERIES = 64
-MAX_ID_CHARS = 100
+MAX_ID_CHARS = 1000
 
 ScoreKind = Literal["inner_product", "logit", "fused"]
 SHOWN = ARTICLE_FIELDS[: ARTICLE_FIELDS.index("retracted") + 1]

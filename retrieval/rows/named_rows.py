@@ -130,13 +130,13 @@ class NameWriter:
     """
 
     def __init__(self, folder: Path, format: int = NEWEST) -> None:
-        kinds: dict[str, tuple[str, str, Callable[[pa.Array], Keys]]] = {
-            "title": (TITLES, TITLE_ORDER, title_hashes),
-            "doi": (DOIS, DOI_ORDER, doi_hashes),
-            "pmcid": (PMCIDS, PMCID_ORDER, pmcid_numbers),
-        }
+        kinds = {"title": title_hashes, "doi": doi_hashes, "pmcid": pmcid_numbers}
         self._folder = folder
-        self._kinds = {column: kind for column, kind in kinds.items() if kind[0] in FORMATS[format].files}
+        self._kinds = {
+            column: (*_FILES[column], keys_of)
+            for column, keys_of in kinds.items()
+            if _FILES[column][0] in FORMATS[format].files
+        }
         for keys, _, _ in self._kinds.values():
             (folder / keys).touch()
 

@@ -198,14 +198,15 @@ def test_equal_keys_of_other_ids_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_a_pmcid_is_found_where_a_segment_has_pmcids(tmp_path: Path) -> None:
-    articles = [Article(pmid, title="T") for pmid in (30, 20, 25, 10)]
+    pmcids = {30: None, 20: "PMC9", 25: None, 10: "PMC9"}
+    articles = [Article(pmid, title="T", pmcid=pmcid) for pmid, pmcid in pmcids.items()]
     rows = named_rows_of(tmp_path, articles)
-    assert rows.find(Name("pmcid", "9"), every(4)) is None
-    np.array([0, 9, 0, 9], np.int64).tofile(tmp_path / "pmcids.i64")
-    np.array([3, 1], np.uint32).tofile(tmp_path / "pmcid_order.u32")
-    rows = NamedRows(tmp_path, pa.Table.from_batches([article_batch(articles)]))
     assert [rows.find(Name("pmcid", number), every(4)) for number in ("9", "8", "0")] == [3, None, None]
     assert rows.find(Name("pmcid", "9"), RowSet(np.array([True, True, True, False]))) == 1
+    for name in (PMCIDS, PMCID_ORDER):  # as in format 1
+        (tmp_path / name).unlink()
+    rows = NamedRows(tmp_path, pa.Table.from_batches([article_batch(articles)]))
+    assert rows.find(Name("pmcid", "9"), every(4)) is None
 
 
 def test_rows_without_a_name_take_no_place_in_its_order(tmp_path: Path) -> None:
