@@ -114,10 +114,10 @@ def test_vectors_come_in_the_order_of_their_ids_and_null_where_there_is_none() -
 @pytest.mark.parametrize(
     ("body", "named"),
     [
-        ({"ids": []}, "ids: tuple should have at least 1 item"),
-        ({"ids": ["1"] * (MAX_VECTORS + 1)}, "ids: tuple should have at most 1000 items"),
-        ({"ids": [1]}, "ids.0: input should be a valid string"),
-        ({"ids": ["x" * 101]}, "ids.0: string should have at most 100 characters"),
+        ({"ids": []}, "ids: give at least 1 items"),
+        ({"ids": ["1"] * (MAX_VECTORS + 1)}, "ids: give at most 1000 items"),
+        ({"ids": [1]}, "ids.0: give text"),
+        ({"ids": ["x" * 1001]}, "ids.0: text should have at most 1000 characters"),
     ],
 )
 def test_vectors_of_too_many_or_none_are_refused(body: dict[str, Any], named: str) -> None:
@@ -145,7 +145,7 @@ def test_a_list_of_many_pmids_fits() -> None:
     [
         ([{"any": [{"field": "year", "op": ">", "value": [1]}]}], "filters.0.any.0: > takes one value"),
         ([{"all": [{"any": [{"feld": "year"}]}]}], "filters.0.all.0.any.0.field: field required"),
-        ([{"any": [], "of": 1}], "filters.0.any: tuple should have at least 1 item"),
+        ([{"any": [], "of": 1}], "filters.0.any: give at least 1 items"),
         ([{"any": [{"field": "year", "op": "=", "value": 1}] * 17}], "filters: 17 conditions; a request has up to 16"),
     ],
 )
