@@ -28,7 +28,7 @@ HEADINGS = {
     HTTPStatus.GATEWAY_TIMEOUT: "The search took too long",
 }
 ABSTRACTS = {"yes": "with an abstract", "no": "without an abstract"}
-NOTICES = {
+FLAGS = {
     "RetractionOf": "Retraction notice",
     "ExpressionOfConcernIn": "Expression of concern",
     "ErratumIn": "Erratum",
@@ -66,7 +66,7 @@ class ShownHit(NamedTuple):
     """A hit as the page shows it; text is empty where there is none."""
 
     hit: Hit
-    notices: tuple[str, ...]
+    flags: tuple[str, ...]
     """What stands before its title: that it is retracted, or has an erratum."""
     title: Line
     authors: str
@@ -174,7 +174,7 @@ def shown(hit: Hit) -> ShownHit:
     lead, rest = abstract(article.abstract, marks.abstract)
     return ShownHit(
         hit=hit,
-        notices=_notices(article),
+        flags=_flags(article),
         title=pieces(article.title, marks.title, 0, len(article.title)),
         authors=few_authors(article.authors),
         date=long_date(article.publication_date or str(article.year or "")),
@@ -187,10 +187,10 @@ def shown(hit: Hit) -> ShownHit:
     )
 
 
-def _notices(article: DisplayArticle) -> tuple[str, ...]:
+def _flags(article: DisplayArticle) -> tuple[str, ...]:
     said = {correction.type for correction in article.corrections or ()}
     said |= {"RetractionOf"} if NOTICE_TYPE in article.publication_types else set()
-    told = [NOTICES[kind] for kind in NOTICES if kind in said]
+    told = [FLAGS[kind] for kind in FLAGS if kind in said]
     return ("Retracted", *told) if article.retracted else tuple(told)
 
 

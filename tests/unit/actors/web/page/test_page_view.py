@@ -55,7 +55,7 @@ def test_an_id_that_is_no_pmid_is_not_on_pubmed(id_: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("retracted", "corrections", "notices"),
+    ("retracted", "corrections", "flags"),
     [
         (False, None, ()),
         (False, ["CommentIn", "ErratumFor"], ()),
@@ -66,15 +66,15 @@ def test_an_id_that_is_no_pmid_is_not_on_pubmed(id_: str) -> None:
     ],
 )
 def test_what_became_of_an_article_stands_before_its_title(
-    retracted: bool, corrections: list[str] | None, notices: tuple[str, ...]
+    retracted: bool, corrections: list[str] | None, flags: tuple[str, ...]
 ) -> None:
     related = [{"type": kind, "pmid": 8} for kind in corrections] if corrections else None
-    assert shown(hit(title="T", abstract="", retracted=retracted, corrections=related)).notices == notices
+    assert shown(hit(title="T", abstract="", retracted=retracted, corrections=related)).flags == flags
 
 
 def test_a_retraction_notice_is_known_by_its_type_too() -> None:
     types = ("Journal Article", "Retraction of Publication")
-    assert shown(hit(title="T", abstract="", publication_types=types)).notices == ("Retraction notice",)
+    assert shown(hit(title="T", abstract="", publication_types=types)).flags == ("Retraction notice",)
 
 
 def test_a_pmid_is_on_pubmed() -> None:
