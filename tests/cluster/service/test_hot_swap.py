@@ -8,11 +8,15 @@ import httpx
 import pytest
 
 from jobs import rollback
+from jobs.common.store import read_current
+from schemas.errors import IntegrityError
 from schemas.layout import ROWS
+from schemas.manifest import Current
 from tests.cluster.conftest import KEY, Service, edition
 from tests.support.processes import within
 from tests.support.service.service_load import Load
 from tests.support.stores.made_store import MadeStore
+from tests.support.stores.store_files import set_current
 
 ASKED: dict[str, object] = {"query": "asthma", "k": 25, "rerank": False}
 HEADERS = {"x-api-key": KEY}
@@ -98,8 +102,13 @@ def test_a_version_that_cannot_be_loaded_leaves_the_old_one_answering_and_readin
     path = Path(made_store.layout.segment(broken.segments[-1].id)) / ROWS
     whole = path.read_bytes()
     path.write_bytes(whole[:-2])
-    with Load(url, ASKED, headers=HEADERS) as load:
+    with pytest.raises(IntegrityError, match=ROWS):
         made_store.promoted(broken)
+    current = read_current(made_store.layout)
+    assert current
+    with Load(url, ASKED, headers=HEADERS) as load:
+        # As if it had been damaged since it was promoted.
+        set_current(made_store.layout, Current(version=broken.id, history=(*current.history, current.version)))
         # At first a searcher may not have looked yet, and says that.
         within(PICKED_UP_SECONDS, lambda: ROWS in (readiness(url)["problem"] or ""))
         load.go_on(ANSWERS)
