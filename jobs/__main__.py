@@ -1,7 +1,6 @@
 """The command line: `pubray [--config FILE] [--set key=value …] JOB …`.
 
-Results go to stdout, logs and progress to stderr. Exit 0 done, 1 the job failed, 2 bad usage or configuration,
-3 no weights to be had, 4 another job is writing, 5 a version failed its checks, 6 it is held: CURRENT was changed.
+Results go to stdout, logs and progress to stderr. What an exit code means: docs/operate.md.
 """
 
 import argparse

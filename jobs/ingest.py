@@ -12,7 +12,7 @@ from jobs.common.options import Option
 from jobs.common.store import article_parts, newest_snapshot
 from jobs.common.writer import writes
 from jobs.steps.ingest.source_files import Origin, open_origin, parse_all
-from retrieval.articles.article import Rejects, read_article_part
+from retrieval.articles.article import ArticlePart, Rejects, read_article_part
 from retrieval.articles.snapshot import Snapshot, read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
 from retrieval.files.atomic import write_named
@@ -30,7 +30,10 @@ SOURCE = Option(
     "`ncbi`: NCBI's baseline and updates; `embedded:pubmed`: two real PubMed files",
     metavar="PATH",
 )
-WHOLE = Option("the files are a whole baseline: articles that it lacks are deleted (for `ncbi` that is known)")
+WHOLE = Option(
+    "the files are a whole baseline: articles that it lacks are deleted (known for `ncbi`, and of files in a folder "
+    "called baseline)"
+)
 WITHOUT = Option("leave this source file out, now and in later runs", metavar="FILE")
 WITH = Option("take a source file in again that was left out", flag="--with", metavar="FILE")
 MESH_TREE = Option(
@@ -69,13 +72,7 @@ def run(
         wanted = [file for file in origin.files if source_name(file) not in left_out]
         missing = [file for file in wanted if not _is_ingested(layout, origin, file)]
         seconds = parse_all(layout, origin, missing) if missing else 0.0
-    info = previous.info if previous else None
-    taken = {*names, *pending_parts(info, lineage, article_parts(layout))}
-    in_order = [name for name in parts_in_order(info, lineage, taken) if name not in left_out]
-    parts = [read_article_part(Path(layout.article_part(name))) for name in in_order]
-    known_tree = info.mesh_tree if info else None
-    tree_name = write_named(layout.mesh_tree, tree.encode()) if tree else known_tree
-    plan = SnapshotPlan(lineage, tuple(part.ref for part in parts), previous, tuple(sorted(left_out)), tree_name)
+    plan, parts = _planned(layout, previous, lineage, names, left_out, tree)
     made = _snapshot(layout, plan, config.ingest.max_vanished)
     records = sum(part.ref.rows - part.ref.deletions for part in parts)
     rejects = sum((part.rejects for part in parts), Rejects())
@@ -91,9 +88,23 @@ def run(
         rejected_samples=rejects.samples,
         left_out=plan.left_out,
         mesh_tree=plan.mesh_tree,
-        gaps=gaps(lineage, in_order, left_out),
+        gaps=gaps(made),
         gaps_allowed=allow_gaps,
     )
+
+
+def _planned(
+    layout: Layout, previous: Snapshot | None, lineage: Lineage, names: list[str], left_out: set[str], tree: str | None
+) -> tuple[SnapshotPlan, list[ArticlePart]]:
+    """Return the plan of the next snapshot, and its article parts in file order."""
+    info = previous.info if previous else None
+    taken = {*names, *pending_parts(info, lineage, article_parts(layout))}
+    in_order = [name for name in parts_in_order(info, lineage, taken) if name not in left_out]
+    parts = [read_article_part(Path(layout.article_part(name))) for name in in_order]
+    known = info.mesh_tree if info else None
+    mesh_tree = write_named(layout.mesh_tree, tree.encode()) if tree else known
+    refs = tuple(part.ref for part in parts)
+    return SnapshotPlan(lineage, refs, previous, tuple(sorted(left_out)), mesh_tree), parts
 
 
 def show(report: IngestReport) -> str:

@@ -31,8 +31,8 @@ def run(config: Config, *, version: Annotated[str | None, VERSION] = None) -> Pr
     chosen = next((v for v in reversed(made) if v.parent == served), made[-1])
     if chosen.parent != served and chosen.id != served:
         raise StoreError(
-            f"version {chosen.id} was built on {chosen.parent}, CURRENT is {served}; run pubray index, or promote it "
-            "by name"
+            f"version {chosen.id} was built on {chosen.parent or 'nothing'}, CURRENT is {served}; run pubray index, or "
+            "promote it by name"
         )
     return _promote(layout, current, chosen)
 

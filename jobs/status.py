@@ -52,7 +52,7 @@ def run(
         newest_source=refs[-1].name if refs else None,
         pending_parts=tuple(sorted(article_parts(layout) - in_use - left_out, key=source_order)),
         left_out=tuple(sorted(left_out)),
-        gaps=gaps(snapshot.info.lineage, (ref.name for ref in refs), left_out) if snapshot else (),
+        gaps=gaps(snapshot.info) if snapshot else (),
         versions=tuple(_version(layout, v, known, time.time()) for v in found),
         unpromoted=tuple(v.id for v in found if current and not current.knows(v.id)),
         unreadable=tuple(unreadable_versions(layout)),

@@ -1,6 +1,6 @@
 """The errors that a user can meet. Each message is one line: the fact, the value, what to do.
 
-A command exits with 1, and with 2 or 3 where the class says so.
+A command exits with 1, or with what the class says.
 """
 
 

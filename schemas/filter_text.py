@@ -10,13 +10,12 @@ value      a word, or anything in single or double quotes, in which a backslash 
 """
 
 import re
-from typing import Any
 
 from pydantic import ValidationError
 
 from schemas.base import first_wrong
 from schemas.errors import UsageError
-from schemas.filters import FIELDS, MAX_DEPTH, NUMBERS, AllOf, AnyOf, Condition, Filter
+from schemas.filters import FIELDS, MAX_DEPTH, NUMBERS, OPERATORS, AllOf, AnyOf, Condition, Filter
 
 _FIELD = rf"(?:{'|'.join(FIELDS)})\b"
 _OPERATOR = r"<=|>=|!=|=|<|>|not\s+in\b|in\b"
@@ -88,11 +87,10 @@ def _part(reader: _Reader, depth: int) -> Filter:
 def _condition(reader: _Reader) -> Condition:
     start = reader.at
     field = reader.expect(_FIELD, f"a field ({', '.join(FIELDS)}) or '('").lower()
-    op = " ".join(reader.expect(_OPERATOR, "an operator (=, !=, <, <=, >, >=, in, not in)").lower().split())
+    op = " ".join(reader.expect(_OPERATOR, f"an operator ({', '.join(OPERATORS)})").lower().split())
     value = _list(reader, field) if op in ("in", "not in") else _value(reader, field)
-    said: dict[str, Any] = {"field": field, "op": op, "value": value}
     try:
-        return Condition.model_validate(said)
+        return Condition.model_validate({"field": field, "op": op, "value": value})
     except ValidationError as error:
         raise UsageError(f"filter, {reader.since(start)[:100]!r}: {first_wrong(error)}") from None
 

@@ -34,6 +34,7 @@ ORDERED = ("year", "date")
 TERMS = ("language", "journal", "type", "mesh", "author")
 """Fields of names, of which one that no article has is misspelt, most likely."""
 RETRACTED_TYPE = ("d016441", "retracted publication")
+"""The publication type of retracted articles, by UI and name: a condition on it asks for them."""
 
 _DATE = re.compile(r"\d{4}(-\d\d(-\d\d)?)?", re.ASCII)
 _ISSN = re.compile(r"\d{4}-\d{3}[\dx]", re.ASCII)

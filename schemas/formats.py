@@ -28,7 +28,7 @@ from schemas.layout import (
 )
 
 
-class Contents(NamedTuple):
+class Format(NamedTuple):
     """What a segment of one format holds."""
 
     files: tuple[str, ...]
@@ -37,7 +37,7 @@ class Contents(NamedTuple):
     """Of its articles. `authors` are names; the others are as in `ARTICLE_SCHEMA`."""
 
 
-_FIRST = Contents(
+_FIRST = Format(
     (ARTICLES, LISTS, ROWS, PMIDS, PMID_ORDER, TITLES, TITLE_ORDER, DOIS, DOI_ORDER, YEARS, TERMS, POSTINGS),
     (
         "pmid",
@@ -62,7 +62,7 @@ _FIRST = Contents(
 )
 FORMATS = {
     1: _FIRST,
-    2: Contents(
+    2: Format(
         (*_FIRST.files, DAYS, AUTHORS, AUTHOR_ROWS, PMCIDS, PMCID_ORDER),
         (*_FIRST.columns, "issns", "pmcid", "corrections"),
     ),

@@ -19,8 +19,6 @@ MAX_ID_CHARS = 1000
 ScoreKind = Literal["inner_product", "logit", "fused"]
 SHOWN = ARTICLE_FIELDS[: ARTICLE_FIELDS.index("retracted") + 1]
 """What is shown of an article unless a request says otherwise."""
-RETRACTED_TYPE = {"retracted publication", "d016441"}
-"""The publication type of retracted articles, by name and UI: a condition on it asks for them."""
 
 if TYPE_CHECKING:
     ArticleField = str

@@ -15,7 +15,10 @@ class VectorsRequest(Frozen):
     """Which articles' vectors are asked for: `POST /v1/vectors`."""
 
     ids: tuple[Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS)], ...] = Field(
-        min_length=1, max_length=MAX_VECTORS, description="PMIDs, or the corpus's own ids.", examples=[["402406"]]
+        min_length=1,
+        max_length=MAX_VECTORS,
+        description="PMIDs, PMCIDs, DOIs, or the corpus's own ids.",
+        examples=[["402406"]],
     )
 
 

@@ -55,8 +55,8 @@ def add_vector_routes(routes: APIRouter, models: ModelService, seconds: float) -
     async def embed(request: TeiEmbedRequest) -> Response:
         """Return vectors of texts (text-embeddings-inference)."""
         made = await within(seconds, models.encode(request.inputs, None, request.prompt_name, request.dimensions))
-        form = of_length_1 if request.normalize else _as_it_is
-        return _json(VECTORS.dump_json([as_floats(form(vector)) for vector in made.vectors]))
+        vectors = map(of_length_1, made.vectors) if request.normalize else made.vectors
+        return _json(VECTORS.dump_json([as_floats(vector) for vector in vectors]))
 
     @routes.post("/v2/embed", response_model=CohereEmbedResponse)
     async def cohere_embed(request: CohereEmbedRequest) -> Response:
@@ -79,10 +79,6 @@ def of_length_1(vector: Vector) -> Vector:
     """Return a vector (dimension,) cut to length 1; of nothing but zeros itself."""
     length = np.linalg.norm(vector)
     return vector / length if length else vector
-
-
-def _as_it_is(vector: Vector) -> Vector:
-    return vector
 
 
 def _json(content: str | bytes) -> Response:

@@ -43,7 +43,7 @@ def load_config(file: str | None, overrides: Sequence[str], environment: Mapping
     config = parse_config(values, str(path))
     if "://" in config.store:
         raise UsageError(f"store = {config.store!r}: only folders are supported yet; name one that every node sees")
-    if Path(config.store).expanduser().exists() and not Path(config.store).expanduser().is_dir():
+    if Path(config.store).expanduser().is_file():
         raise UsageError(f"store = {config.store!r}: a file; name a folder")
     return config.with_values(
         **{name: str(Path(getattr(config, name)).expanduser().absolute()) for name in ("store", "cache")},

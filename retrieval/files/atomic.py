@@ -26,7 +26,7 @@ def atomic_path(path: str) -> Iterator[Path]:
         StoreError: there is no room, or it may not be written.
     """
     target = Path(path)
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp")
+    temporary = _temporary(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -45,6 +45,10 @@ def atomic_path(path: str) -> Iterator[Path]:
             remove(str(temporary))
 
 
+def _temporary(target: Path) -> Path:
+    return target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp")
+
+
 def write_bytes(path: str, content: bytes) -> None:
     """Write a small file whole."""
     with atomic_path(path) as temporary:
@@ -61,8 +65,7 @@ def write_named(path: Callable[[str], str], content: bytes) -> str:
 
 def hide(path: str) -> str:
     """Take the name away from a file or folder that is to be removed; return the temporary one that it has now."""
-    target = Path(path)
-    return str(target.rename(target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp")))
+    return str(Path(path).rename(_temporary(Path(path))))
 
 
 def remove(path: str) -> None:

@@ -124,7 +124,7 @@ def _write_rows(folder: Path, groups: Iterable[RowGroup], sizes: Lists, quantize
     return first
 
 
-def check_meaning(folder: Path) -> None:
+def check_pmids(folder: Path) -> None:
     """Refuse (IntegrityError) a segment of which a row's article is another PMID's."""
     pmids = np.fromfile(folder / PMIDS, np.int64)
     with pa.memory_map(str(folder / ARTICLES)) as source:
@@ -169,7 +169,7 @@ class OpenSegment(ScannedLists):
         if manifest.format not in FORMATS:
             raise IntegrityError(f"{folder}: of format {manifest.format}, by a later pubray; install that one")
         if missing := sorted({*FORMATS[manifest.format].files} - {*manifest.files}):
-            raise IntegrityError(f"{folder}: written without {missing[0]}, by an earlier pubray; index again")
+            raise IntegrityError(f"{folder}: of an earlier pubray, without {missing[0]}; run pubray index --full")
         for name, digest in manifest.files.items():
             check_file(root / name, digest)
         self.manifest = manifest

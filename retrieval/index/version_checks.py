@@ -48,7 +48,7 @@ def live_population(segments: Sequence[OpenSegment]) -> Population:
 
 
 def check_live(version: IndexVersion, segments: Sequence[OpenSegment], snapshot: Snapshot) -> None:
-    """Check that every live PMID is live once, and alive in the snapshot, and that none lacks of `version.population`.
+    """Check that every live PMID is live once, alive in the snapshot, and that together they are `version.population`.
 
     Memory: 100 bytes a row of a class.
 

@@ -45,17 +45,18 @@ def pending_parts(previous: SnapshotInfo | None, lineage: Lineage, there: Iterab
     """
     begun = previous is None or previous.lineage == lineage
     known = {part.name for part in previous.parts} if previous else set()
-    year = max((source_order(n)[1] for n in [*known, *lineage.baseline] if _is_pubmed(n)), default=None)
+    year = _newest_year([*known, *lineage.baseline])
     names = sorted(set(there) - known, key=source_order)
     return [n for n in names if begun and (not _is_pubmed(n) or year is None or source_order(n)[1] == year)]
 
 
-def gaps(lineage: Lineage, parts: Iterable[str], left_out: Iterable[str]) -> tuple[str, ...]:
+def gaps(info: SnapshotInfo) -> tuple[str, ...]:
     """Return the names of PubMed's update files that are missing between a baseline and the last update there is."""
-    if not lineage.baseline or not _is_pubmed(lineage.baseline[-1]):
+    baseline = info.lineage.baseline
+    if not baseline or not _is_pubmed(baseline[-1]):
         return ()
-    _, year, last, _ = source_order(lineage.baseline[-1])
-    there = {source_order(name)[1:3] for name in [*parts, *left_out] if _is_pubmed(name)}
+    _, year, last, _ = source_order(baseline[-1])
+    there = {source_order(n)[1:3] for n in [*(part.name for part in info.parts), *info.left_out] if _is_pubmed(n)}
     newest = max((number for its_year, number in there if its_year == year), default=last)
     return tuple(f"pubmed{year:02}n{n:04}" for n in range(last + 1, newest) if (year, n) not in there)
 
@@ -92,7 +93,7 @@ def _begin(previous: SnapshotInfo | None, baseline: Sequence[str]) -> Lineage:
 def _check_continues(previous: SnapshotInfo, names: Iterable[str]) -> None:
     """Refuse what would turn a baseline into updates of another: what it lacks would never be deleted."""
     known = {part.name for part in previous.parts}
-    year = max((source_order(name)[1] for name in known if _is_pubmed(name)), default=None)
+    year = _newest_year(known)
     for name in sorted(set(names) - known, key=source_order):
         _, its_year, number, _ = source_order(name)
         if year is not None and _is_pubmed(name) and its_year > year and number == 1:
@@ -103,6 +104,10 @@ def _check_continues(previous: SnapshotInfo, names: Iterable[str]) -> None:
         last = previous.lineage.baseline[-1] if previous.lineage.baseline else ""
         if _is_pubmed(name) and _is_pubmed(last) and source_order(name) < source_order(last):
             raise InputError(f"{name} comes before the end of the baseline, {last}; leave it out")
+
+
+def _newest_year(names: Iterable[str]) -> int | None:
+    return max((source_order(name)[1] for name in names if _is_pubmed(name)), default=None)
 
 
 def _is_pubmed(name: str) -> bool:

@@ -11,8 +11,8 @@ from xml.etree.ElementTree import ParseError, iterparse
 
 from schemas.errors import InputError
 
-_LINE = re.compile(r"([^;\t]+);([A-Z]\d\d(?:\.\d{3})*)")
 _NUMBER = re.compile(r"[A-Z]\d\d(?:\.\d{3})*")
+_LINE = re.compile(rf"([^;\t]+);({_NUMBER.pattern})")
 
 
 def read_mesh_tree(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""A store that is driven by the command line of a checkout, and what its files say is served: read here, by numpy."""
+"""A store that is driven by the command line of a checkout, and what its files say is served, by numpy and pyarrow."""
 
 import hashlib
 import json

@@ -56,7 +56,7 @@ class Round:
         self.world = World(folder / "issued", rng, pubmed=rng.random() < 0.7)
         self.store = Store(tree, folder / "store", folder / "config.toml")
         self.missing: set[str] = set()
-        self.held: dict[str, Alive] = {}
+        self.served: dict[str, Alive] = {}
         """What each version was found to serve."""
         self.allowed: list[Alive] = [{}]
         """What CURRENT may serve at the moment."""
@@ -96,17 +96,17 @@ class Round:
             process.communicate()
         self.check()
 
-    def finish(self, *, gap: bool = False, late: str = "", ahead: float = 0) -> None:
+    def finish(self, *, gap: bool = False, ahead: float = 0) -> None:
         """Run a night to its end: CURRENT serves what is alive."""
         first = not self.store.current() and self.world.pubmed
         if first:
             self.expect(self.store.run("ingest", "--source", str(self.offer()), "--baseline", ahead=ahead), DONE)
         done = self.store.run("nightly", "--source", str(self.offer()), ahead=ahead)
         self.expect(done, DONE, GAP)
-        if gap and done.code != GAP:
-            raise FaultError(f"files are missing ({', '.join(self.missing)}), and the night ends with {done.code}")
-        if not gap and done.code == GAP and not self.missing and not late:
-            raise FaultError(f"no file is missing, and the night ends with {done.code}: {done.last}")
+        if done.code != (GAP if gap else DONE):
+            raise FaultError(
+                f"missing: {', '.join(self.missing) or 'nothing'}; the night ends with {done.code}: {done.last}"
+            )
         self.allowed = [self.taken()]
         self.check()
 
@@ -137,5 +137,5 @@ class Round:
                 f"outdated {other[:3]}"
             )
         if served.version:
-            self.held[served.version] = served.alive
+            self.served[served.version] = served.alive
         self.allowed = [served.alive]

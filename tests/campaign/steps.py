@@ -68,7 +68,7 @@ def two_at_once(of: Round) -> None:
 
 def rolled_back_during(of: Round) -> None:
     """A rollback while a night is under way: the night must not undo it. The next night brings what is new."""
-    if len(of.store.current().get("history", ())) < 1:
+    if not of.store.current().get("history"):
         night(of)
         return
     of.world.issue()
@@ -97,7 +97,7 @@ def rolled_back(of: Round) -> None:
     rules = {of.store.version(version).get("rules") for version in (served.version, now.version)}
     if now.alive == served.alive and len(rules) == 1:
         raise FaultError(f"a rollback from {served.version} to {now.version} changed nothing")
-    if of.held.get(now.version, now.alive) != now.alive:
+    if of.served.get(now.version, now.alive) != now.alive:
         raise FaultError(f"{now.version} serves something else than before")
     of.world.issue()
     of.finish()
@@ -113,7 +113,7 @@ def late(of: Round) -> None:
     of.missing.add(late)
     of.finish(gap=True)
     of.missing.remove(late)
-    of.finish(late=late)
+    of.finish()
 
 
 def reordered(of: Round) -> None:
@@ -154,7 +154,7 @@ def cleaned(of: Round) -> None:
 
 def cleaned_during_a_rollback(of: Round) -> None:
     """gc that keeps as little as it can beside a rollback: what is served afterwards is whole."""
-    of.allowed += of.held.values()
+    of.allowed += of.served.values()
     with of.store.started("gc", "--keep", "0", "--grace", "0") as gc:
         back = of.store.run("rollback")
         of.expect(end_of(gc), DONE)

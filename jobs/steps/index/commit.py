@@ -30,7 +30,7 @@ def commit(config: Config, version: IndexVersion) -> IndexVersion:
     """
     layout = Layout(config.store)
     progress = Progress("check", config.index.recall_queries, "queries")
-    parent = _served(layout, version.parent) if version.parent else None
+    parent = _parent(layout, version.parent) if version.parent else None
     alike = parent if parent and parent.recipe == version.recipe else None
     truth: str = ray.get(write_answers.remote(config, layout, version, alike))
     if config.index.target_recall:
@@ -58,7 +58,7 @@ def commit(config: Config, version: IndexVersion) -> IndexVersion:
     return checked
 
 
-def _served(layout: Layout, version: str) -> IndexVersion | None:
+def _parent(layout: Layout, version: str) -> IndexVersion | None:
     """Return the version that a new one is compared with, if it can be read: it may be why a new one is built."""
     try:
         return read_version(layout, version)

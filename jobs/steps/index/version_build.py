@@ -56,8 +56,9 @@ class Build:
                 "segment": FORMATS[1]._asdict(),  # the first for ever: a segment says its own
             }
         )
-        self._full_anew, self.current = full, read_current(self.layout)
-        served = self._served(self.current.version) if self.current and not full else None
+        current = read_current(self.layout)
+        self._full_anew, self._on = full, current.version if current else None
+        served = self._served(self._on) if self._on and not full else None
         self.parent = served if served and served.recipe == self.recipe else None
         rows = {"recipe": self.recipe, "snapshot": self.snapshot.id, "parent": self.parent.id if self.parent else None}
         # What is asked to be made anew shares no file with a version that is there, which may be damaged.
@@ -73,8 +74,7 @@ class Build:
             }
         )
         # What was CURRENT is in it: a version is promoted only over the one that it was built on.
-        on = self.current.version if self.current else None
-        self.id = digest({"rows": self.rows_digest, "rules": self.rules, "on": on, "format": NEWEST})
+        self.id = digest({"rows": self.rows_digest, "rules": self.rules, "on": self._on, "format": NEWEST})
         self._plan = EmbedPlan(self.snapshot.id, self.selection, self.pmids, self.fingerprint)
         self._made: list[str] = []
         self._vector_part = partial(self.layout.vector_part, self.fingerprint, self.selection)
@@ -96,10 +96,11 @@ class Build:
 
     def _is_alike(self, version: IndexVersion) -> bool:
         """Return whether a version is one that was built anew from what this build is made of, and is whole."""
-        on = self.current.version if self.current else None
         made = (version.parent, version.recipe, version.rules, version.snapshot)
         shards = {segment.shard for segment in version.segments}
-        if made != (on, self.recipe, self.rules, self.snapshot.id) or (on and version.id == compacted_id(on)):
+        if made != (self._on, self.recipe, self.rules, self.snapshot.id):
+            return False
+        if self._on and version.id == compacted_id(self._on):
             return False
         if version.tombstones or len(shards) < len(version.segments):
             return False
@@ -188,18 +189,22 @@ class Build:
         if all(Path(self.layout.segment(segment)).is_dir() for segment in self._made):
             # A run that was killed between merge and commit left them.
             there = (read_manifest(self.layout.segment(segment)) for segment in self._made)
-            return tuple(s for s in there if s.rows), sum(ray.get(wanted), Population())
+            segments = tuple(manifest for manifest in there if manifest.rows)
+        else:
+            segments = self._built(groups, names, quantizer)
+        return segments, sum(ray.get(wanted), Population())
+
+    def _built(self, groups: list[list[Work]], names: list[str], quantizer: str) -> tuple[Segment, ...]:
         tasks = [
             build_worker_shards.remote(self.config, self._plan, group, quantizer, name)
             for group, name in zip(groups, names, strict=True)
         ]
-        vectors = sum(part.vectors for part in work)
+        vectors = sum(part.vectors for group in groups for part in group)
         built = results(tasks, "build", vectors, "vectors", lambda shards: sum(s.rows for s in shards))
         merges = [
             merge.remote(self.layout, quantizer, segment, shard, names) for shard, segment in enumerate(self._made)
         ]
-        segments = merged("merge", sum(s.rows for shards in built for s in shards), merges)
-        return segments, sum(ray.get(wanted), Population())
+        return merged("merge", sum(s.rows for shards in built for s in shards), merges)
 
     def _version(
         self,
@@ -215,7 +220,7 @@ class Build:
         return IndexVersion(
             id=self.id,
             created=now(),
-            parent=self.current.version if self.current else None,
+            parent=self._on,
             recipe=self.recipe,
             rules=self.rules,
             snapshot=self.snapshot.id,
@@ -230,8 +235,8 @@ class Build:
             segments=segments,
             tombstones=tombstones,
             articles=articles,
-            missing_updates=len(gaps(info.lineage, (part.name for part in info.parts), info.left_out)),
+            missing_updates=len(gaps(info)),
             population=population,
-            mesh_tree=self.snapshot.info.mesh_tree,
+            mesh_tree=info.mesh_tree,
             checks=UNCHECKED,
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 from actors.search.index_searcher import IndexSearcher
 from retrieval.evaluate.truth import read_truth
 from retrieval.files.checked import check_file, read_named
-from retrieval.index.segment import check_meaning
+from retrieval.index.segment import check_pmids
 from retrieval.rows.row_numbers import read_tombstones
 from schemas.errors import IntegrityError
 from schemas.layout import Layout
@@ -38,6 +38,6 @@ def check_bytes(layout: Layout, version: IndexVersion) -> None:
         folder = Path(layout.segment(segment.id))
         for name, expected in segment.files.items():
             check_file(folder / name, expected, whole=True)
-        check_meaning(folder)
+        check_pmids(folder)
     for tombstones in version.tombstones.values():
         read_tombstones(layout.tombstones, tombstones)

@@ -59,7 +59,7 @@ def open_origin(config: Config, source: str, *, baseline: bool) -> Iterator[Orig
     if source != NCBI:
         paths = {path.name: path for path in find_sources(source, Path(config.cache))}
         names = list(paths)
-        of_baseline = [name for name, file in paths.items() if file.parent.name == "baseline"]
+        of_baseline = [name for name, file in paths.items() if file.parent.name == NCBI_FOLDERS[0]]
         yield Origin(
             names,
             names if baseline else of_baseline or None,

@@ -2,27 +2,14 @@
 
 from typing import Any
 
-import httpx
 import pytest
 
-from actors.service.search_service import SearchService
 from actors.web.api import create_app
 from actors.web.middleware.limits import MAX_TEXTS_BYTES
 from schemas.compatible_texts import MAX_DOCUMENTS
-from tests.support.service.seams import SECONDS, Favours, Shelf, joined
+from tests.support.service.compatible_calls import SERVICE, post, refusal
+from tests.support.service.seams import SECONDS, Shelf, joined
 from tests.support.service.serving import ask
-
-SERVICE = joined(Shelf([1]), Favours({1: 4.0, 2: -4.0}))
-
-
-def post(path: str, service: SearchService = SERVICE, **body: Any) -> httpx.Response:
-    return ask(create_app(service, SECONDS), "POST", path, json=body)
-
-
-def refusal(path: str, **body: Any) -> str:
-    answer = post(path, **body)
-    assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
-    return str(answer.json()["detail"])
 
 
 def test_reranked_documents_come_in_coheres_form() -> None:

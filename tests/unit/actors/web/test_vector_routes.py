@@ -2,28 +2,15 @@
 
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 
-from actors.service.search_service import SearchService
 from actors.web.api import create_app
 from actors.web.vector_routes import of_length_1
 from schemas.compatible_texts import MAX_INPUTS
-from tests.support.service.seams import SECONDS, Favours, Shelf, joined
+from tests.support.service.compatible_calls import SERVICE, post, refusal
+from tests.support.service.seams import SECONDS
 from tests.support.service.serving import ask
-
-SERVICE = joined(Shelf([1]), Favours({1: 4.0, 2: -4.0}))
-
-
-def post(path: str, service: SearchService = SERVICE, **body: Any) -> httpx.Response:
-    return ask(create_app(service, SECONDS), "POST", path, json=body)
-
-
-def refusal(path: str, **body: Any) -> str:
-    answer = post(path, **body)
-    assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
-    return str(answer.json()["detail"])
 
 
 def test_vectors_come_in_openais_form() -> None:

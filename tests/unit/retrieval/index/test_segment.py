@@ -147,7 +147,7 @@ def test_a_segment_of_a_later_program_is_refused(folder: Path, quantizer: Quanti
 def test_a_segment_of_an_earlier_program_is_refused(name: str, folder: Path, quantizer: Quantizer) -> None:
     manifest = read_manifest(str(folder))
     earlier = manifest.model_copy(update={"files": {n: d for n, d in manifest.files.items() if n != name}})
-    with pytest.raises(IntegrityError, match=rf"^{folder}: written without {name}, by an earlier pubray; index again$"):
+    with pytest.raises(IntegrityError, match=rf"^{folder}: of an earlier pubray, without {name}; run pubray index"):
         OpenSegment(str(folder), earlier, quantizer)
 
 

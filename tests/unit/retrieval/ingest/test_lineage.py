@@ -122,11 +122,12 @@ def test_files_of_any_name_go_on_with_a_baseline_that_is_not_pubmeds() -> None:
 
 def test_missing_updates_are_named_unless_they_are_left_out() -> None:
     parts = [*B26, "pubmed26n0003", "pubmed26n0006", "hotfix"]
-    assert gaps(YEAR_26.lineage, parts, []) == ("pubmed26n0004", "pubmed26n0005")
-    assert gaps(YEAR_26.lineage, parts, ["pubmed26n0004"]) == ("pubmed26n0005",)
-    assert gaps(YEAR_26.lineage, B26, []) == ()
-    assert gaps(PLAIN.lineage, parts, []) == ()
-    assert gaps(Lineage(number=0, baseline=("corpus",)), ["corpus", *parts], []) == ()
+    whole = snapshot(parts, YEAR_26.lineage)
+    assert gaps(whole) == ("pubmed26n0004", "pubmed26n0005")
+    assert gaps(whole.model_copy(update={"left_out": ("pubmed26n0004",)})) == ("pubmed26n0005",)
+    assert gaps(snapshot(B26, YEAR_26.lineage)) == ()
+    assert gaps(snapshot(parts, PLAIN.lineage)) == ()
+    assert gaps(snapshot(["corpus", *parts], Lineage(number=0, baseline=("corpus",)))) == ()
 
 
 def test_parts_that_a_failed_run_left_belong_to_the_next_snapshot_unless_they_begin_another_year() -> None:

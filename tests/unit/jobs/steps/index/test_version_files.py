@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from jobs.steps.index.version_files import check_answers, check_bytes
+from retrieval.files.checked import file_digest
 from retrieval.rows.row_numbers import write_tombstones
 from schemas.errors import IntegrityError, StoreError
-from schemas.layout import Layout
+from schemas.layout import PMIDS, Layout
 from schemas.manifest import IndexVersion
 from tests.support.stores.hand_made_version import write_version
 
@@ -42,7 +43,11 @@ def test_a_version_without_a_live_row_does_not_answer(layout: Layout, version: I
 
 
 def test_rows_of_other_articles_are_found(layout: Layout, version: IndexVersion) -> None:
-    path = Path(layout.segment("s1"), "pmids.i64")
+    path = Path(layout.segment("s1"), PMIDS)
     path.write_bytes(np.fromfile(path, np.int64)[::-1].tobytes())
     with pytest.raises(IntegrityError, match=r"pmids\.i64: sha256"):
         check_bytes(layout, version)
+    first, second = version.segments
+    wrong = second.model_copy(update={"files": second.files | {PMIDS: file_digest(path)}})
+    with pytest.raises(IntegrityError, match=r"rows of other articles than pmids\.i64 says"):
+        check_bytes(layout, version.model_copy(update={"segments": (first, wrong)}))

@@ -94,7 +94,7 @@ def test_a_name_that_is_too_long_for_a_store_is_refused(tmp_path: Path) -> None:
     assert refusal(folder) == f"--source {folder}: {'n' * 40}… has 204 bytes, 180 may be; rename it"
 
 
-def test_a_folder_says_what_its_files_are_only_when_told(tmp_path: Path) -> None:
+def test_a_folder_says_what_its_files_are_only_when_told_unless_it_is_called_baseline(tmp_path: Path) -> None:
     folder = sources(tmp_path / "s", "pubmed26n0002.xml", "pubmed26n0001.xml.gz")
     names = ["pubmed26n0001.xml.gz", "pubmed26n0002.xml"]
     for baseline in (True, False):
