@@ -7,19 +7,18 @@ byte a row; it reads and writes all of a shard.
 from pathlib import Path
 from typing import Annotated
 
-import ray
-
 from actors.service.assembly import check_encoder
 from jobs.common.cluster import connect
 from jobs.common.options import Option
 from jobs.common.store import compacted_id, read_version, served_version
 from jobs.common.writer import writes
-from jobs.steps.index.build_tasks import find_live, merge
+from jobs.steps.index.build_tasks import merge
 from jobs.steps.index.commit import commit, merged, now, report_of, show_version
+from jobs.steps.index.population import population_of
 from retrieval.index.version_checks import due_compaction
 from schemas.config import Config
 from schemas.layout import Layout
-from schemas.manifest import UNCHECKED, Population
+from schemas.manifest import UNCHECKED
 from schemas.report import CompactReport
 
 
@@ -46,15 +45,14 @@ def run(config: Config, *, force: Annotated[bool, Option("whether it is due or n
     connect()
     shards = {s.shard for s in version.segments}
     merges = [merge.remote(layout, version.quantizer, f"{compacted}-{shard}", shard, version) for shard in shards]
-    # A version older than the field does not say it.
-    live: Population = version.population or ray.get(find_live.remote(layout, version))
+    population = population_of(config, version)
     made = {
         "id": compacted,
         "created": now(),
         "parent": version.id,
         "segments": merged("compact", version.articles, merges),
         "tombstones": {},
-        "population": live,
+        "population": population,
         "checks": UNCHECKED,
     }
     new = commit(config, version.model_copy(update=made))

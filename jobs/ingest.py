@@ -9,7 +9,7 @@ import ray
 from jobs.common.cluster import connect, results
 from jobs.common.console import table
 from jobs.common.options import Option
-from jobs.common.store import article_parts, newest_snapshot
+from jobs.common.store import article_parts, newest_snapshot, snapshots
 from jobs.common.writer import writes
 from jobs.steps.ingest.source_files import Origin, open_origin, parse_all
 from retrieval.articles.article import ArticlePart, Rejects, read_article_part
@@ -31,8 +31,8 @@ SOURCE = Option(
     metavar="PATH",
 )
 WHOLE = Option(
-    "the files are a whole baseline: articles that it lacks are deleted (known for `ncbi`, and of files in a folder "
-    "called baseline)"
+    "the files are a whole baseline: articles that it lacks are deleted (known for `ncbi`, and for a copy of its "
+    "folders)"
 )
 WITHOUT = Option("leave this source file out, now and in later runs", metavar="FILE")
 WITH = Option("take a source file in again that was left out", flag="--with", metavar="FILE")
@@ -70,8 +70,11 @@ def run(
         known = {*names, *article_parts(layout)}
         left_out = _left_out(previous, lineage, known, without=without, with_file=with_file)
         wanted = [file for file in origin.files if source_name(file) not in left_out]
-        missing = [file for file in wanted if not _is_ingested(layout, origin, file)]
-        seconds = parse_all(layout, origin, missing) if missing else 0.0
+        missing, changed = _missing(layout, origin, wanted)
+        seconds = parse_all(layout, origin, missing, lineage.number) if missing else 0.0
+    if changed:
+        more = f" (and {len(changed) - 1} more files)" if len(changed) > 1 else ""
+        raise StoreError(f"{changed[0]}{more}; the other files are done, and no snapshot was made")
     plan, parts = _planned(layout, previous, lineage, names, left_out, tree)
     made = _snapshot(layout, plan, config.ingest.max_vanished)
     records = sum(part.ref.rows - part.ref.deletions for part in parts)
@@ -93,12 +96,20 @@ def run(
     )
 
 
+def _unused(layout: Layout) -> dict[str, int | None]:
+    """Return the article parts that were never in a snapshot nor left out, and for which lineage each was read."""
+    infos = [snapshot.info for snapshot in snapshots(layout)]
+    used = {name for info in infos for name in (*(part.name for part in info.parts), *info.left_out)}
+    unused = article_parts(layout) - used
+    return {name: read_article_part(Path(layout.article_part(name))).source.lineage for name in unused}
+
+
 def _planned(
     layout: Layout, previous: Snapshot | None, lineage: Lineage, names: list[str], left_out: set[str], tree: str | None
 ) -> tuple[SnapshotPlan, list[ArticlePart]]:
     """Return the plan of the next snapshot, and its article parts in file order."""
     info = previous.info if previous else None
-    taken = {*names, *pending_parts(info, lineage, article_parts(layout))}
+    taken = {*names, *pending_parts(info, lineage, _unused(layout))}
     in_order = [name for name in parts_in_order(info, lineage, taken) if name not in left_out]
     parts = [read_article_part(Path(layout.article_part(name))) for name in in_order]
     known = info.mesh_tree if info else None
@@ -128,28 +139,27 @@ def _left_out(
     """
     names = set(previous.info.left_out) if previous and previous.info.lineage == lineage else set[str]()
     for option, file in (("--without", without), ("--with", with_file)):
-        if file and (name := plain_name(file)) not in known | names:
+        # What is to come back must be there; what is to stay away may have gone already.
+        if file and (name := plain_name(file)) not in (known if option == "--with" else known | names):
             raise UsageError(f"{option} {file}: neither the store nor the source has such a file")
         if file:
             names = names | {name} if option == "--without" else names - {name}
     return names
 
 
-def _is_ingested(layout: Layout, origin: Origin, file: str) -> bool:
-    """Return whether a source file has its part.
+def _missing(layout: Layout, origin: Origin, files: list[str]) -> tuple[list[str], list[str]]:
+    """Return the files without an article part, and what is to be said of those that are not what theirs was read from.
 
-    Raises:
-        StoreError: it has, but from a file with other content.
+    Parts are immutable.
     """
-    path = Path(layout.article_part(source_name(file)))
-    if not path.exists():
-        return False
-    if (source := origin.here(file)) and (why := other_content(source, read_article_part(path).source)):
-        raise StoreError(
-            f"{source}: {why} than the file of this name that was ingested before; article parts are immutable, so "
-            "give the new file another name"
-        )
-    return True
+    missing, changed = [], []
+    for file in files:
+        path, here = Path(layout.article_part(source_name(file))), origin.here(file)
+        if not path.exists():
+            missing.append(file)
+        elif here and (why := other_content(here, read_article_part(path).source)):
+            changed.append(f"{here}: {why} than the file of this name that was ingested before; give it another name")
+    return missing, changed
 
 
 def _snapshot(layout: Layout, plan: SnapshotPlan, max_vanished: float) -> SnapshotInfo:

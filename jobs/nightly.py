@@ -100,8 +100,7 @@ def _run(config: Config, ingested: IngestReport, stages: Stages, *, allow_remove
 
 def _promote(config: Config, stages: Stages, name: str, version: str) -> PromoteReport | None:
     """Promote what the night has made over what it was made on; None if somebody has withdrawn it."""
-    current = read_current(Layout(config.store))
-    if current and version in current.withdrawn:
+    if version in promote.withdrawn(Layout(config.store)):
         return None
     return stages.run(name, promote.over_its_parent, config, version)
 

@@ -22,10 +22,11 @@ def run(config: Config, *, version: Annotated[str | None, VERSION] = None) -> Pr
     """
     layout = Layout(config.store)
     current = read_current(layout)
-    served, withdrawn = (current.version, current.withdrawn) if current else (None, ())
+    served = current.version if current else None
     if version:
         return _promote(layout, current, read_version(layout, version))
-    made = [v for v in versions(layout) if v.id not in withdrawn]
+    gone = withdrawn(layout)
+    made = [v for v in versions(layout) if v.id not in gone]
     if not made:
         raise StoreError(f"the store {layout.root} has no version to promote; run pubray index first")
     chosen = next((v for v in reversed(made) if v.parent == served), made[-1])
@@ -35,6 +36,16 @@ def run(config: Config, *, version: Annotated[str | None, VERSION] = None) -> Pr
             "promote it by name"
         )
     return _promote(layout, current, chosen)
+
+
+def withdrawn(layout: Layout) -> set[str]:
+    """Return the versions that somebody rolled back from, and others with the same rows unless CURRENT has those."""
+    if (current := read_current(layout)) is None:
+        return set()
+    keys = {version.id: version.rows_key for version in versions(layout)}
+    # What an earlier pubray rolled back from is known by its manifest alone.
+    rows = {*current.withdrawn_rows, *(keys[v] for v in current.withdrawn if v in keys)} - {keys.get(current.version)}
+    return {*current.withdrawn, *(v for v, key in keys.items() if key in rows)} - {current.version}
 
 
 def over_its_parent(config: Config, version: str) -> PromoteReport:
@@ -60,6 +71,7 @@ def _promote(layout: Layout, current: Current | None, version: IndexVersion) -> 
         epoch=current.epoch + 1 if current else 1,
         history=(*current.history, current.version) if current else (),
         withdrawn=tuple(v for v in current.withdrawn if v != chosen) if current else (),
+        withdrawn_rows=tuple(key for key in current.withdrawn_rows if key != version.rows_key) if current else (),
     )
     swap_current(layout, current, promoted)
     return PromoteReport(version=chosen, previous=previous, promoted=True)

@@ -29,11 +29,13 @@ def run(config: Config) -> RollbackReport:
         raise StoreError(f"the store {layout.root} has no other version before CURRENT; nothing was changed")
     *earlier, previous = history
     check_answers(layout, there[previous])
+    keys = [there[v].rows_key for v in (*passed, current.version) if v in there]
     back = Current(
         version=previous,
         epoch=current.epoch + 1,
         history=tuple(v for v in earlier if v not in (current.version, *passed)),
         withdrawn=tuple(dict.fromkeys((*current.withdrawn, *passed, current.version))),
+        withdrawn_rows=tuple(dict.fromkeys((*current.withdrawn_rows, *keys))),
     )
     swap_current(layout, current, back)
     return RollbackReport(version=previous, withdrawn=current.version)

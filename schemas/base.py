@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, TypeGuard, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 
@@ -75,6 +75,17 @@ def digest(value: Any) -> str:
     """Return 16 hex digits of a sha256 over `value` as canonical JSON: the id of whatever was made from it."""
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def at_most(most: int) -> BeforeValidator:
+    """Refuse a longer list before its items are looked at: each that is wrong would be an error of its own."""
+
+    def check(value: object) -> object:
+        if isinstance(value, list | tuple) and len(value) > most:
+            raise PydanticCustomError("most", f"give at most {most} items")
+        return value
+
+    return BeforeValidator(check)
 
 
 def checked_text(value: object, most: int, *, place: str = "", behind: str = "") -> str:

@@ -15,7 +15,18 @@ from pydantic import ValidationError
 
 from schemas.base import first_wrong
 from schemas.errors import UsageError
-from schemas.filters import FIELDS, MAX_DEPTH, NUMBERS, OPERATORS, AllOf, AnyOf, Condition, Filter
+from schemas.filters import (
+    FIELDS,
+    MAX_CONDITIONS,
+    MAX_DEPTH,
+    MAX_PMIDS,
+    NUMBERS,
+    OPERATORS,
+    AllOf,
+    AnyOf,
+    Condition,
+    Filter,
+)
 
 _FIELD = rf"(?:{'|'.join(FIELDS)})\b"
 _OPERATOR = r"<=|>=|!=|=|<|>|not\s+in\b|in\b"
@@ -37,7 +48,7 @@ class _Reader:
     """A text that is read from left to right; white space between its parts is skipped."""
 
     def __init__(self, text: str) -> None:
-        self._text, self.at = text, len(text) - len(text.lstrip())
+        self._text, self.at, self.conditions = text, len(text) - len(text.lstrip()), 0
 
     def at_end(self) -> bool:
         return self.at == len(self._text)
@@ -86,6 +97,9 @@ def _part(reader: _Reader, depth: int) -> Filter:
 
 def _condition(reader: _Reader) -> Condition:
     start = reader.at
+    reader.conditions += 1
+    if reader.conditions > MAX_CONDITIONS:
+        raise UsageError(f"filter, character {start + 1}: more than {MAX_CONDITIONS} conditions")
     field = reader.expect(_FIELD, f"a field ({', '.join(FIELDS)}) or '('").lower()
     op = " ".join(reader.expect(_OPERATOR, f"an operator ({', '.join(OPERATORS)})").lower().split())
     value = _list(reader, field) if op in ("in", "not in") else _value(reader, field)
@@ -100,6 +114,8 @@ def _list(reader: _Reader, field: str) -> tuple[str | int, ...]:
     values = [_value(reader, field)]
     while reader.expect(r"[,)]", "',' or ')'") == ",":
         values.append(_value(reader, field))
+        if len(values) > MAX_PMIDS:
+            raise UsageError(f"filter, character {reader.at}: more than {MAX_PMIDS} values")
     return tuple(values)
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
 from pydantic import AfterValidator, Discriminator, Field, StrictInt, StrictStr, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.base import Frozen, is_whole
+from schemas.base import Frozen, at_most, is_whole
 
 MAX_CONDITIONS = 16
 MAX_DEPTH = 8
@@ -58,7 +58,7 @@ class Condition(Frozen):
         "Lovelace AK; abstract (whether there is one) and retracted: yes or no."
     )
     op: Operator = Field(description="`<`, `<=`, `>` and `>=` are for year and date; `in` and `not in` take a list.")
-    value: StrictStr | StrictInt | tuple[StrictStr | StrictInt, ...] = Field(
+    value: Annotated[StrictStr | StrictInt | tuple[StrictStr | StrictInt, ...], at_most(MAX_PMIDS)] = Field(
         description="A whole number for year and pmid, text for all others, whatever its case; a list has up to "
         f"{MAX_VALUES}, of PMIDs up to {MAX_PMIDS}.",
         examples=["Diabetes Mellitus"],
@@ -90,13 +90,13 @@ class Condition(Frozen):
 class AnyOf(Frozen):
     """At least one of its parts holds: {"any": [{"field": …}, {"all": […]}]}."""
 
-    any: tuple["Filter", ...] = Field(min_length=1)
+    any: Annotated[tuple["Filter", ...], at_most(MAX_CONDITIONS)] = Field(min_length=1)
 
 
 class AllOf(Frozen):
     """All of its parts hold, as those of a request's `filters` do: {"all": [{"field": …}, {"field": …}]}."""
 
-    all: tuple["Filter", ...] = Field(min_length=1)
+    all: Annotated[tuple["Filter", ...], at_most(MAX_CONDITIONS)] = Field(min_length=1)
 
 
 def _kind(value: Any) -> str:
@@ -133,7 +133,7 @@ def _depth(filters: Sequence[Filter]) -> int:
     return max((1 + _depth(parts) for parts in groups), default=0)
 
 
-Filters = Annotated[tuple[Filter, ...], AfterValidator(_within_limits)]
+Filters = Annotated[tuple[Filter, ...], AfterValidator(_within_limits), at_most(MAX_CONDITIONS)]
 """All of them hold."""
 
 

@@ -131,6 +131,11 @@ class IndexVersion(Frozen):
         return sum(segment.rows for segment in self.segments)
 
     @property
+    def rows_key(self) -> str:
+        """Names what it holds, whatever it was built on and however it is searched."""
+        return f"{self.recipe}/{self.snapshot}"
+
+    @property
     def dead_rows(self) -> int:
         return sum(tombstones.rows for tombstones in self.tombstones.values())
 
@@ -160,6 +165,10 @@ class Current(Frozen):
     """The versions served before, oldest first."""
     withdrawn: tuple[str, ...] = Field(default=())
     """Versions rolled back from: promoted again only by name."""
+
+    withdrawn_rows: tuple[str, ...] = Field(default=())
+    """`IndexVersion.rows_key` of those: what holds the same rows, by other rules or on another version, is not promoted
+    by a night either."""
 
     def knows(self, version: str) -> bool:
         """Return whether a version is served, was served, or is withdrawn."""

@@ -6,10 +6,10 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, create_model, model
 from pydantic_core import PydanticCustomError
 
 from schemas.article import ARTICLE_FIELDS, DisplayArticle
-from schemas.base import Frozen, Lenient, checked_text
+from schemas.base import Frozen, Lenient, at_most, checked_text
 from schemas.errors import UsageError
 from schemas.filter_text import parse_filter
-from schemas.filters import Filters, Wanted, asks_for_retracted
+from schemas.filters import MAX_CONDITIONS, Filters, Wanted, asks_for_retracted
 
 MAX_K = 1000
 MAX_QUERY_CHARS = 10_000
@@ -56,7 +56,7 @@ def _conditions(value: object) -> object:
     """Return a filter's conditions; texts, alone or in a list, have the command line's grammar."""
     if isinstance(value, str):
         value = [value]
-    if not isinstance(value, list | tuple):
+    if not isinstance(value, list | tuple) or len(value) > MAX_CONDITIONS:
         return value
     try:
         read = [parse_filter(one) if isinstance(one, str) else (one,) for one in value]
@@ -88,7 +88,9 @@ class HitsRequest(Lenient):
         description="Find retracted articles too; a condition on `retracted`, or for the type Retracted Publication, "
         "does so as well.",
     )
-    fields: tuple[ArticleField, ...] = Field(SHOWN, description="What to return of each article, beside its id.")
+    fields: Annotated[tuple[ArticleField, ...], at_most(len(ARTICLE_FIELDS))] = Field(
+        SHOWN, description="What to return of each article, beside its id."
+    )
     highlight: bool = Field(False, description="Say where title and abstract have words of the query.")
 
     @property

@@ -4,21 +4,26 @@ from typing import Annotated
 
 from pydantic import Field
 
-from schemas.base import Frozen
+from schemas.base import Frozen, at_most
 from schemas.search import MAX_ID_CHARS
 
 MAX_VECTORS = 1000
 """Vectors of a request: of 768 numbers each some 15 MB of JSON."""
 
 
+Id = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS)]
+
+
 class VectorsRequest(Frozen):
     """Which articles' vectors are asked for: `POST /v1/vectors`."""
 
-    ids: tuple[Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS)], ...] = Field(
-        min_length=1,
-        max_length=MAX_VECTORS,
-        description="PMIDs, PMCIDs, DOIs, or the corpus's own ids.",
-        examples=[["402406"]],
+    ids: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS)], ...], at_most(MAX_VECTORS)] = (
+        Field(
+            min_length=1,
+            max_length=MAX_VECTORS,
+            description="PMIDs, PMCIDs, DOIs, or the corpus's own ids.",
+            examples=[["402406"]],
+        )
     )
 
 

@@ -129,6 +129,8 @@ class SourceFile(NamedTuple):
     """In ns since 1970."""
     sha256: str = ""
     """Of parts that are older than this field nothing."""
+    lineage: int | None = None
+    """The number of the lineage that it was read for; None of parts that are older than this field."""
 
 
 class ArticlePart(NamedTuple):

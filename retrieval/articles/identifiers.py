@@ -34,20 +34,23 @@ _PATTERNS = [
     for pattern in (
         rf"(?:pmid:?)?{_PMID}",
         rf"(?:https?://)?(?:{_PMID_SITES})/(?:\?term=)?{_PMID}{_REST}",
-        rf"(?:(?:pmcid:?)?PMC|pmcid:?)(?P<pmcid>{_NUMBER})(?:\.[0-9]+)?",
+        rf"(?:(?:pmcid:?)?PMC:?|pmcid:?)(?P<pmcid>{_NUMBER})(?:\.[0-9]+)?",
         rf"(?:https?://)?(?:{_PMC_SITES})/(?:PMC)?(?P<pmcid>{_NUMBER}){_REST}",
         rf"{_DOI_PREFIX}(?P<doi>10\.[0-9]{{4,9}}(?:\.[0-9]+)*(?:/|%2F)\S+)",
     )
 ]
 # White space between an identifier and its name, as in "PubMed PMID: 17".
 _NAMED = re.compile(
-    r"\b(?:pubmed\s+)?(pmid|pmcid|doi)\s*[:=]?\s+(?=[1-9]|PMC[0-9]|10\.|(?:https?://)?(?:dx\.)?doi\.org)", re.IGNORECASE
+    r"\b(?:pubmed\s+)?(pmid|pmcid|pmc|doi)\s*[:=]?\s+(?=[1-9]|PMC[0-9]|10\.|(?:https?://)?(?:dx\.)?doi\.org)",
+    re.IGNORECASE,
 )
 # A comma or semicolon may be part of a DOI ("…3.0.CO;2"): it ends one only before what plainly begins another one.
 _BETWEEN = re.compile(
     r"\s+|[,;]+(?=https?://|(?:www|pubmed|pmc|ncbi|europepmc|dx|doi)\.|10\.[0-9]{4}|(?:doi|pmid|pmcid|PMC)\W*[0-9P])",
     re.IGNORECASE,
 )
+# One number with separators, and the year in brackets behind an article.
+_NOT_ONE = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+|[(\[][0-9]{4}[)\]]")
 _MOST_ENDS = 5
 """Signs at the end of a DOI that may not be part of it."""
 
@@ -68,6 +71,8 @@ def identifiers(text: str) -> list[Identifier]:
     words = [word for word in _BETWEEN.split(_NAMED.sub(r"\1:", text)) if word.strip(",;")]
     found: list[Identifier] = []
     for word in words:
+        if _NOT_ONE.fullmatch(word):
+            return []
         whole = _identifier(word) or _identifier(unquote(word))
         parts = [whole] if whole else [_identifier(part) for part in re.findall("[^,;]+", word)]
         if None in parts:

@@ -1,9 +1,9 @@
 """Lineages: to which baseline source files belong, and which of them make the next snapshot."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from retrieval.ingest.ncbi import check_baseline
-from retrieval.ingest.sources import source_order
+from retrieval.ingest.sources import is_pubmed, source_order
 from schemas.errors import InputError, StoreError
 from schemas.snapshot import Lineage, SnapshotCounts, SnapshotInfo
 
@@ -33,30 +33,38 @@ def parts_in_order(previous: SnapshotInfo | None, lineage: Lineage, names: Itera
     """
     order = [part.name for part in previous.parts] if previous and previous.lineage == lineage else []
     for name in sorted(set(names).difference(order), key=source_order):
-        later = (i for i, other in enumerate(order) if _is_pubmed(other) and source_order(other) > source_order(name))
-        order.insert(next(later, len(order)) if _is_pubmed(name) else len(order), name)
+        later = (i for i, other in enumerate(order) if is_pubmed(other) and source_order(other) > source_order(name))
+        order.insert(next(later, len(order)) if is_pubmed(name) else len(order), name)
     return order
 
 
-def pending_parts(previous: SnapshotInfo | None, lineage: Lineage, there: Iterable[str]) -> list[str]:
-    """Return which article parts that are in no snapshot belong to the next one: they were left by a run that failed.
+def pending_parts(previous: SnapshotInfo | None, lineage: Lineage, unused: Mapping[str, int | None]) -> list[str]:
+    """Return which article parts belong to the next snapshot though nobody gives their files: a run that failed left
+    them.
 
-    Not those of another year, of which not all may be there.
+    unused: the names of those that were never in a snapshot nor left out, and the number of the lineage that each was
+    read for. Those of another one are not taken up: of a baseline that was refused, or of the one before. Where the
+    number is not known, PubMed's names have the year.
     """
-    begun = previous is None or previous.lineage == lineage
-    known = {part.name for part in previous.parts} if previous else set()
-    year = _newest_year([*known, *lineage.baseline])
-    names = sorted(set(there) - known, key=source_order)
-    return [n for n in names if begun and (not _is_pubmed(n) or year is None or source_order(n)[1] == year)]
+    if previous is not None and previous.lineage != lineage:
+        return []
+    year = _newest_year([*(part.name for part in previous.parts), *lineage.baseline] if previous else [])
+
+    def belongs(name: str, number: int | None) -> bool:
+        if number is not None:
+            return number == lineage.number
+        return not is_pubmed(name) or year is None or source_order(name)[1] == year
+
+    return sorted((name for name, number in unused.items() if belongs(name, number)), key=source_order)
 
 
 def gaps(info: SnapshotInfo) -> tuple[str, ...]:
     """Return the names of PubMed's update files that are missing between a baseline and the last update there is."""
     baseline = info.lineage.baseline
-    if not baseline or not _is_pubmed(baseline[-1]):
+    if not baseline or not is_pubmed(baseline[-1]):
         return ()
     _, year, last, _ = source_order(baseline[-1])
-    there = {source_order(n)[1:3] for n in [*(part.name for part in info.parts), *info.left_out] if _is_pubmed(n)}
+    there = {source_order(n)[1:3] for n in [*(part.name for part in info.parts), *info.left_out] if is_pubmed(n)}
     newest = max((number for its_year, number in there if its_year == year), default=last)
     return tuple(f"pubmed{year:02}n{n:04}" for n in range(last + 1, newest) if (year, n) not in there)
 
@@ -76,7 +84,7 @@ def check_vanished(previous: SnapshotInfo | None, lineage: Lineage, most: float,
 
 def _begin(previous: SnapshotInfo | None, baseline: Sequence[str]) -> Lineage:
     names = tuple(sorted(baseline, key=source_order))
-    if any(_is_pubmed(name) for name in names):
+    if any(is_pubmed(name) for name in names):
         check_baseline(names)
     if previous is None:
         return Lineage(number=0, baseline=names)
@@ -96,19 +104,15 @@ def _check_continues(previous: SnapshotInfo, names: Iterable[str]) -> None:
     year = _newest_year(known)
     for name in sorted(set(names) - known, key=source_order):
         _, its_year, number, _ = source_order(name)
-        if year is not None and _is_pubmed(name) and its_year > year and number == 1:
+        if year is not None and is_pubmed(name) and its_year > year and number == 1:
             raise InputError(
                 f"{name} begins a new year's baseline, the store is at {max(known, key=source_order)}; "
                 "ingest its folder with --baseline, or leave it out"
             )
         last = previous.lineage.baseline[-1] if previous.lineage.baseline else ""
-        if _is_pubmed(name) and _is_pubmed(last) and source_order(name) < source_order(last):
+        if is_pubmed(name) and is_pubmed(last) and source_order(name) < source_order(last):
             raise InputError(f"{name} comes before the end of the baseline, {last}; leave it out")
 
 
 def _newest_year(names: Iterable[str]) -> int | None:
-    return max((source_order(name)[1] for name in names if _is_pubmed(name)), default=None)
-
-
-def _is_pubmed(name: str) -> bool:
-    return source_order(name)[0] == 0
+    return max((source_order(name)[1] for name in names if is_pubmed(name)), default=None)

@@ -54,6 +54,11 @@ def source_order(path: str) -> tuple[int, int, int, str]:
     return 1, 0, 0, re.sub(r"\d+", lambda digits: digits[0].zfill(20), name)
 
 
+def is_pubmed(name: str) -> bool:
+    """Return whether a source file or source name is one of PubMed's, with year and number."""
+    return source_order(name)[0] == 0
+
+
 def source_file(path: Path) -> SourceFile:
     """Return what a source file is now; reads all of it."""
     facts = path.stat()

@@ -100,18 +100,25 @@ class FacetWriter:
 
     def _numbers(self, field: str, names: Sequence[pa.Array]) -> NDArray[np.int64]:
         """Return the concept of each entry, given its names by kind; -1 where it has none."""
-        encoded = [column.dictionary_encode(null_encoding="encode") for column in names]
-        shape = [max(1, len(column.dictionary)) for column in encoded]
-        codes = np.ravel_multi_index([column.indices.to_numpy() for column in encoded], shape)
-        distinct = pa.array(codes).dictionary_encode()
-        places = np.unravel_index(distinct.dictionary.to_numpy(), shape)
-        texts = [c.dictionary.take(pa.array(place)).to_pylist() for c, place in zip(encoded, places, strict=True)]
+        codes = np.zeros(len(names[0]), np.int64)
+        for column in names:
+            encoded = column.dictionary_encode(null_encoding="encode")
+            # Below entries², however many kinds of names there are: with those of journals a product would overflow.
+            codes = _dense(codes * max(1, len(encoded.dictionary)) + encoded.indices.to_numpy())
+        first = np.zeros(codes.max(initial=-1) + 1, np.int64)
+        first[codes[::-1]] = np.arange(len(codes))[::-1]
+        texts = [column.take(pa.array(first)).to_pylist() for column in names]
         numbers = [self._number(field, entry) for entry in zip(*texts, strict=True)]
-        return np.array(numbers, np.int64)[distinct.indices.to_numpy()]
+        return np.array(numbers, np.int64)[codes]
 
     def _number(self, field: str, names: Iterable[str | None]) -> int:
         folded = tuple(sorted({fold(name) for name in names if name} - {""}))
         return self._concepts.setdefault((field, folded), len(self._concepts)) if folded else -1
+
+
+def _dense(codes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return other codes (n,), from 0 on, that are equal where these are."""
+    return pa.array(codes).dictionary_encode().indices.to_numpy().astype(np.int64)
 
 
 def _entries(batch: pa.RecordBatch, *, issns: bool) -> list[tuple[str, NDArray[np.int64], list[pa.Array]]]:

@@ -25,6 +25,8 @@ Unknown = dict[tuple[str, str], tuple[str, ...]]
 """Of terms that no article has, by field and value, known ones that are near."""
 ROWS_PER_LIST = 8
 """Rows that are read and scored exactly in the time that one list takes."""
+HINTED = 3
+"""Unknown terms for which near ones are looked for, in a second of a large index each; the first is told."""
 MAX_READ = 50_000
 """Rows that are read for a query: on a disk they lie far apart, while codes are in memory."""
 
@@ -79,7 +81,8 @@ def unknown_terms(filters: Sequence[Filter], segments: Sequence[FilteredSegment]
     known = {field: {t for segment in segments for t in segment.facets.terms(field)} for field, _ in terms}
     if "mesh" in known:
         known["mesh"] |= tree.names
-    return {(field, term): tuple(near_terms(term, sorted(known[field] - {fold(term)}))) for field, term in terms}
+    near = {(f, term): tuple(near_terms(term, sorted(known[f] - {fold(term)}))) for f, term in terms[:HINTED]}
+    return {one: near.get(one, ()) for one in terms}
 
 
 def _is_live(field: str, term: str, segment: FilteredSegment) -> bool:

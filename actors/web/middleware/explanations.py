@@ -67,7 +67,7 @@ def _written(names: Sequence[str | int], body: object, *, missing: bool) -> list
         if isinstance(body, dict) and (name in body or (missing and name == names[-1])):
             body = body.get(name)
             place.append(name)
-        elif isinstance(body, list) and isinstance(name, int):
+        elif isinstance(body, list) and isinstance(name, int) and name < len(body):
             body = body[name]
             place.append(name)
     return place

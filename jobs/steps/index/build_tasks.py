@@ -102,11 +102,14 @@ def merge(layout: Layout, quantizer: str, segment: str, shard: int, of: list[str
 
 
 @ray.remote(num_cpus=1)
-def bury(layout: Layout, version: IndexVersion, outdated: Pmids) -> tuple[dict[str, Tombstones], Population]:
-    """Return the tombstones of a version's segments with those of outdated PMIDs added, and which articles are left."""
-    segments, left = _open(layout, version), version.population
-    left = left or live_population(segments)
-    tombstones = {}
+def bury(
+    layout: Layout, version: IndexVersion, left: Population, outdated: Pmids
+) -> tuple[dict[str, Tombstones], Population]:
+    """Return the tombstones of a version's segments with those of outdated PMIDs added, and which articles are left.
+
+    left: those that the version must hold.
+    """
+    segments, tombstones = _open(layout, version), {}
     for segment in segments:
         rows = dead_rows(segment, outdated)
         left -= population(segment.pmids[rows[segment.live[rows]]])

@@ -19,6 +19,7 @@ from jobs.common.store import (
 )
 from jobs.steps.index.build_tasks import build_worker_shards, bury, find_changes, find_wanted, merge, train
 from jobs.steps.index.commit import merged, now
+from jobs.steps.index.population import population_of
 from jobs.steps.index.version_files import check_bytes
 from retrieval.articles.snapshot import SnapshotDifference
 from retrieval.embed.vector_parts import count_vectors, row_ranges
@@ -115,12 +116,13 @@ class Build:
         """Return the version, which is not committed yet."""
         if (parent := self.parent) is None:
             return self._full()
+        population = population_of(self.config, parent)
         alive = self.snapshot.info.counts.alive
         task = find_changes.remote(self.layout, parent.snapshot, self.snapshot.id)
         changes: SnapshotDifference
         [changes] = results([task], "compare", alive, "articles", lambda _: alive)
         tombstones: dict[str, Tombstones]
-        tombstones, left = ray.get(bury.remote(self.layout, parent, changes.outdated))
+        tombstones, left = ray.get(bury.remote(self.layout, parent, population, changes.outdated))
         deltas, new = self._segments(self._work_of(changes), parent.quantizer)
         return self._version(parent.quantizer, (*parent.segments, *deltas), tombstones, left + new)
 

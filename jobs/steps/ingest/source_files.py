@@ -17,9 +17,9 @@ from jobs.common.cluster import connect
 from jobs.common.console import Progress, log
 from jobs.common.run_reports import root_cause
 from retrieval.articles.article import ArticlePart, Rejects, SourceFile, write_article_part
-from retrieval.ingest.ncbi import check_md5
+from retrieval.ingest.ncbi import check_md5, updates_after
 from retrieval.ingest.readers import open_source
-from retrieval.ingest.sources import SUFFIXES, source_file, source_kind, source_name, source_order
+from retrieval.ingest.sources import SUFFIXES, is_pubmed, source_file, source_kind, source_name, source_order
 from schemas.config import Config
 from schemas.encoder import PREFIX
 from schemas.errors import InputError, PubrayError
@@ -58,11 +58,14 @@ def open_origin(config: Config, source: str, *, baseline: bool) -> Iterator[Orig
     """
     if source != NCBI:
         paths = {path.name: path for path in find_sources(source, Path(config.cache))}
-        names = list(paths)
-        of_baseline = [name for name, file in paths.items() if file.parent.name == NCBI_FOLDERS[0]]
+        names, whole = list(paths), list(paths) if baseline else None
+        inside = [name for name, file in paths.items() if file.parent == Path(source, NCBI_FOLDERS[0])]
+        if inside and all(map(is_pubmed, inside)):
+            # A copy of NCBI's folders; its updates may be last year's still.
+            names, whole = [*inside, *updates_after(inside, [name for name in names if name not in inside])], inside
         yield Origin(
             names,
-            names if baseline else of_baseline or None,
+            whole,
             here=paths.__getitem__,
             fetch=paths.__getitem__,
             stop=lambda: None,
@@ -121,8 +124,10 @@ def _files_of(folder: Path) -> list[Path]:
     return found
 
 
-def parse_all(layout: Layout, origin: Origin, files: list[str]) -> float:
+def parse_all(layout: Layout, origin: Origin, files: list[str], lineage: int) -> float:
     """Fetch files with few connections, parse each on the cluster as soon as it is here; return the seconds.
+
+    lineage: the number of that for which they are read.
 
     One that fails does not keep the others from completing.
 
@@ -143,7 +148,7 @@ def parse_all(layout: Layout, origin: Origin, files: list[str]) -> float:
                 progress.log(f"{file} failed: {cause}")
                 continue
             if isinstance(result, Path):  # fetched
-                finished.add(file, parse_source.remote(layout, result).future())
+                finished.add(file, parse_source.remote(layout, result, lineage).future())
             else:
                 progress.add(1, result.ref.rows)
                 ref, rejected = result.ref, sum(result.rejects.counts.values())
@@ -158,7 +163,7 @@ def parse_all(layout: Layout, origin: Origin, files: list[str]) -> float:
 
 
 @ray.remote(num_cpus=1)
-def parse_source(layout: Layout, source: Path) -> ArticlePart:
+def parse_source(layout: Layout, source: Path, lineage: int) -> ArticlePart:
     """Write the article part of one source file, after a look at the md5 beside it if there is one."""
     # Articles are trees of tuples: a sixth of the time went into looking for cycles, of which there are none.
     gc.disable()
@@ -166,7 +171,8 @@ def parse_source(layout: Layout, source: Path) -> ArticlePart:
         md5 = source.with_name(f"{source.name}.md5")
         if md5.exists():
             check_md5(source, md5.read_text())
-        rejects, path, before = Rejects(), layout.article_part(source_name(source.name)), source_file(source)
+        rejects, path = Rejects(), layout.article_part(source_name(source.name))
+        before = source_file(source)._replace(lineage=lineage)
         with open_source(source, rejects) as batches:
             return write_article_part(path, _unchanged(batches, source, before), before, rejects)
     finally:

@@ -1,5 +1,6 @@
 """Nights on Ray, from update files to answers: deltas, tombstones, rollback, compaction; what is refused."""
 
+import json
 import shutil
 from datetime import date
 from pathlib import Path
@@ -12,6 +13,7 @@ from jobs import compact, index, nightly, promote, rollback
 from jobs.common.store import served_version
 from jobs.steps.index.version_files import check_bytes
 from retrieval.ingest.made_files import Night, write_night
+from retrieval.rows.row_numbers import write_tombstones
 from schemas.article import Article
 from schemas.config import Config
 from schemas.errors import CheckError, IntegrityError, StoreError
@@ -236,3 +238,38 @@ def test_compaction_is_done_when_due_or_asked_for(store: MadeStore) -> None:
         store.publish(revised(pmid))
         version = store.promoted(store.index())
         assert compact.run(few).reason == reason
+
+
+def test_a_store_that_lost_articles_before_it_could_tell_is_not_built_on(store: MadeStore) -> None:
+    base, layout = served_version(store.layout), store.layout
+    [first, *_] = base.segments
+    lost = {first.id: write_tombstones(layout.tombstones, np.arange(3))}
+    older = base.model_dump(mode="json", exclude={"population"}) | {
+        "tombstones": {name: one.model_dump() for name, one in lost.items()},
+        "articles": base.articles - 3,
+    }
+    Path(layout.version(base.id)).write_text(json.dumps(older))
+    store.publish(revised(1))
+    for job in (lambda: index.run(store.config), lambda: compact.run(store.config, force=True)):
+        with pytest.raises(CheckError, match=r"has 37 articles, and not the 40 .*: an earlier pubray lost some"):
+            job()
+    assert index.run(store.config, full=True).articles == 40
+
+
+def test_a_store_of_before_is_built_on_where_it_has_all(store: MadeStore) -> None:
+    base, layout = served_version(store.layout), store.layout
+    Path(layout.version(base.id)).write_text(json.dumps(base.model_dump(mode="json", exclude={"population"})))
+    store.publish(revised(1))
+    assert store.index().population == base.population
+
+
+def test_a_night_without_news_does_not_undo_two_rollbacks(store: MadeStore) -> None:
+    base = served_version(store.layout)
+    for pmid in (1, 2):
+        store.publish(revised(pmid))
+        store.promoted(store.index())
+    for _ in range(2):
+        rollback.run(store.config)
+    built = index.run(store.config)
+    assert built.version in promote.withdrawn(store.layout)
+    assert promote.run(store.config) == PromoteReport(version=base.id, previous=base.id, promoted=False)

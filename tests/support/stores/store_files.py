@@ -34,10 +34,14 @@ def set_current(layout: Layout, current: Current) -> None:
     write_bytes(layout.current, current.model_dump_json().encode())
 
 
-def add_part(layout: Layout, name: str, *articles: Article, source_bytes: int = 1) -> PartRef:
+def add_part(
+    layout: Layout, name: str, *articles: Article, source_bytes: int = 1, lineage: int | None = None
+) -> PartRef:
     """Write the article part of a source file."""
     path = layout.article_part(name)
-    return write_article_part(path, [article_batch(articles or [Article(1)])], SourceFile(source_bytes), Rejects()).ref
+    return write_article_part(
+        path, [article_batch(articles or [Article(1)])], SourceFile(source_bytes, lineage=lineage), Rejects()
+    ).ref
 
 
 def add_snapshot(

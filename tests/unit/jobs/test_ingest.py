@@ -54,7 +54,7 @@ def test_a_file_that_changed_under_its_name_is_refused(source: Path, layout: Lay
     with pytest.raises(StoreError) as error:
         ingest.run(config(Path(layout.root)), source=str(file))
     other = "13 bytes and not 7, so other content than the file of this name that was ingested before"
-    assert str(error.value).startswith(f"{file}: {other}")
+    assert str(error.value).startswith(f"{file}: {other}; give it another name; the other files are done")
     assert "\n" not in str(error.value)
 
 
@@ -140,6 +140,32 @@ def test_parts_of_runs_that_did_not_end_are_taken_up_and_the_newest_snapshot_is_
     add_snapshot(layout, [add_part(layout, "a", Article(1, title="of a"), source_bytes=7)])
     ingest.run(own, source=files(tmp_path / "s", "a", "b"))
     assert newest_parts(layout) == ["a", "b", "c"]
+
+
+@pytest.mark.usefixtures("without_ray")
+def test_the_files_of_the_baseline_before_do_not_come_back(tmp_path: Path, layout: Layout) -> None:
+    own = config(Path(layout.root), ingest={"max_vanished": 1})
+    for number, name in enumerate(("corpus-2025", "corpus-2026")):
+        add_part(layout, name, Article(1, title=f"of {name}"), source_bytes=7, lineage=number)
+    add_part(layout, "refused", Article(1, title="of a baseline that was refused"), source_bytes=7, lineage=2)
+    add_part(layout, "left", Article(2, title="by a run that was killed"), source_bytes=7, lineage=1)
+    for name in ("corpus-2025", "corpus-2026"):
+        ingest.run(own, source=files(tmp_path / name, name), baseline=True)
+    for _ in range(2):
+        ingest.run(own, source=files(tmp_path / "again", "corpus-2026"))
+        assert newest_parts(layout) == ["corpus-2026", "left"]
+
+
+@pytest.mark.usefixtures("without_ray")
+def test_what_is_wanted_back_must_be_there(tmp_path: Path, layout: Layout) -> None:
+    add_parts(layout, "a", "b")
+    own = config(Path(layout.root))
+    ingest.run(own, source=files(tmp_path / "s", "a", "b"), without="b.xml")
+    Path(layout.article_part("b")).unlink()  # as gc does in time
+    ingest.run(own, source=files(tmp_path / "t", "a"), without="b.xml")
+    with pytest.raises(UsageError, match=r"--with b\.xml: neither the store nor the source has such a file"):
+        ingest.run(own, source=files(tmp_path / "u", "a"), with_file="b.xml")
+    assert newest_parts(layout) == ["a"]
 
 
 @pytest.mark.usefixtures("without_ray")

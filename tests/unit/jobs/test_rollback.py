@@ -25,7 +25,9 @@ def test_rolling_back_twice_goes_back_by_two(tmp_path: Path) -> None:
     layout = store(tmp_path, "a", "b", "c")
     assert rollback.run(config(tmp_path)) == RollbackReport(version="b", withdrawn="c")
     assert rollback.run(config(tmp_path)) == RollbackReport(version="a", withdrawn="b")
-    assert read_current(layout) == Current(version="a", epoch=5, history=(), withdrawn=("c", "b"))
+    current = read_current(layout)
+    assert current
+    assert (current.version, current.epoch, current.history, current.withdrawn) == ("a", 5, (), ("c", "b"))
 
 
 def test_before_the_first_version_there_is_nothing(tmp_path: Path) -> None:
@@ -46,7 +48,9 @@ def test_a_rollback_never_ends_at_a_withdrawn_version(tmp_path: Path) -> None:
     assert rollback.run(config(tmp_path)).version == "b"
     with pytest.raises(StoreError, match="no other version before CURRENT"):
         rollback.run(config(tmp_path))
-    assert read_current(layout) == Current(version="b", epoch=4, history=(), withdrawn=("a",))
+    current = read_current(layout)
+    assert current
+    assert (current.version, current.epoch, current.history, current.withdrawn) == ("b", 4, (), ("a",))
 
 
 def test_a_rollback_passes_what_compact_made_from_the_same_rows_and_withdraws_all_of_it(tmp_path: Path) -> None:
@@ -80,3 +84,21 @@ def test_a_rollback_passes_what_cannot_be_read(tmp_path: Path) -> None:
     for version in ("b", "c"):  # c is CURRENT
         Path(layout.version(version)).write_text("{")
     assert rollback.run(config(tmp_path)) == RollbackReport(version="a", withdrawn="c")
+
+
+def test_the_same_rows_by_other_rules_or_on_another_version_are_withdrawn_too(tmp_path: Path) -> None:
+    layout, made = Layout(str(tmp_path)), write_version(Layout(str(tmp_path)))
+    for name, snapshot in {"a": "s1", "b": "s2", "c": "s3"}.items():
+        add_versions(layout, name, of=made.model_copy(update={"snapshot": snapshot}))
+        promote.run(config(tmp_path), version=name)
+    for _ in range(2):
+        rollback.run(config(tmp_path))
+    again = {"c anew": "s3", "b anew": "s2", "a by other rules": "s1", "d": "s4"}
+    for name, snapshot in again.items():
+        add_versions(layout, name, parents={name: "a"}, of=made.model_copy(update={"snapshot": snapshot}))
+    assert promote.withdrawn(layout) == {"b", "c", "c anew", "b anew"}
+    Path(layout.version("c")).unlink()  # gc removes what is withdrawn
+    assert promote.withdrawn(layout) == {"b", "c", "c anew", "b anew"}
+    promote.run(config(tmp_path), version="c anew")
+    assert "c anew" not in promote.withdrawn(layout)
+    assert "b anew" in promote.withdrawn(layout)

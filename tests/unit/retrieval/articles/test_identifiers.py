@@ -146,3 +146,12 @@ def test_what_is_anything_else_is_none(text: str) -> None:
 @given(st.lists(st.text("abcdexyz-/.:%", min_size=1, max_size=8), min_size=1, max_size=8))
 def test_a_word_without_a_digit_is_none(words: list[str]) -> None:
     assert identifiers(" ".join([*words, "17"])) == []
+
+
+@pytest.mark.parametrize("text", ["8,906,788", "12,345", "PMID: 17 (2020)", "PMID 17 [2020]"])
+def test_one_number_with_separators_and_a_year_in_brackets_are_no_list_of_articles(text: str) -> None:
+    assert identifiers(text) == []
+
+
+def test_a_pmcid_may_stand_apart() -> None:
+    assert identifiers("PMC 17") == identifiers("PMC: 17") == identifiers("PMC17") == [Identifier("pmcid", ("17",))]

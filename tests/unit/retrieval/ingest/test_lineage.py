@@ -130,8 +130,13 @@ def test_missing_updates_are_named_unless_they_are_left_out() -> None:
     assert gaps(snapshot(["corpus", *parts], Lineage(number=0, baseline=("corpus",)))) == ()
 
 
-def test_parts_that_a_failed_run_left_belong_to_the_next_snapshot_unless_they_begin_another_year() -> None:
-    there = [*B26, "pubmed26n0003", "pubmed26n0004", "pubmed27n0001", "pubmed27n0002", "extra"]
-    assert pending_parts(YEAR_26, YEAR_26.lineage, there) == ["pubmed26n0004", "extra"]
-    assert pending_parts(YEAR_26, Lineage(number=4, baseline=B27), there) == []
-    assert pending_parts(None, Lineage(number=0), ["b10", "b9"]) == ["b9", "b10"]
+def test_parts_that_a_failed_run_left_belong_to_the_next_snapshot_of_their_lineage() -> None:
+    unused = {"pubmed26n0004": 3, "extra": 3, "wrong": 4, "hotfix": 2}
+    assert pending_parts(YEAR_26, YEAR_26.lineage, unused) == ["pubmed26n0004", "extra"]
+    assert pending_parts(YEAR_26, Lineage(number=4, baseline=B27), unused) == []
+    assert pending_parts(None, Lineage(number=0), {"b10": 0, "b9": 0}) == ["b9", "b10"]
+
+
+def test_of_parts_that_do_not_say_their_lineage_pubmeds_are_those_of_its_year() -> None:
+    unused = dict.fromkeys(["pubmed26n0004", "pubmed27n0001", "pubmed27n0002", "extra"])
+    assert pending_parts(YEAR_26, YEAR_26.lineage, unused) == ["pubmed26n0004", "extra"]

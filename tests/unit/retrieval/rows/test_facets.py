@@ -110,6 +110,19 @@ def test_a_journal_is_found_by_each_of_its_issns_from_the_second_format_on(tmp_p
     assert (old.terms("journal"), old.days) == (["1", "2", "a", "b"], None)
 
 
+def test_thousands_of_journals_with_names_of_five_kinds_are_kept_apart(tmp_path: Path) -> None:
+    articles = [
+        Article(
+            i, nlm_id=f"{i}", journal=f"J {i}", journal_abbreviation=f"A{i}", issns=[f"{i:04}-0000", f"{i:04}-1111"]
+        )
+        for i in range(7000)  # whose product is more than an int64 holds
+    ]
+    facets = facets_of(tmp_path, *articles)
+    for i in (0, 1, 3500, 6999):
+        for name in (f"{i}", f"j {i}", f"a{i}", f"{i:04}-00", f"{i:04}-11"):
+            assert facets.rows_of("journal", name).tolist() == [i]
+
+
 def test_months_and_days_are_kept_beside_the_years(tmp_path: Path) -> None:
     facets = facets_of(tmp_path, Article(1, publication_date="2021-06-07", year=2021), Article(2, year=2020))
     assert facets.days is not None

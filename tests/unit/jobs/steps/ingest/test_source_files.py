@@ -84,6 +84,29 @@ def test_a_copy_of_ncbis_folders_is_read_with_its_baseline(tmp_path: Path) -> No
         assert origin.baseline == ["pubmed26n0001.xml.gz"]
 
 
+def test_of_a_copy_last_years_updates_are_left_out_and_a_gap_behind_the_baseline_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    folder.mkdir()
+    sources(folder / "baseline", "pubmed26n0001.xml.gz")
+    sources(folder / "updatefiles", "pubmed25n1300.xml.gz", "pubmed26n0002.xml.gz")
+    with open_origin(config(tmp_path), str(folder), baseline=False) as origin:
+        assert origin.files == ["pubmed26n0001.xml.gz", "pubmed26n0002.xml.gz"]
+    (folder / "updatefiles" / "pubmed26n0002.xml.gz").rename(folder / "updatefiles" / "pubmed26n0003.xml.gz")
+    with (
+        pytest.raises(InputError, match="files between are missing"),
+        open_origin(config(tmp_path), str(folder), baseline=False),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("names", [("new.parquet",), ("pubmed26n0007.xml.gz",)])
+def test_a_folder_that_is_called_baseline_is_none_unasked(names: tuple[str, ...], tmp_path: Path) -> None:
+    folder = sources(tmp_path / "baseline", *names)
+    for source in (folder, folder / names[0]):
+        with open_origin(config(tmp_path), str(source), baseline=False) as origin:
+            assert (origin.files, origin.baseline) == ([*names], None)
+
+
 def test_two_files_for_one_article_part_are_refused(tmp_path: Path) -> None:
     folder = sources(tmp_path / "s", "a.xml", "a.xml.gz", "b.xml")
     assert refusal(folder) == f"--source {folder}: several files are called a; keep one of them"
@@ -94,7 +117,7 @@ def test_a_name_that_is_too_long_for_a_store_is_refused(tmp_path: Path) -> None:
     assert refusal(folder) == f"--source {folder}: {'n' * 40}… has 204 bytes, 180 may be; rename it"
 
 
-def test_a_folder_says_what_its_files_are_only_when_told_unless_it_is_called_baseline(tmp_path: Path) -> None:
+def test_a_folder_says_what_its_files_are_only_when_told(tmp_path: Path) -> None:
     folder = sources(tmp_path / "s", "pubmed26n0002.xml", "pubmed26n0001.xml.gz")
     names = ["pubmed26n0001.xml.gz", "pubmed26n0002.xml"]
     for baseline in (True, False):
@@ -112,11 +135,11 @@ def test_a_source_becomes_a_part_if_its_md5_is_right(tmp_path: Path) -> None:
     md5 = tmp_path / "a.xml.md5"
     md5.write_text(f"MD5(a.xml)= {'0' * 32}\n")
     with pytest.raises(InputError, match=rf"^{file}: md5 [0-9a-f]{{32}}, published is 0{{32}}; download it again$"):
-        parse(layout, file)
+        parse(layout, file, 3)
     assert not Path(layout.article_part("a")).exists()
     md5.write_text(f"MD5(a.xml)= {hashlib.md5(XML.encode()).hexdigest()}\n")
-    part = parse(layout, file)
-    assert (part.ref.name, part.ref.rows, part.source.bytes) == ("a", 1, len(XML))
+    part = parse(layout, file, 3)
+    assert (part.ref.name, part.ref.rows, part.source.bytes, part.source.lineage) == ("a", 1, len(XML), 3)
     assert read_article_part(Path(layout.article_part("a"))) == part
 
 
