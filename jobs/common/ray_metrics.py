@@ -40,10 +40,12 @@ class ServiceMetrics(Meter):
         self._answers = Counter("pubray_answers", "queries answered", tag_keys=("version", "cached", "degraded"))
         missing = "update files of PubMed that the version lacks: deletions and retractions may be among them"
         self._missing = Gauge("pubray_missing_update_files", missing)
+        self._lacking = 0
         self._candidates = Histogram("pubray_candidates", "articles re-ranked for a query", boundaries=CANDIDATES)
 
     def serves(self, version: IndexVersion) -> None:
-        self._missing.set(version.missing_updates)
+        self._lacking = version.missing_updates
+        self._missing.set(self._lacking)
 
     def stage(self, name: str, seconds: float) -> None:
         self._stage.observe(seconds, {"stage": name})
@@ -53,6 +55,7 @@ class ServiceMetrics(Meter):
         self._waiting.set(waiting, {"part": part})
 
     def answered(self, version: str, *, cached: bool, degraded: bool, candidates: int) -> None:
+        self._missing.set(self._lacking)  # Ray forgets a gauge that nobody sets
         self._answers.inc(1, {"version": version, "cached": str(cached), "degraded": str(degraded)})
         if candidates:
             self._candidates.observe(candidates)

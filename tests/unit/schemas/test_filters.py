@@ -46,7 +46,7 @@ def condition(field: str, op: str, value: object) -> Condition:
         (("date", "in", ["2024", "٢٠٢٤"]), "date takes a date as text: 2024, 2024-03 or 2024-03-07"),
         (("pmid", "=", "402406"), "pmid takes a whole number up to 999999999999999999"),
         (("pmid", "<", 402406), "< is for year and date; pmid takes =, !=, in and not in"),
-        (("pmid", "in", [*range(MAX_PMIDS + 1)]), "a list has 1 to 10000 values, not 10001"),
+        (("pmid", "in", [*range(MAX_PMIDS + 1)]), "give at most 10000 items"),
         (("author", "=", 7), "author takes text of 1 to 500 characters"),
         (("journal", "=", 255562), "journal takes text of 1 to 500 characters"),
         (("journal", "=", "\ud800"), "journal takes text of 1 to 500 characters"),

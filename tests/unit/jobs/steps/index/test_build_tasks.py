@@ -52,11 +52,11 @@ def test_what_is_outdated_is_buried_beside_what_was(layout: Layout) -> None:
     version = with_dead(layout, write_version(layout), s0=[3])
     first, second = open_segments(layout, version, load_quantizer(layout, version.quantizer))
     outdated = np.array([first.pmids[7], first.pmids[3], 10**6])
-    found, left = run(build_tasks.bury, layout, version, outdated)
+    found, left = run(build_tasks.bury, layout, version, population(np.setdiff1d(PMIDS, first.pmids[[3]])), outdated)
     assert list(found) == ["s0"]
     assert left == population(np.setdiff1d(PMIDS, first.pmids[[3, 7]]))
     assert read_tombstones(layout.tombstones, found["s0"]).tolist() == [3, 7]
-    found, left = run(build_tasks.bury, layout, version.model_copy(update={"population": left}), second.pmids[:2])
+    found, left = run(build_tasks.bury, layout, version, left, second.pmids[:2])
     assert left.articles == len(PMIDS) - 4
     assert {name: tombstones.rows for name, tombstones in found.items()} == {"s0": 1, "s1": 2}
 
