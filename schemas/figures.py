@@ -45,7 +45,7 @@ class Figures(NamedTuple):
     engine_memory: Figure = Figure(1.5e9, "B/process", "assumed", "an engine, beside the weights in float32")
     process_memory: Figure = Figure(0.4e9, "B/process", "assumed", "a Ray worker with Arrow, FAISS and torch")
     articles_bytes: Figure = Figure(1_868, "B/article", "measured here", MEASURE)
-    facets_bytes: Figure = Figure(170, "B/article", "measured here", MEASURE)
+    facets_bytes: Figure = Figure(184, "B/article", "measured here", MEASURE)
     products: Figure = Figure(1e11, "FLOP/core-s", "measured here", f"{MEASURE}, bfloat16")
     rounds: Figure = Figure(10, "rounds", "published", "FAISS: k-means of an IVF index")
     copying: Figure = Figure(120e6, "B/core-s", "measured here", f"{MEASURE}, merging")
