@@ -169,7 +169,7 @@ def test_ctrl_c_in_the_download_and_in_the_parse_ends_within_seconds_with_one_li
 @ray.remote
 def parsed_alone(layout: Layout, source: Path) -> tuple[ArticlePart, float]:
     """Parse as `parse_source` does, in a worker that does nothing else; return its peak of resident memory, in MB."""
-    part: ArticlePart = parse_source._function(layout, source)  # type: ignore[attr-defined]
+    part: ArticlePart = parse_source._function(layout, source, 0)  # type: ignore[attr-defined]
     peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     assert peak
     return part, int(peak[1]) / 1024
