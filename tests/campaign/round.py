@@ -96,12 +96,13 @@ class Round:
             process.communicate()
         self.check()
 
-    def finish(self, *, gap: bool = False, ahead: float = 0) -> None:
-        """Run a night to its end: CURRENT serves what is alive."""
+    def finish(self, *, gap: bool = False, ahead: float = 0, only: set[str] | None = None) -> None:
+        """Run a night to its end, with all files or only these: CURRENT serves what is alive."""
+        without = set(self.world.names) - only if only else None
         first = not self.store.current() and self.world.pubmed
         if first:
             self.expect(self.store.run("ingest", "--source", str(self.offer()), "--baseline", ahead=ahead), DONE)
-        done = self.store.run("nightly", "--source", str(self.offer()), ahead=ahead)
+        done = self.store.run("nightly", "--source", str(self.offer(without)), ahead=ahead)
         self.expect(done, DONE, GAP)
         if done.code != (GAP if gap else DONE):
             raise FaultError(

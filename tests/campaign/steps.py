@@ -48,7 +48,7 @@ def killed_build(of: Round) -> None:
 
 
 def two_at_once(of: Round) -> None:
-    """Two nights that begin together, each with a file that the other lacks; then one with both."""
+    """Two nights that begin together, each with a file that the other lacks; then one with what none of them took."""
     if not of.world.pubmed:  # which file comes first is then not known
         night(of)
         return
@@ -56,14 +56,17 @@ def two_at_once(of: Round) -> None:
     of.allowed += [of.world.alive(set(of.world.names) - of.missing - {file}) for file in files]
     of.allowed.append(of.taken())
     folders = [of.offer(without={file}) for file in files]
+    left = set(of.world.names) - of.missing
     with (
         of.store.started("nightly", "--source", str(folders[0])) as first,
         of.store.started("nightly", "--source", str(folders[1])) as second,
     ):
-        for process in (first, second):
-            of.expect(end_of(process), DONE, OTHER_WRITER, HELD, GAP)
+        for process, folder in zip((first, second), folders, strict=True):
+            of.expect(done := end_of(process), DONE, OTHER_WRITER, HELD, GAP)
+            if done.code != OTHER_WRITER:
+                left -= {file.name for file in folder.iterdir()}
     of.check()
-    of.finish()
+    of.finish(only={of.world.issue(), *left})
 
 
 def rolled_back_during(of: Round) -> None:
@@ -136,6 +139,22 @@ def reordered(of: Round) -> None:
         # The file is still the other one: what was ingested from it counts.
         of.expect(of.store.run("nightly", "--source", str(of.offer(without={name}))), DONE, GAP)
         of.check(of.taken())
+
+
+def remade(of: Round) -> None:
+    """A run that is killed makes an article part again, its records in another order; what is built then must know."""
+    parts = {name: of.store.folder / "articles" / f"{name.split('.')[0]}.parquet" for name in of.world.names}
+    name = of.rng.choice([name for name, part in parts.items() if part.exists()])
+    parts[name].unlink()
+    of.world.reorder(name)
+    of.kill_during("ingest", "--source", str(of.offer()), at="articles")
+    done = of.store.run("index", "--full")
+    if done.code == DONE:
+        of.expect(of.store.run("promote"), DONE)
+    else:
+        of.one_line(done)
+    of.check()
+    of.finish()
 
 
 def compacted(of: Round) -> None:
@@ -224,6 +243,7 @@ STEPS: dict[Step, int] = {
     rolled_back: 2,
     late: 2,
     reordered: 2,
+    remade: 2,
     compacted: 1,
     cleaned: 1,
     cleaned_during_a_rollback: 2,
