@@ -3,6 +3,8 @@
 from typing import Any
 
 import httpx
+import pytest
+from pydantic import BaseModel, ValidationError
 
 from actors.service.search_service import SearchService
 from actors.web.api import create_app
@@ -21,3 +23,11 @@ def refusal(path: str, **body: Any) -> str:
     answer = post(path, **body)
     assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
     return str(answer.json()["detail"])
+
+
+def wrong(kind: type[BaseModel], body: dict[str, Any]) -> tuple[tuple[int | str, ...], str]:
+    """The one thing that is wrong with a body: its place, and what is said of it."""
+    with pytest.raises(ValidationError) as caught:
+        kind.model_validate(body)
+    [error] = caught.value.errors()
+    return error["loc"], error["msg"]
