@@ -3,16 +3,20 @@
 import tarfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from actors.search.index_searcher import IndexSearcher
-from jobs import compact, index, nightly, promote, search
+from jobs import compact, index, nightly, promote
 from jobs.common.config import load_config
 from jobs.common.store import read_version, served_version
 from schemas.article import RelatedArticle
 from schemas.config import Config
 from schemas.errors import InputError
+from schemas.filter_text import parse_filter
+from schemas.filters import Wanted
 from schemas.layout import Layout
+from schemas.protocols import Lookup
 from tests.support.pubmed.pubmed_xml import Record, document
 from tests.unit.jobs.test_old_store import STORE
 
@@ -30,8 +34,16 @@ FILTERS = ["author='Lovelace A'", "date=2024-03-07", "journal=1533-4406", "year=
 """What needs the second format: each finds the new article alone."""
 
 
-def found(config: Config, text: str) -> list[str]:
-    return [hit.id for hit in search.run(config, query="cysts", k=50, no_rerank=True, filter=text).hits]
+def searcher_of(config: Config) -> IndexSearcher:
+    layout = Layout(config.store)
+    return IndexSearcher(layout, served_version(layout))
+
+
+def found(config: Config, text: str) -> set[int]:
+    searcher = searcher_of(config)
+    anything = np.ones(searcher.quantizer.dimension, np.float32)
+    [matches] = searcher.matches([Lookup(anything, 50, Wanted(parse_filter(text)))])
+    return {match.article.pmid for match in matches}
 
 
 def formats(config: Config) -> set[int]:
@@ -47,6 +59,7 @@ def assert_refused(config: Config) -> None:
         assert str(error.value).endswith(f"not known of all articles of version {version}; run pubray index --full")
 
 
+@pytest.mark.whole
 def test_nights_go_on_from_segments_of_the_first_format_until_all_are_made_anew(cluster: None, tmp_path: Path) -> None:
     with tarfile.open(STORE) as archive:
         archive.extractall(tmp_path, filter="data")
@@ -62,8 +75,8 @@ def test_nights_go_on_from_segments_of_the_first_format_until_all_are_made_anew(
     assert (version.id, version.parent) == (night.version, old.id)
     assert version.segments[: len(old.segments)] == old.segments
     assert (version.articles, formats(config)) == (old.articles + 1, {1, 2})
-    assert found(config, "year=2024") == found(config, "date>=2024") == ["40000001"]
-    assert found(config, "mesh=Neoplasms") == found(config, "mesh=Cysts") == ["40000001", "399319"]
+    assert found(config, "year=2024") == found(config, "date>=2024") == {40000001}
+    assert found(config, "mesh=Neoplasms") == found(config, "mesh=Cysts") == {40000001, 399319}
     assert_refused(config)
 
     merged = compact.run(config, force=True)
@@ -75,7 +88,7 @@ def test_nights_go_on_from_segments_of_the_first_format_until_all_are_made_anew(
     assert read_version(Layout(config.store), full.version).mesh_tree == version.mesh_tree
     promote.run(config, version=full.version)
     assert formats(config) == {2}
-    assert [found(config, text) for text in FILTERS] == [["40000001"]] * len(FILTERS)
-    [stored] = IndexSearcher(Layout(config.store), served_version(Layout(config.store))).articles(["40000001"])
+    assert [found(config, text) for text in FILTERS] == [{40000001}] * len(FILTERS)
+    [stored] = searcher_of(config).articles(["40000001"])
     assert stored
     assert stored.article.corrections == (RelatedArticle(type="ErratumIn", pmid=8),)
