@@ -4,20 +4,19 @@ The new version answers as the old one does, from one segment per shard. Memory 
 byte a row; it reads and writes all of a shard.
 """
 
-from pathlib import Path
 from typing import Annotated
 
 from actors.service.assembly import check_encoder
+from actors.store.stores import open_store
 from jobs.common.cluster import connect
 from jobs.common.options import Option
-from jobs.common.store import compacted_id, read_version, served_version
+from jobs.common.store import compacted_id, read_version, served_version, version_names
 from jobs.common.writer import writes
 from jobs.steps.index.build_tasks import merge
 from jobs.steps.index.commit import commit, merged, now, report_of, show_version
 from jobs.steps.index.population import population_of
 from retrieval.index.version_checks import due_compaction
 from schemas.config import Config
-from schemas.layout import Layout
 from schemas.manifest import UNCHECKED
 from schemas.report import CompactReport
 
@@ -30,21 +29,21 @@ def run(config: Config, *, force: Annotated[bool, Option("whether it is due or n
         StoreError: nothing is served, or it is another encoder's, or what was merged is not what it should be, and is
             not written.
     """
-    layout = Layout(config.store)
-    version = served_version(layout)
+    store = open_store(config)
+    version = served_version(store)
     check_encoder(config, version)
     reason = due_compaction(version, config.index) or ("asked for" if force else "not due")
     if len(version.segments) == len({s.shard for s in version.segments}) and not version.tombstones:
         reason = "nothing to merge"
     if reason in ("not due", "nothing to merge"):
-        return report_of(CompactReport, layout, version, compacted=False, reason=reason)
+        return report_of(CompactReport, store, version, compacted=False, reason=reason)
     compacted = compacted_id(version.id)
-    if Path(layout.version(compacted)).exists():
-        found = read_version(layout, compacted)
-        return report_of(CompactReport, layout, found, compacted=False, reason="exists")
+    if compacted in version_names(store):
+        found = read_version(store, compacted)
+        return report_of(CompactReport, store, found, compacted=False, reason="exists")
     connect()
     shards = {s.shard for s in version.segments}
-    merges = [merge.remote(layout, version.quantizer, f"{compacted}-{shard}", shard, version) for shard in shards]
+    merges = [merge.remote(store, version.quantizer, f"{compacted}-{shard}", shard, version) for shard in shards]
     population = population_of(config, version)
     made = {
         "id": compacted,
@@ -56,7 +55,7 @@ def run(config: Config, *, force: Annotated[bool, Option("whether it is due or n
         "checks": UNCHECKED,
     }
     new = commit(config, version.model_copy(update=made))
-    return report_of(CompactReport, layout, new, compacted=True, reason=reason)
+    return report_of(CompactReport, store, new, compacted=True, reason=reason)
 
 
 def show(report: CompactReport) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from actors.fetch.embedded_wheels import WHEELS, is_cached
+from actors.store.stores import open_store
 from jobs import evaluate, ingest, nightly, rollback, search
 from jobs import serve as service
 from jobs.common.config import read_toml
@@ -17,7 +18,7 @@ from jobs.steps.demo import demo_data
 from jobs.steps.demo.demo_data import CHOSEN, CHOSEN_COUNT, DEMO, choose, write_pmids
 from schemas.config import Config
 from schemas.errors import UsageError
-from schemas.layout import Layout
+from schemas.layout import SELECTIONS
 from schemas.quality_report import DemoAnswer, DemoReport
 from schemas.search import SearchRequest
 
@@ -75,7 +76,7 @@ def run(
             stages=stages.seconds,
             queries=answers,
             quality=quality,
-            bytes=folder_sizes(Layout(config.store)),
+            bytes=folder_sizes(open_store(config)),
         )
         if serve:
             say(f"\nThe service is up at {url} (described at {url}/openapi.json); Ctrl-C stops it. Try:")
@@ -114,14 +115,14 @@ For MedCPT: make verify-medcpt, then pubray --config infra/config/medcpt.toml â€
 
 def _show_nights(config: Config, newest: str) -> tuple[tuple[str, ...], ...]:
     """Search before and after the nights, then go back to the night before the made one, if it is served."""
-    layout = Layout(config.store)
-    versions = demo_data.ancestors(layout, read_version(layout, newest))
+    store = open_store(config)
+    versions = demo_data.ancestors(store, read_version(store, newest))
     if len(versions) < len(demo_data.NIGHTS):
         say("\n(The nights were ingested before, for other articles. A new store shows them: PUBRAY_STORE=FOLDER.)")
         return ()
     changes = demo_data.searches(config, versions)
     say(f"\nEach article is searched for by its title, before and after:\n{demo_data.show(changes)}")
-    if served_version(layout).id == newest:
+    if served_version(store).id == newest:
         say(f"\npubray rollback: {rollback.show(rollback.run(config))}")
     return changes
 
@@ -139,12 +140,12 @@ def _select(config: Config, articles: str, baseline: str) -> Config:
     """Return the configuration with the selection that `--articles` asks for; `baseline` is a folder."""
     if articles == "all":
         return config.with_values(selection={"rule": "abstract", "file": None}, index=LESS)
-    file, layout = CHOSEN, Layout(config.store)
+    file, store = CHOSEN, open_store(config)
     if int(articles) != CHOSEN_COUNT:
         if int(articles) > CHOSEN_COUNT:
             ingest.run(config, source=baseline)
-        file = Path(layout.selection(f"demo-{articles}"))
-        write_pmids(file, choose(layout, int(articles)))
+        file = store.work(SELECTIONS) / f"demo-{articles}.txt"
+        write_pmids(file, choose(store, int(articles)))
     return config.with_values(selection={"rule": "pmids", "file": str(file)}, index=LESS)
 
 

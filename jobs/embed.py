@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from actors.fetch.model_folders import tower_digests
+from actors.store.stores import open_store
 from jobs.common.cluster import connect, gpus
 from jobs.common.console import Progress, table
 from jobs.common.options import Option
@@ -24,6 +25,7 @@ from schemas.encoder import article_fingerprint
 from schemas.errors import StoreError, UsageError
 from schemas.layout import Layout
 from schemas.report import EmbedReport
+from schemas.store import Store
 from schemas.vector import EmbedCounts, EmbedPlan, RowRange
 
 IMPORT_NPY = Option(
@@ -46,15 +48,15 @@ def run(
         UsageError: there are no GPUs of those that it wants, or the published vectors are another encoder's.
         StoreError: nothing was ingested, or some parts could not be written; the others are.
     """
-    layout = Layout(config.store)
-    snapshot = ingested(layout)
+    store = open_store(config)
+    snapshot = ingested(store)
     selection, pmids = load_selection(config.selection)
     fingerprint = article_fingerprint(config.encoder, tower_digests(config.encoder.article, Path(config.cache)))
     plan = EmbedPlan(snapshot.id, selection, pmids, fingerprint)
-    missing = _missing(config, layout, plan, snapshot)
+    missing = _missing(config, store, plan, snapshot)
     totals, seconds, agreement = EmbedCounts(), 0.0, None
     if missing:
-        plan = plan._replace(earlier=_earlier(config, layout, plan))
+        plan = plan._replace(earlier=_earlier(config, store, plan))
         if import_npy:
             plan, agreement = with_published(config, plan, missing, import_npy, check)
         totals, seconds = _embed(config, plan, missing)
@@ -69,7 +71,7 @@ def run(
         **({"check": agreement} if agreement else {}),
     )
     if missing:
-        write_report(layout, "embed", json_values(report))
+        write_report(store, "embed", json_values(report))
     return report
 
 
@@ -86,17 +88,16 @@ def show(report: EmbedReport) -> str:
     return f"{head}\n{table(['of the new parts', 'value'], rows)}"
 
 
-def _missing(config: Config, layout: Layout, plan: EmbedPlan, snapshot: Snapshot) -> list[RowRange]:
+def _missing(config: Config, store: Store, plan: EmbedPlan, snapshot: Snapshot) -> list[RowRange]:
     """Return the ranges of a snapshot whose vector parts are not there."""
-    folder = Path(layout.vector_parts(plan.fingerprint, plan.selection))
-    present = {file.stem for file in folder.glob("*.parquet")}
+    present = set(store.names(Layout.vector_parts(plan.fingerprint, plan.selection)))
     ranges = row_ranges(snapshot.info.parts, config.embed.rows_per_part)
-    return [rows for rows in ranges if rows.name not in present]
+    return [rows for rows in ranges if f"{rows.name}.parquet" not in present]
 
 
-def _earlier(config: Config, layout: Layout, plan: EmbedPlan) -> str | None:
+def _earlier(config: Config, store: Store, plan: EmbedPlan) -> str | None:
     """Return the newest snapshot whose vector parts are all there, None if there is none."""
-    embedded = (s.id for s in reversed(snapshots(layout)) if not _missing(config, layout, plan, s))
+    embedded = (s.id for s in reversed(snapshots(store)) if not _missing(config, store, plan, s))
     return next(embedded, None)
 
 

@@ -10,17 +10,17 @@ from actors.search.index_searcher import IndexSearcher
 from actors.search.served_versions import ServedVersions
 from actors.service.assembly import load_encoder, load_ranking
 from actors.service.search_service import SearchService
+from actors.store.stores import open_store
 from jobs.common.console import Progress, table
 from jobs.common.cpu_threads import available_threads
 from jobs.common.options import TASK, Option
 from jobs.common.store import served_version
 from retrieval.evaluate.judgments import Judgments, headings, mesh_topics, read_judgments
 from retrieval.evaluate.scores import score, trec_run
-from retrieval.files.atomic import write_bytes
+from retrieval.files.atomic import write_file
 from schemas.base import first_wrong
 from schemas.config import Config
 from schemas.errors import InputError, UsageError
-from schemas.layout import Layout
 from schemas.quality_report import EvaluateReport
 from schemas.search import SearchRequest, SearchResponse
 
@@ -53,16 +53,16 @@ def run(
     """
     if query_length is not None:
         config = _with_query_length(config, query_length)
-    layout, threads = Layout(config.store), available_threads()
-    version = served_version(layout)
-    searcher = IndexSearcher(layout, version, exact=exact)
+    store, threads = open_store(config), available_threads()
+    version = served_version(store)
+    searcher = IndexSearcher(store, version, exact=exact)
     judgments = _judgments(searcher, beir, queries, qrels, mesh_topics)
     requests = {query: _request(query, text, task, candidates) for query, text in judgments.queries.items()}
     second = None if no_rerank else load_ranking(config, threads)
     service = SearchService(ServedVersions(version), load_encoder(config, version, threads), searcher, second)
     responses = asyncio.run(_ask_all(service, requests))
     if run:
-        write_bytes(run, "".join(trec_run(responses)).encode())
+        write_file(run, "".join(trec_run(responses)).encode())
     return EvaluateReport(
         version=version.id,
         articles=version.articles,

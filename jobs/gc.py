@@ -5,27 +5,32 @@ period. Source files and reports of runs are left alone.
 """
 
 import datetime
-import re
-import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Annotated
 
-from pydantic import ValidationError
-
+from actors.store.stores import open_store
 from jobs.common.console import megabytes, table
 from jobs.common.options import Option
-from jobs.common.store import read_current, snapshots, unreadable_versions, versions
+from jobs.common.store import (
+    change_current,
+    read_current,
+    read_version,
+    snapshots,
+    swap_current,
+    unreadable_versions,
+    versions,
+)
 from jobs.common.writer import writing
-from retrieval.files.atomic import hide, locked, remove
 from retrieval.files.checked import read_document
 from retrieval.operate.garbage import ORDER, Contents, Entry, Limits, garbage, served_versions, why_all_stays
 from schemas.config import Config
-from schemas.errors import StoreError, UsageError
-from schemas.layout import PLACES, UNFINISHED, FileKind, Layout
-from schemas.manifest import IndexVersion, QuantizerRecord
+from schemas.errors import MovedError, StoreError, UsageError
+from schemas.layout import FileKind, key_of, kind_of
+from schemas.manifest import Current, IndexVersion, QuantizerRecord
 from schemas.report import GcReport, Removed
+from schemas.store import Store, Stored
 
 HOUR, DAY = 3600, 86_400
 GRACE = Option("nothing younger is removed; default 24", metavar="HOURS")
@@ -48,19 +53,16 @@ def run(
     """
     if keep < 0 or not grace >= 0 or not unpromoted >= 0:
         raise UsageError(f"--keep {keep} --grace {grace:g} --unpromoted {unpromoted:g}: give 0 or more")
-    layout, limits = Layout(config.store), Limits(keep, grace * HOUR, unpromoted * DAY)
-    if not Path(layout.root).is_dir():
-        raise StoreError(f"the store {layout.root} does not exist; give the one to clean")
+    store, limits = open_store(config), Limits(keep, grace * HOUR, unpromoted * DAY)
+    if not any(store.names("")):
+        raise StoreError(f"the store {store.root} does not exist; give the one to clean")
     with writing(config, "gc"):
-        contents = contents_of(layout, time.time())
-        # From here on CURRENT moves to none of what is doomed: what becomes CURRENT must have its manifest.
-        with locked(layout.current):
-            contents = contents._replace(current=read_current(layout))
-            doomed = garbage(contents, limits)
-            hidden = [] if dry_run else [hide(entry.path) for entry in doomed if entry.kind == "versions"]
-        # The hidden manifests go last: they say whose vectors these are, should this be stopped.
-        for path in [] if dry_run else [*(entry.path for entry in doomed if entry.kind != "versions"), *hidden]:
-            remove(path)
+        contents, doomed = _decided(store, limits, dry_run=dry_run)
+        # Manifests go last: they say whose vectors these are, should this be stopped.
+        for entry in [] if dry_run else sorted(doomed, key=lambda entry: entry.kind == "versions"):
+            store.remove(entry.key)
+        if not dry_run:
+            change_current(store, lambda current: current.model_copy(update={"removing": ()}))
     removed = {e.name for e in doomed if e.kind == "versions"}
     kept = [v.id for v in contents.versions if v.id not in removed]
     served = served_versions(contents.current, kept, keep)
@@ -83,62 +85,63 @@ def show(report: GcReport) -> str:
     return f"{head}\n{table([done, 'count', 'bytes'], rows)}" if rows else head
 
 
-def contents_of(layout: Layout, now: float) -> Contents:
-    """Return what the store holds at a time, in seconds since 1970."""
-    made = versions(layout)
-    entries = list(_entries(Path(layout.root), now))
+def _decided(store: Store, limits: Limits, *, dry_run: bool) -> tuple[Contents, list[Entry]]:
+    """Return what there is, and what is to go; CURRENT then says which versions these are, so that it moves to none."""
+    while True:
+        contents = contents_of(store)
+        doomed = garbage(contents, limits)
+        going = tuple(entry.name for entry in doomed if entry.kind == "versions")
+        if dry_run or contents.current is None or contents.current.removing == going:
+            return contents, doomed
+        with suppress(MovedError):
+            swap_current(store, contents.current, contents.current.model_copy(update={"removing": going}))
+            return contents, doomed
+
+
+def contents_of(store: Store) -> Contents:
+    """Return what the store holds now."""
+    current, made = read_current(store), versions(store)
+    entries = list(_entries(store))
     records = [e for e in entries if e.kind == "quantizer records"]
-    spaces = {f"{v.fingerprint}/{v.selection}" for v in [*made, *_being_removed(layout)]}
+    spaces = {f"{v.fingerprint}/{v.selection}" for v in [*made, *_being_removed(store, current)]}
     return Contents(
-        entries=list(_since_made(entries, made, now)),
-        current=read_current(layout),
+        entries=list(_since_made(entries, made, store.now())),
+        current=current,
         versions=made,
-        unreadable=unreadable_versions(layout),
+        unreadable=unreadable_versions(store),
         spaces=frozenset(spaces),
-        snapshots={snapshot.id: snapshot.info for snapshot in snapshots(layout)},
-        quantizers={r.name: read_document(r.path, QuantizerRecord, "quantizer record").sha256 for r in records},
+        snapshots={snapshot.id: snapshot.info for snapshot in snapshots(store)},
+        quantizers={r.name: read_document(store, r.key, QuantizerRecord, "quantizer record").sha256 for r in records},
     )
 
 
-def _being_removed(layout: Layout) -> Iterator[IndexVersion]:
-    """Yield the manifests that a run that was stopped has hidden."""
-    for path in Path(layout.version("")).parent.glob(".*.json.*.tmp"):
-        with suppress(ValidationError, OSError):  # one that was never whole
-            yield IndexVersion.model_validate_json(path.read_bytes())
+def _being_removed(store: Store, current: Current | None) -> Iterator[IndexVersion]:
+    """Yield the manifests of versions that a run that was stopped did not come to remove."""
+    for name in current.removing if current else ():
+        with suppress(StoreError):
+            yield read_version(store, name)
 
 
 def _removed(found: list[Entry]) -> Removed:
     return Removed(count=len(found), bytes=sum(e.bytes for e in found), names=tuple(e.name for e in found))
 
 
-def _since_made(entries: list[Entry], made: list[IndexVersion], now: float) -> Iterator[Entry]:
+def _since_made(entries: list[Entry], made: list[IndexVersion], now: int) -> Iterator[Entry]:
     """Yield the entries; manifests say when they were made, which the files of a copied store do not."""
-    ages = {v.id: now - datetime.datetime.fromisoformat(v.created).timestamp() for v in made}
+    ages = {v.id: now / 1e9 - datetime.datetime.fromisoformat(v.created).timestamp() for v in made}
     for entry in entries:
-        if entry.kind != "versions":
-            yield entry
-        elif entry.name in ages:  # not one that was committed since
-            yield entry._replace(age=min(entry.age, ages[entry.name]))
+        made_ago = ages.get(entry.name, entry.age) if entry.kind == "versions" else entry.age
+        yield entry._replace(age=min(entry.age, made_ago))
 
 
-def _entries(root: Path, now: float) -> Iterator[Entry]:
-    """Yield what is written once, and what processes that died left beside what they were writing."""
-    for kind, place in PLACES.items():
-        folder, _, names = place.partition("/")
-        for path in (root / folder).glob(re.sub("<.*?>", "*", names)):
-            if not path.name.startswith("."):
-                name = path.relative_to(root / folder).as_posix().removesuffix(names.rpartition(">")[2])
-                yield _entry(kind, name, path, now)
-    for pattern in UNFINISHED:
-        for path in root.glob(pattern):
-            yield _entry("temporary", path.relative_to(root).as_posix(), path, now)
-
-
-def _entry(kind: FileKind, name: str, path: Path, now: float) -> Entry:
-    """Return an entry; what is being written may be renamed before it is looked at, and is young."""
-    stats = []
-    for each in [path, *path.rglob("*")]:
-        with suppress(FileNotFoundError):
-            stats.append(each.stat())
-    written = max((s.st_mtime for s in stats), default=now)
-    return Entry(kind, name, str(path), sum(s.st_size for s in stats), now - written)
+def _entries(store: Store) -> Iterator[Entry]:
+    """Yield what is written once, and what processes that died left of what they were writing."""
+    now, found = store.now(), defaultdict[tuple[FileKind, str], list[Stored]](list)
+    for one in store.entries(""):
+        if (of := kind_of(one.key)) is not None:
+            found[of].append(one)
+    for one in store.unfinished():
+        found["temporary", one.key].append(one)
+    for (kind, name), objects in found.items():
+        age = (now - max(one.modified for one in objects)) / 1e9
+        yield Entry(kind, name, key_of(kind, name), sum(one.bytes for one in objects), age)

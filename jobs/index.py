@@ -48,7 +48,7 @@ def run(
         config = config.with_values(index={"max_removed": 1})
     build = Build(config, full=full)
     if (there := build.existing()) is not None:
-        return report_of(IndexReport, build.layout, there, built=False)
+        return report_of(IndexReport, build.store, there, built=False)
     connect()
     try:
         version = commit(config, build.run())
@@ -57,7 +57,7 @@ def run(
             build.discard()
         raise
     build.clear()
-    return report_of(IndexReport, build.layout, version, built=True)
+    return report_of(IndexReport, build.store, version, built=True)
 
 
 def show(report: IndexReport) -> str:

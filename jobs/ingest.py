@@ -6,16 +6,18 @@ from typing import Annotated
 
 import ray
 
+from actors.store.stores import open_store
 from jobs.common.cluster import connect, results
 from jobs.common.console import table
 from jobs.common.options import Option
-from jobs.common.store import article_parts, newest_snapshot, snapshots
+from jobs.common.store import newest_snapshot, snapshots
 from jobs.common.writer import writes
 from jobs.steps.ingest.source_files import Origin, open_origin, parse_all
-from retrieval.articles.article import ArticlePart, Rejects, read_article_part
+from retrieval.articles.article import Rejects
+from retrieval.articles.known_parts import KnownParts
 from retrieval.articles.snapshot import Snapshot, read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
-from retrieval.files.atomic import write_named
+from retrieval.files.checked import file_digest, write_named
 from retrieval.ingest.lineage import check_vanished, gaps, next_lineage, parts_in_order, pending_parts
 from retrieval.ingest.mesh_files import read_mesh_tree
 from retrieval.ingest.sources import other_content, plain_name, source_name
@@ -24,6 +26,7 @@ from schemas.errors import StoreError, UsageError
 from schemas.layout import Layout
 from schemas.report import IngestReport
 from schemas.snapshot import Lineage, SnapshotCounts, SnapshotInfo
+from schemas.store import Store
 
 SOURCE = Option(
     "a file or folder of PubMed XML(.gz), Parquet (pmid, title, abstract) or BEIR corpus.jsonl; "
@@ -60,32 +63,32 @@ def run(
         InputError: there is no such source or tree, or one of its files cannot be used; the others are done.
         StoreError: a file is not the one that was ingested under its name, or a new baseline lacks too much.
     """
-    layout = Layout(config.store)
-    previous = newest_snapshot(layout)
+    store = open_store(config)
+    previous = newest_snapshot(store)
     tree = read_mesh_tree(Path(mesh_tree)) if mesh_tree else None
     with open_origin(config, source, baseline=baseline) as origin:
         names = [source_name(file) for file in origin.files]
         whole = None if origin.baseline is None else [source_name(file) for file in origin.baseline]
         lineage = next_lineage(previous.info if previous else None, whole, names)
-        known = {*names, *article_parts(layout)}
-        left_out = _left_out(previous, lineage, known, without=without, with_file=with_file)
+        there = KnownParts(store, previous)
+        left_out = _left_out(previous, lineage, {*names, *there.names}, without=without, with_file=with_file)
         wanted = [file for file in origin.files if source_name(file) not in left_out]
-        missing, changed = _missing(layout, origin, wanted)
-        seconds = parse_all(layout, origin, missing, lineage.number) if missing else 0.0
+        missing, changed = _missing(there, origin, wanted)
+        seconds = parse_all(store, origin, missing, lineage.number) if missing else 0.0
     if changed:
         more = f" (and {len(changed) - 1} more files)" if len(changed) > 1 else ""
         raise StoreError(f"{changed[0]}{more}; the other files are done, and no snapshot was made")
-    plan, parts = _planned(layout, previous, lineage, names, left_out, tree)
-    made = _snapshot(layout, plan, config.ingest.max_vanished)
-    records = sum(part.ref.rows - part.ref.deletions for part in parts)
-    rejects = sum((part.rejects for part in parts), Rejects())
+    parts = KnownParts(store, previous)
+    plan = _planned(store, parts, previous, lineage, names, left_out, tree)
+    made = _snapshot(store, plan, config.ingest.max_vanished)
+    rejects = sum((part.rejects for part in parts.new), Rejects())
     return IngestReport(
         snapshot=plan.id,
         lineage=lineage.number,
-        files=len(parts),
+        files=len(plan.parts),
         ingested=len(missing),
         seconds=seconds,
-        records=records,
+        records=sum(ref.rows - ref.deletions for ref in plan.parts),
         **made.counts.model_dump(),
         rejected=rejects.counts,
         rejected_samples=rejects.samples,
@@ -96,26 +99,35 @@ def run(
     )
 
 
-def _unused(layout: Layout) -> dict[str, int | None]:
+def _unused(store: Store, parts: KnownParts) -> dict[str, int | None]:
     """Return the article parts that were never in a snapshot nor left out, and for which lineage each was read."""
-    infos = [snapshot.info for snapshot in snapshots(layout)]
+    infos = [snapshot.info for snapshot in snapshots(store)]
     used = {name for info in infos for name in (*(part.name for part in info.parts), *info.left_out)}
-    unused = article_parts(layout) - used
-    return {name: read_article_part(Path(layout.article_part(name))).source.lineage for name in unused}
+    return {name: parts.file(name).source.lineage for name in parts.names - used}
 
 
 def _planned(
-    layout: Layout, previous: Snapshot | None, lineage: Lineage, names: list[str], left_out: set[str], tree: str | None
-) -> tuple[SnapshotPlan, list[ArticlePart]]:
-    """Return the plan of the next snapshot, and its article parts in file order."""
+    store: Store,
+    known: KnownParts,
+    previous: Snapshot | None,
+    lineage: Lineage,
+    names: list[str],
+    left_out: set[str],
+    tree: str | None,
+) -> SnapshotPlan:
+    """Return the plan of the next snapshot."""
     info = previous.info if previous else None
-    taken = {*names, *pending_parts(info, lineage, _unused(layout))}
+    taken = {*names, *pending_parts(info, lineage, _unused(store, known))}
     in_order = [name for name in parts_in_order(info, lineage, taken) if name not in left_out]
-    parts = [read_article_part(Path(layout.article_part(name))) for name in in_order]
-    known = info.mesh_tree if info else None
-    mesh_tree = write_named(layout.mesh_tree, tree.encode()) if tree else known
-    refs = tuple(part.ref for part in parts)
-    return SnapshotPlan(lineage, refs, previous, tuple(sorted(left_out)), mesh_tree), parts
+    before = info.mesh_tree if info else None
+    return SnapshotPlan(
+        lineage,
+        tuple(known.ref(name) for name in in_order),
+        previous,
+        tuple(sorted(left_out)),
+        write_named(store, Layout.mesh_tree, tree.encode()) if tree else before,
+        {name: known.file(name) for name in in_order},
+    )
 
 
 def show(report: IngestReport) -> str:
@@ -147,34 +159,37 @@ def _left_out(
     return names
 
 
-def _missing(layout: Layout, origin: Origin, files: list[str]) -> tuple[list[str], list[str]]:
+def _missing(there: KnownParts, origin: Origin, files: list[str]) -> tuple[list[str], list[str]]:
     """Return the files without an article part, and what is to be said of those that are not what theirs was read from.
 
     Parts are immutable.
     """
     missing, changed = [], []
     for file in files:
-        path, here = Path(layout.article_part(source_name(file))), origin.here(file)
-        if not path.exists():
+        name, found = source_name(file), origin.found.get(file)
+        if name not in there.names:
             missing.append(file)
-        elif here and (why := other_content(here, read_article_part(path).source)):
-            changed.append(f"{here}: {why} than the file of this name that was ingested before; give it another name")
+        elif found and (why := other_content(found, there.file(name).source, partial(_sha256, origin.store, file))):
+            path = origin.store.name(file)
+            changed.append(f"{path}: {why} than the file of this name that was ingested before; give it another name")
     return missing, changed
 
 
-def _snapshot(layout: Layout, plan: SnapshotPlan, max_vanished: float) -> SnapshotInfo:
+def _sha256(store: Store, key: str) -> str:
+    return file_digest(store.local(key)).sha256
+
+
+def _snapshot(store: Store, plan: SnapshotPlan, max_vanished: float) -> SnapshotInfo:
     """Return the snapshot of a plan; make it if there is none."""
-    path = Path(layout.snapshot(plan.id))
-    if not path.exists():
+    if store.facts(Layout.snapshot(plan.id)) is None:
         connect()
         rows = sum(part.rows for part in plan.parts)
-        results([make_snapshot.remote(layout, plan, max_vanished)], "snapshot", rows, "records", lambda _: rows)
-    return read_snapshot(path).info
+        results([make_snapshot.remote(store, plan, max_vanished)], "snapshot", rows, "records", lambda _: rows)
+    return read_snapshot(store, plan.id).info
 
 
 @ray.remote(num_cpus=1)
-def make_snapshot(layout: Layout, plan: SnapshotPlan, max_vanished: float) -> None:
+def make_snapshot(store: Store, plan: SnapshotPlan, max_vanished: float) -> None:
     """Write the snapshot of a plan."""
     previous = plan.previous.info if plan.previous else None
-    accept = partial(check_vanished, previous, plan.lineage, max_vanished)
-    write_snapshot(layout.snapshot(plan.id), plan, layout.article_part, accept)
+    write_snapshot(store, plan, partial(check_vanished, previous, plan.lineage, max_vanished))

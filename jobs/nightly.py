@@ -7,6 +7,7 @@ run. A version that fails its checks ends the night, and CURRENT stays what it w
 from contextlib import suppress
 from typing import Annotated, Any
 
+from actors.store.stores import open_store
 from jobs import compact, embed, index, ingest, promote
 from jobs.common.console import table
 from jobs.common.options import Option
@@ -15,7 +16,6 @@ from jobs.common.store import read_current
 from jobs.common.writer import writes
 from schemas.config import Config
 from schemas.errors import PubrayError
-from schemas.layout import Layout
 from schemas.report import IngestReport, NightReport, PromoteReport, Report
 
 
@@ -35,7 +35,7 @@ def run(
     Raises:
         PubrayError: of a stage; those before it are done.
     """
-    layout, stages = Layout(config.store), Stages()
+    store, stages = open_store(config), Stages()
     try:
         ingested = stages.run(
             "ingest",
@@ -50,9 +50,9 @@ def run(
         report = _run(config, ingested, stages, allow_removed=allow_removed)
     except Exception as error:
         with suppress(OSError):  # what went wrong first is what is told
-            write_report(layout, "nightly", _failed(stages, error))
+            write_report(store, "nightly", _failed(stages, error))
         raise
-    write_report(layout, "nightly", json_values(report))
+    write_report(store, "nightly", json_values(report))
     return report
 
 
@@ -85,7 +85,7 @@ def _run(config: Config, ingested: IngestReport, stages: Stages, *, allow_remove
         compacted = stages.run("compact", compact.run, config)
         if compacted.version != built.version:
             promoted = _promote(config, stages, "promote after compact", compacted.version) or promoted
-    current = read_current(Layout(config.store))
+    current = read_current(open_store(config))
     return NightReport(
         ingest=ingested,
         embed=embedded,
@@ -100,7 +100,7 @@ def _run(config: Config, ingested: IngestReport, stages: Stages, *, allow_remove
 
 def _promote(config: Config, stages: Stages, name: str, version: str) -> PromoteReport | None:
     """Promote what the night has made over what it was made on; None if somebody has withdrawn it."""
-    if version in promote.withdrawn(Layout(config.store)):
+    if version in promote.withdrawn(open_store(config)):
         return None
     return stages.run(name, promote.over_its_parent, config, version)
 

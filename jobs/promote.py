@@ -2,14 +2,15 @@
 
 from typing import Annotated
 
+from actors.store.stores import open_store
 from jobs.common.options import Option
 from jobs.common.store import read_current, read_version, swap_current, versions
 from jobs.steps.index.version_files import check_answers
 from schemas.config import Config
 from schemas.errors import MovedError, StoreError
-from schemas.layout import Layout
 from schemas.manifest import Current, IndexVersion
 from schemas.report import PromoteReport
+from schemas.store import Store
 
 VERSION = Option("default: the newest that was built on CURRENT, and not rolled back from", place=True, nargs="?")
 
@@ -20,29 +21,29 @@ def run(config: Config, *, version: Annotated[str | None, VERSION] = None) -> Pr
     Raises:
         StoreError: there is none, it does not answer, or somebody else promoted one meanwhile.
     """
-    layout = Layout(config.store)
-    current = read_current(layout)
+    store = open_store(config)
+    current = read_current(store)
     served = current.version if current else None
     if version:
-        return _promote(layout, current, read_version(layout, version))
-    gone = withdrawn(layout)
-    made = [v for v in versions(layout) if v.id not in gone]
+        return _promote(store, current, read_version(store, version))
+    gone = withdrawn(store)
+    made = [v for v in versions(store) if v.id not in gone]
     if not made:
-        raise StoreError(f"the store {layout.root} has no version to promote; run pubray index first")
+        raise StoreError(f"the store {store.root} has no version to promote; run pubray index first")
     chosen = next((v for v in reversed(made) if v.parent == served), made[-1])
     if chosen.parent != served and chosen.id != served:
         raise StoreError(
             f"version {chosen.id} was built on {chosen.parent or 'nothing'}, CURRENT is {served}; run pubray index, or "
             "promote it by name"
         )
-    return _promote(layout, current, chosen)
+    return _promote(store, current, chosen)
 
 
-def withdrawn(layout: Layout) -> set[str]:
+def withdrawn(store: Store) -> set[str]:
     """Return the versions that somebody rolled back from, and others with the same rows unless CURRENT has those."""
-    if (current := read_current(layout)) is None:
+    if (current := read_current(store)) is None:
         return set()
-    keys = {version.id: version.rows_key for version in versions(layout)}
+    keys = {version.id: version.rows_key for version in versions(store)}
     # What an earlier pubray rolled back from is known by its manifest alone.
     rows = {*current.withdrawn_rows, *(keys[v] for v in current.withdrawn if v in keys)} - {keys.get(current.version)}
     return {*current.withdrawn, *(v for v, key in keys.items() if key in rows)} - {current.version}
@@ -50,30 +51,33 @@ def withdrawn(layout: Layout) -> set[str]:
 
 def over_its_parent(config: Config, version: str) -> PromoteReport:
     """Promote what a night has built, or hold it where CURRENT is another version than it was built on."""
-    layout = Layout(config.store)
-    made, current = read_version(layout, version), read_current(layout)
+    store = open_store(config)
+    made, current = read_version(store, version), read_current(store)
     served = current.version if current else None
     try:
         if served in (made.parent, made.id):
-            return _promote(layout, current, made)
+            return _promote(store, current, made)
     except MovedError:
         pass
     return PromoteReport(version=version, previous=served, promoted=False, held=True)
 
 
-def _promote(layout: Layout, current: Current | None, version: IndexVersion) -> PromoteReport:
-    check_answers(layout, version)
+def _promote(store: Store, current: Current | None, version: IndexVersion) -> PromoteReport:
+    check_answers(store, version)
     previous, chosen = current.version if current else None, version.id
     if chosen == previous:
         return PromoteReport(version=chosen, previous=previous, promoted=False)
+    if current and chosen in current.removing:
+        raise StoreError(f"version {chosen} is being removed by pubray gc; promote another")
     promoted = Current(
         version=chosen,
         epoch=current.epoch + 1 if current else 1,
         history=(*current.history, current.version) if current else (),
         withdrawn=tuple(v for v in current.withdrawn if v != chosen) if current else (),
         withdrawn_rows=tuple(key for key in current.withdrawn_rows if key != version.rows_key) if current else (),
+        removing=current.removing if current else (),
     )
-    swap_current(layout, current, promoted)
+    swap_current(store, current, promoted)
     return PromoteReport(version=chosen, previous=previous, promoted=True)
 
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
+from actors.store.stores import open_store
 from jobs.common.store import compacted_id, read_current, swap_current, versions
 from jobs.steps.index.version_files import check_answers
 from schemas.config import Config
 from schemas.errors import StoreError
-from schemas.layout import Layout
-from schemas.manifest import Current, IndexVersion
+from schemas.manifest import IndexVersion
 from schemas.report import RollbackReport
 
 
@@ -17,27 +17,27 @@ def run(config: Config) -> RollbackReport:
     Raises:
         StoreError: there is nothing before it, or that does not answer.
     """
-    layout = Layout(config.store)
-    current = read_current(layout)
-    there = {version.id: version for version in versions(layout)}
+    store = open_store(config)
+    current = read_current(store)
+    there = {version.id: version for version in versions(store)}
     history = [v for v in current.history if v in there] if current else []  # old ones gc removed
     rows = _rows_of(there, current.version) if current else None
     passed: list[str] = []
     while history and _rows_of(there, history[-1]) == rows:
         passed.append(history.pop())
     if current is None or not history:
-        raise StoreError(f"the store {layout.root} has no other version before CURRENT; nothing was changed")
+        raise StoreError(f"the store {store.root} has no other version before CURRENT; nothing was changed")
     *earlier, previous = history
-    check_answers(layout, there[previous])
+    check_answers(store, there[previous])
     keys = [there[v].rows_key for v in (*passed, current.version) if v in there]
-    back = Current(
-        version=previous,
-        epoch=current.epoch + 1,
-        history=tuple(v for v in earlier if v not in (current.version, *passed)),
-        withdrawn=tuple(dict.fromkeys((*current.withdrawn, *passed, current.version))),
-        withdrawn_rows=tuple(dict.fromkeys((*current.withdrawn_rows, *keys))),
-    )
-    swap_current(layout, current, back)
+    changes = {
+        "version": previous,
+        "epoch": current.epoch + 1,
+        "history": tuple(v for v in earlier if v not in (current.version, *passed)),
+        "withdrawn": tuple(dict.fromkeys((*current.withdrawn, *passed, current.version))),
+        "withdrawn_rows": tuple(dict.fromkeys((*current.withdrawn_rows, *keys))),
+    }
+    swap_current(store, current, current.model_copy(update=changes))
     return RollbackReport(version=previous, withdrawn=current.version)
 
 

@@ -7,6 +7,7 @@ import httpx
 from pydantic import ValidationError
 
 from actors.service.assembly import load_service
+from actors.store.stores import open_store
 from jobs.common.console import cut, table
 from jobs.common.cpu_threads import available_threads
 from jobs.common.options import TASK, Option
@@ -15,7 +16,6 @@ from schemas.base import first_wrong
 from schemas.config import Config
 from schemas.errors import RequestError, UsageError
 from schemas.filter_text import parse_filter
-from schemas.layout import Layout
 from schemas.search import SearchRequest, SearchResponse
 
 FILTER = Option("find only such articles, as in 'year>=2020 and language=eng'", metavar="TEXT")
@@ -50,7 +50,7 @@ def run(
         return ask(url, request)
     if no_rerank:
         config = config.with_values(rerank={"kind": "none"})
-    service = load_service(config, served_version(Layout(config.store)), available_threads())
+    service = load_service(config, served_version(open_store(config)), available_threads())
     [response] = asyncio.run(service.search(request))
     return response
 

@@ -15,6 +15,7 @@ from ray import serve
 from ray.serve.config import HTTPOptions
 
 from actors.service.assembly import check_servable
+from actors.store.stores import open_store
 from actors.web.middleware.front import key_digests
 from jobs.common.cluster import connect, is_private
 from jobs.common.console import log
@@ -24,7 +25,6 @@ from jobs.common.store import served_version
 from jobs.steps.serve.deployments import application
 from schemas.config import Config, ServeConfig
 from schemas.errors import StoreError, UsageError
-from schemas.layout import Layout
 from schemas.quality_report import ServeReport
 
 APP = "pubray"
@@ -66,7 +66,7 @@ def deploy(config: Config) -> str:
         UsageError: the port is in use, the host not this machine's, or an API key is given that is no digest.
         StoreError: there is no CURRENT version, or it belongs to another encoder.
     """
-    version = served_version(Layout(config.store))
+    version = served_version(open_store(config))
     check_servable(config, version)
     digests = load_key_digests(config.serve, os.environ)
     host, port = config.serve.host, config.serve.port

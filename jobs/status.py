@@ -1,9 +1,9 @@
 """What is in the store: parts, versions, which one is served, how fresh it is, how much room it takes."""
 
-import time
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Annotated
 
+from actors.store.stores import open_store
 from jobs.common.console import cut, megabytes, table
 from jobs.common.options import Option
 from jobs.common.store import article_parts, folder_sizes, read_current, snapshots, unreadable_versions, versions
@@ -29,19 +29,21 @@ def run(
     Raises:
         IntegrityError: something in it is not what it was.
     """
-    layout = Layout(config.store)
-    current = read_current(layout)
-    found = versions(layout)
+    store = open_store(config)
+    current = read_current(store)
+    found = versions(store)
     if verify:
         for version in found:
-            check_bytes(layout, version)
-    known = snapshots(layout)
+            check_bytes(store, version)
+    known = snapshots(store)
     snapshot = known[-1] if known else None
     refs = snapshot.info.parts if snapshot else ()
     left_out = set(snapshot.info.left_out) if snapshot else set[str]()
+    now = store.now()
+    ingested = {one.key: (now - one.modified) / 3.6e12 for one in store.entries(Layout.article_part.folder)}
     in_use = {ref.name for each in known for ref in each.info.parts}
     return StatusReport(
-        store=layout.root,
+        store=store.root,
         current=current.version if current else None,
         withdrawn=current.withdrawn if current else (),
         verified=verify,
@@ -50,13 +52,13 @@ def run(
         article_parts=len(refs),
         records=sum(ref.rows - ref.deletions for ref in refs),
         newest_source=refs[-1].name if refs else None,
-        pending_parts=tuple(sorted(article_parts(layout) - in_use - left_out, key=source_order)),
+        pending_parts=tuple(sorted(article_parts(store) - in_use - left_out, key=source_order)),
         left_out=tuple(sorted(left_out)),
         gaps=gaps(snapshot.info) if snapshot else (),
-        versions=tuple(_version(layout, v, known, time.time()) for v in found),
+        versions=tuple(_version(v, known, ingested) for v in found),
         unpromoted=tuple(v.id for v in found if current and not current.knows(v.id)),
-        unreadable=tuple(unreadable_versions(layout)),
-        bytes=folder_sizes(layout),
+        unreadable=tuple(unreadable_versions(store)),
+        bytes=folder_sizes(store),
     )
 
 
@@ -108,10 +110,11 @@ def _age(hours: float | None) -> str:
     return f"{hours:.0f} h" if hours < 48 else f"{hours / 24:.0f} d"
 
 
-def _version(layout: Layout, version: IndexVersion, known: list[Snapshot], now: float) -> VersionStatus:
-    """Return what is told of a version; it is as fresh as the newest article part of its snapshot."""
+def _version(version: IndexVersion, known: list[Snapshot], ingested: Mapping[str, float]) -> VersionStatus:
+    """Return what is told of a version; it is as fresh as the newest article part of its snapshot.
+
+    ingested: how many hours ago, by the key of the article part.
+    """
     parts = next((s.info.parts for s in known if s.id == version.snapshot), ())
     newest = parts[-1].name if parts else None
-    part = Path(layout.article_part(newest)) if newest else None
-    hours = (now - part.stat().st_mtime) / 3600 if part and part.exists() else None
-    return version_status(version, newest, hours)
+    return version_status(version, newest, ingested.get(Layout.article_part(newest)) if newest else None)

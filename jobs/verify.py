@@ -13,6 +13,7 @@ from actors.evaluate.golden_checks import check_articles, check_queries, check_r
 from actors.fetch.embedded_wheels import embedded_folder
 from actors.fetch.model_folders import model_folder
 from actors.service.assembly import load_service
+from actors.store.stores import open_store
 from jobs import embed, index, ingest, promote, search
 from jobs.common.cluster import connect, gpus
 from jobs.common.config import ROOT, read_toml
@@ -26,7 +27,7 @@ from schemas.config import Config, RerankConfig
 from schemas.encoder import TowerSpec
 from schemas.errors import UsageError
 from schemas.golden import Check, Golden, parse_golden
-from schemas.layout import Layout
+from schemas.layout import SELECTIONS
 from schemas.quality_report import VerifiedReport, VerifyReport
 from schemas.search import SearchRequest
 
@@ -136,7 +137,7 @@ def _search(config: Config, compared: VerifyReport) -> VerifiedReport:
     stages.run("embed", embed.run, config)
     built = stages.run("index", index.run, config)
     promote.run(config, version=built.version)
-    version = read_version(Layout(config.store), built.version)
+    version = read_version(open_store(config), built.version)
     service = stages.run("load", load_service, config, version, available_threads())
     answers = stages.run("search", asyncio.run, service.search(SearchRequest(query=QUERIES)))
     return VerifiedReport(
@@ -152,6 +153,7 @@ def _search(config: Config, compared: VerifyReport) -> VerifiedReport:
 def _own_store(config: Config) -> Config:
     """Return the configuration with a store in the cache, and 1,000 articles of the 1970s as selection."""
     store = Path(config.cache) / "verify" / config.encoder.name
-    file = Layout(str(store)).selection("verify")
-    write_pmids(Path(file), shipped()[:ARTICLES].tolist())
-    return config.with_values(store=str(store), selection={"rule": "pmids", "file": file})
+    config = config.with_values(store=str(store))
+    file = open_store(config).work(SELECTIONS) / "verify.txt"
+    write_pmids(file, shipped()[:ARTICLES].tolist())
+    return config.with_values(selection={"rule": "pmids", "file": str(file)})

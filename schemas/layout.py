@@ -1,8 +1,6 @@
-"""Every path of the store, and nothing else: docs/store.md tells what each holds."""
+"""Every key of the store, and nothing else: docs/store.md tells what each holds."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 FileKind = Literal[
@@ -36,53 +34,59 @@ PLACES: dict[FileKind, str] = {
 }
 """Where each kind lies, by the names that it is listed under."""
 
+_FOLDERS = ("segments", "worker shards")
+_PATTERNS = {
+    kind: re.compile(
+        re.sub(r"<.*>", lambda names: f"({re.sub('<.*?>', '[^/.][^/]*', names[0])})", place)
+        + ("(?:/.*)?" if kind in _FOLDERS else "")
+    )
+    for kind, place in PLACES.items()
+}
 
-class Fixed:
-    """A path below the root, as an attribute of `Layout`."""
+SOURCES, DEMO_SOURCES = "sources", "sources/demo"
+"""Folders of a machine (`Store.work`): files as NCBI distributes them, of which one can be deleted once its article
+part exists."""
+SELECTIONS = "selections"
+"""Lists of PMIDs that are made for a configuration."""
+PUBLISHED_CHUNKS, PUBLISHED_INDICES = "published/chunks", "published/indices"
+"""NCBI's published embeddings; they can be deleted once they are vector parts."""
 
-    def __init__(self, path: str) -> None:
-        self.path = path
 
-    def __get__(self, layout: "Layout", _: type) -> str:
-        return f"{layout.root}/{self.path}"
+def kind_of(key: str) -> tuple[FileKind, str] | None:
+    """Return of what kind an object is, and the name that manifests know it by; None: it is none of `PLACES`."""
+    found = ((kind, pattern.fullmatch(key)) for kind, pattern in _PATTERNS.items())
+    return next(((kind, match[1]) for kind, match in found if match), None)
+
+
+def key_of(kind: FileKind, name: str) -> str:
+    """Return the key of what has such a name (see `kind_of`); what is temporary has its key as name."""
+    return name if kind == "temporary" else re.sub("<.*>", lambda _: name, PLACES[kind])
 
 
 class Named:
-    """A path with names in it, as a function of `Layout` that takes them in their order."""
+    """Keys with names in them: `Layout.version("abc")` is "versions/abc.json"."""
 
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self._format = re.sub("<.*?>", "%s", path)
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.folder = key.partition("<")[0].rpartition("/")[0]
+        """What all of them lie in."""
+        self._format = re.sub("<.*?>", "%s", key)
 
-    def __get__(self, layout: "Layout", _: type) -> Callable[..., str]:
-        return lambda *names: f"{layout.root}/{self._format % names}"
+    def __call__(self, *names: object) -> str:
+        """Return the key of these names, in their order."""
+        return self._format % names
 
 
-@dataclass(frozen=True, slots=True)
 class Layout:
-    """Paths below one root folder."""
+    """Keys, relative to the root of a store."""
 
-    root: str
-
-    current = Fixed("CURRENT")
-    writer_lock = Fixed(".writer.lock")
-    """Held by the one job that writes; says who."""
-    article_parts = Fixed("articles")
+    current = "CURRENT"
     article_part = Named(PLACES["articles"])
     """Articles and deletions of one source file."""
-    sources = Fixed("sources")
-    """Files as NCBI distributes them; one can be deleted once its article part exists."""
-    demo_sources = Fixed("sources/demo")
-    published_chunks = Fixed("published/chunks")
-    """NCBI's published embeddings; they can be deleted once they are vector parts."""
-    published_indices = Fixed("published/indices")
-    snapshots = Fixed("snapshots")
+    source = Named("sources/<file>")
     snapshot = Named(PLACES["snapshots"])
     mesh_tree = Named(PLACES["mesh trees"])
     """Which MeSH headings are narrower than which, as `retrieval.ingest.mesh_files` writes it."""
-    selection = Named("selections/<selection>.txt")
-    """The PMIDs of a selection that is a list."""
-    vectors = Fixed("vectors")
     vector_parts = Named("vectors/<fingerprint>/<selection>")
     """The folder of the vector parts of one article space and selection."""
     vector_part = Named(PLACES["vectors"])
@@ -90,7 +94,6 @@ class Layout:
     quantizer = Named(PLACES["quantizers"])
     quantizer_record = Named(PLACES["quantizer records"])
     """How a quantizer was trained."""
-    shards = Fixed("shards")
     worker_shards = Named(PLACES["worker shards"])
     """The folder of what one worker built; temporary."""
     worker_shard = Named("shards/<inputs>/<shard>")
@@ -99,19 +102,12 @@ class Layout:
     """Row numbers of a segment that a version leaves out."""
     truth = Named(PLACES["truths"])
     """What an exact search finds for the queries by which recall is measured."""
-    segments = Fixed("segments")
     segment = Named(PLACES["segments"])
     run_report = Named("runs/<run>/report.json")
     """What one run of a job did."""
-    versions = Fixed("versions")
     version = Named(PLACES["versions"])
     """The manifest of one version."""
 
-
-_NAMED = [place.path for place in vars(Layout).values() if isinstance(place, Named)]
-
-UNFINISHED = sorted({f"{re.sub('<.*?>', '*', path).rpartition('/')[0]}/.*.tmp" for path in _NAMED} | {"./.*.tmp"})
-"""Patterns of what processes that died left of files that they were writing."""
 
 ARTICLES = "articles.arrow"
 LISTS = "lists.faiss"

@@ -169,6 +169,9 @@ class Current(Frozen):
     withdrawn_rows: tuple[str, ...] = Field(default=())
     """`IndexVersion.rows_key` of those: what holds the same rows, by other rules or on another version, is not promoted
     by a night either."""
+    removing: tuple[str, ...] = Field(default=())
+    """Versions whose files `gc` is removing, or was when it was stopped: their manifests go last, and nobody serves or
+    builds on them."""
 
     def knows(self, version: str) -> bool:
         """Return whether a version is served, was served, or is withdrawn."""

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import pyarrow as pa
+from pydantic import Field
 
 from schemas.base import Frozen
 
@@ -42,6 +43,27 @@ class PartRef(NamedTuple):
     deletions: int
 
 
+class SourceFile(NamedTuple):
+    """A source file as it was when it was read."""
+
+    bytes: int
+    modified: int = 0
+    """In ns since 1970."""
+    sha256: str = ""
+    """Of parts that are older than this field nothing."""
+    lineage: int | None = None
+    """The number of the lineage that it was read for; None of parts that are older than this field."""
+
+
+class PartFile(NamedTuple):
+    """An article part as it lay in the store: while it has this size and time, nothing of it needs to be read."""
+
+    bytes: int
+    modified: int
+    """In ns since 1970, by the store's clock."""
+    source: SourceFile
+
+
 class SnapshotCounts(Frozen):
     """PMIDs by what became of them since the previous snapshot.
 
@@ -77,3 +99,5 @@ class SnapshotInfo(Frozen):
     """Names of source files that somebody wants left out, until he wants them back."""
     mesh_tree: str | None = None
     """sha256 of the MeSH tree that was given, with this snapshot or an earlier one."""
+    part_files: dict[str, PartFile] = Field(default={})
+    """By the names of the parts; of snapshots older than this field nothing."""

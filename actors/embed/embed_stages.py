@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from actors.embed.known_sources import COLUMNS, KnownSources
 from actors.fetch.model_folders import model_folder
+from actors.store.stores import open_store
 from retrieval.articles.pmids import selected
-from retrieval.articles.snapshot import alive_rows, check_part
+from retrieval.articles.snapshot import alive_rows, check_part, read_snapshot
 from retrieval.embed.tokens import Tokens, TowerTokenizer
 from retrieval.embed.vector_parts import write_vector_part
 from retrieval.files.parquet import read_range
@@ -44,7 +45,8 @@ class TokenizeRange:
     """Read a range of an article part, find what has a vector already, and tokenise the others to be embedded."""
 
     def __init__(self, config: Config, plan: EmbedPlan) -> None:
-        self._config, self._plan, self._layout = config, plan, Layout(config.store)
+        self._config, self._plan, self._store = config, plan, open_store(config)
+        self._snapshot = read_snapshot(self._store, plan.snapshot)
         tower = config.encoder.article
         self._tokenizer = TowerTokenizer(model_folder(tower.model, tower.revision, Path(config.cache)), tower)
         self._sources = KnownSources(config, plan)
@@ -63,9 +65,12 @@ class TokenizeRange:
     def _tokenize(self, json: str) -> pa.Table:
         start = time.perf_counter()
         rows = RowRange.model_validate_json(json)
-        check_part(self._layout.snapshot(self._plan.snapshot), rows.source, self._layout.article_part(rows.source))
-        articles = read_range(self._layout.article_part(rows.source), rows.start, rows.stop, COLUMNS)
-        alive = alive_rows(self._layout.snapshot(self._plan.snapshot), rows.source, rows.start, rows.stop)
+        key = Layout.article_part(rows.source)
+        with self._store.parquet(key) as file:
+            check_part(self._snapshot, rows.source, file, self._store.name(key))
+            articles = read_range(file, rows.start, rows.stop, COLUMNS)
+        with self._store.parquet(self._snapshot.key) as file:
+            alive = alive_rows(file, self._snapshot.number(rows.source), rows.start, rows.stop)
         [wanted] = np.nonzero(alive & selected(self._config.selection, self._plan.pmids, articles))
         texts = articles.take(pa.array(wanted))
         known, found = self._sources.find(texts)
@@ -139,7 +144,7 @@ class WriteRange:
     """Write the vector part of a range, and say what was done."""
 
     def __init__(self, config: Config, plan: EmbedPlan) -> None:
-        self._dimension, self._layout, self._plan = config.encoder.dimension, Layout(config.store), plan
+        self._dimension, self._store, self._plan = config.encoder.dimension, open_store(config), plan
 
     def __call__(self, ranges: pa.Table) -> pa.Table:
         """Return per range its name, its `EmbedCounts` in JSON, and why it could not be written ("": it was)."""
@@ -161,8 +166,8 @@ class WriteRange:
         for kind in ("known", "encoded"):
             vectors[row[kind]] = row[f"{kind}_vectors"].reshape(-1, self._dimension)
             present[row[kind]] = True
-        path = self._layout.vector_part(self._plan.fingerprint, self._plan.selection, name)
-        write_vector_part(path, row["pmid"], row["text_hash"], vectors, present)
+        with self._store.incoming(Layout.vector_part(self._plan.fingerprint, self._plan.selection, name)) as path:
+            write_vector_part(path, row["pmid"], row["text_hash"], vectors, present)
         return _counted(row, EmbedCounts(write_seconds=time.perf_counter() - start))
 
 

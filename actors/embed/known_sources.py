@@ -6,12 +6,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from actors.store.stores import open_store
 from retrieval.embed.known.known_vectors import EarlierVectors, Known, agreement
 from retrieval.embed.known.published_chunks import PublishedChunks
 from retrieval.files.parquet import read_range
 from schemas.config import Config
 from schemas.errors import StoreError
-from schemas.layout import Layout
+from schemas.layout import PUBLISHED_INDICES, Layout
 from schemas.protocols import ArticleText
 from schemas.report import Agreement
 from schemas.vector import EmbedCounts, EmbedPlan, RowRange
@@ -24,10 +25,11 @@ class KnownSources:
     """The sources of vectors that a plan names."""
 
     def __init__(self, config: Config, plan: EmbedPlan) -> None:
-        self._dimension, layout = config.encoder.dimension, Layout(config.store)
+        self._dimension = config.encoder.dimension
         self._earlier = plan.earlier and EarlierVectors(
-            layout.snapshot(plan.earlier),
-            lambda rows: layout.vector_part(plan.fingerprint, plan.selection, rows.name),
+            open_store(config),
+            plan.earlier,
+            lambda rows: Layout.vector_part(plan.fingerprint, plan.selection, rows.name),
             config.embed.rows_per_part,
             self._dimension,
         )
@@ -55,7 +57,7 @@ class KnownSources:
 
 def published_vectors(config: Config, folder: str) -> PublishedChunks:
     """Open a folder of published vectors."""
-    return PublishedChunks(Path(folder), Path(Layout(config.store).published_indices), config.encoder.dimension)
+    return PublishedChunks(Path(folder), open_store(config).work(PUBLISHED_INDICES), config.encoder.dimension)
 
 
 def compare_sample(config: Config, folder: str, ranges: list[RowRange], count: int, threads: int) -> Agreement:
@@ -68,10 +70,11 @@ def compare_sample(config: Config, folder: str, ranges: list[RowRange], count: i
     from actors.embed.towers import ArticleTower
 
     tower = ArticleTower(config, threads)
-    layout, chunks, rng = Layout(config.store), published_vectors(config, folder), np.random.default_rng(0)
+    store, chunks, rng = open_store(config), published_vectors(config, folder), np.random.default_rng(0)
     known, own = [], []
     for rows in ranges:
-        articles = read_range(layout.article_part(rows.source), rows.start, rows.stop, COLUMNS)
+        with store.parquet(Layout.article_part(rows.source)) as file:
+            articles = read_range(file, rows.start, rows.stop, COLUMNS)
         articles = articles.filter(pc.and_(pc.is_null(articles["doc_id"]), pc.not_equal(articles["abstract"], "")))
         found = chunks.find(articles)
         chosen = np.sort(rng.permutation(len(found.rows))[: -(-count // len(ranges))])

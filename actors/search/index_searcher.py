@@ -19,13 +19,14 @@ from retrieval.rows.named_rows import Name, parse_names
 from retrieval.rows.row_numbers import RowSet, read_tombstones
 from retrieval.search.filter_rows import Unknown, check_known, check_terms, lists_to_probe, unknown_terms, wanted_rows
 from retrieval.search.mesh_tree import MeshTree
-from retrieval.search.segment_search import Candidates, search, search_exactly, stack_small
-from schemas.arrays import Floats, Vector
+from retrieval.search.segment_search import Candidates, nearest, search, search_exactly, stack_small
+from schemas.arrays import Floats, Pmids, Vector
 from schemas.article import DisplayArticle
 from schemas.filters import EVERYTHING, Wanted
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 from schemas.protocols import ArticleKey, Lookup, Match, StoredArticle
+from schemas.store import Store
 
 CANDIDATES_PER_HIT = 5
 """Rows that are scored exactly for each article wanted: recall@100 is .974 with 5, .936 with 2.
@@ -73,23 +74,35 @@ class ShardCandidates(NamedTuple):
 class IndexSearcher:
     """Searches the segments of a version. Calls may come from several threads."""
 
-    def __init__(self, layout: Layout, version: IndexVersion, *, exact: bool = False, shard: int | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        version: IndexVersion,
+        *,
+        exact: bool = False,
+        shard: int | None = None,
+        sparse: bool = False,
+    ) -> None:
         """Map every file of the version, or of one of its shards.
 
-        `exact` reads every row for every search: for measurements.
+        `exact` reads every row for every search: for measurements. `sparse` opens what it comes to need, and reads
+        vectors where they are: for few searches.
 
         Raises:
             IntegrityError: one of them is not what the manifest names.
         """
         self.version, self._exact = version, exact
-        self.quantizer = load_quantizer(layout, version.quantizer)
-        opened = open_segments(layout, version, self.quantizer)
+        self.quantizer = load_quantizer(store, version.quantizer)
+        opened = open_segments(store, version, self.quantizer, sparse=sparse)
         self.segments = [segment for segment in opened if shard in (None, segment.manifest.shard)]
+        if not sparse:
+            for segment in self.segments:
+                segment.open_all()
         self._stack = stack_small(self.segments, self.quantizer)
-        if not exact:
+        if not (exact or sparse):
             for segment in self.segments:
                 advise_random(segment.rows)  # rows are read here and there: no others are to be read with them
-        self._tree = load_mesh_tree(layout, version)
+        self._tree = load_mesh_tree(store, version)
         self._rows = lru_cache(KEPT_FILTERS)(self._find_rows)
         self._counts = lru_cache(KEPT_FILTERS)(self._count)
         self._rows(Wanted())  # for most searches
@@ -108,6 +121,24 @@ class IndexSearcher:
             for q, one in zip(few, self.scan(queries[few], k, wanted, count, everywhere=True), strict=True):
                 found[q] = one
         return [one.candidates for one in found]
+
+    def nearest_pmids(self, queries: Floats, k: int) -> list[Pmids]:
+        """Return for each of (q, d) queries the PMIDs of its candidates, in any order, without reading a vector."""
+        few, found = list(range(len(queries))), dict[int, Pmids]()
+        live = sum(segment.live_rows for segment in self.segments)
+        for lists in (self.version.nprobe, self.quantizer.nlist):
+            near = nearest(
+                queries[few],
+                self.segments,
+                self.quantizer,
+                nprobe=lists,
+                candidates=max(CANDIDATES_PER_HIT * k, self.version.candidates),
+                stack=self._stack,
+            )
+            found |= zip(few, (one.pmids for one in near), strict=True)
+            if not (few := [q for q in few if len(found[q]) < min(k, live)]):
+                break
+        return [found[q] for q in range(len(queries))]
 
     def count(self, wanted: Wanted) -> WantedCount:
         """Return how many rows may be found; InputError: a filter asks for what is not known of all of the version."""
@@ -181,7 +212,8 @@ class IndexSearcher:
             return None
         segment = self.segments[found.segment]
         [article] = segment.display.read(np.array([found.row]))
-        return StoredArticle(segment.rows[found.row].astype(np.float32), article, found.order)
+        [vector] = segment.vectors(np.array([found.row]))
+        return StoredArticle(vector.astype(np.float32), article, found.order)
 
     def named(self, text: str, vector: Vector, wanted: Wanted) -> list[NamedArticle]:
         """Return the wanted live articles whose ids, DOIs or title a text is; of one name that with the lowest PMID."""
@@ -191,7 +223,7 @@ class IndexSearcher:
         for place, names in enumerate(asked):
             if found := self._first(names, wanted_here):
                 segment = self.segments[found.segment]
-                [score] = inner_products(vector, segment.rows[[found.row]])
+                [score] = inner_products(vector, segment.vectors(np.array([found.row])))
                 [article] = segment.display.read(np.array([found.row]))
                 named.append(NamedArticle(place, found.order, found.pmid, Match(float(score), article, named=True)))
         return named
@@ -225,25 +257,29 @@ def with_first(named: Iterable[NamedArticle], matches: list[Match], k: int) -> l
     return [*first.values(), *(match for match in matches if match.article.pmid not in first)][:k]
 
 
-def load_quantizer(layout: Layout, sha256: str) -> Quantizer:
+def load_quantizer(store: Store, sha256: str) -> Quantizer:
     """Load a quantizer of the store; IntegrityError: it is not what it was."""
-    return Quantizer(read_named(layout.quantizer, sha256, "quantizer"))
+    return Quantizer(read_named(store, Layout.quantizer, sha256, "quantizer"))
 
 
-def load_mesh_tree(layout: Layout, version: IndexVersion) -> MeshTree:
+def load_mesh_tree(store: Store, version: IndexVersion) -> MeshTree:
     """Load the MeSH tree of a version, an empty one where it has none; IntegrityError: it is not what it was."""
-    return MeshTree(read_named(layout.mesh_tree, version.mesh_tree, "MeSH tree").decode() if version.mesh_tree else "")
+    if not version.mesh_tree:
+        return MeshTree("")
+    return MeshTree(read_named(store, Layout.mesh_tree, version.mesh_tree, "MeSH tree").decode())
 
 
-def open_segments(layout: Layout, version: IndexVersion, quantizer: Quantizer) -> list[OpenSegment]:
-    """Map the segments of a version, without the rows that are dead in it.
+def open_segments(
+    store: Store, version: IndexVersion, quantizer: Quantizer, *, sparse: bool = False
+) -> list[OpenSegment]:
+    """Open the segments of a version, without the rows that are dead in it (see `OpenSegment`).
 
     Raises:
-        IntegrityError: a file is not what the manifest names.
+        IntegrityError: tombstones are not what the manifest names.
     """
     opened = []
     for segment in version.segments:
         buried = version.tombstones.get(segment.id)
-        dead = read_tombstones(layout.tombstones, buried) if buried else None
-        opened.append(OpenSegment(layout.segment(segment.id), segment, quantizer, dead))
+        dead = read_tombstones(store, buried) if buried else None
+        opened.append(OpenSegment(store, Layout.segment(segment.id), segment, quantizer, dead, sparse=sparse))
     return opened

@@ -18,9 +18,9 @@ from retrieval.search.segment_search import NOTHING, Candidates, best_of_all
 from schemas.article import DisplayArticle
 from schemas.errors import NotReadyError
 from schemas.filters import Wanted
-from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 from schemas.protocols import ArticleKey, Lookup, Match, StoredArticle
+from schemas.store import Store
 
 KEPT = 2
 """Versions: what CURRENT named before is still asked for by requests that began with it."""
@@ -136,7 +136,7 @@ class VersionSearcher:
     """Answers each lookup from the version that it names; versions share the pages of segments that they share."""
 
     def __init__(
-        self, layout: Layout, version: IndexVersion, read: Callable[[], IndexVersion], shard: int | None = None
+        self, store: Store, version: IndexVersion, read: Callable[[], IndexVersion], shard: int | None = None
     ) -> None:
         """Map and warm what `read` returns, now and whenever it is another; `version` where that cannot be had.
 
@@ -145,9 +145,9 @@ class VersionSearcher:
         Raises:
             IntegrityError: neither can be had: a file is not what its manifest names.
         """
-        self._layout, self._shard = layout, shard
+        self._store, self._shard = store, shard
         self._opened: dict[str, IndexSearcher] = {}
-        self._follower = Follower(layout.root, read, self.open)
+        self._follower = Follower(store.root, read, self.open)
         self._follower.start()
         if not self._opened:
             self.open(version)
@@ -157,7 +157,7 @@ class VersionSearcher:
         opened = dict(self._opened)
         searcher = opened.pop(version.id, None)
         if searcher is None:
-            searcher = IndexSearcher(self._layout, version, shard=self._shard)
+            searcher = IndexSearcher(self._store, version, shard=self._shard)
             searcher.warm()
         kept = list(opened.items())[1 - KEPT :]
         self._opened = dict([*kept, (version.id, searcher)])

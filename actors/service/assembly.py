@@ -10,9 +10,9 @@ from actors.search.rerankers import CrossEncoderReranker, MaxSimReranker
 from actors.search.served_versions import ServedVersions
 from actors.service.search_service import SearchService
 from actors.service.second_stage import Reranking
+from actors.store.stores import open_store
 from schemas.config import Config
 from schemas.errors import StoreError, UsageError
-from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 from schemas.protocols import Query, Reranker
 from schemas.search import ScoreKind
@@ -98,5 +98,5 @@ def ranking(config: Config, reranker: Reranker, seconds: float | None) -> Rerank
 
 def load_service(config: Config, version: IndexVersion, threads: int) -> SearchService:
     """Load all parts into this process, for one version."""
-    encoder, searcher = load_encoder(config, version, threads), IndexSearcher(Layout(config.store), version)
+    encoder, searcher = load_encoder(config, version, threads), IndexSearcher(open_store(config), version)
     return SearchService(ServedVersions(version), encoder, searcher, load_ranking(config, threads))

@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from actors.embed.embed_stages import EncodeRange
 from actors.fetch.model_folders import model_folder, tower_digests
+from actors.store.local_store import LocalStore
 from jobs import ingest
 from jobs.common.cluster import connect
 from jobs.common.config import load_config
@@ -40,18 +41,20 @@ def base_store(settings: list[str]) -> Config:
     """Return the configuration over a store of both files of the embedded data, ingested on the first call."""
     cache = Path(load_config(None, settings, {}).cache)
     config = load_config(None, settings, {"PUBRAY_STORE": str(cache / "benchmarks" / "store")})
-    if newest_snapshot(Layout(config.store)) is None:
+    if newest_snapshot(LocalStore(config.store)) is None:
         ingest.run(config, source="embedded:pubmed")
     return config
 
 
 def real_articles(config: Config, count: int) -> tuple[list[int], list[ArticleText]]:
     """Return the PMIDs and texts of `count` random live articles with an abstract, always the same ones."""
-    layout, found = Layout(config.store), []
-    snapshot = ingested(layout)
-    for part in snapshot.info.parts:
-        table = read_range(layout.article_part(part.name), 0, part.rows, ["pmid", "title", "abstract"])
-        alive = alive_rows(snapshot.path, part.name, 0, part.rows)
+    store, found = LocalStore(config.store), []
+    snapshot = ingested(store)
+    for number, part in enumerate(snapshot.info.parts):
+        with store.parquet(Layout.article_part(part.name)) as file:
+            table = read_range(file, 0, part.rows, ["pmid", "title", "abstract"])
+        with store.parquet(snapshot.key) as file:
+            alive = alive_rows(file, number, 0, part.rows)
         found.append(table.filter(pa.array(alive & (np.array(table["abstract"].to_pylist()) != ""))))
     table = pa.concat_tables(found)
     rows = np.random.default_rng(0).permutation(len(table))[:count]
@@ -126,10 +129,10 @@ def host_seconds(base: Config, pmids: list[int]) -> float:
     """Return the CPU seconds, of all processes, that the job takes with an encoder that takes none."""
     with tempfile.TemporaryDirectory() as folder:
         config = own_store(base, folder, pmids)
-        layout = Layout(config.store)
+        objects = LocalStore(config.store)
         selection, chosen = load_selection(config.selection)
         digests = tower_digests(config.encoder.article, Path(config.cache))
-        snapshot = ingested(layout)
+        snapshot = ingested(objects)
         plan = EmbedPlan(snapshot.id, selection, chosen, article_fingerprint(config.encoder, digests))
         connect()
         ranges = row_ranges(snapshot.info.parts, config.embed.rows_per_part)

@@ -27,6 +27,7 @@ from retrieval.index.centroids.quantizer_training import GRAPH_LISTS
 from retrieval.index.exact import BLOCK
 from retrieval.rows.records import read_kept
 from schemas.errors import PubrayError
+from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 
 MADE = {"articles", "snapshots", "vectors"}
@@ -43,7 +44,7 @@ def build(folder: Path, rows: int, subset: int) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     job = watched(store.file, store.root, "index")
     promote.run(store.config)
-    version = served_version(store.layout)
+    version = served_version(store.files)
     (folder / FIGURES).write_text(json.dumps({"rows": rows, "cpu_seconds": job.cpu_seconds, "seconds": job.seconds}))
     show_job(job, version)
     compare_add(folder, store, version, job, min(subset, rows))
@@ -68,7 +69,7 @@ def show_job(job: Watched, version: IndexVersion) -> None:
 
 def compare_add(folder: Path, store: MadeStore, version: IndexVersion, job: Watched, subset: int) -> None:
     """Print rows per CPU second of what makes worker shards beside what it cannot do without."""
-    quantizer = store.layout.quantizer(version.quantizer)
+    quantizer = store.files.path(Layout.quantizer(version.quantizer))
     vectors = folder / f"subset-{subset}.npy"
     if not vectors.exists():
         write_subset(store, subset, vectors)
@@ -79,7 +80,9 @@ def compare_add(folder: Path, store: MadeStore, version: IndexVersion, job: Watc
     best = max(rate for name, rate in rates.items() if name.startswith("faiss"))
     if job.report["lists"] >= GRAPH_LISTS:
         rates["faiss add, by the graph"] = bare_add(quantizer, vectors, suited_blas())
-    rates |= own_steps(store, Quantizer(read_named(store.layout.quantizer, version.quantizer, "quantizer")), vectors)
+    rates |= own_steps(
+        store, Quantizer(read_named(store.files, Layout.quantizer, version.quantizer, "quantizer")), vectors
+    )
     headers = ["one core, the same quantizer", "rows/CPU s", "of exact faiss"]
     say(table(headers, [[name, rate, rate / best] for name, rate in rates.items()]))
     say("the target of the first is 0.85; those in brackets are its parts, on their own and in this process\n")
@@ -94,9 +97,9 @@ def compare_add(folder: Path, store: MadeStore, version: IndexVersion, job: Watc
     say(f"with choosing and training {whole:,.0f}; pubray from start to exit {own:,.0f}, {own / whole:.2f} x")
 
 
-def bare_add(quantizer: str, vectors: Path, blas: dict[str, str], *exact: str) -> float:
+def bare_add(quantizer: Path, vectors: Path, blas: dict[str, str], *exact: str) -> float:
     """Run `faiss_add` with a BLAS of choice; return rows per CPU second."""
-    command = [sys.executable, "-m", "benchmarks.index.faiss_add", quantizer, str(vectors), *exact]
+    command = [sys.executable, "-m", "benchmarks.index.faiss_add", str(quantizer), str(vectors), *exact]
     environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_CORETYPE"}
     log(f"measuring faiss add {blas}")
     done = subprocess.run(
@@ -115,10 +118,10 @@ def own_steps(store: MadeStore, quantizer: Quantizer, vectors: Path) -> dict[str
     rotated = [quantizer.rotate(block) for block in blocks]
     lists = [quantizer.assign(block) for block in rotated]
     selection, _ = load_selection(store.config.selection)
-    version = served_version(store.layout)
-    part, *_ = row_ranges(ingested(store.layout).info.parts, store.config.embed.rows_per_part)
-    path = store.layout.vector_part(version.fingerprint, selection, part.name)
-    size, articles = part.stop - part.start, store.layout.article_part(part.source)
+    version = served_version(store.files)
+    part, *_ = row_ranges(ingested(store.files).info.parts, store.config.embed.rows_per_part)
+    path = store.files.path(Layout.vector_part(version.fingerprint, selection, part.name))
+    size, articles = part.stop - part.start, store.files.path(Layout.article_part(part.source))
     return {
         "(to float32)": rate(lambda: [half.astype(np.float32) for half in halves], len(rows)),
         "(rotate)": rate(lambda: [quantizer.rotate(block) for block in blocks], len(rows)),
@@ -142,12 +145,12 @@ def rate(step: Callable[[], object], rows: int) -> float:
 def write_subset(store: MadeStore, subset: int, path: Path) -> None:
     """Write the vectors of the first articles in float32, as FAISS wants them."""
     selection, _ = load_selection(store.config.selection)
-    version = served_version(store.layout)
+    version = served_version(store.files)
     taken: list[Any] = []
-    for part in row_ranges(ingested(store.layout).info.parts, store.config.embed.rows_per_part):
+    for part in row_ranges(ingested(store.files).info.parts, store.config.embed.rows_per_part):
         if sum(map(len, taken)) >= subset:
             break
-        _, vectors, _ = read_vectors(store.layout.vector_part(version.fingerprint, selection, part.name))
+        _, vectors, _ = read_vectors(store.files.path(Layout.vector_part(version.fingerprint, selection, part.name)))
         taken.append(vectors.astype(np.float32))
     np.save(path, np.concatenate(taken)[:subset])
 

@@ -26,7 +26,7 @@ from jobs.common.console import Progress, megabytes, say, table
 from jobs.common.store import read_current, served_version
 from retrieval.index.tuning import nlist_for, nprobe_for
 from schemas.arrays import Floats
-from schemas.layout import LISTS, PMIDS, ROWS
+from schemas.layout import LISTS, PMIDS, ROWS, Layout
 from schemas.manifest import IndexVersion
 
 WANTED = 10
@@ -45,17 +45,17 @@ IN_FLIGHT = 16
 def cold(folder: Path, rows: int, count: int, group: Path | None) -> None:
     """Print latency and reads for each condition, then the arithmetic for all of PubMed."""
     store = MadeStore(folder, rows)
-    if read_current(store.layout) is None:
+    if read_current(store.files) is None:
         raise SystemExit(f"{store.root} has no index; run python -m benchmarks.index build --rows {rows} first")
-    version = served_version(store.layout)
+    version = served_version(store.files)
     [segment] = version.segments
-    files = [Path(store.layout.segment(segment.id)) / name for name in FILES]
+    files = [store.files.path(Layout.segment(segment.id)) / name for name in FILES]
     limit = segment.files[ROWS].bytes // 4
     torch.set_num_threads(1)
     faiss.omp_set_num_threads(1)
     queries = unseen(store, 0, count)
     outside = anonymous()
-    searcher = IndexSearcher(store.layout, version)
+    searcher = IndexSearcher(store.files, version)
     say(
         f"{rows:,} articles, rows {megabytes(segment.files[ROWS].bytes)}, lists {megabytes(segment.files[LISTS].bytes)}"
     )

@@ -21,11 +21,11 @@ import numpy as np
 import torch
 
 from actors.search.index_searcher import IndexSearcher
+from actors.store.local_store import LocalStore
 from jobs.common.console import say
 from jobs.common.store import served_version
 from retrieval.search.segment_search import search
 from schemas.arrays import Floats
-from schemas.layout import Layout
 
 DEPTH = 100
 """Every search asks for so many, by which recall@10 and recall@100 are measured."""
@@ -62,8 +62,8 @@ def main() -> None:
 
 def pubray(folder: Path) -> Iterator[tuple[str, Search]]:
     """Yield the served rules, then a ladder of nprobe and candidates."""
-    layout = Layout(str(folder / "store"))
-    searcher = IndexSearcher(layout, served_version(layout))
+    objects = LocalStore(str(folder / "store"))
+    searcher = IndexSearcher(objects, served_version(objects))
     served, nlist = searcher.version.nprobe, searcher.quantizer.nlist
     yield f"{SERVED}, 10 wanted", lambda q: searcher.candidates(q[None], 10)[0].pmids[:DEPTH].tolist()
     yield f"{SERVED}, 100 wanted", lambda q: searcher.candidates(q[None], DEPTH)[0].pmids[:DEPTH].tolist()

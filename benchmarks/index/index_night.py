@@ -28,24 +28,24 @@ WANTED = 10
 def night(folder: Path, rows: int, nights: int) -> None:
     """Run the nights on a copy of the store that `build` left (hard links), and print their cost."""
     base = MadeStore(folder, rows)
-    if read_current(base.layout) is None:
+    if read_current(base.files) is None:
         raise SystemExit(f"{base.root} has no index; run python -m benchmarks.index build --rows {rows} first")
     full = json.loads((folder / FIGURES).read_text())
     shutil.rmtree(folder / "night", ignore_errors=True)
     store = base.linked("night")
-    versions = [served_version(store.layout)]
+    versions = [served_version(store.files)]
     found: list[Watched] = []
     for number in range(nights):
         store.publish_night(number)
         forget_all(store.root)
         found.append(watched(store.file, store.root, "index"))
         promote.run(store.config)
-        versions.append(served_version(store.layout))
+        versions.append(served_version(store.files))
     show_nights(found, full["cpu_seconds"], store, versions)
     forget_all(store.root)
     compaction = watched(store.file, store.root, "compact", "--force")
     promote.run(store.config)
-    versions.append(served_version(store.layout))
+    versions.append(served_version(store.files))
     say(
         f"compaction of {len(versions[-2].segments)} segments: {compaction.seconds:.1f} s, "
         f"{compaction.cpu_seconds:.1f} CPU s, {compaction.cpu_seconds / full['cpu_seconds']:.3f} of the full build"
@@ -100,7 +100,7 @@ def compare_queries(store: MadeStore, versions: dict[str, IndexVersion]) -> None
     """Print the CPU time of a query, versions taking turns; everything is in the page cache."""
     torch.set_num_threads(1)
     faiss.omp_set_num_threads(1)
-    searchers = {name: IndexSearcher(store.layout, version) for name, version in versions.items()}
+    searchers = {name: IndexSearcher(store.files, version) for name, version in versions.items()}
     # Near an article, as a title is: vectors that no article has, of the same clusters.
     queries = store.vectors.of(np.arange(QUERIES, dtype=np.uint64) + np.uint64(2**63)).astype(np.float32)
     seconds: dict[str, list[float]] = {name: [] for name in versions}

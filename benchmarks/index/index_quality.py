@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from actors.embed.towers import QueryTower
+from actors.store.local_store import LocalStore
 from benchmarks.common.job_watch import ROOT
 from benchmarks.embed.embed_job import base_store
 from benchmarks.index.index_contenders import DEPTH, SERVED
@@ -94,8 +95,8 @@ def prepared(folder: Path, base: Path | None) -> Config:
         if not (store / name).exists():
             (store / name).symlink_to((source / name).resolve())
     config = load_config(None, [], {"PUBRAY_STORE": str(store)})
-    layout = Layout(config.store)
-    if read_current(layout) is None:
+    objects = LocalStore(config.store)
+    if read_current(objects) is None:
         embed.run(config)  # nothing, where the base has the vectors
         index.run(config)
         promote.run(config)
@@ -104,10 +105,10 @@ def prepared(folder: Path, base: Path | None) -> Config:
 
 def write_arrays(folder: Path, config: Config, count: int) -> None:
     """Write vectors and PMIDs of the version's rows in order of PMID, and the vectors of title queries."""
-    layout = Layout(config.store)
-    version = served_version(layout)
-    quantizer = Quantizer(read_named(layout.quantizer, version.quantizer, "quantizer"))
-    [segment] = [OpenSegment(layout.segment(s.id), s, quantizer) for s in version.segments]
+    objects = LocalStore(config.store)
+    version = served_version(objects)
+    quantizer = Quantizer(read_named(objects, Layout.quantizer, version.quantizer, "quantizer"))
+    [segment] = [OpenSegment(objects, Layout.segment(s.id), s, quantizer) for s in version.segments]
     order = segment.pmid_order
     np.save(folder / "vectors.npy", segment.rows[order].astype(np.float32))
     np.save(folder / "pmids.npy", segment.pmids[order])

@@ -20,11 +20,12 @@ from tokenizers.pre_tokenizers import Whitespace
 from transformers import BertConfig, BertModel
 
 from actors.fetch.model_folders import tower_digests
+from actors.store.local_store import LocalStore
 from benchmarks.index.made_vectors import MadeVectors, Numbers, mixed
 from jobs.common.config import load_config
 from jobs.common.console import Progress
 from jobs.common.store import load_selection, newest_snapshot
-from retrieval.articles.article import Rejects, SourceFile, article_batches, read_article_part, write_article_part
+from retrieval.articles.article import Rejects, article_batches, read_article_part, write_article_part
 from retrieval.articles.snapshot import alive_rows, read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
 from retrieval.embed.vector_parts import row_ranges, write_vector_part
@@ -32,7 +33,7 @@ from schemas.article import Article, Author, Term
 from schemas.config import Config
 from schemas.encoder import article_fingerprint
 from schemas.layout import Layout
-from schemas.snapshot import Lineage, PartRef
+from schemas.snapshot import Lineage, PartRef, SourceFile
 from schemas.vector import RowRange
 
 FILE_ROWS = 30_000
@@ -77,7 +78,7 @@ class MadeStore:
             write_encoder(folder / "encoder")
             self.file.write_text(CONFIG.format(model=folder / "encoder", dimension=DIMENSION))
         self.config: Config = load_config(str(self.file), [], {"PUBRAY_STORE": str(self.root)})
-        self.layout = Layout(self.config.store)
+        self.files = LocalStore(self.config.store)
         self.vectors = MadeVectors(DIMENSION)
 
     def write(self) -> None:
@@ -93,7 +94,7 @@ class MadeStore:
 
     def publish_night(self, night: int) -> int:
         """Add the records of a night, counted from 0; return how many they are."""
-        previous = newest_snapshot(self.layout)
+        previous = newest_snapshot(self.files)
         assert previous
         names = [f"made26n{len(previous.info.parts) + 1 + i:05}" for i in range(-(-self.night_records // FILE_ROWS))]
         records = iter(self._night(night))
@@ -129,16 +130,17 @@ class MadeStore:
             yield article(int(pmids[place]), kind)
 
     def _write_articles(self, name: str, articles: Iterator[Article]) -> None:
-        path = self.layout.article_part(name)
-        if not Path(path).exists():
-            write_article_part(path, article_batches(articles), SourceFile(1), Rejects())
+        key = Layout.article_part(name)
+        if self.files.facts(key) is None:
+            with self.files.incoming(key) as path:
+                write_article_part(path, name, article_batches(articles), SourceFile(1), Rejects())
 
     def _publish(self, names: list[str], known: int | None) -> None:
         """Write the snapshot of some parts, the first `known` of which the newest one has, and the vector parts."""
-        refs = tuple(read_article_part(Path(self.layout.article_part(name))).ref for name in names)
-        plan = SnapshotPlan(Lineage(number=0), refs, newest_snapshot(self.layout) if known else None)
-        if not Path(self.layout.snapshot(plan.id)).exists():
-            write_snapshot(self.layout.snapshot(plan.id), plan, self.layout.article_part, lambda counts: None)
+        refs = tuple(read_article_part(self.files, name).ref for name in names)
+        plan = SnapshotPlan(Lineage(number=0), refs, newest_snapshot(self.files) if known else None)
+        if not self.files.path(Layout.snapshot(plan.id)).exists():
+            write_snapshot(self.files, plan, lambda counts: None)
         self._write_vectors(refs, known or 0, plan.id)
 
     def _write_vectors(self, refs: tuple[PartRef, ...], known: int, snapshot: str) -> None:
@@ -149,18 +151,21 @@ class MadeStore:
         progress = Progress("vectors", sum(ref.rows for ref in refs[known:]), "rows")
         for one in row_ranges(refs, self.config.embed.rows_per_part):
             if one.source in added:
-                path = Path(self.layout.vector_part(fingerprint, selection, one.name))
-                if not path.exists():
-                    self._write_range(path, one, snapshot)
+                key = Layout.vector_part(fingerprint, selection, one.name)
+                if self.files.facts(key) is None:
+                    with self.files.incoming(key) as path:
+                        self._write_range(path, one, snapshot)
                 progress.add(one.stop - one.start)
         progress.finish()
 
     def _write_range(self, path: Path, one: RowRange, snapshot: str) -> None:
-        keys = pq.read_table(self.layout.article_part(one.source), columns=["pmid", "text_hash"])
+        keys = pq.read_table(self.files.path(Layout.article_part(one.source)), columns=["pmid", "text_hash"])
         keys = keys.slice(one.start, one.stop - one.start)
         texts: Numbers = keys["text_hash"].to_numpy()
-        alive = alive_rows(read_snapshot(Path(self.layout.snapshot(snapshot))).path, one.source, one.start, one.stop)
-        write_vector_part(str(path), keys["pmid"].to_numpy(), texts, self.vectors.of(texts), alive)
+        known = read_snapshot(self.files, snapshot)
+        with self.files.parquet(known.key) as file:
+            alive = alive_rows(file, known.number(one.source), one.start, one.stop)
+        write_vector_part(path, keys["pmid"].to_numpy(), texts, self.vectors.of(texts), alive)
 
 
 def article(pmid: int, kind: str = "new") -> Article:

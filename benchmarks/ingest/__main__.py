@@ -28,8 +28,9 @@ from actors.fetch.embedded_wheels import embedded_folder
 from benchmarks.rivals.rivals import PUBMED_PARSER, pubmed_parser_command
 from jobs.common.config import load_config
 from jobs.common.console import Progress, megabytes, say, table
-from retrieval.articles.article import Rejects, SourceFile, write_article_part
+from retrieval.articles.article import Rejects, write_article_part
 from retrieval.ingest.readers import open_source
+from schemas.snapshot import SourceFile
 
 BATCHES = "pubray: XML to Arrow batches"
 TASK = "pubray: the whole task"
@@ -122,7 +123,8 @@ def whole_task(path: Path) -> int:
     gc.disable()  # as jobs/ingest.py does
     counted, rejects = Counted(), Rejects()
     with tempfile.TemporaryDirectory() as folder, open_source(path, rejects) as source:
-        write_article_part(f"{folder}/part.parquet", counted.through(source), SourceFile(path.stat().st_size), rejects)
+        facts = SourceFile(path.stat().st_size)
+        write_article_part(Path(folder, "part.parquet"), "part", counted.through(source), facts, rejects)
     return counted.articles
 
 

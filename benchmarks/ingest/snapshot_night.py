@@ -25,11 +25,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from actors.store.local_store import LocalStore
 from jobs.common.console import Progress, megabytes, say, table
 from retrieval.articles.pmids import CLASS_ROWS
 from retrieval.articles.snapshot import read_snapshot
 from retrieval.articles.snapshot_update import PART_COLUMNS, SnapshotPlan, write_snapshot
 from schemas.article import ARTICLE_SCHEMA
+from schemas.layout import Layout
 from schemas.snapshot import Lineage, PartRef, SnapshotInfo
 
 FILE_ROWS = 30_000
@@ -192,18 +194,18 @@ class Made:
         parts = read_refs(folder, "26")[: self.files]
         info = make(folder, "first", SnapshotPlan(Lineage(number=0, baseline=names(parts)), parts, None))
         check(info, alive=self.articles, added=self.articles)
-        return (folder / "first.parquet").stat().st_size
+        return path(folder, "first").stat().st_size
 
     def read_keys(self, folder: Path) -> int:
         """Read every column of the first snapshot, a row group at a time."""
-        with pq.ParquetFile(folder / "first.parquet", page_checksum_verification=True) as file:
+        with pq.ParquetFile(path(folder, "first"), page_checksum_verification=True) as file:
             rows = sum(len(file.read_row_group(group)) for group in range(file.num_row_groups))
         assert rows == self.articles
-        return (folder / "first.parquet").stat().st_size
+        return path(folder, "first").stat().st_size
 
     def update(self, folder: Path) -> int:
         """Make the snapshot of the night."""
-        parts, previous = read_refs(folder, "26"), read_snapshot(folder / "first.parquet")
+        parts, previous = read_refs(folder, "26"), read_snapshot(LocalStore(str(folder)), "first")
         info = make(folder, "second", SnapshotPlan(previous.info.lineage, parts, previous))
         untouched = self.articles - self.night + self.counts["added"]
         check(
@@ -212,15 +214,15 @@ class Made:
             unchanged=untouched,
             alive=self.articles + self.counts["added"] - self.counts["deleted"],
         )
-        return (folder / "second.parquet").stat().st_size
+        return path(folder, "second").stat().st_size
 
     def reissue(self, folder: Path) -> int:
         """Make the snapshot of the new baseline."""
-        parts, previous = read_refs(folder, "27"), read_snapshot(folder / "second.parquet")
+        parts, previous = read_refs(folder, "27"), read_snapshot(LocalStore(str(folder)), "second")
         info = make(folder, "third", SnapshotPlan(Lineage(number=1, baseline=names(parts)), parts, previous))
         vanished = -(-previous.info.counts.alive // VANISHED)
         check(info, deleted=vanished, reissued=info.counts.alive, alive=previous.info.counts.alive - vanished)
-        return (folder / "third.parquet").stat().st_size
+        return path(folder, "third").stat().st_size
 
 
 STEPS: dict[str, Callable[[Made, Path], int]] = {
@@ -234,9 +236,15 @@ STEPS: dict[str, Callable[[Made, Path], int]] = {
 
 def make(folder: Path, name: str, plan: SnapshotPlan) -> SnapshotInfo:
     """Write a snapshot."""
-    return write_snapshot(
-        str(folder / f"{name}.parquet"), plan, lambda part: str(folder / f"{part}.parquet"), lambda counts: None
-    )
+    store = LocalStore(str(folder))
+    info = write_snapshot(store, plan, lambda counts: None)
+    store.path(Layout.snapshot(plan.id)).rename(path(folder, name))
+    return info
+
+
+def path(folder: Path, name: str) -> Path:
+    """Return where a snapshot lies."""
+    return LocalStore(str(folder)).path(Layout.snapshot(name))
 
 
 def check(info: SnapshotInfo, **counts: int) -> None:
@@ -253,7 +261,7 @@ def names(parts: tuple[PartRef, ...]) -> tuple[str, ...]:
 
 def read_refs(folder: Path, year: str) -> tuple[PartRef, ...]:
     """Return the parts of a year in file order; their digests are not what is measured."""
-    files = sorted(folder.glob(f"pubmed{year}n*.parquet"))
+    files = sorted(folder.glob(f"articles/pubmed{year}n*.parquet"))
     return tuple(PartRef(file.stem, file.stem, pq.read_metadata(file).num_rows, 0) for file in files)
 
 
@@ -263,8 +271,9 @@ def write_parts(folder: Path, year: str, number: int, pmids: Pmids, touched: dic
         pmids = displaced(pmids)
     for start in range(0, len(pmids), FILE_ROWS):
         rows = part_table(pmids[start : start + FILE_ROWS], touched)
-        path = folder / f"pubmed{year}n{number + start // FILE_ROWS:05d}.parquet"
-        pq.write_table(rows, path, compression="zstd", write_page_checksum=True, row_group_size=8192)
+        key = Layout.article_part(f"pubmed{year}n{number + start // FILE_ROWS:05d}")
+        with LocalStore(str(folder)).incoming(key) as path:
+            pq.write_table(rows, path, compression="zstd", write_page_checksum=True, row_group_size=8192)
 
 
 def displaced(pmids: Pmids) -> Pmids:

@@ -20,6 +20,7 @@ import pyarrow as pa
 import torch
 
 from actors.fetch.model_folders import model_folder
+from actors.store.local_store import LocalStore
 from benchmarks.embed.embed_job import base_store, real_articles
 from jobs.common.console import say, table
 from jobs.common.store import ingested
@@ -57,13 +58,13 @@ def main() -> None:
 
 def stored(config: Config) -> dict[str, float]:
     """Return bytes per record of article parts and per article of a snapshot, and the seconds to compare two."""
-    layout, snapshot = Layout(config.store), ingested(Layout(config.store))
+    store, snapshot = LocalStore(config.store), ingested(LocalStore(config.store))
     parts = snapshot.info.parts
-    size = sum(Path(layout.article_part(part.name)).stat().st_size for part in parts)
-    seconds, _ = cpu(lambda: compare_snapshots(snapshot, snapshot))
+    size = sum(store.path(Layout.article_part(part.name)).stat().st_size for part in parts)
+    seconds, _ = cpu(lambda: compare_snapshots(store, snapshot, snapshot))
     return {
         "article part, bytes/record": size / sum(part.rows for part in parts),
-        "snapshot, bytes/article": Path(snapshot.path).stat().st_size / snapshot.info.counts.alive,
+        "snapshot, bytes/article": store.path(snapshot.key).stat().st_size / snapshot.info.counts.alive,
         "comparing snapshots, articles/s": snapshot.info.counts.alive / seconds,
     }
 
@@ -109,15 +110,19 @@ def segments(config: Config, pmids: list[int]) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
 
         def write(name: str, sizes: Lists, groups: Iterable[RowGroup]) -> OpenSegment:
-            path = f"{folder}/{name}"
-            manifest = write_segment(path, groups, sizes, segment=name, shard=0, quantizer=quantizer)
-            return OpenSegment(path, manifest, quantizer)
+            manifest = write_segment(Path(folder, name), groups, sizes, segment=name, shard=0, quantizer=quantizer)
+            return OpenSegment(LocalStore(folder), name, manifest, quantizer)
 
         encode, groups = cpu(lambda: [group_rows(quantizer, rows[half], keys[half], articles[half]) for half in halves])
         build, parts = cpu(lambda: [write(str(i), *group) for i, group in enumerate(groups)])
         merge, _ = cpu(
             lambda: write_segment(
-                f"{folder}/m", merged_groups(parts), merged_sizes(parts), segment="m", shard=0, quantizer=quantizer
+                Path(folder, "m"),
+                merged_groups(parts),
+                merged_sizes(parts),
+                segment="m",
+                shard=0,
+                quantizer=quantizer,
             )
         )
         records = sum((Path(folder) / name / ARTICLES).stat().st_size for name in "01")
@@ -134,8 +139,8 @@ def segments(config: Config, pmids: list[int]) -> dict[str, float]:
 
 def _records(config: Config, pmids: list[int]) -> pa.Table:
     """Return what a segment keeps of the articles of both files with these PMIDs."""
-    layout, snapshot = Layout(config.store), ingested(Layout(config.store))
-    found = [read_kept(layout.article_part(p.name), 0, p.rows) for p in snapshot.info.parts]
+    store, snapshot = LocalStore(config.store), ingested(LocalStore(config.store))
+    found = [read_kept(store.path(Layout.article_part(p.name)), 0, p.rows) for p in snapshot.info.parts]
     records = pa.concat_tables(found)
     rows = np.flatnonzero(np.isin(records["pmid"].to_numpy(), pmids))
     return records.take(pa.array(rows))

@@ -83,7 +83,7 @@ def written(folder: Path, articles: pa.Table, number: int) -> dict[str, float]:
 
 def lookups(folder: Path, articles: pa.Table) -> dict[str, float]:
     """Return the milliseconds that finding rows takes, the best of some rounds."""
-    facets, authors = Facets(folder, len(articles)), AuthorRows(folder)
+    facets, authors = Facets(folder.joinpath, len(articles)), AuthorRows(folder.joinpath)
     counted = Counter(h["descriptor"].casefold() for of_one in articles["mesh"].to_pylist() for h in of_one)
     headings = [name for name, _ in counted.most_common(HEADINGS)]
     names = [name for of_one in articles["authors"].to_pylist() for name in of_one][::10_000]

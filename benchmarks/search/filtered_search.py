@@ -55,7 +55,7 @@ class Measured(NamedTuple):
 
 def main() -> None:
     """Print one row per filter."""
-    layout, searcher, queries = served(300)
+    objects, searcher, queries = served(300)
     version = searcher.version
     faiss.omp_set_num_threads(1)
     torch.set_num_threads(1)
@@ -68,7 +68,7 @@ def main() -> None:
             first = time.perf_counter() - start
             measured = measure(searcher, searcher, wanted, queries)
             rows.append([f"{share:.1%}", in_words(filters), *measured, f"{1000 * first:.1f} ms"])
-        some = RandomRows(layout, version)
+        some = RandomRows(objects, version)
         some.share = share
         some._rows.cache_clear()
         stand_in = Wanted((Condition(field="abstract", op="=", value="yes"),), retracted=True)

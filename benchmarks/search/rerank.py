@@ -15,13 +15,13 @@ from actors.search.index_searcher import IndexSearcher
 from actors.search.served_versions import ServedVersions
 from actors.service.assembly import load_encoder, load_ranking
 from actors.service.search_service import SearchService
+from actors.store.local_store import LocalStore
 from jobs.common.config import load_config
 from jobs.common.console import Progress, say, table
 from jobs.common.cpu_threads import available_threads
 from jobs.common.store import served_version
 from retrieval.evaluate.judgments import Judgments, headings, mesh_topics
 from retrieval.evaluate.scores import measure, paired_difference
-from schemas.layout import Layout
 from schemas.search import SearchRequest, SearchResponse
 
 CANDIDATES = (5, 10, 20, 50, 100)
@@ -37,9 +37,9 @@ def main() -> None:
     parser.add_argument("--topics", type=int, default=100)
     options = parser.parse_args()
     config = load_config(options.config, [], {"PUBRAY_STORE": options.store})
-    layout, threads = Layout(config.store), available_threads()
-    version = served_version(layout)
-    searcher = IndexSearcher(layout, version)
+    objects, threads = LocalStore(config.store), available_threads()
+    version = served_version(objects)
+    searcher = IndexSearcher(objects, version)
     judgments = mesh_topics(headings(searcher.segments), options.topics, seed=0)
     encoder, second = load_encoder(config, version, threads), load_ranking(config, threads)
     service = SearchService(ServedVersions(version), encoder, searcher, second)

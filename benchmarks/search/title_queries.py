@@ -8,18 +8,18 @@ import pyarrow as pa
 
 from actors.embed.towers import QueryTower
 from actors.search.index_searcher import IndexSearcher
+from actors.store.local_store import LocalStore
 from jobs.common.config import load_config
 from jobs.common.cpu_threads import available_threads
 from jobs.common.store import served_version
 from schemas.arrays import Floats
-from schemas.layout import Layout
 from schemas.protocols import Query
 
 
 class Served(NamedTuple):
     """The index of a store, and queries for it."""
 
-    layout: Layout
+    store: LocalStore
     searcher: IndexSearcher
     queries: Floats
     """Titles of its articles, through the query tower."""
@@ -32,11 +32,11 @@ def served(queries: int) -> Served:
     parser.add_argument("--queries", type=int, default=queries)
     options = parser.parse_args()
     config = load_config(None, [], {"PUBRAY_STORE": options.store})
-    layout = Layout(config.store)
-    searcher = IndexSearcher(layout, served_version(layout))
+    store = LocalStore(config.store)
+    searcher = IndexSearcher(store, served_version(store))
     tower = QueryTower(config, available_threads())
     texts = [Query(title) for title in titles(searcher, options.queries)]
-    return Served(layout, searcher, tower.encode(texts))
+    return Served(store, searcher, tower.encode(texts))
 
 
 def titles(searcher: IndexSearcher, count: int) -> list[str]:

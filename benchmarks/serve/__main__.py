@@ -27,6 +27,7 @@ from actors.search.served_versions import ServedVersions
 from actors.service.assembly import load_encoder, load_ranking
 from actors.service.coalescer import Coalescer
 from actors.service.search_service import SearchService
+from actors.store.local_store import LocalStore
 from benchmarks.index.made_index_store import folder_for
 from benchmarks.serve.serve_load import CLIENTS, MODES, PORT, Load, require_wrk, running, serving, show, under_load
 from benchmarks.serve.serve_rivals import RIVALS, rival_serving
@@ -38,7 +39,6 @@ from jobs.common.store import served_version
 from schemas.arrays import Vector
 from schemas.config import Config, DeploymentConfig
 from schemas.errors import PubrayError
-from schemas.layout import Layout
 from schemas.protocols import Lookup, Match, Query, RerankScore, Scoring
 from schemas.search import SearchRequest
 
@@ -90,11 +90,11 @@ def load(config: Config, queries: list[str], options: argparse.Namespace) -> Non
 
 def texts(config: Config) -> list[str]:
     """Return a query for each article, of words of its title in another order: it names none."""
-    version = served_version(Layout(config.store))
+    version = served_version(LocalStore(config.store))
     rng = np.random.default_rng(0)
     titles = [
         title
-        for segment in IndexSearcher(Layout(config.store), version).segments
+        for segment in IndexSearcher(LocalStore(config.store), version).segments
         for title in segment.articles["title"].to_pylist()
         if len(title.split()) > 3
     ]
@@ -127,9 +127,9 @@ class Together:
 
 def in_process(config: Config, queries: list[str], seconds: int, *, rerank: bool) -> list[Load]:
     """Ask the same service in this process."""
-    version, threads = served_version(Layout(config.store)), available_threads()
+    version, threads = served_version(LocalStore(config.store)), available_threads()
     ranking = load_ranking(config, threads) if rerank else None
-    encoder, searcher = load_encoder(config, version, threads), IndexSearcher(Layout(config.store), version)
+    encoder, searcher = load_encoder(config, version, threads), IndexSearcher(LocalStore(config.store), version)
     together: Any = Together(encoder, searcher, ranking and ranking.reranker)
     service = SearchService(
         ServedVersions(version), together, together, ranking and ranking._replace(reranker=together)

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from actors.fetch.model_folders import model_folder
 from actors.search.index_searcher import IndexSearcher
+from actors.store.local_store import LocalStore
 from benchmarks.common.job_watch import ROOT
 from benchmarks.index.index_rivals import built_once
 from benchmarks.rivals.rivals import LANCEDB, rival_command
 from benchmarks.serve.serve_load import PORT, Service, running
 from jobs.common.store import served_version
 from schemas.config import Config
-from schemas.layout import Layout
 
 RIVALS = {"FastAPI, sentence-transformers, faiss HNSW": "faiss", "FastAPI, sentence-transformers, LanceDB": "lancedb"}
 """Of each the name that rival_service.py knows."""
@@ -47,7 +47,7 @@ def write_articles(config: Config, path: Path) -> None:
     """Write what an answer shows of each article, in the order of vectors.npy, unless it is there."""
     if path.exists():
         return
-    layout = Layout(config.store)
-    [segment] = IndexSearcher(layout, served_version(layout)).segments
+    store = LocalStore(config.store)
+    [segment] = IndexSearcher(store, served_version(store)).segments
     articles = segment.display.read(segment.pmid_order)
     path.write_text("".join(json.dumps(article._asdict()) + "\n" for article in articles))

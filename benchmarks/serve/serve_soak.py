@@ -11,12 +11,12 @@ from pathlib import Path
 import httpx
 import psutil
 
+from actors.store.local_store import LocalStore
 from benchmarks.serve.serve_load import CLIENTS, PACE, Load, Service, processes, run_wrk, serving, wrk_script
 from jobs import index, promote
 from jobs.common.console import log, say, table
 from jobs.common.store import served_version, versions
 from schemas.config import Config
-from schemas.layout import Layout
 
 SWAP_SECONDS = 20
 
@@ -24,7 +24,7 @@ SWAP_SECONDS = 20
 def soak(config: Config, folder: Path, queries: list[str], minutes: float, environment: Mapping[str, str]) -> None:
     """Print what failed, and the memory of the service at each promotion."""
     config = two_versions(config, folder)
-    first, second = (version.id for version in versions(Layout(config.store)))
+    first, second = (version.id for version in versions(LocalStore(config.store)))
     seconds = round(minutes * 60)
     with serving(config.store, environment) as service, wrk_script(queries, rerank=False) as script:
         run_wrk(service, script, CLIENTS[-1], 5)
@@ -39,7 +39,7 @@ def soak(config: Config, folder: Path, queries: list[str], minutes: float, envir
         while (passed := time.monotonic() - start) < seconds - SWAP_SECONDS:
             if passed > seconds / 2 and not killed:
                 killed = kill_searcher()
-            promoted = second if served_version(Layout(config.store)).id == first else first
+            promoted = second if served_version(LocalStore(config.store)).id == first else first
             begin = time.monotonic()
             promote.run(config, version=promoted)
             picked_up = answered_from(service, promoted) - begin

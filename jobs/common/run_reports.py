@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, ParamSpec, TypeVar
 
-from retrieval.files.atomic import write_bytes
+from retrieval.files.checked import write_bytes
 from retrieval.files.disk_errors import told
 from schemas.base import Frozen
 from schemas.errors import PubrayError
 from schemas.layout import Layout
+from schemas.store import Store
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -62,9 +63,9 @@ def json_values(report: Frozen) -> dict[str, Any]:
     return report.model_dump(mode="json", exclude_unset=True)
 
 
-def write_report(layout: Layout, job: str, values: dict[str, Any]) -> None:
+def write_report(store: Store, job: str, values: dict[str, Any]) -> None:
     """Keep the values of a job's report, under the time at which it ended."""
     now = datetime.datetime.now(datetime.UTC)
     content = {"job": job, "finished": now.isoformat(timespec="seconds"), **values}
     run = f"{now:%Y%m%dT%H%M%S.%f}-{job}"
-    write_bytes(layout.run_report(run), json.dumps(content, indent=1).encode())
+    write_bytes(store, Layout.run_report(run), json.dumps(content, indent=1).encode())

@@ -1,6 +1,7 @@
 """Finding one's way in a store: what is there, which snapshot is the newest, which version is served."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -9,53 +10,49 @@ from numpy.typing import NDArray
 from jobs.common.console import log
 from retrieval.articles.pmids import parse_pmids, selection_id
 from retrieval.articles.snapshot import Snapshot, read_snapshot
-from retrieval.files.atomic import compare_and_swap
-from retrieval.files.checked import read_bytes, read_document
+from retrieval.files.checked import read_document
 from schemas.base import digest
 from schemas.config import SelectionConfig
 from schemas.errors import InputError, IntegrityError, MovedError, StoreError
 from schemas.layout import Layout
 from schemas.manifest import Current, IndexVersion
+from schemas.store import Store
 
 
-def article_parts(layout: Layout) -> set[str]:
+def article_parts(store: Store) -> set[str]:
     """Return the names of all article parts, whether in a snapshot or not."""
-    return {file.stem for file in _files(layout.article_parts, "parquet")}
+    return set(_names(store, Layout.article_part.folder, ".parquet"))
 
 
-def snapshots(layout: Layout) -> list[Snapshot]:
+def snapshots(store: Store) -> list[Snapshot]:
     """Return all snapshots, the newest last. Those that do not say when go by lineage and number of article parts."""
-    found = (read_snapshot(file) for file in _files(layout.snapshots, "parquet"))
+    found = (read_snapshot(store, name) for name in _names(store, Layout.snapshot.folder, ".parquet"))
     return sorted(found, key=lambda s: (s.info.sequence, s.info.lineage.number, len(s.info.parts)))
 
 
-def newest_snapshot(layout: Layout) -> Snapshot | None:
+def newest_snapshot(store: Store) -> Snapshot | None:
     """Return the newest snapshot; None before the first."""
-    return next(reversed(snapshots(layout)), None)
+    return next(reversed(snapshots(store)), None)
 
 
-def ingested(layout: Layout) -> Snapshot:
+def ingested(store: Store) -> Snapshot:
     """Return the newest snapshot.
 
     Raises:
         StoreError: nothing was ingested, or the first ingest did not finish.
     """
-    if (snapshot := newest_snapshot(layout)) is None:
-        raise StoreError(f"the store {layout.root} holds no snapshot of articles; run pubray ingest --source … first")
+    if (snapshot := newest_snapshot(store)) is None:
+        raise StoreError(f"the store {store.root} holds no snapshot of articles; run pubray ingest --source … first")
     return snapshot
 
 
-def folder_sizes(layout: Layout) -> dict[str, int]:
+def folder_sizes(store: Store) -> dict[str, int]:
     """Return the bytes of what takes most room."""
-    folders = {"articles": layout.article_parts, "vectors": layout.vectors, "segments": layout.segments}
-    return {
-        name: sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
-        for name, folder in folders.items()
-    }
+    return {name: sum(one.bytes for one in store.entries(name)) for name in ("articles", "vectors", "segments")}
 
 
-def _files(folder: str, suffix: str) -> list[Path]:
-    return [file for file in Path(folder).glob(f"*.{suffix}") if not file.name.startswith(".")]
+def _names(store: Store, folder: str, suffix: str) -> list[str]:
+    return [name.removesuffix(suffix) for name in store.names(folder) if name.endswith(suffix)]
 
 
 def load_selection(config: SelectionConfig) -> tuple[str, NDArray[np.int64] | None]:
@@ -72,9 +69,9 @@ def load_selection(config: SelectionConfig) -> tuple[str, NDArray[np.int64] | No
     return selection_id(config, pmids), pmids
 
 
-def read_version(layout: Layout, version: str) -> IndexVersion:
+def read_version(store: Store, version: str) -> IndexVersion:
     """Return a version's manifest."""
-    return read_document(layout.version(version), IndexVersion, f"version {version}")
+    return read_document(store, Layout.version(version), IndexVersion, f"version {version}")
 
 
 def compacted_id(version: str) -> str:
@@ -82,15 +79,17 @@ def compacted_id(version: str) -> str:
     return digest({"compacted": version})
 
 
-def version_names(layout: Layout) -> list[str]:
-    """Return the ids of all versions, whether they can be read or not."""
-    return sorted(file.stem for file in _files(layout.versions, "json"))
+def version_names(store: Store) -> list[str]:
+    """Return the ids of all versions, whether they can be read or not, but those that `gc` is removing."""
+    current = read_current(store)
+    removing = current.removing if current else ()
+    return sorted({*_names(store, Layout.version.folder, ".json")} - {*removing})
 
 
-def versions(layout: Layout) -> list[IndexVersion]:
+def versions(store: Store) -> list[IndexVersion]:
     """Return all versions, oldest first; a line is logged for each that cannot be read, and it is left out."""
     found = []
-    for manifest in _manifests(layout):
+    for manifest in _manifests(store):
         if isinstance(manifest, IndexVersion):
             found.append(manifest)
         else:
@@ -98,48 +97,54 @@ def versions(layout: Layout) -> list[IndexVersion]:
     return sorted(found, key=lambda version: (version.sequence, version.created, version.id))
 
 
-def unreadable_versions(layout: Layout) -> list[str]:
+def unreadable_versions(store: Store) -> list[str]:
     """Return why manifests cannot be read: they are damaged, or of a later pubray."""
-    return [str(manifest) for manifest in _manifests(layout) if isinstance(manifest, IntegrityError)]
+    return [str(manifest) for manifest in _manifests(store) if isinstance(manifest, IntegrityError)]
 
 
-def _manifests(layout: Layout) -> Iterator[IndexVersion | IntegrityError]:
-    for name in version_names(layout):
+def _manifests(store: Store) -> Iterator[IndexVersion | IntegrityError]:
+    for name in version_names(store):
         try:
-            yield read_version(layout, name)
+            yield read_version(store, name)
         except IntegrityError as error:
             yield error
         except StoreError:  # gone since it was listed
             continue
 
 
-def read_current(layout: Layout) -> Current | None:
+def read_current(store: Store) -> Current | None:
     """Return what is being served, None before the first promotion."""
-    if not Path(layout.current).exists():
+    if store.read(Layout.current) is None:
         return None
-    return read_document(layout.current, Current, "CURRENT")
+    return read_document(store, Layout.current, Current, "CURRENT")
 
 
-def served_version(layout: Layout) -> IndexVersion:
+def served_version(store: Store) -> IndexVersion:
     """Return the version that CURRENT names.
 
     Raises:
         StoreError: nothing has been promoted.
     """
-    if (current := read_current(layout)) is None:
-        raise StoreError(f"the store {layout.root} has no CURRENT version; run pubray index, then pubray promote")
-    return read_version(layout, current.version)
+    if (current := read_current(store)) is None:
+        raise StoreError(f"the store {store.root} has no CURRENT version; run pubray index, then pubray promote")
+    return read_version(store, current.version)
 
 
-def swap_current(layout: Layout, expected: Current | None, new: Current) -> None:
+def swap_current(store: Store, expected: Current | None, new: Current) -> None:
     """Replace CURRENT.
 
     Raises:
-        MovedError: somebody else changed it, or removed the version, meanwhile.
+        MovedError: somebody else changed it meanwhile.
     """
-    before = read_bytes(layout.current, "CURRENT") if expected else None
-    if expected and Current.model_validate_json(before or b"") != expected:
-        before = b""
-    content, manifest = new.model_dump_json(indent=1).encode(), layout.version(new.version)
-    if not compare_and_swap(layout.current, before, content, needed=manifest):
-        raise MovedError("CURRENT was changed, or a version removed, by somebody else meanwhile; look at pubray status")
+    before = store.read(Layout.current)
+    known = Current.model_validate_json(before) if before is not None else None
+    if known != expected or not store.swap(Layout.current, before, new.model_dump_json(indent=1).encode()):
+        raise MovedError("CURRENT was changed by somebody else meanwhile; look at pubray status")
+
+
+def change_current(store: Store, change: Callable[[Current], Current]) -> None:
+    """Replace CURRENT, if there is one and it is other than it should be, by what `change` makes of it."""
+    while (current := read_current(store)) and (new := change(current)) != current:
+        with suppress(MovedError):
+            swap_current(store, current, new)
+            break

@@ -21,10 +21,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from retrieval.files.atomic import atomic_path
-from retrieval.files.parquet import refusing, regrouped, said_by
+from retrieval.files.parquet import regrouped, said_by
 from schemas.article import ARTICLE_SCHEMA, Article
-from schemas.snapshot import PartRef
+from schemas.layout import Layout
+from schemas.snapshot import PartRef, SourceFile
+from schemas.store import Store
 
 BATCH_ROWS = 2_000
 """Articles per batch: about 10 MB, so a reader's memory does not depend on its file."""
@@ -121,18 +122,6 @@ def _hash64(data: bytes) -> int:
     return int.from_bytes(blake2b(data, digest_size=8).digest(), "little")
 
 
-class SourceFile(NamedTuple):
-    """A source file as it was when it was read."""
-
-    bytes: int
-    modified: int = 0
-    """In ns since 1970."""
-    sha256: str = ""
-    """Of parts that are older than this field nothing."""
-    lineage: int | None = None
-    """The number of the lineage that it was read for; None of parts that are older than this field."""
-
-
 class ArticlePart(NamedTuple):
     """What the footer of an article part says."""
 
@@ -142,34 +131,35 @@ class ArticlePart(NamedTuple):
 
 
 def write_article_part(
-    path: str, batches: Iterable[pa.RecordBatch], source: SourceFile, rejects: Rejects
+    path: Path, name: str, batches: Iterable[pa.RecordBatch], source: SourceFile, rejects: Rejects
 ) -> ArticlePart:
-    """Write the records of one source file; memory is bounded by one row group.
+    """Write the records of the source file of a name; memory is bounded by one row group.
 
     rejects: is complete when the last batch has been read. The digest is over keys and record hashes: it changes when
     any record does.
     """
     digest, rows, deletions = hashlib.sha256(), 0, 0
-    with (
-        atomic_path(path) as temporary,
-        pq.ParquetWriter(temporary, ARTICLE_SCHEMA, compression="zstd", write_page_checksum=True) as writer,
-    ):
+    with pq.ParquetWriter(path, ARTICLE_SCHEMA, compression="zstd", write_page_checksum=True) as writer:
         for table in regrouped(batches, ROW_GROUP):
-            for name in ("pmid", "deleted", "unusable", "record_hash"):
-                digest.update(table[name].combine_chunks().to_numpy(zero_copy_only=False).tobytes())
+            for column in ("pmid", "deleted", "unusable", "record_hash"):
+                digest.update(table[column].combine_chunks().to_numpy(zero_copy_only=False).tobytes())
             writer.write_table(table, row_group_size=ROW_GROUP)
             rows += len(table)
             deletions += pc.sum(table["deleted"]).as_py()
-        ref = PartRef(Path(path).stem, digest.hexdigest()[:16], rows, deletions)
+        ref = PartRef(name, digest.hexdigest()[:16], rows, deletions)
         part = ArticlePart(ref, source, rejects)
         writer.add_key_value_metadata({PART_KEY: json.dumps(part._asdict(), default=asdict).encode()})
     return part
 
 
-def read_article_part(path: Path) -> ArticlePart:
+def article_part(file: pq.ParquetFile) -> ArticlePart:
+    """Return what the footer of an open file says; a ValueError, KeyError or TypeError if it is no article part."""
+    facts = json.loads(said_by(file, PART_KEY, "an article part of pubray; remove it and ingest its source again"))
+    source = facts["source"] if "source" in facts else [facts["source_bytes"]]
+    return ArticlePart(PartRef(*facts["ref"]), SourceFile(*source), Rejects(**facts["rejects"]))
+
+
+def read_article_part(store: Store, name: str) -> ArticlePart:
     """Read the footer of an article part; IntegrityError for a file that is none, or not a whole one."""
-    said = said_by(path, PART_KEY, "an article part of pubray; remove it and ingest its source again")
-    with refusing(path):
-        facts = json.loads(said)
-        source = facts["source"] if "source" in facts else [facts["source_bytes"]]
-        return ArticlePart(PartRef(*facts["ref"]), SourceFile(*source), Rejects(**facts["rejects"]))
+    with store.parquet(Layout.article_part(name)) as file:
+        return article_part(file)

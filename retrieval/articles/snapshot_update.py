@@ -9,8 +9,9 @@ previous snapshot and of the new parts.
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,10 +21,11 @@ import pyarrow.parquet as pq
 from retrieval.articles.alive_records import KEY_FIELDS, ROWS, Records, changes, empty_state, records_of, replay
 from retrieval.articles.pmids import PmidClass, distinct, find_among, pmid_classes
 from retrieval.articles.snapshot import Snapshot, key_groups
-from retrieval.files.atomic import atomic_path
 from retrieval.files.parquet import read_range, regrouped
 from schemas.arrays import Mask, Pmids, RowNumbers
-from schemas.snapshot import INFO_KEY, SNAPSHOT_SCHEMA, Lineage, PartRef, SnapshotCounts, SnapshotInfo
+from schemas.layout import Layout
+from schemas.snapshot import INFO_KEY, SNAPSHOT_SCHEMA, Lineage, PartFile, PartRef, SnapshotCounts, SnapshotInfo
+from schemas.store import Store
 
 ROW_GROUP = 65_536
 PART_COLUMNS = ("pmid", "version", "deleted", "unusable", "text_hash", "record_hash")
@@ -47,6 +49,7 @@ class SnapshotPlan(NamedTuple):
     previous: Snapshot | None
     left_out: tuple[str, ...] = ()
     mesh_tree: str | None = None
+    part_files: Mapping[str, PartFile] = MappingProxyType({})
 
     @property
     def id(self) -> str:
@@ -54,7 +57,7 @@ class SnapshotPlan(NamedTuple):
         if self.previous:
             info = self.previous.info
             of_previous = SnapshotPlan(info.lineage, info.parts, self.previous, info.left_out, info.mesh_tree)
-            if of_previous == self:
+            if of_previous == self._replace(part_files=of_previous.part_files):
                 return self.previous.id
         before = self.previous.id if self.previous else None
         content = [before, self.lineage.baseline, [(part.name, part.digest) for part in self.parts], self.left_out]
@@ -70,15 +73,13 @@ class SnapshotPlan(NamedTuple):
         return self.previous if self.parts[: len(known)] == known else None
 
 
-def write_snapshot(
-    path: str, plan: SnapshotPlan, part_path: Callable[[str], str], accept: Callable[[SnapshotCounts], None]
-) -> SnapshotInfo:
+def write_snapshot(store: Store, plan: SnapshotPlan, accept: Callable[[SnapshotCounts], None]) -> SnapshotInfo:
     """Make the snapshot of a plan.
 
-    part_path: where an article part lies, by its name. accept: is given the counts before anything is visible, and
-    raises if they must not be. IntegrityError for a snapshot or a part that is truncated, or of which a page flipped.
+    accept: is given the counts before anything is visible, and raises if they must not be. IntegrityError for a
+    snapshot or a part that is truncated, or of which a page flipped.
     """
-    update = _Update(plan, part_path)
+    update = _Update(store, plan)
     counts = update.replay()
     accept(counts)
     before = plan.previous
@@ -90,10 +91,11 @@ def write_snapshot(
         sequence=before.info.sequence + 1 if before else 1,
         left_out=plan.left_out,
         mesh_tree=plan.mesh_tree,
+        part_files=dict(plan.part_files),
     )
     schema = SNAPSHOT_SCHEMA.with_metadata({INFO_KEY: info.model_dump_json()})
     batches = chain.from_iterable(table.to_batches() for table in update.tables())
-    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema, **_ENCODING) as writer:
+    with store.incoming(Layout.snapshot(plan.id)) as path, pq.ParquetWriter(path, schema, **_ENCODING) as writer:
         for group in regrouped(batches, ROW_GROUP):
             writer.write_table(group.replace_schema_metadata(schema.metadata), row_group_size=ROW_GROUP)
     return info
@@ -102,14 +104,15 @@ def write_snapshot(
 class _NewPart(NamedTuple):
     """An article part that the base does not have."""
 
+    store: Store
+    name: str
     number: int
     """Its place among all parts."""
-    path: str
     alive: Mask
     """Which of its rows are alive."""
 
     def rows(self, class_: PmidClass) -> Records:
-        table = read_range(self.path, 0, len(self.alive), PART_COLUMNS)
+        table = self._read(PART_COLUMNS)
         chosen = np.flatnonzero(class_.holds(table["pmid"].to_numpy()))
         rows = records_of(table, chosen, ROWS)
         rows["part"], rows["row"] = self.number, chosen
@@ -118,19 +121,23 @@ class _NewPart(NamedTuple):
     def table(self) -> pa.Table:
         rows = np.flatnonzero(self.alive).astype(np.int32)
         names = ["pmid", "version", "text_hash", "record_hash"]
-        found = read_range(self.path, 0, len(self.alive), names).take(rows)
+        found = self._read(names).take(rows)
         columns = {"part": np.full(len(rows), self.number, np.int32), "row": rows, **{n: found[n] for n in names}}
         return pa.table([columns[name] for name in SNAPSHOT_SCHEMA.names], schema=SNAPSHOT_SCHEMA)
+
+    def _read(self, columns: Sequence[str]) -> pa.Table:
+        with self.store.parquet(Layout.article_part(self.name)) as file:
+            return read_range(file, 0, len(self.alive), columns)
 
 
 class _Update:
     """The way from the previous snapshot to that of a plan: first replayed, then written."""
 
-    def __init__(self, plan: SnapshotPlan, part_path: Callable[[str], str]) -> None:
-        self._plan, self._base, self._previous = plan, plan.base, plan.previous
+    def __init__(self, store: Store, plan: SnapshotPlan) -> None:
+        self._store, self._plan, self._base, self._previous = store, plan, plan.base, plan.previous
         self._first = len(self._base.info.parts) if self._base else 0
         self._new = [
-            _NewPart(number, part_path(ref.name), np.zeros(ref.rows, np.bool_))
+            _NewPart(store, ref.name, number, np.zeros(ref.rows, np.bool_))
             for number, ref in enumerate(plan.parts)
             if number >= self._first
         ]
@@ -154,7 +161,7 @@ class _Update:
 
     def tables(self) -> Iterator[pa.Table]:
         begin = 0
-        for group in key_groups(self._base, SNAPSHOT_SCHEMA.names):
+        for group in key_groups(self._store, self._base, SNAPSHOT_SCHEMA.names):
             yield group.filter(pa.array(self._kept[begin : begin + len(group)]))
             begin += len(group)
         for part in self._new:
@@ -164,9 +171,9 @@ class _Update:
         rows = np.concatenate([np.empty(0, ROWS), *(part.rows(class_) for part in self._new)])
         pmids = [rows["pmid"]]
         if not self._base:
-            groups = (group["pmid"].to_numpy() for group in key_groups(self._previous, ["pmid"]))
+            groups = (group["pmid"].to_numpy() for group in key_groups(self._store, self._previous, ["pmid"]))
             pmids += [found[class_.holds(found)] for found in groups]
-        before, places = _find_states(self._previous, distinct(np.concatenate(pmids)))
+        before, places = _find_states(self._store, self._previous, distinct(np.concatenate(pmids)))
         after = before.copy() if self._base else empty_state(before["pmid"])
         unknown_deletions = replay(after, rows)
         if self._base:
@@ -177,13 +184,13 @@ class _Update:
         return {"unknown_deletions": unknown_deletions, "touched": touched, **changes(before, after)}
 
 
-def _find_states(snapshot: Snapshot | None, pmids: Pmids) -> tuple[Records, RowNumbers]:
+def _find_states(store: Store, snapshot: Snapshot | None, pmids: Pmids) -> tuple[Records, RowNumbers]:
     """Return the states (n,) of some PMIDs, sorted, in a snapshot, and the places (n,) of their rows in it."""
     states, places, begin = empty_state(pmids), np.zeros(len(pmids), np.int64), 0
     # Few of a snapshot's PMIDs are those of one night: most fall through the sieve, which is faster than a search.
     sieve = np.zeros(_SIEVE, np.bool_)
     sieve[pmids % _SIEVE] = True
-    for group in key_groups(snapshot, SNAPSHOT_SCHEMA.names):
+    for group in key_groups(store, snapshot, SNAPSHOT_SCHEMA.names):
         theirs = group["pmid"].to_numpy()
         rows = np.flatnonzero(sieve[theirs % _SIEVE])
         found, slots = find_among(pmids, theirs[rows])

@@ -5,20 +5,21 @@ recall is measured against the truth every night, and a night still costs what c
 """
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from retrieval.files.atomic import write_named
-from retrieval.files.checked import read_named
+from retrieval.files.checked import read_named, write_named
 from retrieval.index.exact import best_first
 from retrieval.index.segment import OpenSegment
 from retrieval.index.version_checks import live_in_one
 from retrieval.search.segment_search import search_exactly
 from schemas.arrays import Floats, Pmids
+from schemas.layout import Layout
+from schemas.store import Store
 
 DEPTH = 256
 """Articles kept per query; with every one of them that is removed, one less."""
@@ -89,16 +90,16 @@ def carry_truth(truth: Truth, before: Sequence[OpenSegment], after: Sequence[Ope
     return _truth(truth.queries, results)
 
 
-def write_truth(path: Callable[[str], str], truth: Truth) -> str:
-    """Store it under the path of its sha256, which is returned."""
+def write_truth(store: Store, truth: Truth) -> str:
+    """Store it under the key of its sha256, which is returned."""
     content = io.BytesIO()
     np.savez_compressed(content, allow_pickle=False, **truth._asdict())
-    return write_named(path, content.getvalue())
+    return write_named(store, Layout.truth, content.getvalue())
 
 
-def read_truth(path: Callable[[str], str], sha256: str) -> Truth:
+def read_truth(store: Store, sha256: str) -> Truth:
     """Return what was stored, if it is what it was (see `read_named`)."""
-    with np.load(io.BytesIO(read_named(path, sha256, "truth")), allow_pickle=False) as arrays:
+    with np.load(io.BytesIO(read_named(store, Layout.truth, sha256, "truth")), allow_pickle=False) as arrays:
         return Truth(**arrays)
 
 
@@ -125,4 +126,13 @@ def _truth(queries: Floats, answers: Sequence[Answer]) -> Truth:
 def recall(found: Sequence[Pmids], truth: Sequence[Pmids], k: int) -> float:
     """Return recall@k: the mean share of the k true PMIDs (or as many as there are) among the k first found."""
     shares = [np.isin(true[:k], got[:k]).mean() for got, true in zip(found, truth, strict=True)]
+    return float(np.mean(shares))
+
+
+def candidate_recall(candidates: Sequence[Pmids], truth: Sequence[Pmids], k: int) -> float:
+    """Return the recall@k that candidates, in any order, have once they are ordered by their exact scores.
+
+    None comes before the k true ones then but one of these, so that the scores need not be known.
+    """
+    shares = [np.isin(true[:k], got).mean() for got, true in zip(candidates, truth, strict=True)]
     return float(np.mean(shares))

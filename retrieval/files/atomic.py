@@ -4,11 +4,10 @@ Locks are between processes, and end with their process. The file system must ha
 """
 
 import fcntl
-import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -49,23 +48,10 @@ def _temporary(target: Path) -> Path:
     return target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp")
 
 
-def write_bytes(path: str, content: bytes) -> None:
+def write_file(path: str, content: bytes) -> None:
     """Write a small file whole."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
-
-
-def write_named(path: Callable[[str], str], content: bytes) -> str:
-    """Store bytes under the path of their sha256, which is returned; they may be there already."""
-    sha256 = hashlib.sha256(content).hexdigest()
-    if not Path(path(sha256)).exists():
-        write_bytes(path(sha256), content)
-    return sha256
-
-
-def hide(path: str) -> str:
-    """Take the name away from a file or folder that is to be removed; return the temporary one that it has now."""
-    return str(Path(path).rename(_temporary(Path(path))))
 
 
 def remove(path: str) -> None:
@@ -74,7 +60,7 @@ def remove(path: str) -> None:
     if not target.is_dir():
         target.unlink(missing_ok=True)
     else:
-        shutil.rmtree(path if target.name.endswith(".tmp") else hide(path))
+        shutil.rmtree(target if target.name.endswith(".tmp") else target.rename(_temporary(target)))
 
 
 def sync(path: Path) -> None:
@@ -103,16 +89,3 @@ def locked(path: str) -> Iterator[None]:
     with target.with_name(f".{target.name}.lock").open("wb") as file:
         lock(file)
         yield
-
-
-def compare_and_swap(path: str, expected: bytes | None, new: bytes, *, needed: str = "") -> bool:
-    """Replace the content of `path` if it still is `expected` (None: absent); return whether it was.
-
-    needed: another file, without which nothing is replaced.
-    """
-    target = Path(path)
-    with locked(path):
-        if (target.read_bytes() if target.exists() else None) != expected or (needed and not Path(needed).exists()):
-            return False
-        write_bytes(path, new)
-        return True

@@ -1,4 +1,4 @@
-"""Files that are what they were: read by a name that is their sha256, or checked against a manifest."""
+"""Objects that are what they were: kept under a name that is their sha256, or checked against a manifest."""
 
 import hashlib
 from collections.abc import Callable
@@ -10,46 +10,60 @@ from pydantic import ValidationError
 from schemas.base import Frozen, first_wrong
 from schemas.errors import IntegrityError, StoreError
 from schemas.manifest import FileDigest
+from schemas.store import Store
 
 HEAD_BYTES = 64 * 1024
 
 Document = TypeVar("Document", bound=Frozen)
 
 
-def read_bytes(path: str, what: str) -> bytes:
-    """Return a small file; StoreError where there is none says `what` it would have been."""
-    try:
-        return Path(path).read_bytes()
-    except FileNotFoundError:
-        raise StoreError(f"{what} is not in the store: no file {path}") from None
+def write_bytes(store: Store, key: str, content: bytes) -> None:
+    """Store a small object."""
+    with store.incoming(key) as path:
+        path.write_bytes(content)
 
 
-def read_named(path: Callable[[str], str], sha256: str, what: str) -> bytes:
-    """Return what `write_named` stored.
+def write_named(store: Store, place: Callable[[str], str], content: bytes) -> str:
+    """Store bytes under the key of their sha256, which is returned; they may be there already."""
+    sha256 = hashlib.sha256(content).hexdigest()
+    if store.facts(place(sha256)) is None:
+        write_bytes(store, place(sha256), content)
+    return sha256
 
-    Raises:
-        StoreError: there is no such file.
-        IntegrityError: it is not what it was.
-    """
-    content = read_bytes(path(sha256), f"{what} {sha256}")
-    if (found := hashlib.sha256(content).hexdigest()) != sha256:
-        name = f"its name says {sha256[:12]}…"
-        raise IntegrityError(f"{path(sha256)}: sha256 {found[:12]}…, {name}; restore it from a copy")
+
+def read_bytes(store: Store, key: str, what: str) -> bytes:
+    """Return a small object; StoreError where there is none says `what` it would have been."""
+    if (content := store.read(key)) is None:
+        raise StoreError(f"{what} is not in the store: no file {store.name(key)}")
     return content
 
 
-def read_document(path: str, kind: type[Document], what: str) -> Document:
+def read_named(store: Store, place: Callable[[str], str], sha256: str, what: str) -> bytes:
+    """Return what `write_named` stored.
+
+    Raises:
+        StoreError: there is no such object.
+        IntegrityError: it is not what it was.
+    """
+    content = read_bytes(store, place(sha256), f"{what} {sha256}")
+    if (found := hashlib.sha256(content).hexdigest()) != sha256:
+        name = f"its name says {sha256[:12]}…"
+        raise IntegrityError(f"{store.name(place(sha256))}: sha256 {found[:12]}…, {name}; restore it from a copy")
+    return content
+
+
+def read_document(store: Store, key: str, kind: type[Document], what: str) -> Document:
     """Return a JSON document of the store.
 
     Raises:
-        StoreError: there is no such file.
+        StoreError: there is no such object.
         IntegrityError: it is not JSON, or not of its kind.
     """
     try:
-        return kind.model_validate_json(read_bytes(path, what))
+        return kind.model_validate_json(read_bytes(store, key, what))
     except ValidationError as error:
-        reason = first_wrong(error)
-        raise IntegrityError(f"{path}: not a {kind.__name__} ({reason}); restore the file or remove it") from None
+        reason, name = first_wrong(error), store.name(key)
+        raise IntegrityError(f"{name}: not a {kind.__name__} ({reason}); restore the file or remove it") from None
 
 
 def file_digest(path: Path) -> FileDigest:

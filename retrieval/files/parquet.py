@@ -11,6 +11,10 @@ import pyarrow.parquet as pq
 from schemas.errors import IntegrityError, StoreError
 
 
+class OtherFileError(ValueError):
+    """An open file is not what its reader takes it for; says what to do."""
+
+
 def regrouped(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
     """Yield the batches' rows in tables of `rows` rows, the last one shorter."""
     held: list[pa.RecordBatch] = []
@@ -26,41 +30,44 @@ def regrouped(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table
         yield pa.Table.from_batches(held)
 
 
-def read_range(path: str, start: int, stop: int, columns: Sequence[str]) -> pa.Table:
+def read_range(file: pq.ParquetFile, start: int, stop: int, columns: Sequence[str]) -> pa.Table:
     """Read some columns of the rows [start, stop), touching only the row groups that hold them.
 
     A column may be a path to a part of it: "authors.list.element.last_name".
-
-    Raises:
-        IntegrityError: the file is truncated, or a page of it flipped, or it lacks a column.
     """
-    with opened(path) as file:
-        sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
-        ends = np.cumsum([0, *sizes])
-        first = int(np.searchsorted(ends, start, "right")) - 1
-        last = int(np.searchsorted(ends, stop, "left"))
-        table = file.read_row_groups(list(range(first, last)), columns=list(columns))
-        table = table.select(dict.fromkeys(column.partition(".")[0] for column in columns))
+    sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+    ends = np.cumsum([0, *sizes])
+    first = int(np.searchsorted(ends, start, "right")) - 1
+    last = int(np.searchsorted(ends, stop, "left"))
+    table = file.read_row_groups(list(range(first, last)), columns=list(columns))
+    table = table.select(dict.fromkeys(column.partition(".")[0] for column in columns))
     return table.slice(start - int(ends[first]), stop - start).combine_chunks()
 
 
-def said_by(path: str | Path, key: bytes, what: str) -> bytes:
-    """Return what the footer of a file says under a key of its own; `what` it would be then, for the message.
-
-    Raises:
-        IntegrityError: the file is not Parquet, or not whole, or does not say it.
-    """
-    with refusing(path):
-        facts = _agreeing(pq.read_metadata(path)).metadata or {}
+def said_by(file: pq.ParquetFile, key: bytes, what: str) -> bytes:
+    """Return what the footer of a file says under a key of its own; OtherFileError: it is not `what` it should be."""
+    facts = file.metadata.metadata or {}
     if key not in facts:
-        raise IntegrityError(f"{path}: not {what}")
+        raise OtherFileError(f"not {what}")
     return facts[key]
 
 
 @contextmanager
-def opened(path: str | Path) -> Iterator[pq.ParquetFile]:
-    """Open a file whose pages are checked when they are read; IntegrityError where it is truncated, or they flipped."""
-    with refusing(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+def opened(source: Path | pa.NativeFile, name: str = "") -> Iterator[pq.ParquetFile]:
+    """Open a file, of which ranges are read and checked; `name` is how a person knows it, if that is not its path.
+
+    What has no path is far away: then all that one call reads is asked for at once.
+
+    Raises:
+        StoreError: there is no such file.
+        IntegrityError: it is truncated, or a page that is read flipped, or it is not what the reader takes it for (a
+            ValueError or KeyError meanwhile).
+    """
+    far = not isinstance(source, Path)
+    with (
+        refusing(name or str(source)),
+        pq.ParquetFile(source, page_checksum_verification=True, pre_buffer=far) as file,
+    ):
         _agreeing(file.metadata)
         yield file
 
@@ -78,12 +85,14 @@ def _agreeing(metadata: pq.FileMetaData) -> pq.FileMetaData:
 
 
 @contextmanager
-def refusing(path: str | Path) -> Iterator[None]:
+def refusing(name: str) -> Iterator[None]:
     """Name the file that cannot be read. A flipped footer has names that are not UTF-8, not known, or no JSON."""
     try:
         yield
+    except OtherFileError as error:
+        raise IntegrityError(f"{name}: {error}") from None
     except FileNotFoundError:
-        raise StoreError(f"{path}: no such file; run the job that writes it") from None
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{name}: no such file; run the job that writes it") from None
+    except (pa.ArrowException, OSError, ValueError, LookupError, TypeError) as error:
         reason = " ".join(str(error).split())
-        raise IntegrityError(f"{path}: not whole Parquet ({reason}); remove it and run the job again") from None
+        raise IntegrityError(f"{name}: not whole Parquet ({reason}); remove it and run the job again") from None

@@ -26,8 +26,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from retrieval.files.atomic import atomic_path
-from retrieval.files.checked import check_file, file_digest, read_document
+from retrieval.files.checked import file_digest, read_document
 from retrieval.files.mapped import map_file
 from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.inverted_lists import ScannedLists, open_lists
@@ -36,11 +35,12 @@ from retrieval.rows.facets import Facets, FacetWriter
 from retrieval.rows.named_rows import NamedRows, NameWriter
 from retrieval.rows.records import DisplayReader, record_schema
 from retrieval.rows.row_numbers import RowSet, write_order
-from schemas.arrays import Codes, Lists, Pmids, Rows
+from schemas.arrays import Codes, Lists, Pmids, RowNumbers, Rows
 from schemas.errors import IntegrityError
 from schemas.formats import FORMATS, NEWEST
 from schemas.layout import ARTICLES, AUTHORS, LISTS, PMID_ORDER, PMIDS, ROWS, SEGMENT_MANIFEST
 from schemas.manifest import Segment
+from schemas.store import Store
 
 READ_BYTES = 2**24
 
@@ -63,7 +63,7 @@ class RowGroup(NamedTuple):
 
 
 def write_segment(
-    folder: str,
+    folder: Path,
     groups: Iterable[RowGroup],
     sizes: Lists,
     *,
@@ -72,27 +72,24 @@ def write_segment(
     quantizer: Quantizer,
     format: int = NEWEST,
 ) -> Segment:
-    """Write the groups, which together cover all lists in order, as one segment; return its manifest.
-
-    A folder that is there already holds the same, and is left as it is.
+    """Write the groups, which together cover all lists in order, as one segment in a new folder; return its manifest.
 
     `sizes` are the rows per list (nlist,). Memory: one group, 100 MB for the order of the PMIDs, and what
     `FacetWriter`, `NameWriter` and `AuthorWriter` say.
     """
-    with atomic_path(folder) as temporary:
-        temporary.mkdir()
-        rows = _write_rows(temporary, groups, sizes, quantizer, format)
-        manifest = Segment(
-            id=segment,
-            shard=shard,
-            rows=rows,
-            dimension=quantizer.dimension,
-            nlist=len(sizes),
-            code_size=quantizer.code_size,
-            format=format,
-            files={n: file_digest(temporary / n) for n in FORMATS[format].files},
-        )
-        (temporary / SEGMENT_MANIFEST).write_text(manifest.model_dump_json(indent=1))
+    folder.mkdir()
+    rows = _write_rows(folder, groups, sizes, quantizer, format)
+    manifest = Segment(
+        id=segment,
+        shard=shard,
+        rows=rows,
+        dimension=quantizer.dimension,
+        nlist=len(sizes),
+        code_size=quantizer.code_size,
+        format=format,
+        files={n: file_digest(folder / n) for n in FORMATS[format].files},
+    )
+    (folder / SEGMENT_MANIFEST).write_text(manifest.model_dump_json(indent=1))
     return manifest
 
 
@@ -124,18 +121,22 @@ def _write_rows(folder: Path, groups: Iterable[RowGroup], sizes: Lists, quantize
     return first
 
 
-def check_pmids(folder: Path) -> None:
-    """Refuse (IntegrityError) a segment of which a row's article is another PMID's."""
-    pmids = np.fromfile(folder / PMIDS, np.int64)
-    with pa.memory_map(str(folder / ARTICLES)) as source:
-        articles = pa.ipc.open_file(source).read_all()["pmid"].to_numpy()
-    if not np.array_equal(pmids, articles):
-        raise IntegrityError(f"{folder}: rows of other articles than {PMIDS} says; run pubray index --full")
+def check_pmids(pmids: Path, articles: Path) -> None:
+    """Refuse (IntegrityError) a segment, by two of its files, of which a row's article is another PMID's."""
+    with pa.memory_map(str(articles)) as source:
+        theirs = pa.ipc.open_file(source).read_all()["pmid"].to_numpy()
+    if not np.array_equal(np.fromfile(pmids, np.int64), theirs):
+        raise IntegrityError(f"{pmids.parent}: rows of other articles than {PMIDS} says; run pubray index --full")
 
 
-def read_manifest(folder: str) -> Segment:
+def read_manifest(store: Store, folder: str) -> Segment:
     """Return the manifest of the segment in a folder."""
-    return read_document(f"{folder}/{SEGMENT_MANIFEST}", Segment, f"segment {folder}")
+    return read_document(store, f"{folder}/{SEGMENT_MANIFEST}", Segment, f"segment {store.name(folder)}")
+
+
+def is_there(store: Store, folder: str) -> bool:
+    """Return whether a folder holds a segment, whole."""
+    return store.facts(f"{folder}/{SEGMENT_MANIFEST}") is not None
 
 
 def _lists_header(sizes: Lists, code_size: int) -> bytes:
@@ -154,42 +155,97 @@ def _split(group: RowGroup, first: int) -> Iterable[memoryview]:
         start += size
 
 
-class OpenSegment(ScannedLists):
-    """A mapped segment. Opening costs milliseconds and a byte a row; the page cache holds what is read."""
+class OpenSegment:
+    """A segment, of whose files each is mapped when it is first asked for; the page cache holds what is read.
+
+    What is asked for may be an IntegrityError: the file is missing, truncated, or not the one that the manifest names.
+    """
 
     def __init__(
-        self, folder: str, manifest: Segment, quantizer: Quantizer, dead: NDArray[np.int64] | None = None
+        self,
+        store: Store,
+        folder: str,
+        manifest: Segment,
+        quantizer: Quantizer,
+        dead: NDArray[np.int64] | None = None,
+        *,
+        sparse: bool = False,
     ) -> None:
-        """Map the files after a look at their sizes and first bytes. Rows that are `dead` are never found.
+        """Open nothing yet. Rows that are `dead` are never found. Memory: a byte a row.
+
+        sparse: vectors are read from where the store is, row by row, for few of them are wanted.
 
         Raises:
-            IntegrityError: a file is missing, truncated, or not the one that the manifest names.
+            IntegrityError: this pubray does not know the format.
         """
-        root = Path(folder)
         if manifest.format not in FORMATS:
-            raise IntegrityError(f"{folder}: of format {manifest.format}, by a later pubray; install that one")
+            name = store.name(folder)
+            raise IntegrityError(f"{name}: of format {manifest.format}, by a later pubray; install that one")
         if missing := sorted({*FORMATS[manifest.format].files} - {*manifest.files}):
-            raise IntegrityError(f"{folder}: of an earlier pubray, without {missing[0]}; run pubray index --full")
-        for name, digest in manifest.files.items():
-            check_file(root / name, digest)
+            name = store.name(folder)
+            raise IntegrityError(f"{name}: of an earlier pubray, without {missing[0]}; run pubray index --full")
         self.manifest = manifest
-        lists, begin = map_file(root / LISTS, np.uint8), SIZES_BEGIN + 8 * manifest.nlist
-        super().__init__(open_lists(root / LISTS), lists[SIZES_BEGIN:begin].view(np.int64), quantizer)
-        self._lists = lists[begin:].data
-        shape = (manifest.rows, manifest.dimension)
-        self.rows: Rows = map_file(root / ROWS, np.float16).reshape(shape)
-        self.pmids: Pmids = map_file(root / PMIDS, np.int64)
-        self.pmid_order: NDArray[np.uint32] = map_file(root / PMID_ORDER, np.uint32)
-        self.facets = Facets(root, manifest.rows, manifest.format)
-        self._root = root
+        self._store, self._folder, self._quantizer, self._sparse = store, folder, quantizer, sparse
         self.live = np.ones(manifest.rows, bool)
         self.live[dead if dead is not None else []] = False
         self.live_rows = int(self.live.sum())
 
+    def path(self, name: str) -> Path:
+        """Return where one of the files can be mapped."""
+        return self._store.local(f"{self._folder}/{name}", self.manifest.files[name])
+
+    def open_all(self) -> None:
+        """Bring and check every file, those too that are seldom asked for."""
+        for name in self.manifest.files:
+            self.path(name)
+
+    @cached_property
+    def scanned(self) -> ScannedLists:
+        """The lists, for the first stage of a search."""
+        return ScannedLists(open_lists(self.path(LISTS)), self.sizes, self._quantizer)
+
+    @cached_property
+    def sizes(self) -> Lists:
+        """How many rows each list has (nlist,), dead ones too."""
+        return self._mapped_lists[SIZES_BEGIN : self._codes_begin].view(np.int64)
+
+    @cached_property
+    def _mapped_lists(self) -> NDArray[np.uint8]:
+        return map_file(self.path(LISTS), np.uint8)
+
+    @property
+    def _codes_begin(self) -> int:
+        return SIZES_BEGIN + 8 * self.manifest.nlist
+
+    @cached_property
+    def rows(self) -> Rows:
+        """All vectors (rows, dimension)."""
+        return map_file(self.path(ROWS), np.float16).reshape(self.manifest.rows, self.manifest.dimension)
+
+    def vectors(self, rows: RowNumbers) -> Rows:
+        """Return the vectors (n, dimension) of some rows, in ascending order."""
+        if not self._sparse:
+            return self.rows[rows]
+        size = 2 * self.manifest.dimension
+        found = self._store.ranges(f"{self._folder}/{ROWS}", (rows * size).tolist(), size)
+        return np.frombuffer(found, np.float16).reshape(len(rows), self.manifest.dimension)
+
+    @cached_property
+    def pmids(self) -> Pmids:
+        return map_file(self.path(PMIDS), np.int64)
+
+    @cached_property
+    def pmid_order(self) -> NDArray[np.uint32]:
+        return map_file(self.path(PMID_ORDER), np.uint32)
+
+    @cached_property
+    def facets(self) -> Facets:
+        return Facets(self.path, self.manifest.rows, self.manifest.format)
+
     def read_lists(self) -> None:
         """Read the lists into the page cache, which holds them for all processes of the machine."""
-        for start in range(0, len(self._lists), READ_BYTES):
-            bytes(self._lists[start : start + READ_BYTES])
+        for start in range(0, len(self._mapped_lists), READ_BYTES):
+            bytes(self._mapped_lists[start : start + READ_BYTES])
 
     @cached_property
     def alive(self) -> RowSet:
@@ -197,17 +253,17 @@ class OpenSegment(ScannedLists):
 
     @cached_property
     def articles(self) -> pa.Table:
-        """The article records, mapped when they are first asked for: their batches lie all over the file."""
-        return pa.ipc.open_file(pa.memory_map(str(self._root / ARTICLES))).read_all()
+        """The article records; their batches lie all over the file."""
+        return pa.ipc.open_file(pa.memory_map(str(self.path(ARTICLES)))).read_all()
 
     @cached_property
     def names(self) -> NamedRows:
-        return NamedRows(self._root, self.articles)
+        return NamedRows(self.path, self.articles, self.manifest.format)
 
     @cached_property
     def authors(self) -> AuthorRows:
         """Of a segment whose format has them."""
-        return AuthorRows(self._root)
+        return AuthorRows(self.path)
 
     @cached_property
     def display(self) -> DisplayReader:
@@ -219,5 +275,6 @@ class OpenSegment(ScannedLists):
         ends = (self.sizes[:first_list].sum() + np.cumsum(sizes)) * (code_size + ID_SIZE)
         starts = ends - sizes * (code_size + ID_SIZE)
         parts = zip(starts.tolist(), (starts + sizes * code_size).tolist(), strict=True)
-        found = b"".join(self._lists[start:end] for start, end in parts)
+        lists = self._mapped_lists[self._codes_begin :].data
+        found = b"".join(lists[start:end] for start, end in parts)
         return np.frombuffer(found, np.uint8).reshape(-1, code_size)

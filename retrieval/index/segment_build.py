@@ -1,16 +1,17 @@
 """Building segments: what a worker reads and makes of it, and what a merge makes of other segments."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from retrieval.articles.pmids import mixed, population, selected
-from retrieval.articles.snapshot import alive_rows, check_part
-from retrieval.embed.vector_parts import check_keys, read_vectors
+from retrieval.articles.snapshot import Snapshot, alive_rows, check_part, read_snapshot
+from retrieval.embed.vector_parts import have_keys, read_vectors
 from retrieval.files.parquet import read_range
 from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.exact import BLOCK, widened
@@ -18,10 +19,11 @@ from retrieval.index.segment import OpenSegment, RowGroup
 from retrieval.rows.records import read_kept
 from schemas.arrays import Codes, Lists, Mask, Pmids, Rows
 from schemas.config import Config
-from schemas.errors import StoreError
+from schemas.errors import IntegrityError, StoreError
 from schemas.formats import FORMATS
 from schemas.layout import Layout
 from schemas.manifest import Population
+from schemas.store import Store
 from schemas.vector import EmbedPlan, RowRange
 
 GROUP_ROWS = 65_536
@@ -56,7 +58,9 @@ def group_work(work: Sequence[Work], rows: int, workers: int) -> list[list[Work]
     return groups
 
 
-def read_worker_rows(config: Config, plan: EmbedPlan, work: Sequence[Work]) -> tuple[Pmids, Rows, pa.Table]:
+def read_worker_rows(
+    store: Store, config: Config, plan: EmbedPlan, work: Sequence[Work]
+) -> tuple[Pmids, Rows, pa.Table]:
     """Read the PMIDs (n,), vectors (n, d) and records of the live, selected articles of some ranges.
 
     Memory: the vectors once, the records, and one range.
@@ -64,15 +68,21 @@ def read_worker_rows(config: Config, plan: EmbedPlan, work: Sequence[Work]) -> t
     Raises:
         StoreError: one of them has no vector.
     """
-    layout, filled = Layout(config.store), 0
+    snapshot, filled = read_snapshot(store, plan.snapshot), 0
     rows = np.empty((sum(part.vectors for part in work), config.encoder.dimension), np.float16)
     pmids, articles = [], []
     for part, chosen, _ in work:
-        path = layout.vector_part(plan.fingerprint, plan.selection, part.name)
-        part_pmids, vectors, present = read_vectors(path)
-        records = read_kept(layout.article_part(part.source), part.start, part.stop)
-        wanted = _wanted(config, plan, part, chosen, records)
-        check_keys(path, records)
+        key = Layout.vector_part(plan.fingerprint, plan.selection, part.name)
+        records = _of_range(store, snapshot, part, lambda file, one: read_kept(file, one.start, one.stop))
+        wanted = _wanted(store, config, plan, snapshot, part, chosen, records)
+        with store.parquet(key) as file:
+            part_pmids, vectors, present = read_vectors(file)
+            same = have_keys(file, records)
+        if not same:
+            name = store.name(key)
+            raise IntegrityError(
+                f"{name}: of other records than the article part; remove it and run pubray embed again"
+            )
         if missing := int((wanted & ~present).sum()):
             raise StoreError(
                 f"{missing} articles of {part.name} have no vector; remove the vector part and embed again"
@@ -84,23 +94,39 @@ def read_worker_rows(config: Config, plan: EmbedPlan, work: Sequence[Work]) -> t
     return np.concatenate(pmids), rows[:filled], pa.concat_tables(articles).combine_chunks()
 
 
-def wanted_population(config: Config, plan: EmbedPlan, work: Sequence[Work]) -> Population:
+def wanted_population(store: Store, config: Config, plan: EmbedPlan, work: Sequence[Work]) -> Population:
     """Return which articles of some ranges must be in the index, by their article parts alone. Memory: one range."""
-    total, layout = Population(), Layout(config.store)
+    snapshot, total, columns = read_snapshot(store, plan.snapshot), Population(), ["pmid", "abstract"]
     for part, chosen, _ in work:
-        articles = read_range(layout.article_part(part.source), part.start, part.stop, ["pmid", "abstract"])
-        total += population(articles["pmid"].to_numpy()[_wanted(config, plan, part, chosen, articles)])
+        articles = _of_range(store, snapshot, part, lambda file, one: read_range(file, one.start, one.stop, columns))
+        wanted = _wanted(store, config, plan, snapshot, part, chosen, articles)
+        total += population(articles["pmid"].to_numpy()[wanted])
     return total
 
 
+def _of_range(
+    store: Store, snapshot: Snapshot, part: RowRange, read: Callable[[pq.ParquetFile, RowRange], pa.Table]
+) -> pa.Table:
+    """Read something of a range of the article part that the snapshot names."""
+    key = Layout.article_part(part.source)
+    with store.parquet(key) as file:
+        check_part(snapshot, part.source, file, store.name(key))
+        return read(file, part)
+
+
 def _wanted(
-    config: Config, plan: EmbedPlan, part: RowRange, chosen: NDArray[np.int32] | None, articles: pa.Table
+    store: Store,
+    config: Config,
+    plan: EmbedPlan,
+    snapshot: Snapshot,
+    part: RowRange,
+    chosen: NDArray[np.int32] | None,
+    articles: pa.Table,
 ) -> Mask:
     """Return which rows of a range are alive and selected: all such, or those among the `chosen` ones."""
-    layout = Layout(config.store)
-    check_part(layout.snapshot(plan.snapshot), part.source, layout.article_part(part.source))
     if chosen is None:
-        wanted = alive_rows(layout.snapshot(plan.snapshot), part.source, part.start, part.stop)
+        with store.parquet(snapshot.key) as file:
+            wanted = alive_rows(file, snapshot.number(part.source), part.start, part.stop)
     else:
         wanted = np.zeros(len(articles), bool)
         wanted[chosen - part.start] = True

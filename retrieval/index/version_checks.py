@@ -14,6 +14,7 @@ from schemas.arrays import Pmids, RowNumbers
 from schemas.config import IndexConfig
 from schemas.errors import CheckError, RowsError
 from schemas.manifest import Checks, IndexVersion, Population
+from schemas.store import Store
 
 MAX_IMBALANCE_GROWTH = 1.25
 """Of a version over the first one with its lists; scans take longer by as much. More, and training anew is proposed."""
@@ -47,7 +48,7 @@ def live_population(segments: Sequence[OpenSegment]) -> Population:
     return sum((population(segment.pmids[segment.live]) for segment in segments), Population())
 
 
-def check_live(version: IndexVersion, segments: Sequence[OpenSegment], snapshot: Snapshot) -> None:
+def check_live(store: Store, version: IndexVersion, segments: Sequence[OpenSegment], snapshot: Snapshot) -> None:
     """Check that every live PMID is live once, alive in the snapshot, and that together they are `version.population`.
 
     Memory: 100 bytes a row of a class.
@@ -61,7 +62,7 @@ def check_live(version: IndexVersion, segments: Sequence[OpenSegment], snapshot:
         if len(twice := pmids[1:][pmids[1:] == pmids[:-1]]):
             raise RowsError(f"version {version.id} has PMID {twice[0]} twice; run pubray index again")
         found = np.zeros(len(pmids), bool)
-        for group in key_groups(snapshot, ["pmid"]):
+        for group in key_groups(store, snapshot, ["pmid"]):
             theirs = group["pmid"].to_numpy()
             _, slots = find_among(pmids, theirs[class_.holds(theirs)])
             found[slots] = True

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from isal.igzip import IGzipFile
 
-from retrieval.files.atomic import atomic_path, write_bytes
+from retrieval.files.atomic import atomic_path, write_file
 from retrieval.ingest.ncbi import md5_of
 from retrieval.ingest.sources import source_name
 from schemas.errors import InputError
@@ -94,7 +94,7 @@ def write_source_file(path: Path, lines: Iterable[bytes]) -> Path:
             IGzipFile("", "wb", fileobj=file, mtime=0) as stream,  # type: ignore[no-untyped-call]
         ):
             stream.writelines(lines)
-        write_bytes(f"{path}.md5", f"MD5({path.name})= {md5_of(temporary)}\n".encode())
+        write_file(f"{path}.md5", f"MD5({path.name})= {md5_of(temporary)}\n".encode())
     return path
 
 

@@ -1,16 +1,17 @@
 """Source files by their names: of what kind a file is, which comes first, how its article part is called."""
 
-import hashlib
 import re
 import zlib
+from collections.abc import Callable
 from gzip import BadGzipFile
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import cast
 
 from isal import isal_zlib
 
-from retrieval.articles.article import SourceFile
 from schemas.errors import InputError
+from schemas.snapshot import SourceFile
+from schemas.store import Stored
 
 SUFFIXES = {
     ".xml": "pubmed",
@@ -59,19 +60,14 @@ def is_pubmed(name: str) -> bool:
     return source_order(name)[0] == 0
 
 
-def source_file(path: Path) -> SourceFile:
-    """Return what a source file is now; reads all of it."""
-    facts = path.stat()
-    with path.open("rb") as file:
-        return SourceFile(facts.st_size, facts.st_mtime_ns, hashlib.file_digest(file, "sha256").hexdigest())
+def other_content(found: Stored, before: SourceFile, sha256: Callable[[], str]) -> str | None:
+    """Return what of a file is other than it was, None if nothing is; asks for its sha256 only if it was written since.
 
-
-def other_content(path: Path, before: SourceFile) -> str | None:
-    """Return what of a file is other than it was, None if nothing is; reads it only if it was written since."""
-    facts = path.stat()
-    if facts.st_size != before.bytes:
-        return f"{facts.st_size:,} bytes and not {before.bytes:,}, so other content"
-    if before.sha256 and facts.st_mtime_ns != before.modified and source_file(path).sha256 != before.sha256:
+    The time of a file that was copied may be another, so that time alone says nothing.
+    """
+    if found.bytes != before.bytes:
+        return f"{found.bytes:,} bytes and not {before.bytes:,}, so other content"
+    if before.sha256 and found.modified != before.modified and sha256() != before.sha256:
         return "as many bytes, but other content"
     return None
 

@@ -35,7 +35,7 @@ class Entry(NamedTuple):
     kind: FileKind
     name: str
     """As manifests name it; of a vector part `<fingerprint>/<selection>/<part>`."""
-    path: str
+    key: str
     bytes: int
     age: float
     """Seconds since any of it was written; of a version since it was made, if that is less."""
@@ -79,7 +79,7 @@ def garbage(contents: Contents, limits: Limits) -> list[Entry]:
         return [e for e in contents.entries if e.age >= limits.grace and e.kind == "temporary"]
     kept = kept_names(contents, limits)
     doomed = (e for e in contents.entries if e.age >= limits.grace and e.name not in kept.get(e.kind, ()))
-    return sorted(doomed, key=lambda e: (ORDER.index(e.kind), e.path))
+    return sorted(doomed, key=lambda e: (ORDER.index(e.kind), e.key))
 
 
 def why_all_stays(contents: Contents) -> str | None:

@@ -9,6 +9,7 @@ them, by 64 bits of blake2b: two of the 20 million names of PubMed meet with pro
 """
 
 import re
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -124,9 +125,10 @@ def _ranges(starts: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.i
 class AuthorRows:
     """The mapped files."""
 
-    def __init__(self, folder: Path) -> None:
-        self._names: Keys = map_file(folder / AUTHORS, np.int64)
-        self._rows: StoredRowNumbers = map_file(folder / AUTHOR_ROWS, np.uint32)
+    def __init__(self, path: Callable[[str], Path]) -> None:
+        """Map the files, which `path` finds by their names."""
+        self._names: Keys = map_file(path(AUTHORS), np.int64)
+        self._rows: StoredRowNumbers = map_file(path(AUTHOR_ROWS), np.uint32)
 
     def rows_of(self, name: str) -> StoredRowNumbers:
         """Return the rows of an author, ascending and each once; none if he is not known."""

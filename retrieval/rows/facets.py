@@ -14,7 +14,7 @@ import difflib
 import mmap
 import os
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -182,15 +182,15 @@ def _place(pairs: NDArray[np.uint64], postings: StoredRowNumbers, free: NDArray[
 class Facets:
     """The mapped facets of a segment."""
 
-    def __init__(self, folder: Path, rows: int, format: int = NEWEST) -> None:
-        """Map the files, which are whole (see `check_file`), in a millisecond."""
+    def __init__(self, path: Callable[[str], Path], rows: int, format: int = NEWEST) -> None:
+        """Map the files, which `path` finds by their names."""
         self.rows = rows
-        self.years: NDArray[np.int16] = map_file(folder / YEARS, np.int16)
+        self.years: NDArray[np.int16] = map_file(path(YEARS), np.int16)
         dated = DAYS in FORMATS[format].files
-        self.days: NDArray[np.uint16] | None = map_file(folder / DAYS, np.uint16) if dated else None
+        self.days: NDArray[np.uint16] | None = map_file(path(DAYS), np.uint16) if dated else None
         """None: not known."""
-        self._postings = map_file(folder / POSTINGS, np.uint32)
-        self._lines = pa.ipc.open_file(pa.memory_map(str(folder / TERMS))).get_batch(0)
+        self._postings = map_file(path(POSTINGS), np.uint32)
+        self._lines = pa.ipc.open_file(pa.memory_map(str(path(TERMS)))).get_batch(0)
 
     def rows_of(self, field: str, term: str) -> StoredRowNumbers:
         """Return the rows of a term, ascending and each once; none if it is not known."""

@@ -155,12 +155,13 @@ class NameWriter:
 class NamedRows:
     """The mapped files, and the articles whose texts decide."""
 
-    def __init__(self, folder: Path, articles: pa.Table) -> None:
-        self._pmids, self._articles = map_file(folder / PMIDS, np.int64), articles
+    def __init__(self, path: Callable[[str], Path], articles: pa.Table, format: int = NEWEST) -> None:
+        """Map the files, which `path` finds by their names."""
+        self._pmids, self._articles = map_file(path(PMIDS), np.int64), articles
         self._files: dict[str, tuple[Keys, Order]] = {
-            kind: (map_file(folder / keys, np.int64), map_file(folder / order, np.uint32))
+            kind: (map_file(path(keys), np.int64), map_file(path(order), np.uint32))
             for kind, (keys, order) in _FILES.items()
-            if (folder / order).exists()  # no PMCIDs in format 1
+            if order in FORMATS[format].files  # no PMCIDs in format 1
         }
 
     def find(self, name: Name, wanted: RowSet) -> int | None:

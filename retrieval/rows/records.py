@@ -6,6 +6,7 @@ from typing import Annotated, Any, get_origin, get_type_hints
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from retrieval.files.parquet import read_range
@@ -36,9 +37,9 @@ SHOWN_OF_ITEMS: dict[str, str | type[Frozen]] = {
 ReadValue = Callable[[int], Any]
 
 
-def read_kept(path: str, start: int, stop: int) -> pa.Table:
-    """Read the rows [start, stop) of an article part (see `read_range`) as a segment keeps them."""
-    return kept_of(read_range(path, start, stop, [*KEPT_COLUMNS, *(f"authors.list.element.{p}" for p in NAME_PARTS)]))
+def read_kept(file: pq.ParquetFile, start: int, stop: int) -> pa.Table:
+    """Read the rows [start, stop) of an open article part (see `read_range`) as a segment keeps them."""
+    return kept_of(read_range(file, start, stop, [*KEPT_COLUMNS, *(f"authors.list.element.{p}" for p in NAME_PARTS)]))
 
 
 def kept_of(articles: pa.Table) -> pa.Table:

@@ -6,7 +6,7 @@ are read per key.
 
 import itertools
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -14,10 +14,11 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.files.atomic import write_named
-from retrieval.files.checked import read_named
+from retrieval.files.checked import read_named, write_named
 from schemas.arrays import Mask, RowNumbers, StoredRowNumbers
+from schemas.layout import Layout
 from schemas.manifest import Tombstones
+from schemas.store import Store
 
 Keys = NDArray[np.int64]
 Order = NDArray[np.uint32]
@@ -111,12 +112,13 @@ class RowSet:
         return np.flatnonzero(self.mask).astype(np.uint32)
 
 
-def write_tombstones(path: Callable[[str], str], rows: RowNumbers) -> Tombstones:
-    """Store row numbers of one segment, in any order, as sorted uint32 under the path of their sha256."""
+def write_tombstones(store: Store, rows: RowNumbers) -> Tombstones:
+    """Store row numbers of one segment, in any order, as sorted uint32 under the key of their sha256."""
     numbers = np.unique(rows).astype(np.uint32)
-    return Tombstones(sha256=write_named(path, numbers.tobytes()), rows=len(numbers))
+    return Tombstones(sha256=write_named(store, Layout.tombstones, numbers.tobytes()), rows=len(numbers))
 
 
-def read_tombstones(path: Callable[[str], str], tombstones: Tombstones) -> RowNumbers:
-    """Return the row numbers, sorted, of a file that is what it was (see `read_named`)."""
-    return np.frombuffer(read_named(path, tombstones.sha256, "tombstones"), np.uint32).astype(np.int64)
+def read_tombstones(store: Store, tombstones: Tombstones) -> RowNumbers:
+    """Return the row numbers, sorted, of an object that is what it was (see `read_named`)."""
+    content = read_named(store, Layout.tombstones, tombstones.sha256, "tombstones")
+    return np.frombuffer(content, np.uint32).astype(np.int64)

@@ -34,10 +34,16 @@ MAX_READ = 50_000
 class FilteredSegment(Protocol):
     """What is known of a segment's rows."""
 
-    facets: Facets
     live: Mask
-    pmids: Pmids
-    pmid_order: NDArray[np.uint32]
+
+    @property
+    def facets(self) -> Facets: ...
+
+    @property
+    def pmids(self) -> Pmids: ...
+
+    @property
+    def pmid_order(self) -> NDArray[np.uint32]: ...
 
     @property
     def authors(self) -> AuthorRows: ...

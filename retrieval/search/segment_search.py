@@ -43,7 +43,7 @@ class Stack(ScannedLists):
         self._segments, self.height = segments, len(segments)
         pointers = faiss.InvertedListsPtrVector()
         for segment in segments:
-            pointers.push_back(segment.lists)
+            pointers.push_back(segment.scanned.lists)
         super().__init__(
             faiss.HStackInvertedLists(pointers.size(), pointers.data()),
             np.sum([segment.sizes for segment in segments], axis=0),
@@ -102,6 +102,49 @@ class Candidates(NamedTuple):
 NOTHING = Candidates(_NO_FLOATS, _NO_FLOATS, _NONE, _NONE, _NONE)
 
 
+class Nearest(NamedTuple):
+    """Rows that survive the first stage for one query, in order of their place; all arrays have one entry per row."""
+
+    distances: Floats
+    places: NDArray[np.int64]
+    """Row numbers, which go on from one segment to the next."""
+    pmids: Pmids
+
+
+def nearest(
+    queries: Floats,
+    segments: Sequence[OpenSegment],
+    quantizer: Quantizer,
+    *,
+    nprobe: int,
+    candidates: int,
+    wanted: Sequence[RowSet] | None = None,
+    stack: Stack | None = None,
+) -> list[Nearest]:
+    """Return for each of (q, d) queries the `candidates` nearest rows; fewer where the probed lists hold fewer.
+
+    They are of the rows `wanted` in each segment; None: of all live ones. The last of the segments are scanned as one
+    where there is a `stack` of them.
+    """
+    of_each = [segment.alive for segment in segments] if wanted is None else list(wanted)
+    alone, stacked = len(segments), None
+    if stack and (joined := stack.joined(tuple(of_each[-stack.height :]))).nearly_all:
+        alone, stacked = len(segments) - stack.height, joined
+    probes = quantizer.probe(queries, nprobe)
+    scans = [s.scanned.scan(probes, candidates, rows) for s, rows in zip(segments[:alone], of_each, strict=False)]
+    if stack and stacked:
+        # All candidates of a query are closer than this, by what was found already.
+        limits = np.min([np.full(len(queries), np.inf, np.float32), *(far[:, -1] for far, _ in scans if far.size)], 0)
+        scans.append(stack.scan_closer(probes, limits, candidates, stacked))
+    starts = _starts(segments)
+    results = []
+    for q in range(len(queries)):
+        found = [_present(far[q], rows[q], start) for (far, rows), start in zip(scans, starts, strict=False)]
+        distances, places = (np.concatenate(columns) for columns in zip((_NO_FLOATS, _NONE), *found, strict=True))
+        results.append(_cut(segments, starts, distances, places, candidates))
+    return results
+
+
 def search(
     queries: Floats,
     segments: Sequence[OpenSegment],
@@ -112,28 +155,9 @@ def search(
     wanted: Sequence[RowSet] | None = None,
     stack: Stack | None = None,
 ) -> list[Candidates]:
-    """Return for each of (q, d) queries its candidates, best first; fewer where the probed lists hold fewer.
-
-    They are of the rows `wanted` in each segment; None: of all live ones. The last of the segments are scanned as one
-    where there is a `stack` of them.
-    """
-    of_each = [segment.alive for segment in segments] if wanted is None else list(wanted)
-    alone, stacked = len(segments), None
-    if stack and (joined := stack.joined(tuple(of_each[-stack.height :]))).nearly_all:
-        alone, stacked = len(segments) - stack.height, joined
-    probes = quantizer.probe(queries, nprobe)
-    scans = [s.scan(probes, candidates, rows) for s, rows in zip(segments[:alone], of_each, strict=False)]
-    if stack and stacked:
-        # All candidates of a query are closer than this, by what was found already.
-        limits = np.min([np.full(len(queries), np.inf, np.float32), *(far[:, -1] for far, _ in scans if far.size)], 0)
-        scans.append(stack.scan_closer(probes, limits, candidates, stacked))
-    starts = np.cumsum([0, *(segment.manifest.rows for segment in segments)])
-    results = []
-    for q, query in enumerate(queries):
-        found = [_present(far[q], rows[q], start) for (far, rows), start in zip(scans, starts, strict=False)]
-        distances, places = (np.concatenate(columns) for columns in zip((_NO_FLOATS, _NONE), *found, strict=True))
-        results.append(_best(query, segments, starts, distances, places, candidates) if len(places) else NOTHING)
-    return results
+    """Return for each of (q, d) queries the rows that `nearest` finds, best first by their exact scores."""
+    found = nearest(queries, segments, quantizer, nprobe=nprobe, candidates=candidates, wanted=wanted, stack=stack)
+    return [_scored(query, segments, near) for query, near in zip(queries, found, strict=True)]
 
 
 def search_exactly(
@@ -170,28 +194,37 @@ def _present(distances: Floats, rows: Lists, start: int) -> tuple[Floats, Lists]
     return distances[present], rows[present] + start
 
 
-def _best(
-    query: Floats, segments: Sequence[OpenSegment], starts: Lists, distances: Floats, places: Lists, candidates: int
-) -> Candidates:
-    """Keep the nearest, so that only these rows are read, in order of their place on disk; order them by their scores.
+def _starts(segments: Sequence[OpenSegment]) -> Lists:
+    """Return the first place of each segment, and behind the last one."""
+    return np.cumsum([0, *(segment.manifest.rows for segment in segments)])
 
-    All arrays have an entry for each row found, one at least; `starts` is the first place of each segment.
-    """
+
+def _cut(segments: Sequence[OpenSegment], starts: Lists, distances: Floats, places: Lists, candidates: int) -> Nearest:
+    """Keep the nearest of what was found, so that only these rows are read, in order of their place on disk."""
+    if not len(places):
+        return Nearest(_NO_FLOATS, _NONE, _NONE)
     if len(places) > candidates:
         near = np.flatnonzero(~(distances > np.partition(distances, candidates - 1)[candidates - 1]))
         distances, places = distances[near], places[near]
     order = np.argsort(places)
     distances, places = distances[order], places[order]
-    parts = _by_segment(segments, starts, places)
-    pmids = _joined([segment.pmids[rows] for segment, rows in parts])
+    pmids = _joined([segment.pmids[rows] for segment, rows in _by_segment(segments, starts, places)])
     if len(places) > candidates:  # some are as far as the last
         order = np.sort(best_first(-distances, pmids, candidates))
         distances, places, pmids = distances[order], places[order], pmids[order]
-        parts = _by_segment(segments, starts, places)
-    scores = inner_products(query, _joined([segment.rows[rows] for segment, rows in parts]))
-    order = best_first(scores, pmids, len(scores))
-    numbers = np.searchsorted(starts, places, side="right") - 1
-    found = Candidates(distances, scores, pmids, numbers, places - starts[numbers])
+    return Nearest(distances, places, pmids)
+
+
+def _scored(query: Floats, segments: Sequence[OpenSegment], near: Nearest) -> Candidates:
+    """Read the rows, and order them by their exact scores."""
+    if not len(near.places):
+        return NOTHING
+    starts = _starts(segments)
+    parts = _by_segment(segments, starts, near.places)
+    scores = inner_products(query, _joined([segment.vectors(rows) for segment, rows in parts]))
+    order = best_first(scores, near.pmids, len(scores))
+    numbers = np.searchsorted(starts, near.places, side="right") - 1
+    found = Candidates(near.distances, scores, near.pmids, numbers, near.places - starts[numbers])
     return Candidates._make(column[order] for column in found)
 
 

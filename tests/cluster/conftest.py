@@ -16,6 +16,7 @@ import ray.serve
 from isal import igzip
 
 from actors.fetch.embedded_wheels import embedded_folder
+from actors.store.local_store import LocalStore
 from jobs import embed, index, ingest, promote, serve
 from jobs.common.cluster import connect
 from jobs.common.config import load_config
@@ -23,7 +24,6 @@ from jobs.common.store import read_current, served_version
 from jobs.steps.demo.demo_data import DEMO
 from schemas.article import Article
 from schemas.config import Config, DeploymentConfig, EngineConfig, RerankConfig
-from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 from tests.support.models import tiny
 from tests.support.pubmed.made_year import write_reissue
@@ -97,9 +97,9 @@ def version(cluster: None, config: Config, sources: Path) -> IndexVersion:
     ingest.run(config, source=str(sources))
     embed.run(config)
     built = index.run(config)
-    assert read_current(Layout(config.store)) is None  # built is not served
+    assert read_current(LocalStore(config.store)) is None  # built is not served
     promote.run(config, version=built.version)
-    return served_version(Layout(config.store))
+    return served_version(LocalStore(config.store))
 
 
 @pytest.fixture(scope="session")

@@ -207,7 +207,7 @@ KINDS = {
         "On α-glucosidase in E. coli.",
     ),
     "white space is one space": Kind(
-        "No xml:space in the DTD: line ends, runs and the publishers' no-break and thin spaces are layout, not content",
+        "No xml:space in the DTD: line ends, runs and the publishers' no-break and thin spaces are store, not content",
         ("title", *(field for field in FIELDS if field != "title")),
         amend.white_space,
         _article("<ArticleTitle>Reading at age 8\u202fyears.</ArticleTitle>"),

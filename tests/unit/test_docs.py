@@ -11,11 +11,21 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from actors.store.local_store import WRITER
 from jobs.__main__ import JOBS, main
 from jobs.common.options import add_options
 from schemas.config import Config
 from schemas.formats import FORMATS, NEWEST
-from schemas.layout import SEGMENT_MANIFEST, Fixed, Layout, Named
+from schemas.layout import (
+    DEMO_SOURCES,
+    PUBLISHED_CHUNKS,
+    PUBLISHED_INDICES,
+    SEGMENT_MANIFEST,
+    SELECTIONS,
+    SOURCES,
+    Layout,
+    Named,
+)
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("jobs", "actors", "retrieval", "schemas", "infra")
@@ -207,18 +217,16 @@ def test_every_key_is_one_of_the_configuration(name: str) -> None:
     assert [key for key in keys if not is_key(key) and not key.endswith((".toml", ".py"))] == []
 
 
-def layout_paths() -> set[str]:
-    """Every path that `Layout` names, `<argument>` for what differs; folders of others left out."""
-    paths = {member.path for member in vars(Layout).values() if isinstance(member, Fixed | Named)}
-    return {path for path in paths if not any(other.startswith(f"{path}/") for other in paths)}
+def layout_keys() -> set[str]:
+    """Every key and folder that `schemas.layout` names, `<argument>` for what differs; folders of others left out."""
+    keys = {member.key for member in vars(Layout).values() if isinstance(member, Named)} - {Layout.source.key}
+    keys |= {Layout.current, SOURCES, DEMO_SOURCES, SELECTIONS, PUBLISHED_CHUNKS, PUBLISHED_INDICES, WRITER}
+    return {key for key in keys if not any(other.startswith(f"{key}/") for other in keys - {DEMO_SOURCES})}
 
 
 def test_the_table_of_the_store_is_whole() -> None:
     first, segment = BY_NAME["docs/store.md"].split("## In a segment")
-    assert set(re.findall(r"^\| `([^`]+)` \|", first, re.MULTILINE)) == {
-        "sources",
-        *layout_paths(),
-    }  # which holds files and a folder
+    assert set(re.findall(r"^\| `([^`]+)` \|", first, re.MULTILINE)) == layout_keys()
     names = [cell for row in re.findall(r"^\| (`.*?) \|", segment, re.MULTILINE) for cell in row.split(", ")]
     assert sorted(names) == sorted(f"`{name}`" for name in (*FORMATS[NEWEST].files, SEGMENT_MANIFEST))
 

@@ -11,26 +11,27 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from actors.fetch.embedded_wheels import embedded_folder
 from actors.service.assembly import load_service
 from actors.service.search_service import SearchService
+from actors.store.stores import open_store
 from jobs.common.config import ROOT
 from jobs.common.console import cut, table
 from jobs.common.cpu_threads import available_threads
 from jobs.common.store import read_version
 from retrieval.articles.pmids import parse_pmids
-from retrieval.files.atomic import write_bytes
+from retrieval.files.atomic import write_file
 from retrieval.ingest.made_files import Night, reissue, retract, revise_metadata, revise_text, write_night
 from retrieval.ingest.sources import source_name
 from schemas.arrays import Pmids
 from schemas.config import Config
 from schemas.errors import InputError
 from schemas.filters import Condition
-from schemas.layout import Layout
+from schemas.layout import DEMO_SOURCES, Layout
 from schemas.manifest import IndexVersion
 from schemas.search import SearchRequest
+from schemas.store import Store
 
 DEMO = ROOT / "infra" / "demo"
 CHOSEN = DEMO / "selection.txt"
@@ -84,7 +85,7 @@ def shipped() -> Pmids:
     return parse_pmids(CHOSEN.read_text(), str(CHOSEN))
 
 
-def choose(layout: Layout, count: int) -> list[int]:
+def choose(store: Store, count: int) -> list[int]:
     """Return `count` PMIDs: those that the nights change, then shipped ones, then others of the baseline.
 
     The shipped ones, and the others, which have an abstract, are taken in a fixed random order. With more than the
@@ -94,21 +95,22 @@ def choose(layout: Layout, count: int) -> list[int]:
     changed = np.array(CHANGED)
     pmids = np.concatenate([changed, rng.permutation(np.setdiff1d(shipped(), changed))])
     if count > len(pmids):
-        part = layout.article_part(source_name(BASELINE))
-        with_abstract = pq.read_table(part, columns=["pmid"], filters=pc.field("abstract") != "")["pmid"]
+        with store.parquet(Layout.article_part(source_name(BASELINE))) as file:
+            part = file.read(["pmid", "abstract"])
+        with_abstract = part.filter(pc.not_equal(part["abstract"], ""))["pmid"]
         pmids = np.concatenate([pmids, rng.permutation(np.setdiff1d(with_abstract, pmids))])
     return sorted(pmids[:count].tolist())
 
 
 def write_pmids(file: Path, pmids: Sequence[int]) -> None:
     """Write a selection's list."""
-    write_bytes(str(file), "".join(f"{pmid}\n" for pmid in pmids).encode())
+    write_file(str(file), "".join(f"{pmid}\n" for pmid in pmids).encode())
 
 
 def publish(config: Config) -> dict[str, str]:
     """Make a folder of source files for each night, with those of the nights before; return them by night."""
     real = embedded_folder("pubmed", Path(config.cache))
-    pool = Path(Layout(config.store).demo_sources)
+    pool = open_store(config).work(DEMO_SOURCES)
     for name, night in MADE.items():
         if not (pool / name).exists():
             write_night(real / BASELINE, pool, name, night)
@@ -125,11 +127,11 @@ def publish(config: Config) -> dict[str, str]:
     return folders
 
 
-def ancestors(layout: Layout, newest: IndexVersion) -> list[IndexVersion]:
+def ancestors(store: Store, newest: IndexVersion) -> list[IndexVersion]:
     """Return a version and those that it builds on, the oldest first."""
     versions = [newest]
     while parent := versions[0].parent:
-        version = read_version(layout, parent)
+        version = read_version(store, parent)
         if version.recipe != newest.recipe:
             break
         versions.insert(0, version)

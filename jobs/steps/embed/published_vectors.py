@@ -1,13 +1,12 @@
 """NCBI's published MedCPT vectors, on their way into `embed`: fetched, indexed, and compared with the encoder's own."""
 
-from pathlib import Path
-
 import numpy as np
 import ray
 
 from actors.embed.known_sources import compare_sample, published_vectors
 from actors.fetch.chunk_mirror import ChunkMirror
 from actors.fetch.downloader import Downloader
+from actors.store.stores import open_store
 from jobs.common.cluster import connect, results
 from jobs.common.console import Progress, log
 from jobs.steps.embed.embed_pipeline import threads_of
@@ -15,7 +14,7 @@ from jobs.steps.ingest.source_files import NCBI
 from retrieval.embed.known.published_chunks import PublishedChunks
 from schemas.config import Config
 from schemas.errors import StoreError, UsageError
-from schemas.layout import Layout
+from schemas.layout import PUBLISHED_CHUNKS
 from schemas.report import Agreement
 from schemas.vector import EmbedPlan, RowRange
 
@@ -38,7 +37,7 @@ def published_folder(config: Config, source: str) -> str:
         )
     if source != NCBI:
         return source
-    folder = Path(Layout(config.store).published_chunks)
+    folder = open_store(config).work(PUBLISHED_CHUNKS)
     downloader = Downloader(on_retry=lambda line: log(f"download  {line}"))
     with ChunkMirror(config.embed.published_url, folder, downloader) as mirror:
         plan = mirror.plan(texts=True)

@@ -6,18 +6,20 @@ from typing import TypeVar
 
 import ray
 
+from actors.store.stores import open_store
 from jobs.common.cluster import results
 from jobs.common.console import Progress, log, table
-from jobs.common.store import read_version, versions
+from jobs.common.store import change_current, read_version, versions
 from jobs.steps.index.build_tasks import check_rows, measure_recall, tune, write_answers
-from retrieval.files.atomic import write_bytes
+from retrieval.files.checked import write_bytes
 from retrieval.index.tuning import SearchRules
 from retrieval.index.version_checks import RowChecks, advice, check_limits
 from schemas.config import Config
 from schemas.errors import CheckError, StoreError
 from schemas.layout import Layout
-from schemas.manifest import Checks, IndexVersion, Recall, Segment
+from schemas.manifest import Checks, Current, IndexVersion, Recall, Segment
 from schemas.report import VersionReport
+from schemas.store import Store
 
 Kind = TypeVar("Kind", bound=VersionReport)
 
@@ -28,17 +30,17 @@ def commit(config: Config, version: IndexVersion) -> IndexVersion:
     Raises:
         StoreError: it is not what it should be; it says why, and nothing is written.
     """
-    layout = Layout(config.store)
+    store = open_store(config)
     progress = Progress("check", config.index.recall_queries, "queries")
-    parent = _parent(layout, version.parent) if version.parent else None
+    parent = _parent(store, version.parent) if version.parent else None
     alike = parent if parent and parent.recipe == version.recipe else None
-    truth: str = ray.get(write_answers.remote(config, layout, version, alike))
+    truth: str = ray.get(write_answers.remote(config, store, version, alike))
     if config.index.target_recall:
-        rules: SearchRules = ray.get(tune.remote(config, layout, version, truth))
+        rules: SearchRules = ray.get(tune.remote(config, store, version, truth))
         version = version.model_copy(update=rules._asdict())
     rows: RowChecks
     recall: Recall
-    rows, recall = ray.get([check_rows.remote(layout, version, parent), measure_recall.remote(layout, version, truth)])
+    rows, recall = ray.get([check_rows.remote(store, version, parent), measure_recall.remote(store, version, truth)])
     progress.add(recall.queries)
     progress.finish()
     checks = Checks(
@@ -49,19 +51,25 @@ def commit(config: Config, version: IndexVersion) -> IndexVersion:
         removed_share=rows.removed / parent.articles if parent else 0.0,
     )
     check_limits(version, checks, config.index, parent.selection if parent else version.selection)
-    sequence = max((known.sequence for known in versions(layout)), default=0) + 1
+    sequence = max((known.sequence for known in versions(store)), default=0) + 1
     checked = version.model_copy(update={"checks": checks, "sequence": sequence})
     content = checked.model_dump_json(indent=1)
     if IndexVersion.model_validate_json(content) != checked:
         raise CheckError(f"version {version.id} would not be read as it was written; CURRENT is what it was")
-    write_bytes(layout.version(version.id), content.encode())
+    write_bytes(store, Layout.version(version.id), content.encode())
+    change_current(store, lambda current: _stays(current, version.id))
     return checked
 
 
-def _parent(layout: Layout, version: str) -> IndexVersion | None:
+def _stays(current: Current, version: str) -> Current:
+    """Return CURRENT without a version among those that `gc` was removing when it was stopped: it is made anew."""
+    return current.model_copy(update={"removing": tuple(v for v in current.removing if v != version)})
+
+
+def _parent(store: Store, version: str) -> IndexVersion | None:
     """Return the version that a new one is compared with, if it can be read: it may be why a new one is built."""
     try:
-        return read_version(layout, version)
+        return read_version(store, version)
     except StoreError as error:
         log(f"check     what the new version lacks of CURRENT is not known: {error}")
         return None
@@ -78,7 +86,7 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def report_of(kind: type[Kind], layout: Layout, version: IndexVersion, **did: bool | str) -> Kind:
+def report_of(kind: type[Kind], store: Store, version: IndexVersion, **did: bool | str) -> Kind:
     """Return what a job reports of a version, and what it did."""
     return kind(
         version=version.id,
@@ -91,7 +99,7 @@ def report_of(kind: type[Kind], layout: Layout, version: IndexVersion, **did: bo
         recall_at_10=version.checks.recall.at_10,
         recall_at_100=version.checks.recall.at_100,
         imbalance=version.checks.imbalance,
-        advice=advice(version, versions(layout)),
+        advice=advice(version, versions(store)),
         **did,
     )
 

@@ -1,9 +1,8 @@
 """Which articles a version must hold, for what is built on it."""
 
-from pathlib import Path
-
 import ray
 
+from actors.store.stores import open_store
 from jobs.common.console import log
 from jobs.common.run_reports import root_cause
 from jobs.common.store import load_selection
@@ -13,7 +12,6 @@ from retrieval.embed.vector_parts import row_ranges
 from retrieval.index.segment_build import Work, group_work
 from schemas.config import Config
 from schemas.errors import CheckError, StoreError
-from schemas.layout import Layout
 from schemas.manifest import IndexVersion, Population
 from schemas.vector import EmbedPlan
 
@@ -26,7 +24,7 @@ def population_of(config: Config, version: IndexVersion) -> Population:
     """
     if version.population is not None:
         return version.population
-    live: Population = ray.get(find_live.remote(Layout(config.store), version))
+    live: Population = ray.get(find_live.remote(open_store(config), version))
     try:
         wanted = _wanted(config, version)
     except StoreError as error:
@@ -41,11 +39,10 @@ def population_of(config: Config, version: IndexVersion) -> Population:
 
 
 def _wanted(config: Config, version: IndexVersion) -> Population:
-    layout = Layout(config.store)
     selection, pmids = load_selection(config.selection)
     if selection != version.selection:
         raise StoreError(f"its selection is {version.selection}, the configured one {selection}")
-    snapshot = read_snapshot(Path(layout.snapshot(version.snapshot)))
+    snapshot = read_snapshot(open_store(config), version.snapshot)
     plan = EmbedPlan(snapshot.id, selection, pmids, version.fingerprint)
     work = [
         Work(one, None, one.stop - one.start) for one in row_ranges(snapshot.info.parts, config.embed.rows_per_part)

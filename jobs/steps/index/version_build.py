@@ -6,6 +6,7 @@ from pathlib import Path
 import ray
 
 from actors.fetch.model_folders import tower_digests
+from actors.store.stores import open_store
 from jobs.common.cluster import gpus, results
 from jobs.common.console import log
 from jobs.common.store import (
@@ -23,9 +24,8 @@ from jobs.steps.index.population import population_of
 from jobs.steps.index.version_files import check_bytes
 from retrieval.articles.snapshot import SnapshotDifference
 from retrieval.embed.vector_parts import count_vectors, row_ranges
-from retrieval.files.atomic import remove, write_bytes
-from retrieval.files.checked import read_document
-from retrieval.index.segment import read_manifest
+from retrieval.files.checked import read_document, write_bytes
+from retrieval.index.segment import is_there, read_manifest
 from retrieval.index.segment_build import Work, group_work
 from retrieval.index.tuning import metric_for, nlist_for, nprobe_for, sample_for
 from retrieval.ingest.lineage import gaps
@@ -36,15 +36,15 @@ from schemas.errors import CheckError, StoreError
 from schemas.formats import FORMATS, NEWEST
 from schemas.layout import Layout
 from schemas.manifest import UNCHECKED, IndexVersion, Population, QuantizerRecord, Segment, Tombstones
-from schemas.vector import EmbedPlan
+from schemas.vector import EmbedPlan, RowRange
 
 
 class Build:
     """One build: its inputs, all of which are in its id, and its steps."""
 
     def __init__(self, config: Config, *, full: bool) -> None:
-        self.config, self.layout = config, Layout(config.store)
-        self.snapshot = ingested(self.layout)
+        self.config, self.store = config, open_store(config)
+        self.snapshot = ingested(self.store)
         self.selection, self.pmids = load_selection(config.selection)
         self.query_tower = tower_digests(config.encoder.query, Path(config.cache))
         article_tower = tower_digests(config.encoder.article, Path(config.cache))
@@ -57,13 +57,13 @@ class Build:
                 "segment": FORMATS[1]._asdict(),  # the first for ever: a segment says its own
             }
         )
-        current = read_current(self.layout)
+        current = read_current(self.store)
         self._full_anew, self._on = full, current.version if current else None
         served = self._served(self._on) if self._on and not full else None
         self.parent = served if served and served.recipe == self.recipe else None
         rows = {"recipe": self.recipe, "snapshot": self.snapshot.id, "parent": self.parent.id if self.parent else None}
         # What is asked to be made anew shares no file with a version that is there, which may be damaged.
-        self.rows_digest = digest(rows | ({"beside": version_names(self.layout)} if full else {}))
+        self.rows_digest = digest(rows | ({"beside": version_names(self.store)} if full else {}))
         self.rules = digest(
             {
                 "index": config.index.model_dump(
@@ -78,22 +78,22 @@ class Build:
         self.id = digest({"rows": self.rows_digest, "rules": self.rules, "on": self._on, "format": NEWEST})
         self._plan = EmbedPlan(self.snapshot.id, self.selection, self.pmids, self.fingerprint)
         self._made: list[str] = []
-        self._vector_part = partial(self.layout.vector_part, self.fingerprint, self.selection)
+        self._vector_part = partial(Layout.vector_part, self.fingerprint, self.selection)
 
     def _served(self, version: str) -> IndexVersion:
         try:
-            return read_version(self.layout, version)
+            return read_version(self.store, version)
         except StoreError as error:
             raise type(error)(f"{error}; or build beside it with pubray index --full") from None
 
     def existing(self) -> IndexVersion | None:
         """Return the version that this build would make, or CURRENT if it is as fresh."""
         if self._full_anew:
-            return next((v for v in reversed(versions(self.layout)) if self._is_alike(v)), None)
+            return next((v for v in reversed(versions(self.store)) if self._is_alike(v)), None)
         parent = self.parent
         if parent and (parent.snapshot, parent.rules) == (self.snapshot.id, self.rules):
             return parent
-        return read_version(self.layout, self.id) if Path(self.layout.version(self.id)).exists() else None
+        return read_version(self.store, self.id) if self.id in version_names(self.store) else None
 
     def _is_alike(self, version: IndexVersion) -> bool:
         """Return whether a version is one that was built anew from what this build is made of, and is whole."""
@@ -106,7 +106,7 @@ class Build:
         if version.tombstones or len(shards) < len(version.segments):
             return False
         try:
-            check_bytes(self.layout, version)
+            check_bytes(self.store, version)
         except StoreError as error:
             log(f"index     version {version.id} is built again: {error}")
             return False
@@ -118,36 +118,40 @@ class Build:
             return self._full()
         population = population_of(self.config, parent)
         alive = self.snapshot.info.counts.alive
-        task = find_changes.remote(self.layout, parent.snapshot, self.snapshot.id)
+        task = find_changes.remote(self.store, parent.snapshot, self.snapshot.id)
         changes: SnapshotDifference
         [changes] = results([task], "compare", alive, "articles", lambda _: alive)
         tombstones: dict[str, Tombstones]
-        tombstones, left = ray.get(bury.remote(self.layout, parent, population, changes.outdated))
+        tombstones, left = ray.get(bury.remote(self.store, parent, population, changes.outdated))
         deltas, new = self._segments(self._work_of(changes), parent.quantizer)
         return self._version(parent.quantizer, (*parent.segments, *deltas), tombstones, left + new)
 
     def clear(self) -> None:
         """Remove all worker shards, those of runs that were killed too: nobody else writes."""
-        for shards in Path(self.layout.shards).glob("*"):
-            remove(str(shards))
+        for shards in self.store.names(Layout.worker_shards.folder):
+            self.store.remove(Layout.worker_shards(shards))
 
     def discard(self) -> None:
         """Remove all that was made for a version that is not what it should be, so that nothing finds it again."""
         self.clear()
         for segment in self._made:
-            remove(self.layout.segment(segment))
+            self.store.remove(Layout.segment(segment))
 
     def _full(self) -> IndexVersion:
         ranges = row_ranges(self.snapshot.info.parts, self.config.embed.rows_per_part)
-        paths = {one: self._vector_part(one.name) for one in ranges}
-        if missing := sum(not Path(path).exists() for path in paths.values()):
-            raise StoreError(f"{missing} of {len(paths)} vector parts are not there; run pubray embed first")
-        work = [Work(one, None, count_vectors(path)) for one, path in paths.items()]
+        present = set(self.store.names(Layout.vector_parts(self.fingerprint, self.selection)))
+        if missing := sum(f"{one.name}.parquet" not in present for one in ranges):
+            raise StoreError(f"{missing} of {len(ranges)} vector parts are not there; run pubray embed first")
+        work = [Work(one, None, self._count(one)) for one in ranges]
         if not any(part.vectors for part in work):
             raise StoreError(f"none of the articles is selected by selection.rule = {self.config.selection.rule!r}")
         record = self._quantizer(work)
         segments, population = self._segments(work, record.sha256)
         return self._version(record.sha256, segments, {}, population)
+
+    def _count(self, part: RowRange) -> int:
+        with self.store.parquet(self._vector_part(part.name)) as file:
+            return count_vectors(file)
 
     def _work_of(self, changes: SnapshotDifference) -> list[Work]:
         parts = self.snapshot.info.parts
@@ -159,9 +163,9 @@ class Build:
     def _quantizer(self, work: list[Work]) -> QuantizerRecord:
         """Train the quantizer, or find the one that was trained from the same inputs."""
         config, dimension = self.config.index, self.config.encoder.dimension
-        path = self.layout.quantizer_record(self.rows_digest)
-        if Path(path).exists():
-            return read_document(path, QuantizerRecord, "quantizer record")
+        key = Layout.quantizer_record(self.rows_digest)
+        if self.store.facts(key) is not None:
+            return read_document(self.store, key, QuantizerRecord, "quantizer record")
         counts = {self._vector_part(part.range.name): part.vectors for part in work if part.vectors}
         nlist = config.nlist or nlist_for(sum(counts.values()))
         size = min(config.sample or sample_for(nlist), sum(counts.values()))
@@ -170,7 +174,7 @@ class Build:
         task = train.options(num_gpus=share).remote(self.config, counts, factory, size, "cuda" if share else "cpu")
         record: QuantizerRecord
         [record] = results([task], "train", size, "vectors", lambda record: record.trained_on)
-        write_bytes(path, record.model_dump_json(indent=1).encode())
+        write_bytes(self.store, key, record.model_dump_json(indent=1).encode())
         return record
 
     def _segments(self, work: list[Work], quantizer: str) -> tuple[tuple[Segment, ...], Population]:
@@ -188,9 +192,9 @@ class Build:
         made = digest({**of, "work": [part.identity() for part in work]})
         self._made = [f"{made}-{shard}" for shard in range(config.num_shards)]
         wanted = [find_wanted.remote(self.config, self._plan, group) for group in groups]
-        if all(Path(self.layout.segment(segment)).is_dir() for segment in self._made):
+        if all(is_there(self.store, Layout.segment(segment)) for segment in self._made):
             # A run that was killed between merge and commit left them.
-            there = (read_manifest(self.layout.segment(segment)) for segment in self._made)
+            there = (read_manifest(self.store, Layout.segment(segment)) for segment in self._made)
             segments = tuple(manifest for manifest in there if manifest.rows)
         else:
             segments = self._built(groups, names, quantizer)
@@ -204,7 +208,7 @@ class Build:
         vectors = sum(part.vectors for group in groups for part in group)
         built = results(tasks, "build", vectors, "vectors", lambda shards: sum(s.rows for s in shards))
         merges = [
-            merge.remote(self.layout, quantizer, segment, shard, names) for shard, segment in enumerate(self._made)
+            merge.remote(self.store, quantizer, segment, shard, names) for shard, segment in enumerate(self._made)
         ]
         return merged("merge", sum(s.rows for shards in built for s in shards), merges)
 

@@ -1,9 +1,9 @@
 """Source files: where they come from (a folder, or NCBI's server), and the tasks that make article parts of them."""
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -13,17 +13,22 @@ from actors.fetch.downloader import Downloader
 from actors.fetch.embedded_wheels import embedded_folder
 from actors.fetch.mirrored_folder import fetching
 from actors.fetch.pubmed_mirror import PubmedMirror
+from actors.store.local_store import LocalStore
+from actors.store.stores import open_store
 from jobs.common.cluster import connect
 from jobs.common.console import Progress, log
 from jobs.common.run_reports import root_cause
-from retrieval.articles.article import ArticlePart, Rejects, SourceFile, write_article_part
+from retrieval.articles.article import ArticlePart, Rejects, write_article_part
+from retrieval.files.checked import file_digest
 from retrieval.ingest.ncbi import check_md5, updates_after
 from retrieval.ingest.readers import open_source
-from retrieval.ingest.sources import SUFFIXES, is_pubmed, source_file, source_kind, source_name, source_order
+from retrieval.ingest.sources import SUFFIXES, is_pubmed, source_kind, source_name, source_order
 from schemas.config import Config
 from schemas.encoder import PREFIX
 from schemas.errors import InputError, PubrayError
-from schemas.layout import Layout
+from schemas.layout import SOURCES, Layout
+from schemas.snapshot import SourceFile
+from schemas.store import Store, Stored
 
 NCBI = "ncbi"
 """As a source: what their server has."""
@@ -37,14 +42,16 @@ NAME_BYTES = 180
 class Origin(NamedTuple):
     """Source files, each of another source name."""
 
+    store: Store
+    """Where they are to be read: a folder or a bucket, or our own store, to which they are fetched."""
     files: list[str]
-    """Names of all files, in file order."""
+    """Keys of all files, in file order."""
     baseline: list[str] | None
     """Those that are a whole baseline; None where nobody says so."""
-    here: Callable[[str], Path | None]
-    """Where a file lies before it is fetched, if it does: then it may be another than was read under its name."""
-    fetch: Callable[[str], Path]
-    """Where a file lies, whole; threads may call it."""
+    found: Mapping[str, Stored]
+    """Those that were there before anything is fetched, and may be others than were read under their names."""
+    fetch: Callable[[str], object]
+    """Brings a file, whole; threads may call it."""
     stop: Callable[[], None]
     """Makes what is being fetched in other threads end."""
 
@@ -57,74 +64,79 @@ def open_origin(config: Config, source: str, *, baseline: bool) -> Iterator[Orig
         InputError: there is no such thing, or it holds no source files.
     """
     if source != NCBI:
-        paths = {path.name: path for path in find_sources(source, Path(config.cache))}
-        names, whole = list(paths), list(paths) if baseline else None
-        inside = [name for name, file in paths.items() if file.parent == Path(source, NCBI_FOLDERS[0])]
+        store, found = find_sources(config, source)
+        keys, whole = list(found), list(found) if baseline else None
+        inside = [key for key in keys if key.startswith(f"{NCBI_FOLDERS[0]}/")]
         if inside and all(map(is_pubmed, inside)):
             # A copy of NCBI's folders; its updates may be last year's still.
-            names, whole = [*inside, *updates_after(inside, [name for name in names if name not in inside])], inside
-        yield Origin(
-            names,
-            whole,
-            here=paths.__getitem__,
-            fetch=paths.__getitem__,
-            stop=lambda: None,
-        )
+            keys, whole = [*inside, *updates_after(inside, [key for key in keys if key not in inside])], inside
+        yield Origin(store, keys, whole, found, fetch=lambda key: None, stop=lambda: None)
         return
-    folder = Path(Layout(config.store).sources)
+    store = open_store(config)
     downloader = Downloader(on_retry=lambda line: log(f"download  {line}"))
-    with PubmedMirror(config.ingest.ncbi_url, folder, downloader) as mirror:
+    with PubmedMirror(config.ingest.ncbi_url, store.work(SOURCES), downloader) as mirror:
         listing = mirror.listing()
+        files = {Layout.source(file): file for file in [*listing.baseline, *listing.updates]}
         in_baseline = frozenset(listing.baseline)
-        yield Origin(
-            [*listing.baseline, *listing.updates],
-            listing.baseline,
-            here=lambda _: None,  # the server's files never change
-            fetch=lambda file: mirror.fetch(file, baseline=file in in_baseline),
-            stop=mirror.stop,
-        )
+
+        def fetch(key: str) -> None:
+            if store.facts(key) is None:
+                store.keep(mirror.fetch(files[key], baseline=files[key] in in_baseline), key)
+
+        # The server's files never change: what was fetched is what there is.
+        yield Origin(store, list(files), [*map(Layout.source, listing.baseline)], {}, fetch, mirror.stop)
 
 
-def find_sources(source: str, cache: Path) -> list[Path]:
-    """Return the source files at a path, in the order in which they are to be read.
+def find_sources(config: Config, source: str) -> tuple[Store, dict[str, Stored]]:
+    """Return where the source files of a path are, and these by their keys, in the order in which they are to be read.
 
     Raises:
         InputError: there is no such path, no source file in the folder, or two files of one name.
     """
+    cache = Path(config.cache)
     path = embedded_folder(source.removeprefix(PREFIX), cache) if source.startswith(PREFIX) else Path(source)
     if not path.exists():
         raise InputError(f"--source {source}: no such file or folder")
-    files = [path] if path.is_file() else _files_of(path)
-    for file in files:
-        source_kind(file.name)
-        if (length := len(file.name.encode())) > NAME_BYTES:
-            raise InputError(f"--source {source}: {file.name[:40]}… has {length} bytes, {NAME_BYTES} may be; rename it")
+    if path.is_file():
+        source_kind(path.name)
+    store = LocalStore(str(path.parent if path.is_file() else path))
+    _check_links(path)
+    found = [one for one in store.entries("") if path.is_dir() or one.key == path.name]
+    files = _sources_among(found)
+    for one in files:
+        name = PurePath(one.key).name
+        if (length := len(name.encode())) > NAME_BYTES:
+            raise InputError(f"--source {source}: {name[:40]}… has {length} bytes, {NAME_BYTES} may be; rename it")
     if not files:
         raise InputError(f"--source {source}: the folder holds no files; name one with PubMed XML, Parquet or jsonl")
-    names = [source_name(f.name) for f in files]
+    names = [source_name(one.key) for one in files]
     if twice := {name for name in names if names.count(name) > 1}:
         raise InputError(f"--source {source}: several files are called {min(twice)}; keep one of them")
-    return sorted(files, key=lambda f: source_order(f.name))
+    return store, {one.key: one for one in sorted(files, key=lambda one: source_order(one.key))}
 
 
-def _files_of(folder: Path) -> list[Path]:
-    """Return the source files of a folder, and of the folders of a copy of NCBI's in it; say what is left out."""
-    found, others = list[Path](), list[str]()
-    for path in [*folder.iterdir(), *(f for name in NCBI_FOLDERS for f in (folder / name).glob("*"))]:
+def _check_links(folder: Path) -> None:
+    for path in [*folder.glob("*"), *(f for name in NCBI_FOLDERS for f in (folder / name).glob("*"))]:
         if path.is_symlink() and not path.exists():
             raise InputError(f"--source {folder}: {path.name} is a link to nothing; mend it, or remove it")
-        if path.is_dir() or path.name.startswith(".") or path.suffix == ".md5":
-            continue
-        if path.name.endswith(tuple(SUFFIXES)):
-            found.append(path)
-        else:
-            others.append(path.name)
+
+
+def _sources_among(found: list[Stored]) -> list[Stored]:
+    """Return the source files that lie in a folder, or in those of a copy of NCBI's in it; say what is left out."""
+    files, others = list[Stored](), list[str]()
+    for one in found:
+        folder, _, name = one.key.rpartition("/")
+        if folder in ("", *NCBI_FOLDERS) and not name.endswith(".md5"):
+            if name.endswith(tuple(SUFFIXES)):
+                files.append(one)
+            else:
+                others.append(name)
     if others:
         log(f"ingest    left out, no source files by their names: {', '.join(sorted(others))}")
-    return found
+    return files
 
 
-def parse_all(layout: Layout, origin: Origin, files: list[str], lineage: int) -> float:
+def parse_all(store: Store, origin: Origin, files: list[str], lineage: int) -> float:
     """Fetch files with few connections, parse each on the cluster as soon as it is here; return the seconds.
 
     lineage: the number of that for which they are read.
@@ -140,15 +152,15 @@ def parse_all(layout: Layout, origin: Origin, files: list[str], lineage: int) ->
     with fetching(origin.fetch, files, origin.stop) as finished:
         for file, future in finished:
             try:
-                result: Path | ArticlePart = future.result()
+                result: ArticlePart | None = future.result()
             except Exception as error:
                 if not isinstance(cause := root_cause(error), PubrayError):
                     raise
                 failures.append(str(cause))
-                progress.log(f"{file} failed: {cause}")
+                progress.log(f"{PurePath(file).name} failed: {cause}")
                 continue
-            if isinstance(result, Path):  # fetched
-                finished.add(file, parse_source.remote(layout, result, lineage).future())
+            if result is None:  # fetched
+                finished.add(file, parse_source.remote(store, origin.store, file, lineage).future())
             else:
                 progress.add(1, result.ref.rows)
                 ref, rejected = result.ref, sum(result.rejects.counts.values())
@@ -163,25 +175,30 @@ def parse_all(layout: Layout, origin: Origin, files: list[str], lineage: int) ->
 
 
 @ray.remote(num_cpus=1)
-def parse_source(layout: Layout, source: Path, lineage: int) -> ArticlePart:
+def parse_source(store: Store, sources: Store, key: str, lineage: int) -> ArticlePart:
     """Write the article part of one source file, after a look at the md5 beside it if there is one."""
     # Articles are trees of tuples: a sixth of the time went into looking for cycles, of which there are none.
     gc.disable()
     try:
-        md5 = source.with_name(f"{source.name}.md5")
-        if md5.exists():
-            check_md5(source, md5.read_text())
-        rejects, path = Rejects(), layout.article_part(source_name(source.name))
-        before = source_file(source)._replace(lineage=lineage)
-        with open_source(source, rejects) as batches:
-            return write_article_part(path, _unchanged(batches, source, before), before, rejects)
+        before, path, name = sources.facts(key), sources.local(key), source_name(key)
+        if before is None:
+            raise InputError(f"{sources.name(key)}: it is gone; run pubray ingest again")
+        if (md5 := sources.read(f"{key}.md5")) is not None:
+            check_md5(path, md5.decode(errors="replace"))
+        rejects = Rejects()
+        facts = SourceFile(before.bytes, before.modified, file_digest(path).sha256, lineage)
+        with (
+            open_source(path, rejects) as batches,
+            store.incoming(Layout.article_part(name)) as part,
+        ):
+            return write_article_part(part, name, _unchanged(batches, sources, before), facts, rejects)
     finally:
         gc.enable()
 
 
-def _unchanged(batches: Iterator[pa.RecordBatch], source: Path, before: SourceFile) -> Iterator[pa.RecordBatch]:
+def _unchanged(batches: Iterator[pa.RecordBatch], sources: Store, before: Stored) -> Iterator[pa.RecordBatch]:
     """Yield what is read of a file; InputError at the end if it was being written meanwhile."""
     yield from batches
-    after = source.stat()
-    if (after.st_size, after.st_mtime_ns) != (before.bytes, before.modified):
-        raise InputError(f"{source}: was written to while it was read; ingest it again when it is whole")
+    if sources.facts(before.key) != before:
+        name = sources.name(before.key)
+        raise InputError(f"{name}: was written to while it was read; ingest it again when it is whole")

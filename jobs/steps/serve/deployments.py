@@ -23,6 +23,7 @@ from actors.service.assembly import check_servable, load_encoder, load_reranker,
 from actors.service.coalescer import Coalescer
 from actors.service.meter import Meter
 from actors.service.search_service import SearchService
+from actors.store.stores import open_store
 from actors.web.api import create_app
 from actors.web.middleware.front import Front
 from actors.web.middleware.problems import RETRY_SECONDS
@@ -32,7 +33,6 @@ from jobs.common.ray_metrics import ServiceMetrics, node_metrics
 from jobs.common.store import served_version
 from schemas.config import Config, DeploymentConfig
 from schemas.errors import FailedError, OverloadedError, PubrayError, UnavailableError
-from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 
 LOG = logging.getLogger("pubray")
@@ -44,14 +44,14 @@ def application(config: Config, version: IndexVersion, key_digests: frozenset[st
 
     A request needs one of the API keys whose sha256 are given; if none are, it needs no key.
     """
-    threads, layout = available_threads(), Layout(config.store)
-    current = partial(served_version, layout)
+    threads, store = available_threads(), open_store(config)
+    current = partial(served_version, store)
     parts: dict[str, tuple[Callable[[], Any], DeploymentConfig]] = {
         "encoder": (partial(load_encoder, config, version, threads), config.serve.encoder)
     }
     for shard in range(config.index.num_shards):
         name = "searcher" if config.index.num_shards == 1 else f"searcher-{shard}"
-        parts[name] = (partial(VersionSearcher, layout, version, current, shard), config.serve.searcher)
+        parts[name] = (partial(VersionSearcher, store, version, current, shard), config.serve.searcher)
     if config.rerank.kind != "none":
         parts["reranker"] = (partial(load_reranker, config, threads), config.serve.reranker)
     handles = {name: _deployment(Part, name, settings).bind(load) for name, (load, settings) in parts.items()}
@@ -167,7 +167,7 @@ class Api:
     ) -> None:
         """`handles` lead to the deployments encoder, searcher and perhaps reranker."""
         _begin_log()
-        layout, settings = Layout(config.store), config.serve
+        store, settings = open_store(config), config.serve
         meter = ServiceMetrics()
         encoder: Any = Remote("encoder", handles["encoder"], settings.encoder, meter)
         searchers = [name for name in handles if name.startswith("searcher")]
@@ -184,7 +184,7 @@ class Api:
             versions.propose(found)
             meter.serves(found)
 
-        versions.follow(Follower(layout.root, partial(served_version, layout), arrived))
+        versions.follow(Follower(store.root, partial(served_version, store), arrived))
         self._service = SearchService(versions, encoder, searcher, second, cached=settings.cached, meter=meter)
         self._seconds = settings.seconds
         # Ray Serve tells the request id in a header of its own accord.

@@ -1,7 +1,6 @@
 """Vectors that exist already: what need not be encoded, where it is found in an earlier snapshot, whether it agrees."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -12,9 +11,10 @@ from numpy.typing import NDArray
 from retrieval.articles.pmids import find_among
 from retrieval.articles.snapshot import read_snapshot
 from retrieval.embed.vector_parts import read_vector_rows, row_ranges
-from retrieval.files.parquet import opened
 from schemas.arrays import Pmids, Rows
+from schemas.layout import Layout
 from schemas.report import Agreement
+from schemas.store import Store
 from schemas.vector import RowRange
 
 MIN_COSINE = 0.99
@@ -75,11 +75,18 @@ class EarlierVectors:
     hold the old vectors, and no encoding. Memory: one row group of the snapshot (65,536 keys), one of a vector part.
     """
 
-    def __init__(self, snapshot: str, part_path: Callable[[RowRange], str], rows_per_part: int, dimension: int) -> None:
-        """`snapshot` is a path; `part_path` says where the vector part of a range lies."""
-        self._snapshot, self._part_path = snapshot, part_path
+    def __init__(
+        self,
+        store: Store,
+        snapshot: str,
+        part_key: Callable[[RowRange], str],
+        rows_per_part: int,
+        dimension: int,
+    ) -> None:
+        """`snapshot` is its id; `part_key` says the key of the vector part of a range."""
+        self._store, self._snapshot, self._part_key = store, snapshot, part_key
         self._rows_per_part, self._dimension = rows_per_part, dimension
-        self._parts = read_snapshot(Path(snapshot)).info.parts
+        self._parts = read_snapshot(store, snapshot).info.parts
         self._ranges = {(r.source, r.start): r for r in row_ranges(self._parts, rows_per_part)}
 
     def find(self, articles: pa.Table) -> Known:
@@ -91,8 +98,8 @@ class EarlierVectors:
         starts = rows - rows % self._rows_per_part
         for part, start in np.unique(np.stack([parts, starts], axis=1), axis=0):
             here = np.flatnonzero((parts == part) & (starts == start))
-            path = self._part_path(self._ranges[self._parts[part].name, int(start)])
-            values, present = read_vector_rows(path, rows[here] - start)
+            with self._store.parquet(self._part_key(self._ranges[self._parts[part].name, int(start)])) as file:
+                values, present = read_vector_rows(file, rows[here] - start)
             vectors[positions[here]], found[positions[here]] = values, present
         [known] = np.nonzero(found)
         return Known(known, vectors[known], KnownCounts(verified=len(known), missing=len(articles) - len(known)))
@@ -102,7 +109,7 @@ class EarlierVectors:
         order = np.argsort(pmids)
         wanted = pmids[order]
         found: list[Places] = [(np.empty(0, np.intp), np.empty(0, np.int32), np.empty(0, np.int32))]
-        with opened(self._snapshot) as file:
+        with self._store.parquet(Layout.snapshot(self._snapshot)) as file:
             for group in self._groups_within(file, wanted):
                 keys = file.read_row_group(group, columns=["pmid", "text_hash"])
                 hits, slots = find_among(wanted, keys["pmid"].to_numpy())

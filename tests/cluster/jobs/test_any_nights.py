@@ -72,14 +72,14 @@ def replayed(alive: Alive, night: Sequence[Article]) -> Alive:
 
 
 def answers(store: MadeStore, version: IndexVersion, nprobe: int) -> list[list[Match]]:
-    searcher = IndexSearcher(store.layout, version.model_copy(update={"nprobe": nprobe}))
+    searcher = IndexSearcher(store.files, version.model_copy(update={"nprobe": nprobe}))
     return searcher.matches([Lookup(query, k, wanted) for wanted in WANTED for query in QUERIES for k in (5, 99)])
 
 
 def assert_true(store: MadeStore, version: IndexVersion) -> None:
     """Recall was measured against what an exact search finds."""
-    truth = read_truth(store.layout.truth, version.checks.truth)
-    exact = IndexSearcher(store.layout, version, exact=True).candidates(truth.queries, 99)
+    truth = read_truth(store.files, version.checks.truth)
+    exact = IndexSearcher(store.files, version, exact=True).candidates(truth.queries, 99)
     for answer, found in zip(truth.answers(), exact, strict=True):
         assert answer.pmids.tolist() == found.pmids.tolist()
 
@@ -160,7 +160,7 @@ def assert_answers(store: MadeStore, steps: list[list[Article] | str]) -> bool:
             if report.compacted:
                 before.append((store.promoted(store.version(report)), before[-1][1]))
         version, alive = before[-1]
-        assert served_version(store.layout) == version
+        assert served_version(store.files) == version
         assert version.articles == len(alive)
         got = [[(score, a.pmid, a.title, a.year) for score, a, _ in ms] for ms in answers(store, version, 4)]
         assert got == scanned(alive)

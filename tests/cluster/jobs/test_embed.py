@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from actors.store.local_store import LocalStore
 from jobs import embed, index, promote, search
 from jobs.common.run_reports import json_values
 from retrieval.ingest.made_files import write_night
@@ -177,7 +178,7 @@ def test_a_damaged_article_part_fails_by_name_and_the_others_are_embedded(
     embedded: Path, before: Vectors, config: Config, tmp_path: Path
 ) -> None:
     own = copied_store(embedded / "store", tmp_path / "own", vectors=False)
-    part = Path(Layout(own.store).article_part("pubmed26n0002"))
+    part = LocalStore(own.store).path(Layout.article_part("pubmed26n0002"))
     whole = part.read_bytes()
     part.write_bytes(whole[:-20])
     with pytest.raises(StoreError) as caught:

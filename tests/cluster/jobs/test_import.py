@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from actors.store.local_store import LocalStore
 from jobs import embed
 from jobs.common.store import ingested
 from schemas.config import Config
@@ -31,9 +32,11 @@ def vectors(embedded: Path, tmp_path: Path) -> Vectors:
 
 
 def texts(config: Config) -> dict[int, tuple[str, str]]:
-    layout = Layout(config.store)
+    store = LocalStore(config.store)
     columns = ["pmid", "title", "abstract"]
-    parts = [pq.read_table(layout.article_part(p.name), columns=columns) for p in ingested(layout).info.parts]
+    parts = [
+        pq.read_table(store.path(Layout.article_part(p.name)), columns=columns) for p in ingested(store).info.parts
+    ]
     return {row["pmid"]: (row["title"], row["abstract"]) for part in parts for row in part.to_pylist()}
 
 

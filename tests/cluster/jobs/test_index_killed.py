@@ -55,7 +55,7 @@ def undisturbed(store: MadeStore, job: Any, folder: Path) -> IndexVersion:
     copy = Path(shutil.copytree(store.config.store, folder / "copy"))
     config = store.config.with_values(store=str(copy))
     report = job.run(config)
-    [version] = [v for v in versions(type(store.layout)(str(copy))) if v.id == report.version]
+    [version] = [v for v in versions(type(store.files)(str(copy))) if v.id == report.version]
     return version
 
 
@@ -74,7 +74,7 @@ def kill_with_some_shards(store: MadeStore) -> dict[Path, int]:
     kill_when(store, "index", lambda: count(store, "shards/*/[!.]*") > 4)
     done = {shard: shard.stat().st_mtime_ns for shard in Path(store.config.store).glob("shards/*/[!.]*")}
     assert 4 < len(done) < 2 * len(ARTICLES) / 8
-    assert not versions(store.layout)
+    assert not versions(store.files)
     return done
 
 
@@ -92,11 +92,11 @@ def test_a_build_that_was_killed_is_as_never_killed_whatever_settings_it_goes_on
 def test_a_build_that_was_killed_at_every_stage_is_as_never_killed(store: MadeStore, tmp_path: Path) -> None:
     expected = undisturbed(store, index, tmp_path)
     kill_when(store, "index", lambda: count(store, "quantizers/*.faiss"))
-    assert not versions(store.layout)
+    assert not versions(store.files)
     done = kill_with_some_shards(store)
     kill_when(store, "index", lambda: count(store, "segments/[!.]*"))
     assert {shard: shard.stat().st_mtime_ns for shard in done} == done  # made once
-    assert not versions(store.layout)
+    assert not versions(store.files)
     assert_as(store.index(), expected)
     assert not count(store, "shards/*")
 
@@ -111,7 +111,7 @@ def test_a_night_that_was_killed_leaves_current_as_it_was(store: MadeStore, tmp_
     if "tombstones" in stages:
         kill_when(store, "index", lambda: count(store, "tombstones/*"))
     kill_when(store, "index", lambda: count(store, "segments/[!.]*") > len(base.segments))
-    assert (served_version(store.layout), versions(store.layout)) == (base, [base])
+    assert (served_version(store.files), versions(store.files)) == (base, [base])
     assert_as(store.promoted(store.index()), expected)
 
 
@@ -123,5 +123,5 @@ def test_a_compaction_that_was_killed_leaves_current_as_it_was(store: MadeStore,
     expected = undisturbed(store, compact, tmp_path)
     before = count(store, "segments/[!.]*")
     kill_when(store, "compact", lambda: count(store, "segments/[!.]*") > before)
-    assert served_version(store.layout) == night
+    assert served_version(store.files) == night
     assert_as(store.version(compact.run(store.config)), expected)

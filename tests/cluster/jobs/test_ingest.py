@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from actors.store.local_store import LocalStore
 from jobs.common.run_reports import root_cause
 from jobs.common.store import article_parts, ingested, newest_snapshot
 from retrieval.ingest.made_files import raw_records, write_night
 from schemas.config import Config
 from schemas.errors import InputError, PubrayError, StoreError
-from schemas.layout import Layout
+from schemas.layout import SOURCES
 from tests.support.pubmed.file_server import Fault, FileServer
 from tests.support.pubmed.made_night import made_night
 from tests.support.pubmed.made_year import write_reissue
@@ -58,7 +59,7 @@ def config(tmp_path: Path) -> Config:
 
 
 def snapshot_id(config: Config) -> str | None:
-    snapshot = newest_snapshot(Layout(config.store))
+    snapshot = newest_snapshot(LocalStore(config.store))
     return snapshot and snapshot.id
 
 
@@ -161,7 +162,7 @@ def test_deletions_and_re_additions_follow_the_numbers_of_the_files(
         *((3, 0), (0, 0), (0, 1)),
     ]
     assert alive(own) == found
-    assert ingested(Layout(own.store)).info.parts == ingested(Layout(config.store)).info.parts
+    assert ingested(LocalStore(own.store)).info.parts == ingested(LocalStore(config.store)).info.parts
 
 
 # --- files that cannot be read --------------------------------------------------------------------------------------
@@ -178,8 +179,8 @@ def test_files_that_cannot_be_read_fail_by_name_and_the_others_complete(
     message = refusal(InputError, config, source)
     assert message.startswith("pubmed26n0002.xml.gz is not whole gzip: ")
     assert message.endswith("; the other files are done, and no snapshot was made")
-    layout = Layout(config.store)
-    assert article_parts(layout) == {"pubmed26n0001", "pubmed26n0003"}
+    store = LocalStore(config.store)
+    assert article_parts(store) == {"pubmed26n0001", "pubmed26n0003"}
     assert sorted(files(config.store)) == ["articles/pubmed26n0001.parquet", "articles/pubmed26n0003.parquet"]
 
     path.write_bytes(whole)
@@ -194,7 +195,7 @@ def test_of_several_files_that_fail_the_number_is_told(source: Path, config: Con
         path = source / f"pubmed26n000{number}.xml.gz"
         path.write_bytes(path.read_bytes() + b"x")
     assert "(and 1 more files); the other files are done" in refusal(InputError, config, source)
-    assert article_parts(Layout(config.store)) == {"pubmed26n0002"}
+    assert article_parts(LocalStore(config.store)) == {"pubmed26n0002"}
 
 
 # --- a new year -----------------------------------------------------------------------------------------------------
@@ -277,7 +278,7 @@ def test_ncbis_files_arrive_whatever_goes_wrong_and_only_once(
     assert list(alive(config)) == pmids
 
     fetched(server)
-    shutil.rmtree(Layout(config.store).sources)  # what has its article part is not needed any more
+    shutil.rmtree(LocalStore(config.store).path(SOURCES))  # what has its article part is not needed any more
     write_night(real, server.folder / "updatefiles", "pubmed26n0004.xml.gz", made_night(DAY, revised_text=pmids[:3]))
     night = ingest_into(config, "ncbi")
     assert counts(night) == {"revised_text": 3, "unchanged": 297}
@@ -307,7 +308,7 @@ def test_a_file_that_the_server_does_not_give_fails_by_name_and_the_others_compl
     path = "/baseline/pubmed26n0001.xml.gz"
     server.always(path, Fault(status=404))
     assert refusal(InputError, config, "ncbi").startswith(f"{server.url}{path}: the server answers 404 Not Found; ")
-    assert article_parts(Layout(config.store)) == {"pubmed26n0002", "pubmed26n0003"}
+    assert article_parts(LocalStore(config.store)) == {"pubmed26n0002", "pubmed26n0003"}
     server.heal()
     fetched(server)
     assert ingest_into(config, "ncbi").ingested == 1

@@ -13,11 +13,12 @@ import pytest
 import ray
 
 from actors.fetch.embedded_wheels import embedded_folder
+from actors.store.local_store import LocalStore
 from jobs.common.store import article_parts, ingested, newest_snapshot
 from jobs.steps.ingest.source_files import parse_source
 from retrieval.articles.article import ArticlePart
 from schemas.config import Config
-from schemas.layout import Layout
+from schemas.layout import SOURCES, Layout
 from tests.support.processes import kill_all, processes, started, within
 from tests.support.pubmed.file_server import Fault, FileServer
 from tests.support.pubmed.made_year import write_reissue
@@ -58,36 +59,38 @@ def transfers(server: FileServer) -> dict[str, int]:
     return sent
 
 
-def part_times(layout: Layout) -> dict[str, int]:
-    return {name: Path(layout.article_part(name)).stat().st_mtime_ns for name in article_parts(layout)}
+def part_times(objects: LocalStore) -> dict[str, int]:
+    return {name: objects.path(Layout.article_part(name)).stat().st_mtime_ns for name in article_parts(objects)}
 
 
 def content(config: Config) -> Any:
     """The newest snapshot, whole."""
-    snapshot = ingested(Layout(config.store))
-    return snapshot.id, snapshot.info, pq.read_table(snapshot.path).to_pydict()
+    store = LocalStore(config.store)
+    snapshot = ingested(store)
+    info = snapshot.info.model_dump(exclude={"part_files"})  # which has times
+    return snapshot.id, info, pq.read_table(store.path(snapshot.key)).to_pydict()
 
 
 def kill_in_the_parse(config: Config) -> dict[str, int]:
     """Run it as a process, kill all of it in the midst of parsing; return the parts that are there."""
-    layout, done = Layout(config.store), article_parts(Layout(config.store))
-    sources = [Path(layout.sources) / f"{name}.xml.gz" for name in FILES]
+    objects, done = LocalStore(config.store), article_parts(LocalStore(config.store))
+    sources = [objects.path(SOURCES) / f"{name}.xml.gz" for name in FILES]
     with started(config.store, *arguments(config)):
-        within(WAIT, lambda: len(article_parts(layout)) > len(done) and all(source.exists() for source in sources))
+        within(WAIT, lambda: len(article_parts(objects)) > len(done) and all(source.exists() for source in sources))
         kill_all(config.store)
-    assert len(done) < len(article_parts(layout)) < len(FILES)
-    assert newest_snapshot(layout) is None
-    return part_times(layout)
+    assert len(done) < len(article_parts(objects)) < len(FILES)
+    assert newest_snapshot(objects) is None
+    return part_times(objects)
 
 
 def assert_finishes(server: FileServer, config: Config, done: dict[str, int], folder: Path) -> None:
     """Run again: what is missing is made, what is there is left alone, and the result is as if never disturbed."""
-    layout = Layout(config.store)
+    objects = LocalStore(config.store)
     report = ingest_into(config, "ncbi")
     assert report.files == len(FILES)
     assert report.ingested <= len(FILES) - len(done)
-    assert article_parts(layout) == set(FILES)  # and no temporary file that a kill left
-    assert part_times(layout) | done == part_times(layout)
+    assert article_parts(objects) == set(FILES)  # and no temporary file that a kill left
+    assert part_times(objects) | done == part_times(objects)
     sizes = {name: (server.folder / "baseline" / f"{name}.xml.gz").stat().st_size for name in FILES}
     assert transfers(server) == sizes
     undisturbed = config.with_values(store=str(folder / "undisturbed"))
@@ -100,10 +103,10 @@ def stall_all_but_one(server: FileServer) -> None:
         server.always(f"/baseline/{name}.xml.gz", Fault(stall=STALL))
 
 
-def wait_for_stalled_downloads(layout: Layout) -> None:
+def wait_for_stalled_downloads(objects: LocalStore) -> None:
     """Wait until the one file is parsed, and of two others the beginning is there."""
-    parts = [Path(layout.sources) / f".{name}.xml.gz.part" for name in FILES[1:3]]
-    within(WAIT, lambda: article_parts(layout) and all(p.exists() and p.stat().st_size == STALL for p in parts))
+    parts = [objects.path(SOURCES) / f".{name}.xml.gz.part" for name in FILES[1:3]]
+    within(WAIT, lambda: article_parts(objects) and all(p.exists() and p.stat().st_size == STALL for p in parts))
 
 
 def stop(process: subprocess.Popen[str], config: Config) -> None:
@@ -114,18 +117,18 @@ def stop(process: subprocess.Popen[str], config: Config) -> None:
     assert process.returncode == 130, err
     assert err.strip().splitlines()[-1] == "pubray: stopped; what is finished is kept, run it again to go on"
     assert "Traceback" not in err
-    assert newest_snapshot(Layout(config.store)) is None
+    assert newest_snapshot(LocalStore(config.store)) is None
 
 
 def test_stopped_by_ctrl_c_in_the_download_then_killed_in_the_parse_and_run_again_is_as_never_disturbed(
     cluster: None, server: FileServer, config: Config, tmp_path: Path
 ) -> None:
-    layout = Layout(config.store)
+    objects = LocalStore(config.store)
     stall_all_but_one(server)
     with started(config.store, *arguments(config)) as process:
-        wait_for_stalled_downloads(layout)
+        wait_for_stalled_downloads(objects)
         stop(process, config)
-    assert article_parts(layout) == {FILES[0]}
+    assert article_parts(objects) == {FILES[0]}
     server.heal()
     done = kill_in_the_parse(config)
     assert server.asked(f"/baseline/{FILES[1]}.xml.gz")[1].range == f"bytes={STALL}-"
@@ -136,13 +139,13 @@ def test_stopped_by_ctrl_c_in_the_download_then_killed_in_the_parse_and_run_agai
 def test_killed_in_the_download_and_in_the_parse_then_run_again_is_as_never_killed(
     cluster: None, server: FileServer, config: Config, tmp_path: Path
 ) -> None:
-    layout = Layout(config.store)
+    objects = LocalStore(config.store)
     stall_all_but_one(server)
     with started(config.store, *arguments(config)):
-        wait_for_stalled_downloads(layout)
+        wait_for_stalled_downloads(objects)
         kill_all(config.store)
-    assert article_parts(layout) == {FILES[0]}
-    assert newest_snapshot(layout) is None
+    assert article_parts(objects) == {FILES[0]}
+    assert newest_snapshot(objects) is None
     server.heal()
     done = kill_in_the_parse(config)
     assert server.asked(f"/baseline/{FILES[1]}.xml.gz")[1].range == f"bytes={STALL}-"
@@ -153,12 +156,12 @@ def test_killed_in_the_download_and_in_the_parse_then_run_again_is_as_never_kill
 def test_ctrl_c_in_the_download_and_in_the_parse_ends_within_seconds_with_one_line(
     cluster: None, server: FileServer, config: Config
 ) -> None:
-    layout, stalled = Layout(config.store), f"/baseline/{FILES[0]}.xml.gz"
+    objects, stalled = LocalStore(config.store), f"/baseline/{FILES[0]}.xml.gz"
     server.always(stalled, Fault(stall=STALL))
     with started(config.store, *arguments(config)) as process:
-        within(WAIT, lambda: article_parts(layout) and server.asked(stalled)[0].sent == STALL)
+        within(WAIT, lambda: article_parts(objects) and server.asked(stalled)[0].sent == STALL)
         stop(process, config)
-    done = article_parts(layout)
+    done = article_parts(objects)
     assert FILES[0] not in done
     server.heal()
     report = ingest_into(config, "ncbi")
@@ -167,9 +170,10 @@ def test_ctrl_c_in_the_download_and_in_the_parse_ends_within_seconds_with_one_li
 
 
 @ray.remote
-def parsed_alone(layout: Layout, source: Path) -> tuple[ArticlePart, float]:
+def parsed_alone(objects: LocalStore, source: Path) -> tuple[ArticlePart, float]:
     """Parse as `parse_source` does, in a worker that does nothing else; return its peak of resident memory, in MB."""
-    part: ArticlePart = parse_source._function(layout, source, 0)  # type: ignore[attr-defined]
+    sources = LocalStore(str(source.parent))
+    part: ArticlePart = parse_source._function(objects, sources, source.name, 0)  # type: ignore[attr-defined]
     peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     assert peak
     return part, int(peak[1]) / 1024
@@ -179,6 +183,6 @@ def test_a_worker_reads_a_file_of_233_mb_in_bounded_memory(cluster: None, cache:
     source = embedded_folder("pubmed", cache) / f"{UPDATE}.xml.gz"
     # Another environment is another worker process.
     task = parsed_alone.options(num_cpus=1, runtime_env={"env_vars": {"PUBRAY_TEST": "memory"}})
-    part, megabytes = ray.get(task.remote(Layout(str(tmp_path)), source))
+    part, megabytes = ray.get(task.remote(LocalStore(str(tmp_path)), source))
     assert (part.ref.rows, part.ref.deletions) == (20_808, 20)
     assert megabytes < MEGABYTES_OF_A_WORKER

@@ -12,6 +12,7 @@ import pytest
 from actors.embed.towers import ArticleTower
 from actors.search.index_searcher import IndexSearcher
 from actors.service.assembly import load_service
+from actors.store.local_store import LocalStore
 from jobs import embed, index, ingest, promote, rollback, serve, status
 from jobs.common.cpu_threads import available_threads
 from retrieval.embed.vector_parts import read_vectors
@@ -25,12 +26,12 @@ from tests.cluster.conftest import QUERIES, Service
 
 
 def test_the_version_holds_every_live_article_with_an_abstract_once(version: IndexVersion, config: Config) -> None:
-    layout = Layout(config.store)
+    objects = LocalStore(config.store)
     expected: set[int] = set()
     for part in ("pubmed20n0014", "pubmed21n1298"):
-        table = pq.read_table(layout.article_part(part), columns=["pmid", "abstract"])
+        table = pq.read_table(objects.path(Layout.article_part(part)), columns=["pmid", "abstract"])
         expected |= {row["pmid"] for row in table.to_pylist() if row["abstract"]}
-    searcher = IndexSearcher(layout, version)
+    searcher = IndexSearcher(objects, version)
     pmids = [int(p) for segment in searcher.segments for p in segment.pmids]
     assert len(pmids) == len(set(pmids)) == version.articles
     assert set(pmids) == expected
@@ -40,17 +41,21 @@ def test_the_version_holds_every_live_article_with_an_abstract_once(version: Ind
 
 def first_part(config: Config, version: IndexVersion, source: str) -> Path:
     """The vector part of the first 64 rows of a source file."""
-    [path] = Path(Layout(config.store).vector_parts(version.fingerprint, version.selection)).glob(f"{source}-0-64-*")
+    [path] = (
+        LocalStore(config.store)
+        .path(Layout.vector_parts(version.fingerprint, version.selection))
+        .glob(f"{source}-0-64-*")
+    )
     return path
 
 
 def test_a_vector_of_the_pipeline_is_the_encoders_own(version: IndexVersion, config: Config) -> None:
-    layout = Layout(config.store)
+    objects = LocalStore(config.store)
     pmids, vectors, present = read_vectors(str(first_part(config, version, "pubmed21n1298")))
     articles = {
         row["pmid"]: ArticleText(row["title"], row["abstract"])
         for row in pq.read_table(
-            layout.article_part("pubmed21n1298"), columns=["pmid", "title", "abstract"]
+            objects.path(Layout.article_part("pubmed21n1298")), columns=["pmid", "title", "abstract"]
         ).to_pylist()
     }
     own = ArticleTower(config, 2).encode([articles[int(p)] for p in pmids[present]])
@@ -86,9 +91,9 @@ def test_a_truncated_source_file_fails_by_name_and_the_others_complete(
     own = config.with_values(store=str(tmp_path / "store"))
     with pytest.raises(PubrayError, match=r"pubmed20n0015\.xml\.gz"):
         ingest.run(own, source=str(mixed))
-    layout = Layout(own.store)
-    assert [p.name for p in Path(layout.article_parts).glob("[!.]*")] == ["pubmed20n0014.parquet"]
-    assert not (Path(layout.root) / "snapshots").exists()
+    objects = LocalStore(own.store)
+    assert [p.name for p in objects.path("articles").glob("[!.]*")] == ["pubmed20n0014.parquet"]
+    assert not (Path(objects.root) / "snapshots").exists()
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from actors.search.index_searcher import IndexSearcher
+from actors.store.local_store import LocalStore
 from jobs import compact, index, nightly, promote, rollback
 from jobs.common.store import served_version
 from jobs.steps.index.version_files import check_bytes
@@ -35,7 +36,7 @@ def night(config: Config, source: Path, real: Path, number: int, night: Night) -
     """Publish an update file, and run a night."""
     write_night(real, source, f"pubmed26n{number:04}.xml.gz", night)
     report = nightly.run(config, source=str(source))
-    version = served_version(Layout(config.store))
+    version = served_version(LocalStore(config.store))
     assert (report.version, report.withdrawn) == (version.id, False)
     assert list(report.seconds) == ["ingest", "embed", "index", "promote", "compact"]
     return version
@@ -45,7 +46,7 @@ def answers(config: Config, version: IndexVersion) -> list[list[Match]]:
     """What the version answers to the vectors of some of its articles."""
     vectors = alive_vectors(config)
     queries = np.stack([vectors[pmid] for pmid in sorted(vectors)[::7]]).astype(np.float32)
-    return IndexSearcher(Layout(config.store), version).matches(
+    return IndexSearcher(LocalStore(config.store), version).matches(
         [Lookup(query, k, EVERYTHING) for query in queries for k in (10, 400)]
     )
 
@@ -56,7 +57,7 @@ def test_real_nights_answer_as_a_rebuild_does(
     source = Path(shutil.copytree(embedded / "source", tmp_path / "source"))
     config = copied_store(embedded / "store", tmp_path, *SETTINGS, "index.max_dead=0.5")
     promote.run(config, version=index.run(config).version)
-    base, before = served_version(Layout(config.store)), list(alive_vectors(config))
+    base, before = served_version(LocalStore(config.store)), list(alive_vectors(config))
     new = {40_000_000 + i: pmid for i, pmid in enumerate(before[60:63])}
     kinds = [*before[:4], *unselected[:2]], [*before[10:15], unselected[3]], before[20:22], before[30:32], before[40:45]
     first = night(config, source, real, 4, made_night(date(2026, 11, 1), new, *kinds, deleted=before[50:53]))
@@ -79,7 +80,7 @@ def test_real_nights_answer_as_a_rebuild_does(
     report = nightly.run(strict, source=str(source))
     assert report.compact
     assert report.compact.reason == "20.8% dead rows, more than index.max_dead = 5.0%"
-    merged = served_version(Layout(config.store))
+    merged = served_version(LocalStore(config.store))
     assert merged.id == report.compact.version != second.id
     assert answers(config, merged) == expected
     assert [s.files for s in merged.segments] == [s.files for s in full.segments]
@@ -112,13 +113,13 @@ def deleted(*pmids: int) -> list[Article]:
 
 def found(store: MadeStore, version: IndexVersion) -> dict[int, str]:
     """The journals of the articles that are found, by PMID."""
-    searcher = IndexSearcher(store.layout, version)
+    searcher = IndexSearcher(store.files, version)
     [matches] = searcher.matches([Lookup(vectors_of([1])[0].astype(np.float32), 100)])
     return {match.article.pmid: match.article.journal for match in matches}
 
 
 def test_a_night_of_deletions_alone_adds_no_segment(store: MadeStore) -> None:
-    base = served_version(store.layout)
+    base = served_version(store.files)
     store.publish(deleted(3, 4))
     version = store.promoted(store.index())
     assert version.segments == base.segments
@@ -126,7 +127,7 @@ def test_a_night_of_deletions_alone_adds_no_segment(store: MadeStore) -> None:
 
 
 def test_a_night_without_news_makes_no_version(store: MadeStore) -> None:
-    base = served_version(store.layout)
+    base = served_version(store.files)
     assert index.run(store.config).built is False
     store.publish(ARTICLES[:3])
     version = store.promoted(store.index())
@@ -135,7 +136,7 @@ def test_a_night_without_news_makes_no_version(store: MadeStore) -> None:
 
 
 def test_nights_go_on_from_the_version_rolled_back_to(store: MadeStore) -> None:
-    base = served_version(store.layout)
+    base = served_version(store.files)
     store.publish([*revised(1, 2), *deleted(5)])
     bad = store.promoted(store.index())
     rollback.run(store.config)
@@ -150,23 +151,23 @@ def test_nights_go_on_from_the_version_rolled_back_to(store: MadeStore) -> None:
 
 
 def test_a_version_that_lacks_too_much_is_not_written(store: MadeStore) -> None:
-    base = served_version(store.layout)
+    base = served_version(store.files)
     store.publish([*deleted(1, 2, 3), *revised(4)])
     with pytest.raises(StoreError, match=rf"lacks 7\.5% of the articles of {base.id}, the limit is 5\.0%"):
         store.index()
-    assert [file.stem for file in Path(store.layout.version("x")).parent.iterdir()] == [base.id]
+    assert [file.stem for file in store.files.path(Layout.version("x")).parent.iterdir()] == [base.id]
     with pytest.raises(CheckError, match="run again with --allow-removed"):
         index.run(store.config.with_values(index={"max_removed": 0.07}))
     assert index.run(store.config, allow_removed=True).articles == 37
 
 
 def test_a_night_that_deletes_everything_is_refused(store: MadeStore) -> None:
-    base = served_version(store.layout)
+    base = served_version(store.files)
     store.publish(deleted(*range(1, 41)))
     for full in (False, True):
         with pytest.raises(CheckError, match="no article is alive and selected, so there is no version; CURRENT is"):
             index.run(store.config, full=full, allow_removed=True)
-    assert served_version(store.layout) == base
+    assert served_version(store.files) == base
     store.publish(ARTICLES[:2])  # and the nights after it go on
     assert index.run(store.config, allow_removed=True).articles == 2
 
@@ -180,11 +181,11 @@ def test_a_corpus_without_titles_is_indexed(made: Path, cluster: None, tmp_path:
 
 @pytest.mark.parametrize("damage", ["rows.f16", "manifest", "quantizer"])
 def test_a_damaged_current_is_replaced_by_a_full_build_that_touches_none_of_it(damage: str, store: MadeStore) -> None:
-    base, layout = served_version(store.layout), store.layout
+    base, objects = served_version(store.files), store.files
     paths = {
-        "rows.f16": Path(layout.segment(base.segments[0].id), "rows.f16"),
-        "manifest": Path(layout.version(base.id)),
-        "quantizer": Path(layout.quantizer(base.quantizer)),
+        "rows.f16": objects.path(f"{Layout.segment(base.segments[0].id)}/" + "rows.f16"),
+        "manifest": objects.path(Layout.version(base.id)),
+        "quantizer": objects.path(Layout.quantizer(base.quantizer)),
     }
     path = paths[damage]
     content = path.read_bytes()
@@ -199,7 +200,7 @@ def test_a_damaged_current_is_replaced_by_a_full_build_that_touches_none_of_it(d
     assert (report.built, report.articles) == (True, 40)
     assert {file: file.read_bytes() for file in before} == before
     version = store.promoted(store.version(report))
-    check_bytes(layout, version)
+    check_bytes(objects, version)
     assert found(store, version).keys() == set(range(1, 41))
     assert index.run(store.config).version == version.id
 
@@ -207,7 +208,7 @@ def test_a_damaged_current_is_replaced_by_a_full_build_that_touches_none_of_it(d
 def test_a_full_build_is_there_until_it_is_served_or_damaged(store: MadeStore) -> None:
     first = index.run(store.config, full=True)
     assert (index.run(store.config, full=True).version, first.built) == (first.version, True)
-    path = Path(store.layout.segment(store.version(first).segments[0].id), "rows.f16")
+    path = store.files.path(f"{Layout.segment(store.version(first).segments[0].id)}/" + "rows.f16")
     path.write_bytes(path.read_bytes()[:-9] + b"damaged..")
     second = index.run(store.config, full=True)
     assert (second.built, second.version != first.version) == (True, True)
@@ -222,7 +223,7 @@ def test_what_another_encoder_is_configured_for_is_not_compacted(store: MadeStor
 
 
 def test_compaction_is_done_when_due_or_asked_for(store: MadeStore) -> None:
-    base = served_version(store.layout)
+    base = served_version(store.files)
     assert compact.run(store.config, force=True).reason == "nothing to merge"
     store.publish(revised(1))
     version = store.promoted(store.index())
@@ -241,14 +242,14 @@ def test_compaction_is_done_when_due_or_asked_for(store: MadeStore) -> None:
 
 
 def test_a_store_that_lost_articles_before_it_could_tell_is_not_built_on(store: MadeStore) -> None:
-    base, layout = served_version(store.layout), store.layout
+    base, objects = served_version(store.files), store.files
     [first, *_] = base.segments
-    lost = {first.id: write_tombstones(layout.tombstones, np.arange(3))}
+    lost = {first.id: write_tombstones(objects, np.arange(3))}
     older = base.model_dump(mode="json", exclude={"population"}) | {
         "tombstones": {name: one.model_dump() for name, one in lost.items()},
         "articles": base.articles - 3,
     }
-    Path(layout.version(base.id)).write_text(json.dumps(older))
+    objects.path(Layout.version(base.id)).write_text(json.dumps(older))
     store.publish(revised(1))
     for job in (lambda: index.run(store.config), lambda: compact.run(store.config, force=True)):
         with pytest.raises(CheckError, match=r"has 37 articles, and not the 40 .*: an earlier pubray lost some"):
@@ -257,19 +258,19 @@ def test_a_store_that_lost_articles_before_it_could_tell_is_not_built_on(store: 
 
 
 def test_a_store_of_before_is_built_on_where_it_has_all(store: MadeStore) -> None:
-    base, layout = served_version(store.layout), store.layout
-    Path(layout.version(base.id)).write_text(json.dumps(base.model_dump(mode="json", exclude={"population"})))
+    base, objects = served_version(store.files), store.files
+    objects.path(Layout.version(base.id)).write_text(json.dumps(base.model_dump(mode="json", exclude={"population"})))
     store.publish(revised(1))
     assert store.index().population == base.population
 
 
 def test_a_night_without_news_does_not_undo_two_rollbacks(store: MadeStore) -> None:
-    base = served_version(store.layout)
+    base = served_version(store.files)
     for pmid in (1, 2):
         store.publish(revised(pmid))
         store.promoted(store.index())
     for _ in range(2):
         rollback.run(store.config)
     built = index.run(store.config)
-    assert built.version in promote.withdrawn(store.layout)
+    assert built.version in promote.withdrawn(store.files)
     assert promote.run(store.config) == PromoteReport(version=base.id, previous=base.id, promoted=False)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from actors.search.index_searcher import IndexSearcher
+from actors.store.local_store import LocalStore
 from jobs import compact, index, nightly, promote
 from jobs.common.config import load_config
 from jobs.common.store import read_version, served_version
@@ -15,7 +16,6 @@ from schemas.config import Config
 from schemas.errors import InputError
 from schemas.filter_text import parse_filter
 from schemas.filters import Wanted
-from schemas.layout import Layout
 from schemas.protocols import Lookup
 from tests.support.pubmed.pubmed_xml import Record, document
 from tests.unit.jobs.test_old_store import STORE
@@ -35,8 +35,8 @@ FILTERS = ["author='Lovelace A'", "date=2024-03-07", "journal=1533-4406", "year=
 
 
 def searcher_of(config: Config) -> IndexSearcher:
-    layout = Layout(config.store)
-    return IndexSearcher(layout, served_version(layout))
+    store = LocalStore(config.store)
+    return IndexSearcher(store, served_version(store))
 
 
 def found(config: Config, text: str) -> set[int]:
@@ -47,7 +47,7 @@ def found(config: Config, text: str) -> set[int]:
 
 
 def formats(config: Config) -> set[int]:
-    return {segment.format for segment in served_version(Layout(config.store)).segments}
+    return {segment.format for segment in served_version(LocalStore(config.store)).segments}
 
 
 def assert_refused(config: Config) -> None:
@@ -55,7 +55,7 @@ def assert_refused(config: Config) -> None:
     for text in FILTERS:
         with pytest.raises(InputError) as error:
             found(config, text)
-        version = served_version(Layout(config.store)).id
+        version = served_version(LocalStore(config.store)).id
         assert str(error.value).endswith(f"not known of all articles of version {version}; run pubray index --full")
 
 
@@ -65,13 +65,13 @@ def test_nights_go_on_from_segments_of_the_first_format_until_all_are_made_anew(
         archive.extractall(tmp_path, filter="data")
     environment = {"PUBRAY_STORE": str(tmp_path / "store"), "PUBRAY_MODELS": str(tmp_path / "models")}
     config = load_config(str(tmp_path / "config.toml"), ["index.recall_floor=0"], environment)
-    old = served_version(Layout(config.store))
+    old = served_version(LocalStore(config.store))
     source, tree = tmp_path / "pubmed26n0004.xml", tmp_path / "mtrees2026.bin"
     source.write_bytes(document(NEW))
     tree.write_text("Neoplasms;C04\nCysts;C04.182\n")
 
     night = nightly.run(config, source=str(source), mesh_tree=str(tree))
-    version = served_version(Layout(config.store))
+    version = served_version(LocalStore(config.store))
     assert (version.id, version.parent) == (night.version, old.id)
     assert version.segments[: len(old.segments)] == old.segments
     assert (version.articles, formats(config)) == (old.articles + 1, {1, 2})
@@ -85,7 +85,7 @@ def test_nights_go_on_from_segments_of_the_first_format_until_all_are_made_anew(
     assert_refused(config)
 
     full = index.run(config, full=True)
-    assert read_version(Layout(config.store), full.version).mesh_tree == version.mesh_tree
+    assert read_version(LocalStore(config.store), full.version).mesh_tree == version.mesh_tree
     promote.run(config, version=full.version)
     assert formats(config) == {2}
     assert [found(config, text) for text in FILTERS] == [{40000001}] * len(FILTERS)

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import httpx
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from jobs import rollback
 from jobs.common.store import read_current
 from schemas.errors import IntegrityError
-from schemas.layout import ROWS
+from schemas.layout import ROWS, Layout
 from schemas.manifest import Current
 from tests.cluster.conftest import KEY, Service, edition
 from tests.support.processes import within
@@ -99,22 +98,22 @@ def test_a_version_that_cannot_be_loaded_leaves_the_old_one_answering_and_readin
     before = readiness(url)["version"]
     made_store.publish(edition(6))
     broken = made_store.index()
-    path = Path(made_store.layout.segment(broken.segments[-1].id)) / ROWS
+    path = made_store.files.path(Layout.segment(broken.segments[-1].id)) / ROWS
     whole = path.read_bytes()
     path.write_bytes(whole[:-2])
     with pytest.raises(IntegrityError, match=ROWS):
         made_store.promoted(broken)
-    current = read_current(made_store.layout)
+    current = read_current(made_store.files)
     assert current
     with Load(url, ASKED, headers=HEADERS) as load:
         # As if it had been damaged since it was promoted.
-        set_current(made_store.layout, Current(version=broken.id, history=(*current.history, current.version)))
+        set_current(made_store.files, Current(version=broken.id, history=(*current.history, current.version)))
         # At first a searcher may not have looked yet, and says that.
         within(PICKED_UP_SECONDS, lambda: ROWS in (readiness(url)["problem"] or ""))
         load.go_on(ANSWERS)
     ready = readiness(url)
     assert (ready["version"], ready["pending"]) == (before, broken.id)
-    assert made_store.layout.root not in (ready["problem"] or "")
+    assert made_store.files.root not in (ready["problem"] or "")
     assert (load.statuses(), load.errors) == ({200}, [])
     assert {answer.json()["version"] for answer in load.answers} == {before}
     path.write_bytes(whole)
@@ -126,7 +125,7 @@ def test_a_current_that_cannot_be_read_leaves_the_old_one_answering_and_readines
     made_store: MadeStore, url: str
 ) -> None:
     before = readiness(url)
-    current = Path(made_store.layout.current)
+    current = made_store.files.path(Layout.current)
     whole = current.read_bytes()
     current.write_bytes(b"garbage")
     within(PICKED_UP_SECONDS, lambda: "CURRENT" in (readiness(url)["problem"] or ""))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pyarrow.parquet as pq
 
 from actors.fetch.embedded_wheels import embedded_folder
+from actors.store.local_store import LocalStore
 from jobs import ingest
 from jobs.common.config import load_config
 from jobs.common.store import ingested
@@ -56,15 +57,15 @@ def counts(report: IngestReport) -> dict[str, int]:
 
 def alive(config: Config) -> dict[int, Alive]:
     """What the newest snapshot of a store holds."""
-    layout = Layout(config.store)
-    snapshot = ingested(layout)
+    objects = LocalStore(config.store)
+    snapshot = ingested(objects)
     columns = ["pmid", *Alive._fields[1:]]
     parts = [
-        (ref.name, pq.read_table(layout.article_part(ref.name), columns=columns).to_pylist())
+        (ref.name, pq.read_table(objects.path(Layout.article_part(ref.name)), columns=columns).to_pylist())
         for ref in snapshot.info.parts
     ]
     found: dict[int, Alive] = {}
-    for key in pq.read_table(snapshot.path, columns=["pmid", "part", "row"]).to_pylist():
+    for key in pq.read_table(objects.path(snapshot.key), columns=["pmid", "part", "row"]).to_pylist():
         name, rows = parts[key["part"]]
         row = dict(rows[key["row"]])
         assert row.pop("pmid") == key["pmid"]

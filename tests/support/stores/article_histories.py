@@ -6,11 +6,13 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from retrieval.articles.article import Rejects, SourceFile, article_batch, write_article_part
+from actors.store.local_store import LocalStore
+from retrieval.articles.article import Rejects, article_batch, write_article_part
 from retrieval.articles.snapshot import Snapshot, read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
 from schemas.article import Article
-from schemas.snapshot import Lineage, PartRef, SnapshotCounts
+from schemas.layout import Layout
+from schemas.snapshot import Lineage, PartRef, SnapshotCounts, SourceFile
 
 File = Sequence[Article]
 
@@ -100,18 +102,15 @@ def pmids_of(files: Sequence[File]) -> set[int]:
     return {article.pmid for file in files for article in file}
 
 
-class Store:
-    """A folder of article parts and snapshots."""
+class Histories:
+    """A store of article parts and snapshots."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.snapshots = 0
-
-    def path(self, part: str) -> str:
-        return str(self.folder / f"{part}.parquet")
+        self.store = LocalStore(str(folder))
 
     def add(self, name: str, file: File) -> PartRef:
-        return write_article_part(self.path(name), [article_batch(file)], SourceFile(1), Rejects()).ref
+        with self.store.incoming(Layout.article_part(name)) as path:
+            return write_article_part(path, name, [article_batch(file)], SourceFile(1), Rejects()).ref
 
     def add_all(self, files: Sequence[File], prefix: str = "part") -> tuple[PartRef, ...]:
         return tuple(self.add(f"{prefix}{number}", file) for number, file in enumerate(files))
@@ -119,7 +118,6 @@ class Store:
     def snapshot(
         self, parts: Sequence[PartRef], previous: Snapshot | None = None, lineage: Lineage = LINEAGE
     ) -> Snapshot:
-        self.snapshots += 1
-        path = self.folder / f"snapshot{self.snapshots}.parquet"
-        write_snapshot(str(path), SnapshotPlan(lineage, tuple(parts), previous), self.path, lambda counts: None)
-        return read_snapshot(path)
+        plan = SnapshotPlan(lineage, tuple(parts), previous)
+        write_snapshot(self.store, plan, lambda counts: None)
+        return read_snapshot(self.store, plan.id)

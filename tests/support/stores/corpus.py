@@ -6,13 +6,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from actors.store.local_store import LocalStore
 from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.index.segment import OpenSegment, write_segment
 from retrieval.index.segment_build import group_rows, merged_format, merged_groups, merged_sizes
 from retrieval.rows.records import record_schema
-from schemas.arrays import Floats, Pmids, Rows
+from schemas.arrays import Floats, Pmids, RowNumbers, Rows
 from schemas.formats import NEWEST
+from schemas.manifest import Segment
 
 DIMENSION = 16
 
@@ -109,15 +111,21 @@ def build(
 ) -> OpenSegment:
     """Build one segment as one worker does, of `records` or of plain ones."""
     sizes, groups = group_rows(quantizer, rows, pmids, articles(pmids) if records is None else records)
+    folder.parent.mkdir(parents=True, exist_ok=True)
     name = folder.name
-    manifest = write_segment(str(folder), groups, sizes, segment=name, shard=0, quantizer=quantizer, format=format)
-    return OpenSegment(str(folder), manifest, quantizer)
+    manifest = write_segment(folder, groups, sizes, segment=name, shard=0, quantizer=quantizer, format=format)
+    return opened(folder, manifest, quantizer)
+
+
+def opened(folder: Path, manifest: Segment, quantizer: Quantizer, dead: RowNumbers | None = None) -> OpenSegment:
+    """Open the segment in a folder."""
+    return OpenSegment(LocalStore(str(folder.parent)), folder.name, manifest, quantizer, dead)
 
 
 def merge(folder: Path, quantizer: Quantizer, segments: Sequence[OpenSegment]) -> OpenSegment:
     """Merge segments as the index job does."""
     manifest = write_segment(
-        str(folder),
+        folder,
         merged_groups(segments),
         merged_sizes(segments),
         segment=folder.name,
@@ -125,7 +133,7 @@ def merge(folder: Path, quantizer: Quantizer, segments: Sequence[OpenSegment]) -
         quantizer=quantizer,
         format=merged_format(segments),
     )
-    return OpenSegment(str(folder), manifest, quantizer)
+    return opened(folder, manifest, quantizer)
 
 
 def queries(seed: int, count: int) -> Floats:

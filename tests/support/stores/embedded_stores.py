@@ -7,11 +7,13 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from actors.store.local_store import LocalStore
 from jobs.common.store import ingested
-from retrieval.embed.vector_parts import read_vectors, row_ranges
+from retrieval.embed.vector_parts import row_ranges
 from schemas.config import Config
 from schemas.layout import Layout
 from tests.support.pubmed.pubmed_files import configured, files
+from tests.support.stores.parquet_files import vectors_at
 
 ROWS = 10
 PARTS = 30
@@ -39,14 +41,15 @@ def vector_folder(config: Config) -> Path:
 
 def alive_vectors(config: Config) -> Vectors:
     """The vectors of the newest snapshot, by PMID: its articles with an abstract have one each."""
-    layout, folder = Layout(config.store), vector_folder(config)
-    snapshot = ingested(layout)
-    keys = pq.read_table(snapshot.path, columns=["part", "row", "pmid"]).to_pydict()
+    objects, folder = LocalStore(config.store), vector_folder(config)
+    snapshot = ingested(objects)
+    keys = pq.read_table(objects.path(snapshot.key), columns=["part", "row", "pmid"]).to_pydict()
     found: Vectors = {}
     ranges = row_ranges(snapshot.info.parts, ROWS)
     for number, part in enumerate(snapshot.info.parts):
-        abstracts = pq.read_table(layout.article_part(part.name), columns=["abstract"])["abstract"].to_pylist()
-        pieces = [read_vectors(str(folder / f"{rows.name}.parquet")) for rows in ranges if rows.source == part.name]
+        texts = pq.read_table(objects.path(Layout.article_part(part.name)), columns=["abstract"])
+        abstracts = texts["abstract"].to_pylist()
+        pieces = [vectors_at(folder / f"{rows.name}.parquet") for rows in ranges if rows.source == part.name]
         pmids, vectors, present = (np.concatenate(column) for column in zip(*pieces, strict=True))
         for row, pmid in [(r, p) for n, r, p in zip(*keys.values(), strict=True) if n == number]:
             assert (pmids[row], bool(present[row])) == (pmid, abstracts[row] != "")

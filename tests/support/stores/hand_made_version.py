@@ -2,15 +2,15 @@
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from actors.store.local_store import LocalStore
 from retrieval.evaluate.truth import find_truth, write_truth
-from retrieval.files.atomic import write_bytes
+from retrieval.files.checked import write_bytes
 from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.rows.row_numbers import write_tombstones
@@ -34,19 +34,19 @@ class Piece(NamedTuple):
 
 
 def write_pieces(
-    layout: Layout, content: bytes, pieces: Sequence[Piece], *, nprobe: int, candidates: int
+    store: LocalStore, content: bytes, pieces: Sequence[Piece], *, nprobe: int, candidates: int
 ) -> IndexVersion:
     """Write a quantizer, and one segment with its tombstones for each piece that has rows."""
     sha256 = hashlib.sha256(content).hexdigest()
-    write_bytes(layout.quantizer(sha256), content)
+    write_bytes(store, Layout.quantizer(sha256), content)
     segments, tombstones = [], {}
     for number, piece in enumerate(pieces):
         if len(piece.rows):
-            folder = Path(layout.segment(f"s{number}"))
+            folder = store.path(Layout.segment(f"s{number}"))
             segment = corpus.build(folder, Quantizer(content), piece.rows, piece.pmids, piece.records)
             dead = np.flatnonzero(np.isin(segment.pmids, piece.pmids[piece.dead]))
             segments.append(segment.manifest)
-            tombstones[f"s{number}"] = write_tombstones(layout.tombstones, dead)
+            tombstones[f"s{number}"] = write_tombstones(store, dead)
     return VERSION.model_copy(
         update={
             "quantizer": sha256,
@@ -59,14 +59,14 @@ def write_pieces(
     )
 
 
-def write_version(layout: Layout, *, nlist: int = 8, nprobe: int = 2, candidates: int = 20) -> IndexVersion:
+def write_version(store: LocalStore, *, nlist: int = 8, nprobe: int = 2, candidates: int = 20) -> IndexVersion:
     """Write a quantizer and two segments; return the version of them."""
     rows = corpus.vectors(0, ROWS)
     content, record = train_quantizer(rows, f"RR{corpus.DIMENSION},IVF{nlist},RaBitQ", metric="l2", seed=0)
     assert record.sha256 == hashlib.sha256(content).hexdigest()
-    write_bytes(layout.quantizer(record.sha256), content)
+    write_bytes(store, Layout.quantizer(record.sha256), content)
     quantizer = Quantizer(content)
-    opened = [corpus.build(Path(layout.segment(f"s{i}")), quantizer, rows[i::2], PMIDS[i::2]) for i in range(2)]
+    opened = [corpus.build(store.path(Layout.segment(f"s{i}")), quantizer, rows[i::2], PMIDS[i::2]) for i in range(2)]
     segments, truth = [segment.manifest for segment in opened], find_truth(corpus.queries(1, 2), opened)
     return VERSION.model_copy(
         update={
@@ -75,6 +75,6 @@ def write_version(layout: Layout, *, nlist: int = 8, nprobe: int = 2, candidates
             "candidates": candidates,
             "segments": tuple(segments),
             "articles": ROWS,
-            "checks": VERSION.checks.model_copy(update={"truth": write_truth(layout.truth, truth)}),
+            "checks": VERSION.checks.model_copy(update={"truth": write_truth(store, truth)}),
         }
     )

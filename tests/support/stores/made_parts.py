@@ -7,9 +7,10 @@ import pyarrow as pa
 import pytest
 
 from retrieval.articles import article as article_module
-from retrieval.articles.article import Rejects, SourceFile, article_batch, write_article_part
+from retrieval.articles.article import Rejects, article_batch, write_article_part
 from retrieval.embed.vector_parts import write_vector_part
 from schemas.article import Article
+from schemas.snapshot import SourceFile
 from tests.support.stores import corpus
 
 ROWS = 50
@@ -28,7 +29,7 @@ def article_part(folder: Path) -> Path:
     path = folder / "part.parquet"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(article_module, "ROW_GROUP", GROUP)
-        write_article_part(str(path), [records(list(range(ROWS)))], SourceFile(1), Rejects())
+        write_article_part(path, path.stem, [records(list(range(ROWS)))], SourceFile(1), Rejects())
     return path
 
 
@@ -36,5 +37,5 @@ def vector_part(folder: Path) -> Path:
     """A vector part of ROWS rows, every third without a vector."""
     path = folder / "v.parquet"
     ids = np.arange(ROWS)
-    write_vector_part(str(path), ids, ids.astype(np.uint64), corpus.vectors(0, ROWS), ids % 3 > 0)
+    write_vector_part(path, ids, ids.astype(np.uint64), corpus.vectors(0, ROWS), ids % 3 > 0)
     return path

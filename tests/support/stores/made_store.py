@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from actors.fetch.model_folders import tower_digests
+from actors.store.local_store import LocalStore
 from jobs import index, promote
 from jobs.common.store import load_selection, newest_snapshot, read_version, served_version
 from jobs.steps.index.version_build import Build
-from retrieval.articles.article import Rejects, SourceFile, article_batch, write_article_part
 from retrieval.articles.snapshot import alive_rows, read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
 from retrieval.embed.vector_parts import row_ranges, write_vector_part
@@ -24,6 +23,7 @@ from schemas.report import VersionReport
 from schemas.snapshot import Lineage
 from tests.support.models import tiny
 from tests.support.pubmed.pubmed_files import configured
+from tests.support.stores.store_files import add_part
 
 ROWS_PER_PART = 4
 
@@ -40,12 +40,12 @@ def vectors_of(texts: Sequence[int]) -> Rows:
 
 def rebuilt(config: Config, version: IndexVersion) -> IndexVersion:
     """The version that is built anew from the newest snapshot, with the quantizer of another."""
-    layout = Layout(config.store)
+    store = LocalStore(config.store)
     build = Build(config, full=True)
-    records = {file.read_text() for file in Path(layout.quantizer_record("")).parent.glob("*.json")}
+    records = {file.read_text() for file in store.path(Layout.quantizer_record("")).parent.glob("*.json")}
     [record] = [text for text in records if version.quantizer in text]
-    Path(layout.quantizer_record(build.rows_digest)).write_text(record)
-    found = read_version(layout, index.run(config, full=True).version)
+    store.path(Layout.quantizer_record(build.rows_digest)).write_text(record)
+    found = read_version(store, index.run(config, full=True).version)
     assert (found.quantizer, found.tombstones) == (version.quantizer, {})
     return found
 
@@ -58,25 +58,27 @@ class MadeStore:
         own = ["selection.rule=all", f"embed.rows_per_part={ROWS_PER_PART}", "index.recall_floor=0"]
         config = configured(folder / "store", *own, "index.recall_queries=1", *settings)
         self.config = config.with_values(encoder=tiny.spec(model), cache=str(model / "cache"))
-        self.layout = Layout(self.config.store)
+        self.files = LocalStore(self.config.store)
 
     def publish(self, articles: Sequence[Article]) -> None:
         """Add the records of one source file, a snapshot, and the vector parts."""
-        previous = newest_snapshot(self.layout)
+        previous = newest_snapshot(self.files)
         known = previous.info.parts if previous else ()
         name = f"night{len(known):04}"
-        path = self.layout.article_part(name)
-        part = write_article_part(path, [article_batch(articles)], SourceFile(1), Rejects()).ref
+        part = add_part(self.files, name, *articles)
         plan = SnapshotPlan(Lineage(number=0), (*known, part), previous)
-        write_snapshot(self.layout.snapshot(plan.id), plan, self.layout.article_part, lambda counts: None)
-        snapshot = read_snapshot(Path(self.layout.snapshot(plan.id)))
-        keys = pq.read_table(path, columns=["pmid", "text_hash"])
+        write_snapshot(self.files, plan, lambda counts: None)
+        snapshot = read_snapshot(self.files, plan.id)
+        with self.files.parquet(Layout.article_part(name)) as file:
+            keys = file.read(["pmid", "text_hash"])
         pmids, texts = keys["pmid"].to_numpy(), keys["text_hash"].to_numpy()
         for one in row_ranges(snapshot.info.parts, ROWS_PER_PART):
             if one.source == name:
                 rows = slice(one.start, one.stop)
-                alive = alive_rows(snapshot.path, name, one.start, one.stop)
-                write_vector_part(self._vector_part(one.name), pmids[rows], texts[rows], vectors_of(texts[rows]), alive)
+                with self.files.parquet(snapshot.key) as file:
+                    alive = alive_rows(file, snapshot.number(name), one.start, one.stop)
+                with self.files.incoming(self._vector_part(one.name)) as path:
+                    write_vector_part(path, pmids[rows], texts[rows], vectors_of(texts[rows]), alive)
 
     def index(self) -> IndexVersion:
         """Run the job; its version is not promoted."""
@@ -85,13 +87,13 @@ class MadeStore:
     def promoted(self, version: IndexVersion) -> IndexVersion:
         """Make a version CURRENT."""
         promote.run(self.config, version=version.id)
-        return served_version(self.layout)
+        return served_version(self.files)
 
     def version(self, report: VersionReport) -> IndexVersion:
         """The version that a job reports."""
-        return read_version(self.layout, report.version)
+        return read_version(self.files, report.version)
 
     def _vector_part(self, name: str) -> str:
         tower = tower_digests(self.config.encoder.article, Path(self.config.cache))
         selection, _ = load_selection(self.config.selection)
-        return self.layout.vector_part(article_fingerprint(self.config.encoder, tower), selection, name)
+        return Layout.vector_part(article_fingerprint(self.config.encoder, tower), selection, name)

@@ -1,20 +1,29 @@
 """Stores with hand-made version manifests, article parts and snapshots."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from retrieval.articles.article import Rejects, SourceFile, article_batch, write_article_part
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from retrieval.articles.article import ArticlePart, Rejects, article_batch, write_article_part
 from retrieval.articles.snapshot import Snapshot, read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
-from retrieval.files.atomic import write_bytes
+from retrieval.embed.vector_parts import write_vector_part
+from retrieval.files.checked import write_bytes
+from schemas.arrays import Mask, Pmids, Rows
 from schemas.article import Article
 from schemas.config import Config
 from schemas.layout import Layout
 from schemas.manifest import Current, IndexVersion
-from schemas.snapshot import Lineage, PartRef
+from schemas.snapshot import Lineage, PartRef, SourceFile
+from schemas.store import Store
 from tests.support.service.seams import VERSION
+
+SOURCE = SourceFile(1)
 
 
 def config(folder: Path, **values: Any) -> Config:
@@ -22,32 +31,48 @@ def config(folder: Path, **values: Any) -> Config:
 
 
 def add_versions(
-    layout: Layout, *names: str, parents: Mapping[str, str] = MappingProxyType({}), of: IndexVersion = VERSION
+    store: Store, *names: str, parents: Mapping[str, str] = MappingProxyType({}), of: IndexVersion = VERSION
 ) -> None:
     """Write manifests of the same files, each created a day after the one before, whatever their names."""
     for day, name in enumerate(names, 1):
         made = {"id": name, "created": f"2026-01-{day:02}T00:00:00+00:00", "parent": parents.get(name)}
-        write_bytes(layout.version(name), of.model_copy(update=made).model_dump_json().encode())
+        write_bytes(store, Layout.version(name), of.model_copy(update=made).model_dump_json().encode())
 
 
-def set_current(layout: Layout, current: Current) -> None:
-    write_bytes(layout.current, current.model_dump_json().encode())
+def set_current(store: Store, current: Current) -> None:
+    write_bytes(store, Layout.current, current.model_dump_json().encode())
 
 
-def add_part(
-    layout: Layout, name: str, *articles: Article, source_bytes: int = 1, lineage: int | None = None
-) -> PartRef:
+def add_part(store: Store, name: str, *articles: Article, source_bytes: int = 1, lineage: int | None = None) -> PartRef:
     """Write the article part of a source file."""
-    path = layout.article_part(name)
-    return write_article_part(
-        path, [article_batch(articles or [Article(1)])], SourceFile(source_bytes, lineage=lineage), Rejects()
-    ).ref
+    source = SourceFile(source_bytes, lineage=lineage)
+    return write_part(store, name, [article_batch(articles or [Article(1)])], source).ref
+
+
+def write_part(
+    store: Store,
+    name: str,
+    batches: Iterable[pa.RecordBatch],
+    source: SourceFile = SOURCE,
+    rejects: Rejects | None = None,
+) -> ArticlePart:
+    """Write the article part of a source file from batches of records."""
+    with store.incoming(Layout.article_part(name)) as path:
+        return write_article_part(path, name, batches, source, rejects or Rejects())
+
+
+def add_vectors(
+    store: Store, key: str, pmids: Pmids, hashes: NDArray[np.uint64], vectors: Rows, wanted: Mask | None = None
+) -> None:
+    """Write a vector part; every row has a vector unless `wanted` says which have."""
+    with store.incoming(key) as path:
+        write_vector_part(path, pmids, hashes, vectors, np.full(len(pmids), True) if wanted is None else wanted)
 
 
 def add_snapshot(
-    layout: Layout, parts: Sequence[PartRef], previous: Snapshot | None = None, lineage: Lineage | None = None
+    store: Store, parts: Sequence[PartRef], previous: Snapshot | None = None, lineage: Lineage | None = None
 ) -> Snapshot:
     """Write the snapshot of article parts."""
     plan = SnapshotPlan(lineage or Lineage(number=0), tuple(parts), previous)
-    write_snapshot(layout.snapshot(plan.id), plan, layout.article_part, lambda counts: None)
-    return read_snapshot(Path(layout.snapshot(plan.id)))
+    write_snapshot(store, plan, lambda counts: None)
+    return read_snapshot(store, plan.id)

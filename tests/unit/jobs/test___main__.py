@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 import jobs.__main__ as main_module
+from actors.store.local_store import LocalStore
 from jobs import status
 from jobs.__main__ import JOBS, PLANNED, main
 from jobs.common.console import say
 from schemas.errors import InputError, UsageError, WeightsError
-from schemas.layout import Layout
 from schemas.report import Report
 from tests.support.stores.hand_made_version import write_version
 from tests.support.stores.store_files import add_versions
@@ -41,8 +41,8 @@ def test_the_files_of_the_room_are_the_commands() -> None:
 def test_a_result_goes_to_stdout(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    layout = Layout(str(tmp_path))
-    add_versions(layout, "a", of=write_version(layout))
+    objects = LocalStore(str(tmp_path))
+    add_versions(objects, "a", of=write_version(objects))
     assert call(monkeypatch, tmp_path, "promote", "a") == 0
     assert capsys.readouterr() == ("CURRENT is a\n", "")
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from actors.store.local_store import LocalStore
 from jobs import compact
-from retrieval.files.atomic import write_bytes
+from retrieval.files.checked import write_bytes
 from retrieval.rows.row_numbers import write_tombstones
 from schemas.base import digest
 from schemas.errors import StoreError
@@ -18,9 +19,9 @@ from tests.support.stores.hand_made_version import write_version
 from tests.support.stores.store_files import config, set_current
 
 
-def served(layout: Layout, version: IndexVersion) -> None:
-    write_bytes(layout.version(version.id), version.model_dump_json().encode())
-    set_current(layout, Current(version=version.id))
+def served(store: LocalStore, version: IndexVersion) -> None:
+    write_bytes(store, Layout.version(version.id), version.model_dump_json().encode())
+    set_current(store, Current(version=version.id))
 
 
 def test_without_a_current_version_there_is_nothing_to_compact(tmp_path: Path) -> None:
@@ -29,8 +30,8 @@ def test_without_a_current_version_there_is_nothing_to_compact(tmp_path: Path) -
 
 
 def test_a_version_within_its_limits_is_not_due(tmp_path: Path) -> None:
-    layout = Layout(str(tmp_path))
-    served(layout, write_version(layout))
+    store = LocalStore(str(tmp_path))
+    served(store, write_version(store))
     report = compact.run(config(tmp_path))
     assert (report.version, report.compacted, report.reason) == ("v1", False, "not due")
     assert compact.show(report).startswith("version v1: nothing was done (not due)\n")
@@ -38,20 +39,20 @@ def test_a_version_within_its_limits_is_not_due(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("force", [False, True])
 def test_one_segment_without_dead_rows_has_nothing_to_merge(force: bool, tmp_path: Path) -> None:
-    layout = Layout(str(tmp_path))
-    version = write_version(layout)
-    served(layout, version.model_copy(update={"segments": version.segments[:1], "articles": 200}))
+    store = LocalStore(str(tmp_path))
+    version = write_version(store)
+    served(store, version.model_copy(update={"segments": version.segments[:1], "articles": 200}))
     assert compact.run(config(tmp_path), force=force).reason == "nothing to merge"
 
 
 @pytest.mark.parametrize(("force", "dead"), [(True, 1), (False, 100)])
 def test_what_was_compacted_before_is_there(force: bool, dead: int, tmp_path: Path) -> None:
-    layout = Layout(str(tmp_path))
-    version = write_version(layout)
-    buried = {"s0": write_tombstones(layout.tombstones, np.arange(dead))}
-    served(layout, version.model_copy(update={"tombstones": buried, "articles": 400 - dead}))
+    store = LocalStore(str(tmp_path))
+    version = write_version(store)
+    buried = {"s0": write_tombstones(store, np.arange(dead))}
+    served(store, version.model_copy(update={"tombstones": buried, "articles": 400 - dead}))
     name = digest({"compacted": "v1"})
-    write_bytes(layout.version(name), version.model_copy(update={"id": name}).model_dump_json().encode())
+    write_bytes(store, Layout.version(name), version.model_copy(update={"id": name}).model_dump_json().encode())
     report = compact.run(config(tmp_path), force=force)
     assert (report.version, report.compacted, report.reason) == (name, False, "exists")
 

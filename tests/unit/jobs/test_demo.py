@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from actors.store.local_store import LocalStore
 from jobs import demo
 from jobs.steps.demo import demo_data
 from jobs.steps.demo.demo_data import CHOSEN, CHOSEN_COUNT
 from retrieval.articles.pmids import parse_pmids
 from schemas.article import Article
 from schemas.errors import UsageError
-from schemas.layout import Layout
 from schemas.quality_report import DemoReport
 from tests.support.reports import night_report
 from tests.support.stores.store_files import add_part, add_snapshot, config
@@ -21,12 +21,12 @@ BASELINE, UPDATE = range(1, 30), range(30, 60)
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
-    layout = Layout(str(tmp_path))
+    objects = LocalStore(str(tmp_path))
     parts = [
-        add_part(layout, name, *(Article(pmid, abstract="text" if pmid % 2 else "") for pmid in pmids))
+        add_part(objects, name, *(Article(pmid, abstract="text" if pmid % 2 else "") for pmid in pmids))
         for name, pmids in (("pubmed20n0014", BASELINE), ("pubmed21n1298", UPDATE))
     ]
-    add_snapshot(layout, parts)
+    add_snapshot(objects, parts)
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / demo_data.BASELINE).write_bytes(b"x")  # ingested before: of this size
     return tmp_path
@@ -50,7 +50,7 @@ def test_all_are_those_with_an_abstract(store: Path) -> None:
 def test_fewer_are_a_list_of_the_stores_own(store: Path) -> None:
     few = chosen(store, "50")
     assert len(few) == 50
-    assert demo._select(config(store), "50", "").selection.file == Layout(str(store)).selection("demo-50")
+    assert demo._select(config(store), "50", "").selection.file == str(store / "selections" / "demo-50.txt")
 
 
 def test_for_more_the_baseline_is_ingested_and_others_are_taken_from_it(store: Path) -> None:

@@ -9,6 +9,7 @@ from jobs.common.run_reports import json_values
 from jobs.common.store import ingested
 from schemas.article import Article
 from schemas.errors import StoreError, UsageError
+from schemas.layout import Layout
 from schemas.report import Agreement, EmbedReport
 from schemas.vector import EmbedPlan
 from tests.support.reports import filled
@@ -26,32 +27,32 @@ def test_where_every_part_is_there_nothing_is_done_nor_kept(store: MadeStore) ->
     report = embed.run(store.config)
     assert (report.parts, report.embedded_parts, report.rows, report.seconds) == (3, 0, 0, 0)
     assert embed.show(report) == f"vectors {report.fingerprint}/all: 0 of 3 parts were new"
-    assert not Path(store.layout.root, "runs").exists()
+    assert not Path(store.files.root, "runs").exists()
     assert "check" not in json_values(report)
 
 
 def test_missing_is_what_has_no_file(store: MadeStore) -> None:
     report = embed.run(store.config)
     plan = EmbedPlan(report.snapshot, "all", None, report.fingerprint)
-    snapshot = ingested(store.layout)
-    [first, *_] = sorted(Path(store.layout.vector_parts(report.fingerprint, "all")).iterdir())
+    snapshot = ingested(store.files)
+    [first, *_] = sorted(store.files.path(Layout.vector_parts(report.fingerprint, "all")).iterdir())
     first.unlink()
-    assert [one.name for one in embed._missing(store.config, store.layout, plan, snapshot)] == [first.stem]
-    assert embed._earlier(store.config, store.layout, plan) is None
+    assert [one.name for one in embed._missing(store.config, store.files, plan, snapshot)] == [first.stem]
+    assert embed._earlier(store.config, store.files, plan) is None
 
 
 def test_known_vectors_are_those_of_the_newest_snapshot_that_is_whole(store: MadeStore) -> None:
     report = embed.run(store.config)
     plan = EmbedPlan(report.snapshot, "all", None, report.fingerprint)
     store.publish([Article(11)])
-    [late] = list(Path(store.layout.vector_parts(report.fingerprint, "all")).glob("night0001*"))
+    [late] = list(store.files.path(Layout.vector_parts(report.fingerprint, "all")).glob("night0001*"))
     late.unlink()
-    assert embed._earlier(store.config, store.layout, plan) == report.snapshot
+    assert embed._earlier(store.config, store.files, plan) == report.snapshot
 
 
 def test_published_vectors_are_of_one_encoder(store: MadeStore) -> None:
     store.publish([Article(11)])
-    for file in Path(store.layout.vectors).rglob("*.parquet"):
+    for file in store.files.path("vectors").rglob("*.parquet"):
         file.unlink()
     with pytest.raises(UsageError, match="the published vectors are MedCPT's, the configured encoder is 'tiny'"):
         embed.run(store.config, import_npy="somewhere")

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from actors.search.index_searcher import IndexSearcher
+from actors.store.local_store import LocalStore
 from jobs import evaluate
 from retrieval.evaluate.judgments import Judgments
 from schemas.errors import InputError, UsageError
 from schemas.filters import EVERYTHING
-from schemas.layout import Layout
 from schemas.quality_report import EvaluateReport, PairedDifference
 from schemas.search import SearchRequest
 from tests.support.service.seams import Shelf, joined
@@ -22,8 +22,8 @@ from tests.support.stores.store_files import config
 @pytest.fixture(scope="module")
 def searcher(tmp_path_factory: pytest.TempPathFactory) -> IndexSearcher:
     """An index whose articles have no MeSH headings."""
-    layout = Layout(str(tmp_path_factory.mktemp("store")))
-    return IndexSearcher(layout, write_version(layout))
+    store = LocalStore(str(tmp_path_factory.mktemp("store")))
+    return IndexSearcher(store, write_version(store))
 
 
 def named(searcher: IndexSearcher, **given: Any) -> Judgments:

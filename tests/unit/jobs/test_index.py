@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.store.local_store import LocalStore
 from jobs import index
 from jobs.steps.index.version_build import Build
 from schemas.article import Article
@@ -32,12 +33,12 @@ def test_a_version_that_is_there_is_told_and_not_built(tiny_encoder: Path, tmp_p
     store = MadeStore(tmp_path, tiny_encoder)
     store.publish([Article(1)])
     build = Build(store.config, full=False)
-    layout: Layout = store.layout
+    objects: LocalStore = store.files
     of_build = {"id": "v9", "recipe": build.recipe, "rules": build.rules, "snapshot": build.snapshot.id}
-    version = write_version(layout).model_copy(update=of_build)
-    Path(layout.versions).mkdir()
-    Path(layout.version("v9")).write_text(version.model_dump_json())
-    set_current(layout, Current(version="v9"))
+    version = write_version(objects).model_copy(update=of_build)
+    objects.path("versions").mkdir()
+    objects.path(Layout.version("v9")).write_text(version.model_dump_json())
+    set_current(objects, Current(version="v9"))
     report = index.run(store.config)
     assert (report.version, report.built, report.articles) == ("v9", False, 400)
     assert index.show(report).startswith("version v9: exists\n")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from actors.store.local_store import LocalStore
 from jobs import ingest
 from jobs.common.config import load_config
 from jobs.common.store import newest_snapshot
@@ -24,35 +25,35 @@ def body(task: Any) -> Any:
 
 
 @pytest.fixture
-def layout(tmp_path: Path) -> Layout:
-    return Layout(str(tmp_path / "store"))
+def store(tmp_path: Path) -> LocalStore:
+    return LocalStore(str(tmp_path / "store"))
 
 
 @pytest.fixture
-def source(tmp_path: Path, layout: Layout) -> Path:
+def source(tmp_path: Path, store: LocalStore) -> Path:
     """A source file of 7 bytes that is ingested, and its snapshot made."""
     folder = tmp_path / "s"
     folder.mkdir()
     (folder / "a.xml").write_text("content")
-    add_snapshot(layout, [add_part(layout, "a", Article(1), Article(2), source_bytes=7)])
+    add_snapshot(store, [add_part(store, "a", Article(1), Article(2), source_bytes=7)])
     return folder
 
 
-def test_what_was_ingested_is_neither_read_nor_replayed_again(source: Path, layout: Layout) -> None:
-    snapshot = newest_snapshot(layout)
-    report = ingest.run(config(Path(layout.root)), source=str(source))
+def test_what_was_ingested_is_neither_read_nor_replayed_again(source: Path, store: LocalStore) -> None:
+    snapshot = newest_snapshot(store)
+    report = ingest.run(config(Path(store.root)), source=str(source))
     assert snapshot is not None
     assert report.snapshot == snapshot.id
     assert (report.files, report.ingested, report.records, report.alive) == (1, 0, 2, 2)
-    assert newest_snapshot(layout) == snapshot
+    assert newest_snapshot(store) == snapshot
     assert ingest.show(report).startswith(f"snapshot {report.snapshot} of 1 files, 0 of them new\n")
 
 
-def test_a_file_that_changed_under_its_name_is_refused(source: Path, layout: Layout) -> None:
+def test_a_file_that_changed_under_its_name_is_refused(source: Path, store: LocalStore) -> None:
     file = source / "a.xml"
     file.write_text("other content")
     with pytest.raises(StoreError) as error:
-        ingest.run(config(Path(layout.root)), source=str(file))
+        ingest.run(config(Path(store.root)), source=str(file))
     other = "13 bytes and not 7, so other content than the file of this name that was ingested before"
     assert str(error.value).startswith(f"{file}: {other}; give it another name; the other files are done")
     assert "\n" not in str(error.value)
@@ -60,30 +61,30 @@ def test_a_file_that_changed_under_its_name_is_refused(source: Path, layout: Lay
 
 @pytest.mark.parametrize(("lost", "share", "advice"), [(2, "20.0%", "0.201"), (10, "100.0%", "1.000")])
 def test_a_new_baseline_that_lacks_more_than_allowed_is_refused_until_the_advice_is_followed(
-    lost: int, share: str, advice: str, layout: Layout
+    lost: int, share: str, advice: str, store: LocalStore
 ) -> None:
-    old = add_snapshot(layout, [add_part(layout, "pubmed26n0001", *(Article(pmid) for pmid in range(1, 11)))])
-    part = add_part(layout, "pubmed27n0001", *(Article(pmid) for pmid in range(lost + 1, lost + 9)))
+    old = add_snapshot(store, [add_part(store, "pubmed26n0001", *(Article(pmid) for pmid in range(1, 11)))])
+    part = add_part(store, "pubmed27n0001", *(Article(pmid) for pmid in range(lost + 1, lost + 9)))
     plan = SnapshotPlan(Lineage(number=1, baseline=("pubmed27n0001",)), (part,), old)
     make_snapshot = body(ingest.make_snapshot)
     with pytest.raises(StoreError) as error:
-        make_snapshot(layout, plan, 0.01)
+        make_snapshot(store, plan, 0.01)
     assert str(error.value).startswith(f"the new baseline lacks {lost} of 10 articles ({share}), allowed are 1.0%; ")
     setting = str(error.value).rpartition("--set ")[2]
     assert setting == f"ingest.max_vanished={advice}"
-    assert newest_snapshot(layout) == old
-    followed = load_config(None, [setting], {"PUBRAY_STORE": layout.root})
-    make_snapshot(layout, plan, followed.ingest.max_vanished)
-    newest = newest_snapshot(layout)
+    assert newest_snapshot(store) == old
+    followed = load_config(None, [setting], {"PUBRAY_STORE": store.root})
+    make_snapshot(store, plan, followed.ingest.max_vanished)
+    newest = newest_snapshot(store)
     assert newest is not None
     assert (newest.id, newest.info.counts.deleted) == (plan.id, lost)
 
 
-def test_a_night_may_delete_what_it_likes(layout: Layout) -> None:
-    parts = [add_part(layout, "pubmed26n0001", Article(1)), add_part(layout, "pubmed26n0002", Article(1, deleted=True))]
-    old = add_snapshot(layout, parts[:1])
-    body(ingest.make_snapshot)(layout, SnapshotPlan(old.info.lineage, tuple(parts), old), 0.0)
-    newest = newest_snapshot(layout)
+def test_a_night_may_delete_what_it_likes(store: LocalStore) -> None:
+    parts = [add_part(store, "pubmed26n0001", Article(1)), add_part(store, "pubmed26n0002", Article(1, deleted=True))]
+    old = add_snapshot(store, parts[:1])
+    body(ingest.make_snapshot)(store, SnapshotPlan(old.info.lineage, tuple(parts), old), 0.0)
+    newest = newest_snapshot(store)
     assert newest is not None
     assert newest.info.counts.alive == 0
 
@@ -96,14 +97,14 @@ def files(folder: Path, *names: str) -> str:
     return str(folder)
 
 
-def add_parts(layout: Layout, *names: str) -> None:
+def add_parts(store: LocalStore, *names: str) -> None:
     """What ingest would make of such files; each says something else of PMID 1."""
     for name in names:
-        add_part(layout, name, Article(1, title=f"of {name}"), source_bytes=7)
+        add_part(store, name, Article(1, title=f"of {name}"), source_bytes=7)
 
 
-def newest_parts(layout: Layout) -> list[str]:
-    snapshot = newest_snapshot(layout)
+def newest_parts(store: LocalStore) -> list[str]:
+    snapshot = newest_snapshot(store)
     assert snapshot
     return [ref.name for ref in snapshot.info.parts]
 
@@ -117,15 +118,15 @@ def without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("without_ray")
-def test_a_file_is_left_out_until_it_is_wanted_back(tmp_path: Path, layout: Layout) -> None:
-    add_parts(layout, "a", "b")
-    source, own = files(tmp_path / "s", "a", "b"), config(Path(layout.root))
+def test_a_file_is_left_out_until_it_is_wanted_back(tmp_path: Path, store: LocalStore) -> None:
+    add_parts(store, "a", "b")
+    source, own = files(tmp_path / "s", "a", "b"), config(Path(store.root))
     whole = ingest.run(own, source=source)
     less = ingest.run(own, source=source, without="b.xml")
-    assert (newest_parts(layout), less.left_out) == (["a"], ("b",))
+    assert (newest_parts(store), less.left_out) == (["a"], ("b",))
     assert ingest.run(own, source=source).snapshot == less.snapshot  # as long as nobody says otherwise
     again = ingest.run(own, source=source, with_file="b.xml")
-    assert (newest_parts(layout), again.left_out) == (["a", "b"], ())
+    assert (newest_parts(store), again.left_out) == (["a", "b"], ())
     assert len({whole.snapshot, less.snapshot, again.snapshot}) == 3
     with pytest.raises(UsageError, match=r"--without c\.xml: neither the store nor the source has such a file"):
         ingest.run(own, source=source, without="c.xml")
@@ -133,52 +134,52 @@ def test_a_file_is_left_out_until_it_is_wanted_back(tmp_path: Path, layout: Layo
 
 @pytest.mark.usefixtures("without_ray")
 def test_parts_of_runs_that_did_not_end_are_taken_up_and_the_newest_snapshot_is_the_last(
-    tmp_path: Path, layout: Layout
+    tmp_path: Path, store: LocalStore
 ) -> None:
-    own = config(Path(layout.root))
-    add_parts(layout, "a", "b", "c")
-    add_snapshot(layout, [add_part(layout, "a", Article(1, title="of a"), source_bytes=7)])
+    own = config(Path(store.root))
+    add_parts(store, "a", "b", "c")
+    add_snapshot(store, [add_part(store, "a", Article(1, title="of a"), source_bytes=7)])
     ingest.run(own, source=files(tmp_path / "s", "a", "b"))
-    assert newest_parts(layout) == ["a", "b", "c"]
+    assert newest_parts(store) == ["a", "b", "c"]
 
 
 @pytest.mark.usefixtures("without_ray")
-def test_the_files_of_the_baseline_before_do_not_come_back(tmp_path: Path, layout: Layout) -> None:
-    own = config(Path(layout.root), ingest={"max_vanished": 1})
+def test_the_files_of_the_baseline_before_do_not_come_back(tmp_path: Path, store: LocalStore) -> None:
+    own = config(Path(store.root), ingest={"max_vanished": 1})
     for number, name in enumerate(("corpus-2025", "corpus-2026")):
-        add_part(layout, name, Article(1, title=f"of {name}"), source_bytes=7, lineage=number)
-    add_part(layout, "refused", Article(1, title="of a baseline that was refused"), source_bytes=7, lineage=2)
-    add_part(layout, "left", Article(2, title="by a run that was killed"), source_bytes=7, lineage=1)
+        add_part(store, name, Article(1, title=f"of {name}"), source_bytes=7, lineage=number)
+    add_part(store, "refused", Article(1, title="of a baseline that was refused"), source_bytes=7, lineage=2)
+    add_part(store, "left", Article(2, title="by a run that was killed"), source_bytes=7, lineage=1)
     for name in ("corpus-2025", "corpus-2026"):
         ingest.run(own, source=files(tmp_path / name, name), baseline=True)
     for _ in range(2):
         ingest.run(own, source=files(tmp_path / "again", "corpus-2026"))
-        assert newest_parts(layout) == ["corpus-2026", "left"]
+        assert newest_parts(store) == ["corpus-2026", "left"]
 
 
 @pytest.mark.usefixtures("without_ray")
-def test_what_is_wanted_back_must_be_there(tmp_path: Path, layout: Layout) -> None:
-    add_parts(layout, "a", "b")
-    own = config(Path(layout.root))
+def test_what_is_wanted_back_must_be_there(tmp_path: Path, store: LocalStore) -> None:
+    add_parts(store, "a", "b")
+    own = config(Path(store.root))
     ingest.run(own, source=files(tmp_path / "s", "a", "b"), without="b.xml")
-    Path(layout.article_part("b")).unlink()  # as gc does in time
+    store.path(Layout.article_part("b")).unlink()  # as gc does in time
     ingest.run(own, source=files(tmp_path / "t", "a"), without="b.xml")
     with pytest.raises(UsageError, match=r"--with b\.xml: neither the store nor the source has such a file"):
         ingest.run(own, source=files(tmp_path / "u", "a"), with_file="b.xml")
-    assert newest_parts(layout) == ["a"]
+    assert newest_parts(store) == ["a"]
 
 
 @pytest.mark.usefixtures("without_ray")
-def test_a_mesh_tree_stands_until_another_is_given(tmp_path: Path, layout: Layout) -> None:
-    add_parts(layout, "a")
-    own, source = config(Path(layout.root)), files(tmp_path / "s", "a")
+def test_a_mesh_tree_stands_until_another_is_given(tmp_path: Path, store: LocalStore) -> None:
+    add_parts(store, "a")
+    own, source = config(Path(store.root)), files(tmp_path / "s", "a")
     first, second = tmp_path / "mtrees2025.bin", tmp_path / "mtrees2026.bin"
     first.write_text("Body Regions;A01\n")
     second.write_text("Body Regions;A01\nAbdomen;A01.923.047\n")
     ids, trees = list[str](), list[str | None]()
     for tree in (None, first, None, first, second, first):
         ids.append(ingest.run(own, source=source, mesh_tree=str(tree) if tree else None).snapshot)
-        newest = newest_snapshot(layout)
+        newest = newest_snapshot(store)
         assert newest
         assert newest.id == ids[-1]
         trees.append(newest.info.mesh_tree)
@@ -187,16 +188,16 @@ def test_a_mesh_tree_stands_until_another_is_given(tmp_path: Path, layout: Layou
     assert other
     assert trees == [None, one, one, one, other, one]
     assert [a == b for a, b in pairwise(ids)] == [False, True, True, False, False]
-    assert Path(layout.mesh_tree(one)).read_text() == "Body Regions\tA01\t\n"
+    assert store.path(Layout.mesh_tree(one)).read_text() == "Body Regions\tA01\t\n"
     with pytest.raises(InputError, match=r"--mesh-tree \S+: no such file"):
         ingest.run(own, source=source, mesh_tree=str(tmp_path / "gone.bin"))
 
 
 @pytest.mark.usefixtures("without_ray")
-def test_missing_update_files_are_told(tmp_path: Path, layout: Layout) -> None:
-    own = config(Path(layout.root))
+def test_missing_update_files_are_told(tmp_path: Path, store: LocalStore) -> None:
+    own = config(Path(store.root))
     names = ("pubmed26n0001", "pubmed26n0002", "pubmed26n0005")
-    add_parts(layout, *names)
+    add_parts(store, *names)
     ingest.run(own, source=files(tmp_path / "base", names[0]), baseline=True)
     report = ingest.run(own, source=files(tmp_path / "updates", *names[1:]))
     assert report.gaps == ("pubmed26n0003", "pubmed26n0004")

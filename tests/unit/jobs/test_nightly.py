@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from actors.store.local_store import LocalStore
 from jobs import ingest, nightly
 from jobs.common.run_reports import Stages, json_values
 from schemas.article import Article
 from schemas.errors import InputError
-from schemas.layout import Layout
 from schemas.manifest import Current
 from tests.support.reports import night_report
 from tests.support.stores.hand_made_version import write_version
@@ -69,8 +69,8 @@ def test_a_night_whose_first_stage_fails_keeps_why(tmp_path: Path) -> None:
 
 
 def test_a_night_that_fails_later_keeps_what_was_done(tmp_path: Path) -> None:
-    layout = Layout(str(tmp_path / "store"))
-    add_snapshot(layout, [add_part(layout, "a", Article(1), source_bytes=7)])
+    store = LocalStore(str(tmp_path / "store"))
+    add_snapshot(store, [add_part(store, "a", Article(1), source_bytes=7)])
     (tmp_path / "a.xml").write_text("content")
     with pytest.raises(InputError, match="model 'tiny': no such folder"):  # the encoder, of which embed wants digests
         nightly.run(config(tmp_path / "store"), source=str(tmp_path / "a.xml"))
@@ -87,9 +87,9 @@ def test_an_error_that_is_not_for_users_is_kept_with_its_kind(tmp_path: Path, mo
 
 
 def test_a_version_is_promoted_unless_it_was_withdrawn(tmp_path: Path) -> None:
-    layout = Layout(str(tmp_path))
-    add_versions(layout, "a", "b", "c", parents={"b": "a", "c": "a"}, of=write_version(layout))
-    set_current(layout, Current(version="a", withdrawn=("c",)))
+    store = LocalStore(str(tmp_path))
+    add_versions(store, "a", "b", "c", parents={"b": "a", "c": "a"}, of=write_version(store))
+    set_current(store, Current(version="a", withdrawn=("c",)))
     assert nightly._promote(config(tmp_path), Stages(), "promote", "c") is None
     promoted = nightly._promote(config(tmp_path), Stages(), "promote", "b")
     assert promoted

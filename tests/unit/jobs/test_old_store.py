@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from actors.store.local_store import LocalStore
 from jobs import index, search, status
 from jobs.common.config import ROOT, load_config
 from jobs.common.store import newest_snapshot, served_version
 from schemas.config import Config
-from schemas.layout import Layout
 
 STORE = ROOT / "tests" / "support" / "data" / "store-2026-11.tar.xz"
 
@@ -35,7 +35,7 @@ def config(folder: Path) -> Config:
 
 def test_every_byte_is_what_it_was(config: Config) -> None:
     report = status.run(config, verify=True)
-    assert report.current == served_version(Layout(config.store)).id
+    assert report.current == served_version(LocalStore(config.store)).id
 
 
 def test_searches_find_what_they_found(folder: Path, config: Config) -> None:
@@ -49,8 +49,8 @@ def test_searches_find_what_they_found(folder: Path, config: Config) -> None:
 
 def test_an_index_of_it_is_there_already(config: Config) -> None:
     """So every digest is what it was: those of snapshot, selection, article space, recipe and rules."""
-    snapshot = newest_snapshot(Layout(config.store))
+    snapshot = newest_snapshot(LocalStore(config.store))
     assert snapshot
     assert snapshot.info.counts.alive == 23
     report = index.run(config)
-    assert (report.built, report.version) == (False, served_version(Layout(config.store)).id)
+    assert (report.built, report.version) == (False, served_version(LocalStore(config.store)).id)

@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from actors.store.local_store import LocalStore
 from jobs import promote, rollback
-from jobs.common.store import read_current
-from retrieval.files.atomic import write_bytes
+from jobs.common.store import read_current, swap_current
+from retrieval.files.checked import write_bytes
 from schemas.errors import IntegrityError, MovedError, StoreError
 from schemas.layout import Layout
 from schemas.manifest import Current
@@ -24,17 +25,17 @@ def store(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def add_whole_versions(folder: Path, *names: str, **parents: str) -> Layout:
+def add_whole_versions(folder: Path, *names: str, **parents: str) -> LocalStore:
     """Versions that can be opened, on their parents."""
-    layout = Layout(str(folder))
-    add_versions(layout, *names, parents=parents, of=write_version(layout))
-    return layout
+    objects = LocalStore(str(folder))
+    add_versions(objects, *names, parents=parents, of=write_version(objects))
+    return objects
 
 
 def test_the_newest_version_is_promoted_unless_one_is_named(store: Path) -> None:
     assert promoted(store) == "a"
     assert promoted(store, "b") == "b"
-    assert read_current(Layout(str(store))) == Current(version="b", epoch=2, history=("a",))
+    assert read_current(LocalStore(str(store))) == Current(version="b", epoch=2, history=("a",))
 
 
 def test_promoting_what_is_current_changes_nothing(store: Path) -> None:
@@ -54,7 +55,7 @@ def test_a_withdrawn_version_is_promoted_only_by_name(store: Path) -> None:
         promoted(store)  # c is newer than b, and a is withdrawn
     assert promoted(store, "c") == "c"
     assert promoted(store, "a") == "a"
-    current = read_current(Layout(str(store)))
+    current = read_current(LocalStore(str(store)))
     assert current == Current(version="a", epoch=5, history=("b", "c"))  # no longer withdrawn
 
 
@@ -66,13 +67,13 @@ def test_the_newest_that_was_built_on_current_is_promoted(tmp_path: Path) -> Non
 
 
 def test_what_a_night_has_built_is_held_where_current_was_moved_meanwhile(tmp_path: Path) -> None:
-    layout = add_whole_versions(tmp_path, "a", "b", "on_a", b="a", on_a="a")
+    objects = add_whole_versions(tmp_path, "a", "b", "on_a", b="a", on_a="a")
     promoted(tmp_path, "a")
     promoted(tmp_path, "b")
-    before = read_current(layout)
+    before = read_current(objects)
     held = promote.over_its_parent(config(tmp_path), "on_a")
     assert held == PromoteReport(version="on_a", previous="b", promoted=False, held=True)
-    assert read_current(layout) == before
+    assert read_current(objects) == before
     assert promoted(tmp_path, "on_a") == "on_a"  # by name
     assert not promote.over_its_parent(config(tmp_path), "on_a").promoted  # it is CURRENT
 
@@ -121,18 +122,22 @@ def test_one_manifest_that_cannot_be_read_is_left_out(store: Path, capsys: pytes
 
 
 def test_a_clock_that_goes_back_does_not_change_which_version_is_the_newest(tmp_path: Path) -> None:
-    layout = Layout(str(tmp_path))
-    made = write_version(layout)
+    objects = LocalStore(str(tmp_path))
+    made = write_version(objects)
     for sequence, (name, created) in enumerate([("first", "2026-03-01T00:00:00+00:00"), ("last", "2026-01-01T00:00")]):
         version = made.model_copy(update={"id": name, "created": created, "sequence": sequence})
-        write_bytes(layout.version(name), version.model_dump_json().encode())
+        write_bytes(objects, Layout.version(name), version.model_dump_json().encode())
     assert promoted(tmp_path) == "last"
 
 
 def test_what_gc_removes_meanwhile_is_not_promoted(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    layout = Layout(str(store))
+    objects = LocalStore(str(store))
     promoted(store, "b")
-    monkeypatch.setattr(promote, "check_answers", lambda *_: Path(layout.version("a")).unlink())
+    removing = Current(version="b", removing=("a",))
+    monkeypatch.setattr(promote, "check_answers", lambda *_: swap_current(objects, Current(version="b"), removing))
     with pytest.raises(MovedError):
         promoted(store, "a")
-    assert read_current(layout) == Current(version="b")
+    monkeypatch.setattr(promote, "check_answers", lambda *_: None)
+    with pytest.raises(StoreError, match="version a is being removed by pubray gc; promote another"):
+        promoted(store, "a")
+    assert read_current(objects) == removing

@@ -16,10 +16,10 @@ def few_lists_are_found_by_a_graph_too() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def part(tmp_path_factory: pytest.TempPathFactory) -> str:
+def part(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.support.stores import made_parts
 
-    return str(made_parts.article_part(tmp_path_factory.mktemp("parts")))
+    return made_parts.article_part(tmp_path_factory.mktemp("parts"))
 
 
 @pytest.fixture

@@ -10,17 +10,17 @@ import pytest
 from actors.embed.embed_stages import EncodeRange, TokenizeRange, WriteRange
 from actors.embed.towers import ArticleTower
 from actors.engine import engines
-from retrieval.articles.article import Rejects, SourceFile, article_batch, write_article_part
-from retrieval.articles.snapshot import read_snapshot
-from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
-from retrieval.embed.vector_parts import count_vectors, read_vectors, row_ranges, write_vector_part
+from actors.store.local_store import LocalStore
+from retrieval.articles.snapshot import Snapshot, read_snapshot
+from retrieval.embed.vector_parts import row_ranges, write_vector_part
 from schemas.article import Article
 from schemas.config import Config, EngineConfig, SelectionConfig
 from schemas.layout import Layout
 from schemas.protocols import ArticleText
-from schemas.snapshot import Lineage
 from schemas.vector import EmbedCounts, EmbedPlan, RowRange
 from tests.support.models import tiny
+from tests.support.stores.parquet_files import count_at, vectors_at
+from tests.support.stores.store_files import add_part, add_snapshot
 
 ARTICLES = [
     Article(11, title="Statin", abstract="muscle pain in mice"),
@@ -44,10 +44,8 @@ def short_peak(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def config(tmp_path: Path, tiny_encoder: Path) -> Config:
     """A store with one article part and its snapshot `now`."""
-    layout = Layout(str(tmp_path))
-    part = write_article_part(layout.article_part(SOURCE), [article_batch(ARTICLES)], SourceFile(1), Rejects())
-    plan = SnapshotPlan(Lineage(number=0), (part.ref,), None)
-    write_snapshot(layout.snapshot("now"), plan, layout.article_part, lambda counts: None)
+    store = LocalStore(str(tmp_path))
+    rename(store, add_snapshot(store, [add_part(store, SOURCE, *ARTICLES)]), "now")
     return Config(
         store=str(tmp_path),
         cache="unused",
@@ -66,6 +64,10 @@ def counts(written: pa.Table) -> list[EmbedCounts]:
     return [EmbedCounts.model_validate_json(json) for json in written["counts"].to_pylist()]
 
 
+def rename(store: LocalStore, snapshot: Snapshot, name: str) -> None:
+    store.path(snapshot.key).rename(store.path(Layout.snapshot(name)))
+
+
 def rows(start: int, stop: int) -> RowRange:
     return RowRange(source=SOURCE, start=start, stop=stop, history="h")
 
@@ -73,22 +75,22 @@ def rows(start: int, stop: int) -> RowRange:
 ALL = rows(0, 6)
 
 
-def part(config: Config, of: RowRange) -> str:
-    return Layout(config.store).vector_part("fingerprint", "abstract", of.name)
+def part(config: Config, of: RowRange) -> Path:
+    return LocalStore(config.store).path(Layout.vector_part("fingerprint", "abstract", of.name))
 
 
 def test_a_part_has_every_row_and_vectors_where_selected_and_alive(config: Config) -> None:
     embed(config, [ALL])
-    pmids, _, present = read_vectors(part(config, ALL))
+    pmids, _, present = vectors_at(part(config, ALL))
     assert pmids.tolist() == [a.pmid for a in ARTICLES]
     assert present.tolist() == ALIVE_WITH_ABSTRACT
-    hashes = pq.read_table(Layout(config.store).article_part(SOURCE))["text_hash"]
+    hashes = pq.read_table(LocalStore(config.store).path(Layout.article_part(SOURCE)))["text_hash"]
     assert pq.read_table(part(config, ALL))["text_hash"].to_pylist() == hashes.to_pylist()
 
 
 def test_vectors_are_the_encoders_own(config: Config) -> None:
     embed(config, [ALL])
-    _, vectors, present = read_vectors(part(config, ALL))
+    _, vectors, present = vectors_at(part(config, ALL))
     encoder = ArticleTower(config, 1)
     texts = [
         ArticleText(a.title, a.abstract) for a, wanted in zip(ARTICLES, ALIVE_WITH_ABSTRACT, strict=True) if wanted
@@ -101,22 +103,22 @@ def test_vectors_are_the_encoders_own(config: Config) -> None:
 def test_ranges_in_one_batch_or_alone_are_the_same_files(config: Config) -> None:
     ranges = [rows(0, 3), rows(3, 4), rows(4, 6)]
     embed(config, ranges)
-    together = [read_vectors(part(config, one)) for one in ranges]
+    together = [vectors_at(part(config, one)) for one in ranges]
     for number, one in enumerate(ranges):
-        Path(part(config, one)).unlink()
+        (part(config, one)).unlink()
         embed(config, [one])
-        again = read_vectors(part(config, one))
+        again = vectors_at(part(config, one))
         assert all(np.array_equal(together[number][column], again[column]) for column in range(3))
 
 
 def test_the_file_is_named_by_source_and_rows_and_may_be_written_again(config: Config) -> None:
     written = embed(config, [ALL])
-    assert part(config, ALL).endswith(f"/vectors/fingerprint/abstract/{SOURCE}-0-6-h.parquet")
+    assert str(part(config, ALL)).endswith(f"/vectors/fingerprint/abstract/{SOURCE}-0-6-h.parquet")
     assert written["name"].to_pylist() == [f"{SOURCE}-0-6-h"]
-    before = Path(part(config, ALL)).read_bytes()
+    before = (part(config, ALL)).read_bytes()
     embed(config, [ALL])
-    assert Path(part(config, ALL)).read_bytes() == before
-    assert [f.name for f in Path(part(config, ALL)).parent.iterdir()] == [f"{SOURCE}-0-6-h.parquet"]
+    assert (part(config, ALL)).read_bytes() == before
+    assert [f.name for f in (part(config, ALL)).parent.iterdir()] == [f"{SOURCE}-0-6-h.parquet"]
 
 
 def test_what_was_done_is_reported_per_range(config: Config) -> None:
@@ -134,16 +136,16 @@ def test_what_was_done_is_reported_per_range(config: Config) -> None:
 
 def test_a_range_without_articles_to_embed_is_a_part_of_nulls(config: Config) -> None:
     assert counts(embed(config, [rows(1, 4)]))[0].encoded == 0
-    pmids, _, present = read_vectors(part(config, rows(1, 4)))
+    pmids, _, present = vectors_at(part(config, rows(1, 4)))
     assert (pmids.tolist(), present.tolist()) == ([12, 13, 14], [False] * 3)
-    assert count_vectors(part(config, rows(1, 4))) == 0
+    assert count_at(part(config, rows(1, 4))) == 0
 
 
 def test_a_list_of_pmids_selects_without_regard_to_abstracts_but_only_what_is_alive(config: Config) -> None:
     listed = config.model_copy(update={"selection": SelectionConfig(rule="pmids", file="unused")})
     [done] = counts(embed(listed, [ALL], pmids=[12, 13, 14]))
     assert (done.encoded, done.without_abstract, done.without_title) == (2, 1, 0)
-    assert read_vectors(part(config, ALL))[2].tolist() == [False, True, False, False, True, False]
+    assert vectors_at(part(config, ALL))[2].tolist() == [False, True, False, False, True, False]
 
 
 def test_a_vector_beyond_float16_is_refused_by_pmid(config: Config) -> None:
@@ -154,18 +156,20 @@ def test_a_vector_beyond_float16_is_refused_by_pmid(config: Config) -> None:
     encoded = encoded.set_column(encoded.column_names.index("encoded_vectors"), "encoded_vectors", column)
     [written] = WriteRange(config, PLAN)(encoded).to_pylist()
     assert written["error"].startswith("article 13: its vector is beyond float16")
-    assert not Path(part(config, rows(4, 6))).exists()
+    assert not (part(config, rows(4, 6))).exists()
 
 
 def test_what_cannot_be_read_fails_by_name_and_the_others_are_written(config: Config) -> None:
     lost = RowRange(source="pubmed26n0009", start=0, stop=3, history="h")
     failed, written = embed(config, [lost, ALL]).to_pylist()
     assert failed["name"] == lost.name
-    assert failed["error"].startswith(f"{Layout(config.store).article_part('pubmed26n0009')}: no such file")
+    assert failed["error"].startswith(
+        f"{LocalStore(config.store).path(Layout.article_part('pubmed26n0009'))}: no such file"
+    )
     assert EmbedCounts.model_validate_json(failed["counts"]).encoded == 0
-    assert not Path(part(config, lost)).exists()
+    assert not (part(config, lost)).exists()
     assert (written["name"], written["error"]) == (ALL.name, "")
-    assert Path(part(config, ALL)).exists()
+    assert (part(config, ALL)).exists()
 
 
 NIGHT = "pubmed26n0002"
@@ -178,24 +182,23 @@ REVISIONS = [
 
 
 def test_an_article_that_comes_again_with_its_text_keeps_its_vector_unencoded(config: Config) -> None:
-    layout = Layout(config.store)
-    before = read_snapshot(Path(layout.snapshot("now")))
+    store = LocalStore(config.store)
+    before = read_snapshot(store, "now")
     [first] = row_ranges(before.info.parts, len(ARTICLES))
     embed(config, [first])
-    path = Path(part(config, first))
+    path = part(config, first)
     pmids, hashes = (pq.read_table(path)[name].to_numpy() for name in ("pmid", "text_hash"))
-    _, vectors, present = read_vectors(str(path))
+    _, vectors, present = vectors_at(path)
     marked = vectors + np.float16(1)  # an encoder would not give these
-    write_vector_part(str(path), pmids, hashes, marked, present)
-    night = write_article_part(layout.article_part(NIGHT), [article_batch(REVISIONS)], SourceFile(1), Rejects())
-    plan = SnapshotPlan(Lineage(number=0), (*before.info.parts, night.ref), before)
-    write_snapshot(layout.snapshot("next"), plan, layout.article_part, lambda counts: None)
+    write_vector_part(path, pmids, hashes, marked, present)
+    after = add_snapshot(store, [*before.info.parts, add_part(store, NIGHT, *REVISIONS)], before)
+    rename(store, after, "next")
 
-    _, one = row_ranges(plan.parts, len(ARTICLES))
+    _, one = row_ranges(after.info.parts, len(ARTICLES))
     config = config.model_copy(update={"embed": config.embed.model_copy(update={"rows_per_part": len(ARTICLES)})})
     [done] = counts(embed(config, [one], plan=PLAN._replace(snapshot="next", earlier="now")))
     assert (done.copied, done.encoded) == (1, 2)
-    _, vectors, present = read_vectors(part(config, one))
+    _, vectors, present = vectors_at(part(config, one))
     assert present.tolist() == [True, True, True, False]
     assert np.array_equal(vectors[0], marked[5])
     assert np.abs(vectors[1] - marked[4]).max() > 0.5

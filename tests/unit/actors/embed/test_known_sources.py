@@ -6,8 +6,8 @@ import pytest
 
 from actors.embed.known_sources import COLUMNS, KnownSources, compare_sample
 from actors.embed.towers import ArticleTower
-from retrieval.articles.article import Rejects, SourceFile, article_batch, write_article_part
-from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
+from actors.store.local_store import LocalStore
+from retrieval.articles.article import article_batch
 from retrieval.embed.known.known_vectors import MIN_COSINE
 from retrieval.embed.vector_parts import row_ranges, write_vector_part
 from schemas.arrays import Rows
@@ -16,10 +16,11 @@ from schemas.config import Config, EngineConfig
 from schemas.errors import StoreError
 from schemas.layout import Layout
 from schemas.protocols import ArticleText
-from schemas.snapshot import Lineage, PartRef
+from schemas.snapshot import PartRef
 from schemas.vector import EmbedCounts, EmbedPlan
 from tests.support.models import tiny
 from tests.support.stores.published_chunk_files import DIMENSION, vector, write_chunk
+from tests.support.stores.store_files import add_part, add_snapshot
 
 SOURCE = "pubmed26n0001"
 PLAN = EmbedPlan("now", "all", None, "fingerprint")
@@ -39,20 +40,16 @@ def configured(folder: Path, model: Path, dimension: int) -> Config:
     return Config(store=str(folder / "store"), cache="unused", encoder=spec, engine=engine)
 
 
-def write_part(config: Config, *articles: Article) -> PartRef:
-    path = Layout(config.store).article_part(SOURCE)
-    return write_article_part(path, [article_batch(articles)], SourceFile(1), Rejects()).ref
-
-
 def embed_earlier(config: Config, vectors: Rows, *articles: Article) -> None:
     """Make a snapshot `earlier` of articles, and their vector part."""
-    layout = Layout(config.store)
-    plan = SnapshotPlan(Lineage(number=0), (write_part(config, *articles),), None)
-    write_snapshot(layout.snapshot("earlier"), plan, layout.article_part, lambda counts: None)
-    [rows] = row_ranges(plan.parts, config.embed.rows_per_part)
-    path = layout.vector_part(PLAN.fingerprint, PLAN.selection, rows.name)
+    store = LocalStore(config.store)
+    snapshot = add_snapshot(store, [add_part(store, SOURCE, *articles)])
+    store.path(snapshot.key).rename(store.path(Layout.snapshot("earlier")))
+    [rows] = row_ranges(snapshot.info.parts, config.embed.rows_per_part)
     texts = asked(*articles)
-    write_vector_part(path, texts["pmid"].to_numpy(), texts["text_hash"].to_numpy(), vectors, np.full(len(texts), True))
+    pmids, hashes = texts["pmid"].to_numpy(), texts["text_hash"].to_numpy()
+    with store.incoming(Layout.vector_part(PLAN.fingerprint, PLAN.selection, rows.name)) as path:
+        write_vector_part(path, pmids, hashes, vectors, np.full(len(texts), True))
 
 
 def publish(folder: Path, *articles: Article) -> str:
@@ -114,7 +111,7 @@ ARTICLES = [
 def compared(tmp_path: Path, tiny_encoder: Path) -> tuple[Config, str]:
     """A store, and published vectors, that are the encoder's own but where they are not to be compared."""
     config = configured(tmp_path, tiny_encoder, tiny.DIMENSION)
-    write_part(config, *ARTICLES)
+    add_part(LocalStore(config.store), SOURCE, *ARTICLES)
     published = publish(tmp_path / "chunks", *ARTICLES)
     vectors = ArticleTower(config, 1).encode([ArticleText(a.title, a.abstract) for a in ARTICLES])
     vectors[-2:] *= -1

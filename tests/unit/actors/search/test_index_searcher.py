@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.search.index_searcher import IndexSearcher
-from retrieval.files.atomic import write_named
+from actors.store.local_store import LocalStore
+from retrieval.files.checked import write_named
 from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.index.exact import best_first, exact_search, inner_products
 from retrieval.search import filter_rows
@@ -30,18 +31,18 @@ QUERIES = corpus.queries(1, 12)
 
 
 @pytest.fixture(scope="module")
-def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
-    return Layout(str(tmp_path_factory.mktemp("store")))
+def store(tmp_path_factory: pytest.TempPathFactory) -> LocalStore:
+    return LocalStore(str(tmp_path_factory.mktemp("store")))
 
 
 @pytest.fixture(scope="module")
-def version(layout: Layout) -> IndexVersion:
-    return write_version(layout)
+def version(store: LocalStore) -> IndexVersion:
+    return write_version(store)
 
 
 @pytest.fixture(scope="module")
-def searcher(layout: Layout, version: IndexVersion) -> IndexSearcher:
-    return IndexSearcher(layout, version)
+def searcher(store: LocalStore, version: IndexVersion) -> IndexSearcher:
+    return IndexSearcher(store, version)
 
 
 def expected(k: int) -> list[list[int]]:
@@ -53,10 +54,10 @@ def found(searcher: IndexSearcher, k: int) -> list[list[int]]:
     return [[m.article.pmid for m in matches] for matches in searcher.matches([Lookup(q, k) for q in QUERIES])]
 
 
-def test_exact_search_and_probing_every_list_give_the_true_best(layout: Layout, version: IndexVersion) -> None:
+def test_exact_search_and_probing_every_list_give_the_true_best(store: LocalStore, version: IndexVersion) -> None:
     everywhere = version.model_copy(update={"nprobe": 8, "candidates": ROWS})
-    assert found(IndexSearcher(layout, version, exact=True), 10) == expected(10)
-    assert found(IndexSearcher(layout, everywhere), 10) == expected(10)
+    assert found(IndexSearcher(store, version, exact=True), 10) == expected(10)
+    assert found(IndexSearcher(store, everywhere), 10) == expected(10)
 
 
 def test_few_lists_find_most_but_not_all_of_the_best(searcher: IndexSearcher) -> None:
@@ -102,18 +103,18 @@ def test_search_is_matches_off_the_event_loop(searcher: IndexSearcher) -> None:
     assert asyncio.run(searcher.search(lookups)) == searcher.matches(lookups)
 
 
-def test_a_quantizer_that_is_not_there_is_named(layout: Layout, version: IndexVersion) -> None:
+def test_a_quantizer_that_is_not_there_is_named(store: LocalStore, version: IndexVersion) -> None:
     with pytest.raises(StoreError, match="quantizer abc is not in the store"):
-        IndexSearcher(layout, version.model_copy(update={"quantizer": "abc"}))
+        IndexSearcher(store, version.model_copy(update={"quantizer": "abc"}))
 
 
 def test_a_truncated_file_is_refused_by_name_at_open(tmp_path: Path) -> None:
-    layout = Layout(str(tmp_path))
-    version = write_version(layout)
-    path = Path(layout.segment("s1")) / LISTS
+    store = LocalStore(str(tmp_path))
+    version = write_version(store)
+    path = store.path(Layout.segment("s1")) / LISTS
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(IntegrityError, match=str(path)):
-        IndexSearcher(layout, version)
+        IndexSearcher(store, version)
 
 
 TYPES = [
@@ -198,9 +199,9 @@ def test_a_filter_finds_the_best_wanted_articles_however_the_rows_are_divided(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(filter_rows, "MAX_READ", count if may_read else -1)
         for name, parts in (("divided", divided), ("whole", [whole])):
-            layout = Layout(str(folder / name))
-            version = write_pieces(layout, content, parts, nprobe=nprobe, candidates=candidates)
-            searcher = IndexSearcher(layout, version, exact=exact)
+            store = LocalStore(str(folder / name))
+            version = write_pieces(store, content, parts, nprobe=nprobe, candidates=candidates)
+            searcher = IndexSearcher(store, version, exact=exact)
             answers.append([(c.pmids[:10], c.scores[:10]) for c in searcher.candidates(queries, 10, wanted)])
     for query, (found, scores), (same, same_scores) in zip(queries, *answers, strict=True):
         assert (found.tolist(), scores.tolist()) == (same.tolist(), same_scores.tolist())
@@ -214,7 +215,7 @@ def test_a_filter_finds_the_best_wanted_articles_however_the_rows_are_divided(
             assert found.tolist() == pmids[mine][order].tolist()
 
 
-def test_terms_are_checked_over_all_segments(layout: Layout, tmp_path: Path) -> None:
+def test_terms_are_checked_over_all_segments(store: LocalStore, tmp_path: Path) -> None:
     pieces = [
         Piece(
             corpus.vectors(i, 40),
@@ -226,7 +227,7 @@ def test_terms_are_checked_over_all_segments(layout: Layout, tmp_path: Path) -> 
     ]
     content, _ = train_quantizer(pieces[0].rows.astype(np.float32), "IVF2,Flat", metric="l2", seed=0)
     searcher = IndexSearcher(
-        Layout(str(tmp_path)), write_pieces(Layout(str(tmp_path)), content, pieces, nprobe=1, candidates=9)
+        LocalStore(str(tmp_path)), write_pieces(LocalStore(str(tmp_path)), content, pieces, nprobe=1, candidates=9)
     )
     lookups = [Lookup(QUERIES[0], 3, Wanted(parse_filter(text))) for text in ("language=ger", "language=germ")]
     assert len(searcher.matches(lookups[:1])[0]) == 3
@@ -244,9 +245,9 @@ def test_retracted_articles_are_found_by_their_type(tmp_path: Path) -> None:
     records = records.set_column(place, records.schema.field(place), pa.array(types, records.schema.field(place).type))
     content, _ = train_quantizer(rows.astype(np.float32), "IVF2,Flat", metric="l2", seed=0)
     version = write_pieces(
-        Layout(str(tmp_path)), content, [Piece(rows, pmids, np.zeros(40, bool), records)], nprobe=1, candidates=9
+        LocalStore(str(tmp_path)), content, [Piece(rows, pmids, np.zeros(40, bool), records)], nprobe=1, candidates=9
     )
-    searcher = IndexSearcher(Layout(str(tmp_path)), version)
+    searcher = IndexSearcher(LocalStore(str(tmp_path)), version)
     retracted = {record["pmid"] for record in records.to_pylist() if record["retracted"]}
     assert retracted
     for text in ('type = "Retracted Publication"', "type in ('retracted publication', D016441)", "retracted=yes"):
@@ -255,10 +256,10 @@ def test_retracted_articles_are_found_by_their_type(tmp_path: Path) -> None:
 
 
 def test_what_an_old_segment_lacks_is_refused_with_the_version(tmp_path: Path) -> None:
-    layout = Layout(str(tmp_path))
-    version = write_version(layout)
+    store = LocalStore(str(tmp_path))
+    version = write_version(store)
     old = [segment.model_copy(update={"format": 1}) for segment in version.segments[:1]]
-    mixed = IndexSearcher(layout, version.model_copy(update={"segments": (*old, *version.segments[1:])}))
+    mixed = IndexSearcher(store, version.model_copy(update={"segments": (*old, *version.segments[1:])}))
     for text in ("author='Lovelace A'", "year=1 or (date>=2024-03 and mesh=x)", "journal!=1533-4406"):
         with pytest.raises(InputError, match=r" is not known of all articles of version v1; run pubray index --full$"):
             mixed.matches([Lookup(QUERIES[0], 3, Wanted(parse_filter(text)))])
@@ -266,7 +267,7 @@ def test_what_an_old_segment_lacks_is_refused_with_the_version(tmp_path: Path) -
 
 
 def test_the_mesh_tree_of_a_version_takes_in_narrower_headings(tmp_path: Path) -> None:
-    layout, pmids = Layout(str(tmp_path)), np.arange(1, 41)
+    store, pmids = LocalStore(str(tmp_path)), np.arange(1, 41)
     records = corpus.articles(pmids)
     place = records.schema.get_field_index("mesh")
     headings = [[{"descriptor": "Heart" if pmid % 2 else "Lung", "major": True}] for pmid in pmids]
@@ -275,15 +276,15 @@ def test_the_mesh_tree_of_a_version_takes_in_narrower_headings(tmp_path: Path) -
     )
     content, _ = train_quantizer(corpus.vectors(0, 40).astype(np.float32), "IVF2,Flat", metric="l2", seed=0)
     piece = Piece(corpus.vectors(0, 40), pmids, np.zeros(40, bool), records)
-    plain = write_pieces(layout, content, [piece], nprobe=2, candidates=9)
-    tree = write_named(layout.mesh_tree, b"Organs\tA01\t\nHeart\tA01.1\t\nLiver\tA01.2\t\n")
-    searcher = IndexSearcher(layout, plain.model_copy(update={"mesh_tree": tree}))
+    plain = write_pieces(store, content, [piece], nprobe=2, candidates=9)
+    tree = write_named(store, Layout.mesh_tree, b"Organs\tA01\t\nHeart\tA01.1\t\nLiver\tA01.2\t\n")
+    searcher = IndexSearcher(store, plain.model_copy(update={"mesh_tree": tree}))
     for text, odd in (("mesh=organs", 1), ("mesh!=Organs", 0), ("mesh in (Liver, heart)", 1)):
         [matches] = searcher.matches([Lookup(QUERIES[0], 40, Wanted(parse_filter(text)))])
         assert {match.article.pmid for match in matches} == {pmid for pmid in pmids.tolist() if pmid % 2 == odd}
     assert searcher.matches([Lookup(QUERIES[0], 40, Wanted(parse_filter("mesh=Liver")))]) == [[]]
     with pytest.raises(InputError, match=r"no article has mesh 'Organs'; correct it"):
-        IndexSearcher(layout, plain).matches([Lookup(QUERIES[0], 3, Wanted(parse_filter("mesh=Organs")))])
+        IndexSearcher(store, plain).matches([Lookup(QUERIES[0], 3, Wanted(parse_filter("mesh=Organs")))])
 
 
 def test_a_filter_that_nothing_holds_for_finds_nothing(searcher: IndexSearcher) -> None:
@@ -292,9 +293,9 @@ def test_a_filter_that_nothing_holds_for_finds_nothing(searcher: IndexSearcher) 
 
 @pytest.mark.parametrize(("exact", "told"), [(False, True), (True, False)])
 def test_rows_that_are_read_here_and_there_are_not_read_ahead(exact: bool, told: bool, tmp_path: Path) -> None:
-    layout = Layout(str(tmp_path))
-    searcher = IndexSearcher(layout, write_version(layout), exact=exact)
-    assert searcher.segments
+    store = LocalStore(str(tmp_path))
+    searcher = IndexSearcher(store, write_version(store), exact=exact)
+    assert all(len(segment.rows) for segment in searcher.segments)
     mappings = Path("/proc/self/smaps").read_text().split("VmFlags:")
     flags = [
         after.split("\n")[0] for before, after in pairwise(mappings) if f"{tmp_path}/segments/s0/rows.f16" in before
@@ -302,19 +303,19 @@ def test_rows_that_are_read_here_and_there_are_not_read_ahead(exact: bool, told:
     assert [" rr" in flag for flag in flags] == [told]
 
 
-def two_segments(layout: Layout, seed: int) -> tuple[IndexSearcher, list[dict[str, Any]]]:
+def two_segments(store: LocalStore, seed: int) -> tuple[IndexSearcher, list[dict[str, Any]]]:
     """Return a searcher over two segments with dead rows, and the live records."""
     pmids = np.random.default_rng(seed).permutation(80)
     rows, records, dead = corpus.vectors(seed, 80), corpus.varied(pmids, seed), np.arange(80) % 5 == 0
     halves = [slice(0, 40), slice(40, 80)]
     pieces = [Piece(rows[half], pmids[half], dead[half], records[half]) for half in halves]
     content, _ = train_quantizer(rows.astype(np.float32), "IVF2,Flat", metric="l2", seed=0)
-    searcher = IndexSearcher(layout, write_pieces(layout, content, pieces, nprobe=1, candidates=9))
+    searcher = IndexSearcher(store, write_pieces(store, content, pieces, nprobe=1, candidates=9))
     return searcher, [record for record, gone in zip(records.to_pylist(), dead, strict=True) if not gone]
 
 
 def test_live_articles_are_looked_up_by_their_ids_with_their_vectors(tmp_path: Path) -> None:
-    searcher, live = two_segments(Layout(str(tmp_path)), 0)
+    searcher, live = two_segments(LocalStore(str(tmp_path)), 0)
     articles, pmids = {record["pmid"]: record for record in live}, np.random.default_rng(0).permutation(80)
     asked = [str(pmid) for pmid in [5, *range(90), 5]]
     for name, stored in zip(asked, searcher.articles(asked), strict=True):
@@ -333,7 +334,7 @@ def test_live_articles_are_looked_up_by_their_ids_with_their_vectors(tmp_path: P
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("wanted", [EVERYTHING, Wanted(), Wanted(parse_filter("year>=1995"))])
 def test_the_wanted_live_article_of_the_lowest_pmid_is_named(seed: int, wanted: Wanted, tmp_path: Path) -> None:
-    searcher, live = two_segments(Layout(str(tmp_path)), seed)
+    searcher, live = two_segments(LocalStore(str(tmp_path)), seed)
     allowed = [record for record in live if all(holds(one, record) for one in leaves(wanted.conditions))]
     for text, field, value in (
         ("[editorial]", "title", "Editorial."),
@@ -353,7 +354,7 @@ def test_the_wanted_live_article_of_the_lowest_pmid_is_named(seed: int, wanted: 
 
 
 def test_an_article_is_looked_up_by_any_spelling_of_its_identifier(tmp_path: Path) -> None:
-    searcher, live = two_segments(Layout(str(tmp_path)), 0)
+    searcher, live = two_segments(LocalStore(str(tmp_path)), 0)
     for record in live:
         pmid, doi = record["pmid"], record["doi"] or "10.1000/none"
         lowest = min((other["pmid"] for other in live if other["doi"] == doi), default=None)
@@ -375,13 +376,13 @@ def test_several_named_articles_come_first_in_the_order_given_and_each_once(sear
 
 
 def test_a_number_that_is_no_pmid_may_be_a_title(tmp_path: Path) -> None:
-    layout, records = Layout(str(tmp_path)), corpus.articles(np.arange(1, 41))
+    store, records = LocalStore(str(tmp_path)), corpus.articles(np.arange(1, 41))
     titles = pa.array(["1984", "2"] + ["x"] * 38)
     records = records.set_column(records.schema.get_field_index("title"), records.schema.field("title"), titles)
     rows = corpus.vectors(0, 40)
     content, _ = train_quantizer(rows.astype(np.float32), "IVF2,Flat", metric="l2", seed=0)
     piece = Piece(rows, np.arange(1, 41), np.zeros(40, bool), records)
-    searcher = IndexSearcher(layout, write_pieces(layout, content, [piece], nprobe=1, candidates=9))
+    searcher = IndexSearcher(store, write_pieces(store, content, [piece], nprobe=1, candidates=9))
     found = [searcher.named(text, QUERIES[0], EVERYTHING) for text in ("1984", "2", "41")]
     assert [[one.pmid for one in named] for named in found] == [[1], [2], []]
 
@@ -399,10 +400,10 @@ def test_the_named_article_comes_first_with_its_own_score_and_once(searcher: Ind
 
 
 def test_warming_reads_every_list(tmp_path: Path) -> None:
-    layout, rows, pmids = Layout(str(tmp_path)), corpus.vectors(0, 6000), np.arange(1, 6001)
+    store, rows, pmids = LocalStore(str(tmp_path)), corpus.vectors(0, 6000), np.arange(1, 6001)
     content, _ = train_quantizer(rows.astype(np.float32), "IVF64,Flat", metric="l2", seed=0)
     piece = Piece(rows, pmids, np.zeros(6000, bool), corpus.articles(pmids))
-    searcher = IndexSearcher(layout, write_pieces(layout, content, [piece], nprobe=1, candidates=9))
+    searcher = IndexSearcher(store, write_pieces(store, content, [piece], nprobe=1, candidates=9))
     before, pages = resident(tmp_path), sum(-(-s.manifest.files[LISTS].bytes // 4096) for s in searcher.segments)
     searcher.warm()
     assert before < pages * 4

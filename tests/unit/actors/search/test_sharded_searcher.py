@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from actors.search.index_searcher import IndexSearcher
 from actors.search.sharded_searcher import ShardedSearcher, VersionSearcher
+from actors.store.local_store import LocalStore
 from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.index.segment_build import shard_of
 from schemas.errors import InputError, IntegrityError, NotReadyError, PubrayError
 from schemas.filter_text import parse_filter
 from schemas.filters import Condition, Wanted
-from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 from schemas.protocols import ArticleKey, Lookup
 from tests.support.examples import examples
@@ -46,12 +46,12 @@ TEXTS = [
 ]
 
 
-def sharded(layout: Layout, version: IndexVersion, shards: int) -> ShardedSearcher:
+def sharded(store: LocalStore, version: IndexVersion, shards: int) -> ShardedSearcher:
     """Return searchers of each shard behind one, all of one process."""
-    return ShardedSearcher([VersionSearcher(layout, version, lambda: version, shard) for shard in range(shards)])
+    return ShardedSearcher([VersionSearcher(store, version, lambda: version, shard) for shard in range(shards)])
 
 
-def built(layout: Layout, seed: int, shards: int, kind: tuple[str, str]) -> tuple[IndexVersion, IndexVersion]:
+def built(store: LocalStore, seed: int, shards: int, kind: tuple[str, str]) -> tuple[IndexVersion, IndexVersion]:
     """Return two versions of the same rows, some of them dead: of several shards of two segments each, and of one."""
     pmids = np.random.default_rng(seed).permutation(150)
     rows = corpus.vectors(seed, 150, normalize=kind[1] == "l2")
@@ -65,7 +65,7 @@ def built(layout: Layout, seed: int, shards: int, kind: tuple[str, str]) -> tupl
         for half in (slice(0, 75), slice(75, 150)):
             here = np.arange(150)[half][shard[half] == number]
             pieces.append(Piece(rows[here], pmids[here], dead[here], records.take(here)))
-    several = write_pieces(layout, content, pieces, nprobe=2, candidates=9)
+    several = write_pieces(store, content, pieces, nprobe=2, candidates=9)
     numbers = {f"s{i}": i // 2 for i in range(len(pieces))}
     segments = tuple(s.model_copy(update={"shard": numbers[s.id]}) for s in several.segments)
     return several.model_copy(update={"segments": segments}), several
@@ -77,8 +77,8 @@ def built(layout: Layout, seed: int, shards: int, kind: tuple[str, str]) -> tupl
 def test_shards_answer_as_one_index_does(kind: tuple[str, str], data: st.DataObject) -> None:
     seed, shards = data.draw(st.integers(0, 5)), data.draw(st.integers(1, 4))
     with tempfile.TemporaryDirectory() as folder:
-        layout = Layout(folder)
-        several, whole = built(layout, seed, shards, kind)
+        store = LocalStore(folder)
+        several, whole = built(store, seed, shards, kind)
         queries = corpus.queries(seed + 1, 3)
         lookups = [
             Lookup(
@@ -90,7 +90,7 @@ def test_shards_answer_as_one_index_does(kind: tuple[str, str], data: st.DataObj
             )
             for _ in range(data.draw(st.integers(1, 5)))
         ]
-        alone, together = IndexSearcher(layout, whole), sharded(layout, several, shards)
+        alone, together = IndexSearcher(store, whole), sharded(store, several, shards)
         try:
             expected: Any = alone.matches(lookups)
         except InputError as error:
@@ -109,8 +109,8 @@ def test_shards_answer_as_one_index_does(kind: tuple[str, str], data: st.DataObj
 
 def test_a_term_that_only_another_shard_knows_is_no_misspelt_one() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        several, whole = built(Layout(folder), 0, 3, TYPES[-1])
-        together, alone = sharded(Layout(folder), several, 3), IndexSearcher(Layout(folder), whole)
+        several, whole = built(LocalStore(folder), 0, 3, TYPES[-1])
+        together, alone = sharded(LocalStore(folder), several, 3), IndexSearcher(LocalStore(folder), whole)
         refused = 0
         for number in range(75):
             wanted = Wanted(parse_filter(f'journal="Journal {number}"'), retracted=True)
@@ -129,9 +129,11 @@ def test_a_term_that_only_another_shard_knows_is_no_misspelt_one() -> None:
 
 def test_a_shard_without_the_version_is_not_ready() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        several, _ = built(Layout(folder), 0, 2, TYPES[-1])
+        several, _ = built(LocalStore(folder), 0, 2, TYPES[-1])
         with pytest.raises(NotReadyError, match="version v9 is not loaded"):
-            asyncio.run(sharded(Layout(folder), several, 2).search([Lookup(corpus.queries(1, 1)[0], 5, version="v9")]))
+            asyncio.run(
+                sharded(LocalStore(folder), several, 2).search([Lookup(corpus.queries(1, 1)[0], 5, version="v9")])
+            )
 
 
 QUERIES = corpus.queries(1, 12)
@@ -148,13 +150,13 @@ class Current:
 
 
 @pytest.fixture(scope="module")
-def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
-    return Layout(str(tmp_path_factory.mktemp("versions")))
+def store(tmp_path_factory: pytest.TempPathFactory) -> LocalStore:
+    return LocalStore(str(tmp_path_factory.mktemp("versions")))
 
 
 @pytest.fixture(scope="module")
-def versions(layout: Layout) -> list[IndexVersion]:
-    built = write_version(layout, nprobe=8)
+def versions(store: LocalStore) -> list[IndexVersion]:
+    built = write_version(store, nprobe=8)
     return [built.model_copy(update={"id": f"v{n}", "nprobe": n}) for n in (1, 2, 3, 8)]
 
 
@@ -162,23 +164,25 @@ def lookups(*versions: IndexVersion) -> list[Lookup]:
     return [Lookup(QUERIES[i % len(QUERIES)], 5, version=version.id) for i, version in enumerate(versions)]
 
 
-def test_each_lookup_is_answered_from_the_version_that_it_names(layout: Layout, versions: list[IndexVersion]) -> None:
+def test_each_lookup_is_answered_from_the_version_that_it_names(
+    store: LocalStore, versions: list[IndexVersion]
+) -> None:
     first, second = versions[:2]
     current = Current(first)
-    searcher = VersionSearcher(layout, first, current)
+    searcher = VersionSearcher(store, first, current)
     current.version = second
     searcher._follower.look()
     asked = lookups(first, second, second, first)
-    expected = [IndexSearcher(layout, first if one.version == "v1" else second).matches([one])[0] for one in asked]
+    expected = [IndexSearcher(store, first if one.version == "v1" else second).matches([one])[0] for one in asked]
     assert asyncio.run(searcher.search(asked)) == expected
     pmid = str(expected[0][0].article.pmid)
     stored = asyncio.run(searcher.stored([ArticleKey(pmid, "v1"), ArticleKey("0", "v2"), ArticleKey(pmid, "v2")]))
     assert [one and str(one.article.pmid) for one in stored] == [pmid, None, pmid]
 
 
-def test_two_versions_are_kept_and_a_rollback_needs_no_loading(layout: Layout, versions: list[IndexVersion]) -> None:
+def test_two_versions_are_kept_and_a_rollback_needs_no_loading(store: LocalStore, versions: list[IndexVersion]) -> None:
     current = Current(versions[0])
-    searcher = VersionSearcher(layout, versions[0], current)
+    searcher = VersionSearcher(store, versions[0], current)
     for version in versions[1:3]:
         current.version = version
         searcher._follower.look()
@@ -193,10 +197,10 @@ def test_two_versions_are_kept_and_a_rollback_needs_no_loading(layout: Layout, v
 
 
 def test_a_version_that_cannot_be_loaded_is_named_without_the_stores_place(
-    layout: Layout, versions: list[IndexVersion]
+    store: LocalStore, versions: list[IndexVersion]
 ) -> None:
     current = Current(versions[0])
-    searcher = VersionSearcher(layout, versions[0], current)
+    searcher = VersionSearcher(store, versions[0], current)
     segment = versions[1].segments[0]
     gone = segment.model_copy(update={"id": "gone"})
     current.version = versions[1].model_copy(update={"segments": (gone,)})
@@ -204,24 +208,24 @@ def test_a_version_that_cannot_be_loaded_is_named_without_the_stores_place(
     with pytest.raises(NotReadyError) as error:
         asyncio.run(searcher.search(lookups(versions[1])))
     assert "segments/gone/" in str(error.value)
-    assert layout.root not in str(error.value)
+    assert store.root not in str(error.value)
     assert len(asyncio.run(searcher.search(lookups(versions[0])))[0]) == 5
 
 
 def test_a_replica_that_starts_while_current_is_broken_serves_the_version_that_it_was_given(
-    layout: Layout, versions: list[IndexVersion]
+    store: LocalStore, versions: list[IndexVersion]
 ) -> None:
     def broken() -> IndexVersion:
         raise PubrayError("CURRENT is broken")
 
-    assert [*VersionSearcher(layout, versions[0], broken)._opened] == ["v1"]
+    assert [*VersionSearcher(store, versions[0], broken)._opened] == ["v1"]
     gone = versions[0].segments[0].model_copy(update={"id": "gone"})
     with pytest.raises(IntegrityError):
-        VersionSearcher(layout, versions[0].model_copy(update={"segments": (gone,)}), broken)
+        VersionSearcher(store, versions[0].model_copy(update={"segments": (gone,)}), broken)
 
 
-def test_a_refused_filter_is_refused(layout: Layout, versions: list[IndexVersion]) -> None:
-    searcher = VersionSearcher(layout, versions[0], Current(versions[0]))
+def test_a_refused_filter_is_refused(store: LocalStore, versions: list[IndexVersion]) -> None:
+    searcher = VersionSearcher(store, versions[0], Current(versions[0]))
     strange = Wanted((Condition(field="mesh", op="=", value="Hearth"),))
     with pytest.raises(InputError, match="Hearth"):
         asyncio.run(searcher.search([Lookup(np.asarray(QUERIES[0]), 5, strange, version="v1")]))

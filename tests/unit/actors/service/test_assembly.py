@@ -20,10 +20,10 @@ from actors.service.assembly import (
     ranking,
 )
 from actors.service.search_service import SearchService
+from actors.store.local_store import LocalStore
 from schemas.config import Config, EngineConfig, RerankConfig
 from schemas.encoder import EncoderSpec
 from schemas.errors import StoreError, UsageError
-from schemas.layout import Layout
 from schemas.manifest import IndexVersion, Segment
 from schemas.search import SearchRequest
 from tests.support.models import tiny
@@ -151,7 +151,7 @@ def test_all_parts_of_one_process_answer_together(
     config: Config, version: IndexVersion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(corpus, "DIMENSION", tiny.DIMENSION)
-    built = write_version(Layout(config.store), nprobe=8)
+    built = write_version(LocalStore(config.store), nprobe=8)
     version = built.model_copy(update={"encoder": version.encoder, "query_tower": version.query_tower})
     assert len(built.segments) == 2
     request = SearchRequest(query="muscle pain", k=7)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.store.local_store import LocalStore
 from jobs.common.run_reports import Stages, json_values, root_cause, write_report
 from schemas.errors import InputError, PubrayError, StoreError
 from schemas.layout import Layout
@@ -88,11 +89,11 @@ def test_a_circle_of_errors_ends() -> None:
 
 
 def test_each_run_leaves_its_report(tmp_path: Path) -> None:
-    layout = Layout(str(tmp_path))
+    store = LocalStore(str(tmp_path))
     for encoded in (1, 2):
-        write_report(layout, "embed", json_values(filled(EmbedReport, encoded=encoded)))
+        write_report(store, "embed", json_values(filled(EmbedReport, encoded=encoded)))
     folders = sorted((tmp_path / "runs").iterdir())
-    reports = [json.loads(Path(layout.run_report(folder.name)).read_text()) for folder in folders]
+    reports = [json.loads(store.path(Layout.run_report(folder.name)).read_text()) for folder in folders]
     assert [(r["job"], r["encoded"]) for r in reports] == [("embed", 1), ("embed", 2)]
     assert all(folder.name.endswith("-embed") for folder in folders)
 

@@ -14,17 +14,14 @@ from retrieval.articles.article import (
     BATCH_ROWS,
     HASHED_KEY_BIT,
     Rejects,
-    SourceFile,
     article_batch,
     article_batches,
     article_with_id,
     key_of_id,
-    read_article_part,
     record_hash,
     text_hash,
     write_article_part,
 )
-from retrieval.files.parquet import read_range
 from schemas.article import (
     ARTICLE_SCHEMA,
     AbstractSection,
@@ -38,7 +35,9 @@ from schemas.article import (
     Term,
 )
 from schemas.errors import InputError
+from schemas.snapshot import SourceFile
 from tests.support.stores.made_parts import GROUP, ROWS, records
+from tests.support.stores.parquet_files import part_at, range_at
 
 FULL = Article(
     pmid=7,
@@ -244,11 +243,12 @@ def test_rejects_add() -> None:
 def test_an_article_part_holds_the_records_and_says_so_in_its_footer(tmp_path: Path) -> None:
     batch = records([3, 5, 2])
     rejects = Rejects({"no PMID": 2}, {"no PMID": ["record 7", "record 9"]})
-    written = write_article_part(str(tmp_path / "pubmed20n0014.parquet"), [batch], SourceFile(123, 7, "d"), rejects)
+    path = tmp_path / "a.parquet"
+    written = write_article_part(path, "pubmed20n0014", [batch], SourceFile(123, 7, "d"), rejects)
     assert (written.ref.name, written.ref.rows, written.ref.deletions) == ("pubmed20n0014", 3, 1)
     assert (written.source, written.rejects) == (SourceFile(123, 7, "d"), rejects)
-    assert read_article_part(tmp_path / "pubmed20n0014.parquet") == written
-    found = read_range(str(tmp_path / "pubmed20n0014.parquet"), 0, 3, ARTICLE_SCHEMA.names)
+    assert part_at(path) == written
+    found = range_at(path, 0, 3, ARTICLE_SCHEMA.names)
     assert found.equals(pa.Table.from_batches([batch]))
     assert found["doi"].to_pylist() == [None, None, "10.1/2"]
 
@@ -260,31 +260,30 @@ def test_rejects_are_those_known_when_the_last_batch_was_read(tmp_path: Path) ->
         yield records([1])
         rejects.add("no PMID", "record 2")
 
-    write_article_part(str(tmp_path / "a.parquet"), batches(), SourceFile(1), rejects)
-    assert read_article_part(tmp_path / "a.parquet").rejects.counts == {"no PMID": 1}
+    write_article_part(tmp_path / "a.parquet", "a", batches(), SourceFile(1), rejects)
+    assert part_at(tmp_path / "a.parquet").rejects.counts == {"no PMID": 1}
 
 
-def test_a_source_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
+def test_a_source_that_breaks_off_is_told(tmp_path: Path) -> None:
     def batches() -> Iterator[pa.RecordBatch]:
         yield records([1])
         raise InputError("a.xml breaks off")
 
     with pytest.raises(InputError, match="breaks off"):
-        write_article_part(str(tmp_path / "a.parquet"), batches(), SourceFile(1), Rejects())
-    assert list(tmp_path.iterdir()) == []
+        write_article_part(tmp_path / "a.parquet", "a", batches(), SourceFile(1), Rejects())
 
 
 def test_a_source_without_records_makes_a_part(tmp_path: Path) -> None:
-    written = write_article_part(str(tmp_path / "a.parquet"), [], SourceFile(1), Rejects())
+    written = write_article_part(tmp_path / "a.parquet", "a", [], SourceFile(1), Rejects())
     assert (written.ref.rows, written.ref.deletions) == (0, 0)
-    assert read_article_part(tmp_path / "a.parquet") == written
-    assert len(read_range(str(tmp_path / "a.parquet"), 0, 0, ["pmid"])) == 0
+    assert part_at(tmp_path / "a.parquet") == written
+    assert len(range_at(tmp_path / "a.parquet", 0, 0, ["pmid"])) == 0
 
 
 @settings(max_examples=15)
 @given(cuts=st.lists(st.integers(0, ROWS), max_size=6).map(sorted))
 def test_batches_of_any_size_make_the_same_part(
-    cuts: list[int], part: str, tmp_path_factory: pytest.TempPathFactory
+    cuts: list[int], part: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.mktemp("batches") / "part.parquet"
     whole = records(list(range(ROWS)))
@@ -292,12 +291,12 @@ def test_batches_of_any_size_make_the_same_part(
     batches = [whole.slice(a, b - a) for a, b in pairwise(edges)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(article_module, "ROW_GROUP", GROUP)
-        written = write_article_part(str(path), batches, SourceFile(1), Rejects())
-    assert written == read_article_part(Path(part))
+        written = write_article_part(path, "part", batches, SourceFile(1), Rejects())
+    assert written == part_at(part)
     metadata = pq.read_metadata(path)
     sizes = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
     assert sizes == [GROUP, GROUP, GROUP, ROWS - 3 * GROUP]
-    assert read_range(str(path), 0, ROWS, ["pmid"])["pmid"].to_pylist() == list(range(ROWS))
+    assert range_at(path, 0, ROWS, ["pmid"])["pmid"].to_pylist() == list(range(ROWS))
 
 
 @pytest.mark.parametrize("column", ["pmid", "deleted", "unusable", "record_hash"])
@@ -307,7 +306,7 @@ def test_the_digest_changes_with_a_record(column: str, tmp_path: Path) -> None:
     position = batch.schema.get_field_index(column)
     other = batch.set_column(position, batch.schema.field(column), pa.array(changed, batch.schema.field(column).type))
     digests = {
-        write_article_part(str(tmp_path / "a.parquet"), [b], SourceFile(1), Rejects()).ref.digest
+        write_article_part(tmp_path / "a.parquet", "a", [b], SourceFile(1), Rejects()).ref.digest
         for b in (batch, other, batch)
     }
     assert len(digests) == 2

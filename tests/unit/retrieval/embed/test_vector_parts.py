@@ -6,13 +6,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from actors.store.local_store import LocalStore
 from retrieval.embed import vector_parts
-from retrieval.embed.vector_parts import count_vectors, read_vectors, row_ranges, sample_vectors, write_vector_part
+from retrieval.embed.vector_parts import row_ranges, sample_vectors, write_vector_part
 from schemas.errors import InputError, IntegrityError
 from schemas.snapshot import PartRef
 from tests.support.examples import examples
 from tests.support.stores import corpus
 from tests.support.stores.made_parts import ROWS
+from tests.support.stores.parquet_files import count_at, vectors_at
 
 
 @settings(max_examples=20)
@@ -26,19 +28,19 @@ from tests.support.stores.made_parts import ROWS
 def test_a_vector_part_comes_back_with_its_nulls(
     seed: int, rows: int, dimension: int, share: float, group: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    path = str(tmp_path_factory.mktemp("vectors") / "v.parquet")
+    path = tmp_path_factory.mktemp("vectors") / "v.parquet"
     rng = np.random.default_rng(seed)
     pmids, hashes = rng.integers(0, 2**62, rows), rng.integers(0, 2**64, rows, np.uint64)
     vectors, wanted = rng.standard_normal((rows, dimension)).astype(np.float16), rng.random(rows) < share
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(vector_parts, "VECTOR_ROW_GROUP", group)
         write_vector_part(path, pmids, hashes, vectors, wanted)
-    found_pmids, found, present = read_vectors(path)
+    found_pmids, found, present = vectors_at(path)
     assert found_pmids.tolist() == pmids.tolist()
     assert present.tolist() == wanted.tolist()
     assert np.array_equal(found[wanted], vectors[wanted])
     assert not found[~wanted].any()
-    assert count_vectors(path) == wanted.sum()
+    assert count_at(path) == wanted.sum()
     table = pq.read_table(path)
     assert table["text_hash"].to_pylist() == hashes.tolist()
     assert table["vector"].null_count == rows - wanted.sum()
@@ -50,11 +52,11 @@ def test_a_vector_beyond_float16_is_refused_with_its_pmid(value: float, tmp_path
     vectors[2, 1] = value
     pmids, hashes, wanted = np.array([7, 8, 9]), np.zeros(3, np.uint64), np.ones(3, bool)
     with pytest.raises(InputError, match=r"^article 9: its vector is beyond float16; normalise, or use another model$"):
-        write_vector_part(str(tmp_path / "v.parquet"), pmids, hashes, vectors, wanted)
+        write_vector_part(tmp_path / "v.parquet", pmids, hashes, vectors, wanted)
     assert list(tmp_path.iterdir()) == []
     wanted[2] = False
-    write_vector_part(str(tmp_path / "v.parquet"), pmids, hashes, vectors, wanted)
-    assert count_vectors(str(tmp_path / "v.parquet")) == 2
+    write_vector_part(tmp_path / "v.parquet", pmids, hashes, vectors, wanted)
+    assert count_at(tmp_path / "v.parquet") == 2
 
 
 @examples(60, whole=150)
@@ -66,7 +68,7 @@ def test_a_broken_vector_part_is_refused_by_name_or_reads_the_same(
     path = tmp_path_factory.mktemp("broken") / "v.parquet"
     ids = np.arange(ROWS)
     vectors = corpus.vectors(0, ROWS)
-    write_vector_part(str(path), ids, ids.astype(np.uint64), vectors, ids >= 0)
+    write_vector_part(path, ids, ids.astype(np.uint64), vectors, ids >= 0)
     content = bytearray(path.read_bytes())
     position = int(where * len(content))
     if cut:
@@ -75,7 +77,7 @@ def test_a_broken_vector_part_is_refused_by_name_or_reads_the_same(
         content[position] ^= mask
     path.write_bytes(content)
     try:
-        found = read_vectors(str(path))
+        found = vectors_at(path)
     except IntegrityError as error:
         assert str(error).startswith(f"{path}: ")
         assert "\n" not in str(error)
@@ -119,8 +121,8 @@ def write(folder: Path, sizes: list[int]) -> dict[str, int]:
     for part, size in enumerate(sizes):
         rows = np.arange(2 * size)
         vectors = np.stack([np.full(2 * size, part), rows], axis=1).astype(np.float16)
-        counts[str(folder / f"{part}.parquet")] = size
-        write_vector_part(str(folder / f"{part}.parquet"), rows, rows.astype(np.uint64), vectors, rows % 2 == 1)
+        counts[f"{part}.parquet"] = size
+        write_vector_part(folder / f"{part}.parquet", rows, rows.astype(np.uint64), vectors, rows % 2 == 1)
     return counts
 
 
@@ -129,7 +131,8 @@ def write(folder: Path, sizes: list[int]) -> dict[str, int]:
 def test_a_sample_has_each_part_in_proportion_and_no_vector_twice(
     sizes: list[int], size: int, seed: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    sample = sample_vectors(write(tmp_path_factory.mktemp("sample"), sizes), size, seed, dimension=2)
+    folder = tmp_path_factory.mktemp("sample")
+    sample = sample_vectors(LocalStore(str(folder)), write(folder, sizes), size, seed, dimension=2)
     assert sample.dtype == np.float16
     assert len(np.unique(sample, axis=0)) == len(sample)
     assert (sample[:, 1] % 2 == 1).all()  # only rows that have a vector
@@ -139,11 +142,11 @@ def test_a_sample_has_each_part_in_proportion_and_no_vector_twice(
 
 
 def test_all_are_taken_where_there_are_fewer(tmp_path: Path) -> None:
-    assert len(sample_vectors(write(tmp_path, [3, 5]), 1000, 0, dimension=2)) == 8
+    assert len(sample_vectors(LocalStore(str(tmp_path)), write(tmp_path, [3, 5]), 1000, 0, dimension=2)) == 8
 
 
 def test_the_same_arguments_give_the_same_sample_and_another_seed_another(tmp_path: Path) -> None:
-    counts = write(tmp_path, [50, 50])
-    first = sample_vectors(counts, 20, 0, dimension=2).tolist()
-    assert first == sample_vectors(counts, 20, 0, dimension=2).tolist()
-    assert first != sample_vectors(counts, 20, 1, dimension=2).tolist()
+    store, counts = LocalStore(str(tmp_path)), write(tmp_path, [50, 50])
+    first = sample_vectors(store, counts, 20, 0, dimension=2).tolist()
+    assert first == sample_vectors(store, counts, 20, 0, dimension=2).tolist()
+    assert first != sample_vectors(store, counts, 20, 1, dimension=2).tolist()

@@ -15,7 +15,6 @@ from retrieval.evaluate.judgments import (
     read_qrels,
     read_queries,
 )
-from retrieval.index.segment import OpenSegment
 from schemas.errors import InputError
 from tests.support.stores import corpus
 
@@ -137,7 +136,7 @@ def test_the_headings_are_those_of_live_articles(tmp_path: Path, monkeypatch: py
     records = records.set_column(column, records.schema.field("mesh"), pa.array([mesh] * 20, records["mesh"].type))
     quantizer = corpus.quantizer("IVF2,Flat", rows)
     whole = corpus.build(tmp_path / "s", quantizer, rows, pmids, records)
-    segment = OpenSegment(str(tmp_path / "s"), whole.manifest, quantizer, np.flatnonzero(whole.pmids > 14))
+    segment = corpus.opened(tmp_path / "s", whole.manifest, quantizer, np.flatnonzero(whole.pmids > 14))
     found = list(headings([segment]))
     assert {article for article, _ in found} == {str(pmid) for pmid in range(1, 15)}
     assert all(own == mesh for _, own in found)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.store.local_store import LocalStore
 from retrieval.evaluate import truth as module
 from retrieval.evaluate.truth import Truth, carry_truth, find_truth, read_truth, recall, sample_queries, write_truth
 from retrieval.index.centroids.quantizer import Quantizer
@@ -38,7 +39,7 @@ def segment(folder: Path, quantizer: Quantizer, pmids: set[int]) -> OpenSegment:
 def without(segment: OpenSegment, folder: Path, quantizer: Quantizer, pmids: set[int]) -> OpenSegment:
     """The segment, with the rows of PMIDs dead."""
     [dead] = np.nonzero(np.isin(segment.pmids, list(pmids)))
-    return OpenSegment(str(folder), segment.manifest, quantizer, dead)
+    return corpus.opened(folder, segment.manifest, quantizer, dead)
 
 
 def assert_exact(truth: Truth, segments: Segments) -> None:
@@ -98,15 +99,15 @@ def test_revised_articles_cost_no_depth(quantizer: Quantizer, tmp_path: Path) ->
 
 
 def test_what_is_written_is_read_and_a_damaged_file_refused(quantizer: Quantizer, tmp_path: Path) -> None:
-    layout = Layout(str(tmp_path / "store"))
+    store = LocalStore(str(tmp_path / "store"))
     truth = find_truth(QUERIES, [segment(tmp_path / "base", quantizer, set(range(40)))])
-    name = write_truth(layout.truth, truth)
-    assert write_truth(layout.truth, truth) == name
-    assert [array.tolist() for array in read_truth(layout.truth, name)] == [array.tolist() for array in truth]
-    path = Path(layout.truth(name))
+    name = write_truth(store, truth)
+    assert write_truth(store, truth) == name
+    assert [array.tolist() for array in read_truth(store, name)] == [array.tolist() for array in truth]
+    path = store.path(Layout.truth(name))
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(IntegrityError, match=f"{path}: sha256 "):
-        read_truth(layout.truth, name)
+        read_truth(store, name)
 
 
 def test_titles_are_drawn_from_live_rows_of_all_segments_the_same_each_time(

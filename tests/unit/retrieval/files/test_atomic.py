@@ -1,11 +1,9 @@
-import multiprocessing
 import threading
 from pathlib import Path
 
 import pytest
 
-from retrieval.files.atomic import atomic_path, compare_and_swap, lock, remove, write_bytes
-from retrieval.files.checked import read_bytes
+from retrieval.files.atomic import atomic_path, lock, remove, write_file
 from schemas.errors import StoreError
 
 
@@ -14,15 +12,15 @@ def names(folder: Path) -> list[str]:
 
 
 def test_files_and_folders_are_removed_or_gone_already(tmp_path: Path) -> None:
-    write_bytes(str(tmp_path / "folder" / "sub" / "a"), b"content")
-    write_bytes(str(tmp_path / "b"), b"content")
+    write_file(str(tmp_path / "folder" / "sub" / "a"), b"content")
+    write_file(str(tmp_path / "b"), b"content")
     for name in ("folder", "b", "b", ".c.tmp"):
         remove(str(tmp_path / name))
     assert names(tmp_path) == []
 
 
 def test_a_folder_that_is_removed_in_part_has_lost_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_bytes(str(tmp_path / "folder" / "a"), b"content")
+    write_file(str(tmp_path / "folder" / "a"), b"content")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr("shutil.rmtree", interrupt)
         remove(str(tmp_path / "folder"))
@@ -37,8 +35,8 @@ def interrupt(*_: object) -> None:
 
 
 def test_a_written_file_is_whole_and_alone(tmp_path: Path) -> None:
-    write_bytes(str(tmp_path / "new" / "a"), b"content")
-    assert read_bytes(str(tmp_path / "new" / "a"), "it") == b"content"
+    write_file(str(tmp_path / "new" / "a"), b"content")
+    assert (tmp_path / "new" / "a").read_bytes() == b"content"
     assert names(tmp_path / "new") == ["a"]
 
 
@@ -54,7 +52,7 @@ def test_an_exception_leaves_nothing(kind: str, tmp_path: Path) -> None:
 
 
 def test_an_exception_leaves_the_old_file(tmp_path: Path) -> None:
-    write_bytes(str(tmp_path / "a"), b"old")
+    write_file(str(tmp_path / "a"), b"old")
     with pytest.raises(ZeroDivisionError), atomic_path(str(tmp_path / "a")) as temporary:
         temporary.write_bytes(b"new")
         raise ZeroDivisionError
@@ -100,7 +98,7 @@ def test_workers_that_finish_a_folder_at_once_all_succeed(tmp_path: Path) -> Non
 
 
 def test_a_file_does_not_pass_for_a_folder(tmp_path: Path) -> None:
-    write_bytes(str(tmp_path / "a"), b"a file")
+    write_file(str(tmp_path / "a"), b"a file")
     with pytest.raises(StoreError, match="not a directory"), atomic_path(str(tmp_path / "a")) as temporary:
         temporary.mkdir()
 
@@ -114,58 +112,3 @@ def test_a_lock_is_held_by_one_and_let_go(tmp_path: Path) -> None:
         assert not lock(second, wait=False)
         first.close()
         assert lock(second, wait=False)
-
-
-def test_swap_needs_the_expected_content(tmp_path: Path) -> None:
-    path = str(tmp_path / "CURRENT")
-    assert not compare_and_swap(path, b"a", b"b")
-    assert not (tmp_path / "CURRENT").exists()
-    assert compare_and_swap(path, None, b"a")
-    assert not compare_and_swap(path, None, b"b")
-    assert not compare_and_swap(path, b"b", b"c")
-    assert (tmp_path / "CURRENT").read_bytes() == b"a"
-    assert compare_and_swap(path, b"a", b"b")
-    assert (tmp_path / "CURRENT").read_bytes() == b"b"
-
-
-def test_an_empty_file_is_not_an_absent_one(tmp_path: Path) -> None:
-    write_bytes(str(tmp_path / "CURRENT"), b"")
-    assert not compare_and_swap(str(tmp_path / "CURRENT"), None, b"a")
-    assert compare_and_swap(str(tmp_path / "CURRENT"), b"", b"a")
-
-
-def count_up(path: str, times: int) -> None:
-    """Add 1 to the number in a file, `times` times, again whenever somebody else was faster."""
-    while times:
-        before = Path(path).read_bytes()
-        times -= compare_and_swap(path, before, str(int(before) + 1).encode())
-
-
-def test_no_swap_of_racing_threads_is_lost(tmp_path: Path) -> None:
-    write_bytes(str(tmp_path / "n"), b"0")
-    threads = [threading.Thread(target=count_up, args=(str(tmp_path / "n"), 5)) for _ in range(RACERS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert (tmp_path / "n").read_bytes() == b"40"
-
-
-def swap_once(path: str, barrier: threading.Barrier, wins: "multiprocessing.Queue[bool]", name: bytes) -> None:
-    barrier.wait()
-    wins.put(compare_and_swap(path, None, name))
-
-
-@pytest.mark.whole
-def test_exactly_one_of_racing_processes_wins(tmp_path: Path) -> None:
-    # forkserver: pytest's process has threads, which fork does not copy
-    context = multiprocessing.get_context("forkserver")
-    barrier, wins = context.Barrier(3), context.Queue()
-    path = str(tmp_path / "CURRENT")
-    racers = [context.Process(target=swap_once, args=(path, barrier, wins, b"%d" % i)) for i in range(3)]
-    for racer in racers:
-        racer.start()
-    outcomes = [wins.get(timeout=60) for _ in racers]
-    for racer in racers:
-        racer.join()
-    assert sorted(outcomes) == [False, False, True]

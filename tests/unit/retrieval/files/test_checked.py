@@ -2,44 +2,57 @@ from pathlib import Path
 
 import pytest
 
-from retrieval.files.atomic import write_bytes, write_named
-from retrieval.files.checked import HEAD_BYTES, check_file, file_digest, read_bytes, read_document, read_named
+from actors.store.local_store import LocalStore
+from retrieval.files.checked import (
+    HEAD_BYTES,
+    check_file,
+    file_digest,
+    read_bytes,
+    read_document,
+    read_named,
+    write_bytes,
+    write_named,
+)
 from schemas.errors import IntegrityError, StoreError
 from schemas.manifest import Current
 
 
-def test_a_file_that_is_named_by_its_sha256_is_checked_against_it(tmp_path: Path) -> None:
-    def path(sha256: str) -> str:
-        return str(tmp_path / f"{sha256}.bin")
+def test_an_object_that_is_named_by_its_sha256_is_checked_against_it(tmp_path: Path) -> None:
+    store = LocalStore(str(tmp_path))
 
-    name = write_named(path, b"content")
-    assert write_named(path, b"content") == name
-    assert read_named(path, name, "thing") == b"content"
-    Path(path(name)).write_bytes(b"contenT")
-    with pytest.raises(IntegrityError, match=rf"^{path(name)}: sha256 .*its name says {name[:12]}"):
-        read_named(path, name, "thing")
-    Path(path(name)).unlink()
+    def place(sha256: str) -> str:
+        return f"{sha256}.bin"
+
+    name = write_named(store, place, b"content")
+    assert write_named(store, place, b"content") == name
+    assert read_named(store, place, name, "thing") == b"content"
+    store.path(place(name)).write_bytes(b"contenT")
+    with pytest.raises(IntegrityError, match=rf"^{store.path(place(name))}: sha256 .*its name says {name[:12]}"):
+        read_named(store, place, name, "thing")
+    store.path(place(name)).unlink()
     with pytest.raises(StoreError, match=f"^thing {name} is not in the store"):
-        read_named(path, name, "thing")
+        read_named(store, place, name, "thing")
 
 
-def test_a_missing_file_is_named_with_what_it_is(tmp_path: Path) -> None:
+def test_a_missing_object_is_named_with_what_it_is(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=rf"^version v1 is not in the store: no file {tmp_path}/v1$"):
-        read_bytes(str(tmp_path / "v1"), "version v1")
+        read_bytes(LocalStore(str(tmp_path)), "v1", "version v1")
 
 
 def test_a_document_is_read_as_its_kind(tmp_path: Path) -> None:
-    write_bytes(str(tmp_path / "CURRENT"), b'{"version": "v1", "epoch": 3}')
-    assert read_document(str(tmp_path / "CURRENT"), Current, "CURRENT") == Current(version="v1", epoch=3)
+    store = LocalStore(str(tmp_path))
+    write_bytes(store, "CURRENT", b'{"version": "v1", "epoch": 3}')
+    assert read_document(store, "CURRENT", Current, "CURRENT") == Current(version="v1", epoch=3)
 
 
 @pytest.mark.parametrize(
     "content", [b"", b'{"version": "v1"', b'{"vershion": "v1"}', b'{"version": 1}', b"\xff", b"[]"]
 )
 def test_a_document_of_another_kind_is_refused_by_name_in_one_line(content: bytes, tmp_path: Path) -> None:
-    write_bytes(str(tmp_path / "CURRENT"), content)
+    store = LocalStore(str(tmp_path))
+    write_bytes(store, "CURRENT", content)
     with pytest.raises(IntegrityError, match=rf"^{tmp_path}/CURRENT: not a Current \(.*\); restore .*$") as caught:
-        read_document(str(tmp_path / "CURRENT"), Current, "CURRENT")
+        read_document(store, "CURRENT", Current, "CURRENT")
     assert "\n" not in str(caught.value)
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from retrieval.files.atomic import atomic_path, write_bytes
+from retrieval.files.atomic import atomic_path, write_file
 from retrieval.files.disk_errors import told
 from schemas.errors import StoreError
 
@@ -28,7 +28,7 @@ def test_a_full_disk_names_the_file_and_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_name_that_is_too_long_and_a_folder_that_is_a_file_are_told(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="file name too long; give the source file a shorter name"):
-        write_bytes(str(tmp_path / ("x" * 250)), b"")
+        write_file(str(tmp_path / ("x" * 250)), b"")
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"not a directory|file exists"):
-        write_bytes(str(tmp_path / "file" / "x" / "y"), b"")
+        write_file(str(tmp_path / "file" / "x" / "y"), b"")

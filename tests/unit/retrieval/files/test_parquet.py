@@ -6,29 +6,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval.articles.article import read_article_part
-from retrieval.embed.vector_parts import count_vectors
-from retrieval.files.parquet import opened, read_range
+from retrieval.files.parquet import opened
 from schemas.errors import IntegrityError, StoreError
 from tests.support.stores.made_parts import ROWS
+from tests.support.stores.parquet_files import count_at, part_at, range_at
 
 
 @settings(max_examples=60)
 @given(ends=st.tuples(st.integers(0, ROWS), st.integers(0, ROWS)).map(sorted))
-def test_a_range_over_any_row_group_borders_is_its_rows(ends: list[int], part: str) -> None:
+def test_a_range_over_any_row_group_borders_is_its_rows(ends: list[int], part: Path) -> None:
     start, stop = ends
-    table = read_range(part, start, stop, ["title", "pmid"])
+    table = range_at(part, start, stop, ["title", "pmid"])
     assert table["pmid"].to_pylist() == list(range(start, stop))
     assert table.column_names == ["title", "pmid"]
 
 
-def test_truncated_parts_are_refused_by_name_whatever_is_read(part: str, vector_part: Path, tmp_path: Path) -> None:
+def test_truncated_parts_are_refused_by_name_whatever_is_read(part: Path, vector_part: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.parquet"
-    broken.write_bytes(Path(part).read_bytes()[:-20])
+    broken.write_bytes(part.read_bytes()[:-20])
     for read in (
-        lambda: read_article_part(broken),
-        lambda: count_vectors(str(broken)),
-        lambda: read_range(str(broken), 0, 1, ["pmid"]),
+        lambda: part_at(broken),
+        lambda: count_at(broken),
+        lambda: range_at(broken, 0, 1, ["pmid"]),
     ):
         with pytest.raises(IntegrityError, match=rf"^{broken}: not whole Parquet \(.*\); remove it and run the job"):
             read()
@@ -56,20 +55,20 @@ def test_a_footer_whose_numbers_of_rows_do_not_agree_is_refused_by_name(
     assert f"{broken}: not whole Parquet (50 rows, but 48 in its row groups)" in refused
 
 
-def test_other_parquet_is_not_taken_for_a_part(part: str, vector_part: Path) -> None:
+def test_other_parquet_is_not_taken_for_a_part(part: Path, vector_part: Path) -> None:
     with pytest.raises(IntegrityError, match=rf"^{vector_part}: not an article part of pubray; remove it"):
-        read_article_part(vector_part)
+        part_at(vector_part)
     with pytest.raises(IntegrityError, match=rf"^{part}: not a vector part of pubray; remove it"):
-        count_vectors(part)
+        count_at(part)
 
 
 def test_a_file_that_lacks_a_column_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "part.parquet"
     pq.write_table(pa.table({"pmie": [1]}), path)  # as a flipped bit makes it
     with pytest.raises(IntegrityError, match=f"{path}: "):
-        read_range(str(path), 0, 1, ["pmid"])
+        range_at(path, 0, 1, ["pmid"])
 
 
 def test_a_missing_part_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=rf"^{tmp_path}/a.parquet: no such file; run the job that writes it$"):
-        read_article_part(tmp_path / "a.parquet")
+        part_at(tmp_path / "a.parquet")

@@ -56,7 +56,7 @@ def test_lists_are_scanned_as_they_lie_in_their_file(folder: tuple[Path, OpenSeg
     scanned = ScannedLists(lists, segment.sizes, segment._quantizer)
     everything = RowSet(np.ones(COUNT, bool))
     found = in_order(scanned.scan(probed(segment), COUNT, everything))
-    assert found == in_order(segment.scan(probed(segment), COUNT, segment.alive))
+    assert found == in_order(segment.scanned.scan(probed(segment), COUNT, segment.alive))
     assert [len(one) for one in found] == segment.sizes[probed(segment).lists].sum(axis=1).tolist()
 
 
@@ -64,12 +64,12 @@ def test_lists_are_scanned_as_they_lie_in_their_file(folder: tuple[Path, OpenSeg
 @pytest.mark.parametrize("nearest_first", [True, False])
 def test_a_scan_finds_the_best_of_the_wanted_rows_alone(count: int, nearest_first: bool, segment: OpenSegment) -> None:
     """Whether FAISS is told which (up to 269 of 300) or is asked for more, the unwanted being far or the nearest."""
-    everything = segment.scan(probed(segment), COUNT, segment.alive)
+    everything = segment.scanned.scan(probed(segment), COUNT, segment.alive)
     nearest = [row for _, row in in_order(everything)[0]]
     order = [*nearest, *sorted({*range(COUNT)} - {*nearest})]
     mask = np.zeros(COUNT, bool)
     mask[order[:count] if nearest_first else order[COUNT - count :]] = True
-    found = in_order(segment.scan(probed(segment), 20, RowSet(mask)))
+    found = in_order(segment.scanned.scan(probed(segment), 20, RowSet(mask)))
     for got, one in zip(found, in_order(everything), strict=True):
         best = [(far, row) for far, row in one if mask[row]]
         assert got[:20] == best[:20]
@@ -79,9 +79,9 @@ def test_a_scan_finds_the_best_of_the_wanted_rows_alone(count: int, nearest_firs
 def test_however_few_rows_are_asked_for_they_are_the_best_of_all(segment: OpenSegment) -> None:
     """FAISS leaves out rows that an estimate puts beyond the worst that is found so far."""
     probes = segment._quantizer.probe(corpus.queries(0, 60), 8)
-    everything = in_order(segment.scan(probes, COUNT, segment.alive))
+    everything = in_order(segment.scanned.scan(probes, COUNT, segment.alive))
     for count in (1, 2, 5):
-        found = in_order(segment.scan(probes, count, segment.alive))
+        found = in_order(segment.scanned.scan(probes, count, segment.alive))
         assert [one[:count] for one in found] == [one[:count] for one in everything]
 
 
@@ -89,13 +89,13 @@ def test_a_scan_returns_all_equals_of_the_last_wanted(plain: Quantizer, tmp_path
     rows = corpus.vectors(5, COUNT)
     rows[50:120] = rows[0]
     segment = corpus.build(tmp_path / "s", plain, rows, np.arange(COUNT))
-    distances, found = segment.scan(plain.probe(rows[:1].astype(np.float32), 8), 10, segment.alive)
+    distances, found = segment.scanned.scan(plain.probe(rows[:1].astype(np.float32), 8), 10, segment.alive)
     equals = segment.pmids[found[0][distances[0] == distances[0, 9]]]
     assert sorted(equals.tolist()) == [0, *range(50, 120)]
 
 
 def test_a_scan_for_more_than_there_is_says_what_is_missing(plain: Quantizer, tmp_path: Path) -> None:
     segment = corpus.build(tmp_path / "s", plain, corpus.vectors(6, 9), np.arange(9))
-    _, found = segment.scan(plain.probe(corpus.queries(1, 2), 8), 20, segment.alive)
+    _, found = segment.scanned.scan(plain.probe(corpus.queries(1, 2), 8), 20, segment.alive)
     for row in found:
         assert sorted(row[row >= 0].tolist()) == list(range(9))

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import faiss
@@ -7,15 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from actors.store.local_store import LocalStore
 from retrieval.files.checked import HEAD_BYTES, check_file
 from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.centroids.quantizer_training import train_quantizer
-from retrieval.index.segment import OpenSegment, read_manifest, write_segment
-from retrieval.index.segment_build import group_rows
+from retrieval.index.segment import OpenSegment, read_manifest
 from retrieval.search.segment_search import search
 from schemas.errors import IntegrityError, StoreError
 from schemas.formats import FORMATS, NEWEST
-from schemas.layout import ARTICLES, LISTS, ROWS, SEGMENT_MANIFEST, TERMS, TITLES
+from schemas.layout import ARTICLES, LISTS, PMIDS, ROWS, SEGMENT_MANIFEST, TERMS, TITLES
 from schemas.manifest import Segment
 from tests.support.stores import corpus
 
@@ -35,21 +36,25 @@ def folder(quantizer: Quantizer, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return path
 
 
+def manifest_of(folder: Path) -> Segment:
+    return read_manifest(LocalStore(str(folder.parent)), folder.name)
+
+
 def refusal(folder: Path, quantizer: Quantizer, name: str, *, whole: bool) -> str | None:
     """Return how a segment, or only one file of it with `whole`, is refused, None if it is not."""
-    manifest = read_manifest(str(folder))
+    manifest = manifest_of(folder)
     try:
         if whole:
             check_file(folder / name, manifest.files[name], whole=True)
         else:
-            OpenSegment(str(folder), manifest, quantizer)
+            corpus.opened(folder, manifest, quantizer).open_all()
     except IntegrityError as error:
         return str(error)
     return None
 
 
 def test_the_fixture_is_good_and_longer_than_a_head(folder: Path, quantizer: Quantizer) -> None:
-    assert set(read_manifest(str(folder)).files) == set(FORMATS[NEWEST].files)
+    assert set(manifest_of(folder).files) == set(FORMATS[NEWEST].files)
     assert all(
         refusal(folder, quantizer, name, whole=whole) is None
         for name in FORMATS[NEWEST].files
@@ -114,7 +119,7 @@ def test_a_truncated_manifest_is_refused_by_name(
     other = tmp_path_factory.mktemp("manifest")
     (other / SEGMENT_MANIFEST).write_bytes(good[: int(where * len(good))])
     with pytest.raises(IntegrityError, match=rf"^{other}/{SEGMENT_MANIFEST}: not a Segment"):
-        read_manifest(str(other))
+        manifest_of(other)
 
 
 def test_a_segment_of_an_older_format_has_the_files_of_that(quantizer: Quantizer, tmp_path: Path) -> None:
@@ -136,28 +141,28 @@ def test_a_manifest_that_says_no_format_is_of_the_first(folder: Path) -> None:
 
 
 def test_a_segment_of_a_later_program_is_refused(folder: Path, quantizer: Quantizer) -> None:
-    later = read_manifest(str(folder)).model_copy(update={"format": NEWEST + 1})
+    later = manifest_of(folder).model_copy(update={"format": NEWEST + 1})
     with pytest.raises(
         IntegrityError, match=rf"^{folder}: of format {NEWEST + 1}, by a later pubray; install that one"
     ):
-        OpenSegment(str(folder), later, quantizer)
+        corpus.opened(folder, later, quantizer)
 
 
 @pytest.mark.parametrize("name", [TERMS, TITLES])
 def test_a_segment_of_an_earlier_program_is_refused(name: str, folder: Path, quantizer: Quantizer) -> None:
-    manifest = read_manifest(str(folder))
+    manifest = manifest_of(folder)
     earlier = manifest.model_copy(update={"files": {n: d for n, d in manifest.files.items() if n != name}})
     with pytest.raises(IntegrityError, match=rf"^{folder}: of an earlier pubray, without {name}; run pubray index"):
-        OpenSegment(str(folder), earlier, quantizer)
+        corpus.opened(folder, earlier, quantizer)
 
 
 def test_a_segment_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=rf"^segment {tmp_path} is not in the store: no file {tmp_path}/segment.json$"):
-        read_manifest(str(tmp_path))
+        manifest_of(tmp_path)
 
 
 def test_the_manifest_read_is_the_one_written(folder: Path, quantizer: Quantizer) -> None:
-    manifest = read_manifest(str(folder))
+    manifest = manifest_of(folder)
     assert (manifest.id, manifest.rows, manifest.dimension, manifest.nlist) == ("s", COUNT, corpus.DIMENSION, 8)
     assert manifest.code_size == quantizer.code_size
 
@@ -181,35 +186,54 @@ def test_codes_and_search_are_those_of_a_plain_faiss_index(metric: str, tmp_path
     plain.nprobe = 3
     queries = corpus.queries(4, 20)
     expected, ids = plain.search(queries, 12)
-    distances, found = segment.scan(quantizer.probe(queries, 3), 12, segment.alive)
+    distances, found = segment.scanned.scan(quantizer.probe(queries, 3), 12, segment.alive)
     assert segment.pmids[found[:, :12]].tolist() == ids.tolist()
     assert distances[:, :12] == pytest.approx(expected if metric == "l2" else -expected, abs=1e-4)
 
 
 def test_a_segment_without_rows_opens_and_finds_nothing(quantizer: Quantizer, tmp_path: Path) -> None:
     segment = corpus.build(tmp_path / "s", quantizer, corpus.vectors(0, 0), np.arange(0))
-    _, found = segment.scan(quantizer.probe(corpus.queries(1, 2), 8), 5, segment.alive)
+    _, found = segment.scanned.scan(quantizer.probe(corpus.queries(1, 2), 8), 5, segment.alive)
     assert found.shape == (2, 0)
     assert len(segment.articles) == segment.sizes.sum() == 0
     assert segment.codes(0, quantizer.nlist).shape == (0, quantizer.code_size)
 
 
-def test_a_segment_outlives_its_writer_and_is_written_once(quantizer: Quantizer, tmp_path: Path) -> None:
+def test_a_segment_is_its_files_and_its_manifest(quantizer: Quantizer, tmp_path: Path) -> None:
     rows, pmids = corpus.vectors(7, 50), np.arange(50)
-    first = corpus.build(tmp_path / "s", quantizer, rows, pmids)
-    again = corpus.build(tmp_path / "s", quantizer, rows, pmids)
+    first, again = (corpus.build(tmp_path / name / "s", quantizer, rows, pmids) for name in ("first", "again"))
     assert again.manifest == first.manifest
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["s"]
-    assert sorted(p.name for p in (tmp_path / "s").iterdir()) == sorted([*FORMATS[NEWEST].files, SEGMENT_MANIFEST])
+    assert sorted(p.name for p in (tmp_path / "first" / "s").iterdir()) == sorted(
+        [*FORMATS[NEWEST].files, SEGMENT_MANIFEST]
+    )
 
 
-def test_a_broken_off_write_leaves_nothing(quantizer: Quantizer, tmp_path: Path) -> None:
-    rows, pmids = corpus.vectors(8, 50), np.arange(50)
-    sizes, [group] = group_rows(quantizer, rows, pmids, corpus.articles(pmids))
-    headless = group._replace(articles=group.articles.drop_columns(["title"]))
-    with pytest.raises(KeyError):
-        write_segment(str(tmp_path / "s"), [group, headless], sizes, segment="s", shard=0, quantizer=quantizer)
-    assert list(tmp_path.iterdir()) == []
+def test_files_are_opened_when_they_are_asked_for(quantizer: Quantizer, tmp_path: Path) -> None:
+    """Each file but the one in its turn is broken."""
+    built = corpus.build(tmp_path / "s", quantizer, corpus.vectors(0, 50), np.arange(50))
+    for name in built.manifest.files:
+        (tmp_path / "s" / name).rename(tmp_path / name)
+    reads: dict[str, Callable[[OpenSegment], object]] = {
+        PMIDS: lambda segment: segment.pmids[0],
+        ROWS: lambda segment: segment.vectors(np.array([3])),
+        LISTS: lambda segment: segment.sizes,
+        ARTICLES: lambda segment: segment.articles,
+    }
+    for name, read in reads.items():
+        segment = corpus.opened(tmp_path / "s", built.manifest, quantizer)
+        with pytest.raises(IntegrityError, match=f"{name}: file is missing"):
+            read(segment)
+        (tmp_path / name).rename(tmp_path / "s" / name)
+        read(segment)
+        (tmp_path / "s" / name).rename(tmp_path / name)
+
+
+def test_vectors_are_read_one_by_one_where_few_are_wanted(quantizer: Quantizer, tmp_path: Path) -> None:
+    built = corpus.build(tmp_path / "s", quantizer, corpus.vectors(0, 50), np.arange(50))
+    sparse = OpenSegment(LocalStore(str(tmp_path)), "s", built.manifest, quantizer, sparse=True)
+    for rows in ([], [0], [3, 3, 49]):
+        assert np.array_equal(sparse.vectors(np.array(rows, np.int64)), built.rows[rows])
+    assert "rows" not in vars(sparse)
 
 
 def test_a_search_does_not_look_at_the_articles(quantizer: Quantizer, tmp_path: Path) -> None:

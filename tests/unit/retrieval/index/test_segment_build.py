@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from actors.store.local_store import LocalStore
 from retrieval.articles.pmids import population
 from retrieval.embed.vector_parts import row_ranges, write_vector_part
-from retrieval.files.parquet import read_range
 from retrieval.index import segment_build as build_module
-from retrieval.index.segment import OpenSegment, write_segment
+from retrieval.index.segment import write_segment
 from retrieval.index.segment_build import (
     Work,
     group_rows,
@@ -31,6 +31,7 @@ from schemas.formats import FORMATS, NEWEST
 from schemas.layout import ARTICLES, Layout
 from schemas.vector import EmbedPlan, RowRange
 from tests.support.stores import corpus
+from tests.support.stores.parquet_files import range_at
 from tests.support.stores.store_files import add_part, add_snapshot, config
 
 
@@ -57,22 +58,23 @@ VECTORS = np.arange(24, dtype=np.float16).reshape(6, DIMENSION)
 
 def source(folder: Path, *, without: int | None = None) -> tuple[EmbedPlan, list[RowRange]]:
     """A store of an article part of 6 rows, the last of them a deletion of the first, and one without an abstract."""
-    layout = Layout(str(folder))
+    store = LocalStore(str(folder))
     articles = [Article(pmid, title=f"t{pmid}", abstract="" if pmid == 3 else "a") for pmid in range(1, 6)]
-    snapshot = add_snapshot(layout, [add_part(layout, "a", *articles, Article(1, deleted=True))])
+    snapshot = add_snapshot(store, [add_part(store, "a", *articles, Article(1, deleted=True))])
     ranges = row_ranges(snapshot.info.parts, 4)
     for one in ranges:
         rows = np.arange(one.start, one.stop)
-        path = layout.vector_part("f", "abstract", one.name)
-        keys = read_range(layout.article_part("a"), one.start, one.stop, ["pmid", "text_hash"])
+        keys = range_at(store.path(Layout.article_part("a")), one.start, one.stop, ["pmid", "text_hash"])
         pmids, hashes = (keys[name].to_numpy() for name in keys.column_names)
-        write_vector_part(path, pmids, hashes, VECTORS[rows], rows + 1 != without)
+        with store.incoming(Layout.vector_part("f", "abstract", one.name)) as path:
+            write_vector_part(path, pmids, hashes, VECTORS[rows], rows + 1 != without)
     return EmbedPlan(snapshot.id, "abstract", None, "f"), ranges
 
 
 def read(folder: Path, of: EmbedPlan, parts: list[Work]) -> tuple[list[int], list[list[float]], list[str]]:
     encoder = config(folder).encoder.model_copy(update={"dimension": DIMENSION})
-    pmids, rows, records = read_worker_rows(config(folder, encoder=encoder), of, parts)
+    store = LocalStore(str(folder))
+    pmids, rows, records = read_worker_rows(store, config(folder, encoder=encoder), of, parts)
     assert records["pmid"].to_pylist() == pmids.tolist()
     return pmids.tolist(), rows.tolist(), records["title"].to_pylist()
 
@@ -92,27 +94,28 @@ def test_of_named_rows_the_selected_are_read(tmp_path: Path) -> None:
 
 def test_vectors_of_other_records_are_refused_by_name(tmp_path: Path) -> None:
     of, ranges = source(tmp_path)
-    other = Layout(str(tmp_path)).vector_part("f", "abstract", ranges[0].name)
-    shutil.copy(Layout(str(tmp_path)).vector_part("f", "abstract", ranges[1].name), other)
+    other = LocalStore(str(tmp_path)).path(Layout.vector_part("f", "abstract", ranges[0].name))
+    shutil.copy(LocalStore(str(tmp_path)).path(Layout.vector_part("f", "abstract", ranges[1].name)), other)
     with pytest.raises(IntegrityError, match=f"{ranges[0].name}.parquet: of other records than the article part"):
         read(tmp_path, of, [Work(ranges[0], None, 4)])
 
 
 def test_an_article_part_that_was_made_again_in_another_order_is_refused_by_name(tmp_path: Path) -> None:
     of, ranges = source(tmp_path)
-    layout = Layout(str(tmp_path))
-    add_part(layout, "a", *(Article(pmid, title=f"t{pmid}", abstract="a") for pmid in (5, 4, 3, 2, 1, 6)))
-    for find in (read, lambda folder, of, parts: wanted_population(config(folder), of, parts)):
+    store = LocalStore(str(tmp_path))
+    add_part(store, "a", *(Article(pmid, title=f"t{pmid}", abstract="a") for pmid in (5, 4, 3, 2, 1, 6)))
+    for find in (read, lambda folder, of, parts: wanted_population(store, config(folder), of, parts)):
         with pytest.raises(IntegrityError, match=f"a.parquet: not what snapshot {of.snapshot} was made of"):
             find(tmp_path, of, [Work(ranges[0], None, 4)])
 
 
 def test_what_must_be_in_the_index_is_known_without_vectors(tmp_path: Path) -> None:
     of, ranges = source(tmp_path, without=2)
-    found = wanted_population(config(tmp_path), of, [Work(one, None, 0) for one in ranges])
+    store = LocalStore(str(tmp_path))
+    found = wanted_population(store, config(tmp_path), of, [Work(one, None, 0) for one in ranges])
     assert found == population(np.array([2, 4, 5]))
     some = [Work(ranges[0], np.array([1, 2], np.int32), 2)]
-    assert wanted_population(config(tmp_path), of, some) == population(np.array([2]))
+    assert wanted_population(store, config(tmp_path), of, some) == population(np.array([2]))
 
 
 def test_work_is_told_apart_by_its_exact_rows() -> None:
@@ -191,7 +194,7 @@ def test_dead_rows_are_left_out_of_a_merge(tmp_path: Path) -> None:
     quantizer = corpus.quantizer("IVF8,RaBitQ", rows)
     first, second = (corpus.build(tmp_path / f"p{i}", quantizer, rows[i::2], pmids[i::2]) for i in range(2))
     dead = np.arange(0, 100, 3)
-    buried = OpenSegment(str(tmp_path / "p0"), first.manifest, quantizer, dead)
+    buried = corpus.opened(tmp_path / "p0", first.manifest, quantizer, dead)
     merged = corpus.merge(tmp_path / "merged", quantizer, [buried, second])
     live = ~np.isin(pmids, first.pmids[dead])
     alone = corpus.build(tmp_path / "alone", quantizer, rows[live], pmids[live])
@@ -216,7 +219,7 @@ def test_chosen_rows_are_grouped_as_if_there_were_no_others(tmp_path: Path) -> N
     chosen = np.flatnonzero(shard_of(pmids, 2) == 1)
     alone = corpus.build(tmp_path / "alone", quantizer, rows[chosen], pmids[chosen])
     sizes, groups = group_rows(quantizer, rows, pmids, corpus.articles(pmids), chosen)
-    manifest = write_segment(str(tmp_path / "s"), groups, sizes, segment="alone", shard=0, quantizer=quantizer)
+    manifest = write_segment(tmp_path / "s", groups, sizes, segment="alone", shard=0, quantizer=quantizer)
     assert manifest == alone.manifest
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.store.local_store import LocalStore
 from retrieval.articles import pmids as pmids_module
 from retrieval.articles.pmids import population
 from retrieval.index.centroids.quantizer import Quantizer
@@ -23,7 +24,6 @@ from retrieval.index.version_checks import (
 from schemas.article import Article
 from schemas.config import IndexConfig
 from schemas.errors import StoreError
-from schemas.layout import Layout
 from schemas.manifest import Checks, IndexVersion, Segment, Tombstones
 from tests.support.examples import examples
 from tests.support.service.seams import VERSION
@@ -40,14 +40,14 @@ def segment(folder: Path, quantizer: Quantizer, pmids: list[int], dead: set[int]
     """A segment of PMIDs, of which some are dead."""
     built = corpus.build(folder, quantizer, corpus.vectors(1, len(pmids)), np.array(pmids, np.int64))
     [rows] = np.nonzero(np.isin(built.pmids, list(dead or set())))
-    return OpenSegment(str(folder), built.manifest, quantizer, rows)
+    return corpus.opened(folder, built.manifest, quantizer, rows)
 
 
 def check(folder: Path, segments: list[OpenSegment], alive: list[int], expected: list[int]) -> None:
-    layout = Layout(str(folder / "store"))
-    snapshot = add_snapshot(layout, [add_part(layout, "a", *map(Article, alive))])
+    store = LocalStore(str(folder / "store"))
+    snapshot = add_snapshot(store, [add_part(store, "a", *map(Article, alive))])
     wanted = population(np.array(expected, np.int64))
-    check_live(VERSION.model_copy(update={"articles": len(expected), "population": wanted}), segments, snapshot)
+    check_live(store, VERSION.model_copy(update={"articles": len(expected), "population": wanted}), segments, snapshot)
 
 
 def test_rows_that_are_live_once_and_alive_pass(quantizer: Quantizer, tmp_path: Path) -> None:
@@ -99,9 +99,12 @@ def test_removed_articles_are_counted_as_sets(
     folder = tmp_path_factory.mktemp("removed")
     old, new = old - (shared - dead[0]), new - (shared - dead[1])  # a PMID is live once
 
+    base = segment(folder / "shared", quantizer, sorted(shared))
+
     def version(own: set[int], dead: set[int], name: str) -> list[OpenSegment]:
-        base = segment(folder / "shared", quantizer, sorted(shared), dead)
-        return [base, segment(folder / name, quantizer, sorted(own))]
+        [rows] = np.nonzero(np.isin(base.pmids, list(dead)))
+        buried = corpus.opened(folder / "shared", base.manifest, quantizer, rows)
+        return [buried, segment(folder / name, quantizer, sorted(own))]
 
     before, after = version(old, dead[0], "old"), version(new, dead[1], "new")
     with pytest.MonkeyPatch.context() as patch:

@@ -1,22 +1,20 @@
 import gzip
-import os
 from collections.abc import Callable
 from io import BytesIO
-from pathlib import Path
 
 import pytest
 from isal.igzip import IGzipFile
 
-from retrieval.articles.article import SourceFile
 from retrieval.ingest.sources import (
     BROKEN_GZIP,
     other_content,
-    source_file,
     source_kind,
     source_name,
     source_order,
 )
 from schemas.errors import InputError
+from schemas.snapshot import SourceFile
+from schemas.store import Stored
 
 
 @pytest.mark.parametrize(
@@ -76,15 +74,14 @@ def test_reading_what_is_not_whole_raises_one_of_these(read: Callable[[bytes], b
         read(content)
 
 
-def test_as_many_bytes_are_not_the_same_content(tmp_path: Path) -> None:
-    file = tmp_path / "a.jsonl"
-    file.write_text("one")
-    before = source_file(file)
-    assert other_content(file, before) is None
-    os.utime(file, ns=(0, 0))
-    assert other_content(file, before) is None
-    file.write_text("two")
-    assert other_content(file, before) == "as many bytes, but other content"
-    assert other_content(file, SourceFile(3)) is None  # of a part that does not say more
-    file.write_text("three")
-    assert other_content(file, before) == "5 bytes and not 3, so other content"
+def test_as_many_bytes_are_not_the_same_content() -> None:
+    before = SourceFile(3, 7, "one")
+
+    def other(size: int, modified: int, sha256: str) -> str | None:
+        return other_content(Stored("a.jsonl", size, modified), before, lambda: sha256)
+
+    assert other_content(Stored("a.jsonl", 3, 7), before, lambda: str(1 / 0)) is None  # nothing is read
+    assert other(3, 0, "one") is None
+    assert other(3, 0, "two") == "as many bytes, but other content"
+    assert other_content(Stored("a.jsonl", 3, 0), SourceFile(3), lambda: "two") is None  # of an older part
+    assert other(5, 7, "one") == "5 bytes and not 3, so other content"

@@ -53,7 +53,7 @@ def test_bytes_of_vectors_are_those_of_a_vector_part(tmp_path: Path) -> None:
     rows, path = 4096, tmp_path / "part.parquet"
     rng = np.random.default_rng(0)
     keys, hashes = np.arange(rows), rng.integers(0, 2**64, rows, np.uint64)
-    write_vector_part(str(path), keys, hashes, rng.standard_normal((rows, 768)).astype(np.float16), keys >= 0)
+    write_vector_part(path, keys, hashes, rng.standard_normal((rows, 768)).astype(np.float16), keys >= 0)
     planned = plan(SCALE._replace(articles=rows))["embed"].disk
     assert path.stat().st_size == pytest.approx(planned, rel=0.03)
 

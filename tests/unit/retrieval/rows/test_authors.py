@@ -20,7 +20,7 @@ def written(folder: Path, *tables: Sequence[Sequence[str]]) -> AuthorRows:
     for names in tables:
         writer.add(pa.table({"authors": pa.array(names, pa.list_(pa.string()))}))
     writer.finish()
-    return AuthorRows(folder)
+    return AuthorRows(folder.joinpath)
 
 
 CITED = ["Smith J", "Smith JA", "Smith JA Jr", "Smith JB", "de la Cruz M-J", "Suharto", "The WHO Group"]

@@ -31,7 +31,7 @@ def written(folder: Path, *tables: pa.Table) -> Facets:
     for articles in tables:
         writer.add(articles)
     writer.finish()
-    return Facets(folder, sum(map(len, tables)))
+    return Facets(folder.joinpath, sum(map(len, tables)))
 
 
 def facets_of(folder: Path, *articles: Article) -> Facets:
@@ -106,7 +106,7 @@ def test_a_journal_is_found_by_each_of_its_issns_from_the_second_format_on(tmp_p
     writer = FacetWriter(tmp_path / "old", 1)
     writer.add(articles)
     writer.finish()
-    old = Facets(tmp_path / "old", 4, 1)
+    old = Facets((tmp_path / "old").joinpath, 4, 1)
     assert (old.terms("journal"), old.days) == (["1", "2", "a", "b"], None)
 
 

@@ -138,7 +138,7 @@ def named_rows_of(folder: Path, articles: list[Article]) -> NamedRows:
     for start in range(0, len(articles), 3):
         writer.add(table[start : start + 3])
     writer.finish()
-    return NamedRows(folder, table)
+    return NamedRows(folder.joinpath, table)
 
 
 def every(rows: int) -> RowSet:
@@ -205,7 +205,7 @@ def test_a_pmcid_is_found_where_a_segment_has_pmcids(tmp_path: Path) -> None:
     assert rows.find(Name("pmcid", "9"), RowSet(np.array([True, True, True, False]))) == 1
     for name in (PMCIDS, PMCID_ORDER):  # as in format 1
         (tmp_path / name).unlink()
-    rows = NamedRows(tmp_path, pa.Table.from_batches([article_batch(articles)]))
+    rows = NamedRows(tmp_path.joinpath, pa.Table.from_batches([article_batch(articles)]), 1)
     assert rows.find(Name("pmcid", "9"), every(4)) is None
 
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.articles.article import Rejects, SourceFile, article_batch, write_article_part
+from retrieval.articles.article import Rejects, article_batch, write_article_part
+from retrieval.files.parquet import opened
 from retrieval.rows.records import KEPT_COLUMNS, DisplayReader, author_names, kept_of, read_kept, record_schema
 from schemas.article import (
     ARTICLE_SCHEMA,
@@ -21,6 +22,7 @@ from schemas.article import (
     Term,
 )
 from schemas.formats import FORMATS, NEWEST
+from schemas.snapshot import SourceFile
 from tests.support.examples import examples
 
 RECORD_SCHEMA = record_schema(NEWEST)
@@ -66,8 +68,9 @@ def test_authors_stay_with_their_article_in_their_order(articles: list[list[Auth
 def test_records_are_read_from_an_article_part_without_affiliations(tmp_path: Path) -> None:
     author = Author("Lovelace", "Ada", "AK", None, None, "0000", ["London"] * 3)
     batch = article_batch([Article(i, title=f"Title {i}", authors=[author] * i, doi="10.1/x") for i in range(9)])
-    write_article_part(str(tmp_path / "a.parquet"), [batch], SourceFile(1), Rejects())
-    table = read_kept(str(tmp_path / "a.parquet"), 2, 5)
+    write_article_part(tmp_path / "a.parquet", "a", [batch], SourceFile(1), Rejects())
+    with opened(tmp_path / "a.parquet") as file:
+        table = read_kept(file, 2, 5)
     assert table.cast(RECORD_SCHEMA).schema.equals(RECORD_SCHEMA)
     assert table["title"].to_pylist() == ["Title 2", "Title 3", "Title 4"]
     assert table["authors"].to_pylist() == [["Lovelace AK"] * i for i in range(2, 5)]

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from actors.store.local_store import LocalStore
 from retrieval.rows import row_numbers
 from retrieval.rows.row_numbers import RowSet, equal_rows, read_tombstones, rows_of, write_order, write_tombstones
 from schemas.errors import IntegrityError, StoreError
@@ -104,27 +105,27 @@ def test_sets_of_several_segments_are_one_whose_rows_are_numbered_on() -> None:
 
 
 def test_rows_come_back_sorted_and_equal_ones_are_one_file(tmp_path: Path) -> None:
-    layout = Layout(str(tmp_path))
-    one = write_tombstones(layout.tombstones, np.array([7, 3, 7]))
-    assert one == write_tombstones(layout.tombstones, np.array([3, 7]))
+    store = LocalStore(str(tmp_path))
+    one = write_tombstones(store, np.array([7, 3, 7]))
+    assert one == write_tombstones(store, np.array([3, 7]))
     assert one.rows == 2
-    assert read_tombstones(layout.tombstones, one).tolist() == [3, 7]
+    assert read_tombstones(store, one).tolist() == [3, 7]
     assert len(list((tmp_path / "tombstones").iterdir())) == 1
 
 
 @pytest.mark.parametrize("content", [b"", b"\0\0\0\0", b"\1\0\0\0\2\0\0"])
 def test_a_damaged_file_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
-    layout = Layout(str(tmp_path))
-    written = write_tombstones(layout.tombstones, np.array([1, 2]))
-    path = Path(layout.tombstones(written.sha256))
+    store = LocalStore(str(tmp_path))
+    written = write_tombstones(store, np.array([1, 2]))
+    path = store.path(Layout.tombstones(written.sha256))
     path.write_bytes(content)
     with pytest.raises(IntegrityError, match=f"{path}: sha256 "):
-        read_tombstones(layout.tombstones, written)
+        read_tombstones(store, written)
 
 
 def test_a_lost_file_is_told(tmp_path: Path) -> None:
-    layout = Layout(str(tmp_path))
-    written = write_tombstones(layout.tombstones, np.array([1]))
-    Path(layout.tombstones(written.sha256)).unlink()
+    store = LocalStore(str(tmp_path))
+    written = write_tombstones(store, np.array([1]))
+    store.path(Layout.tombstones(written.sha256)).unlink()
     with pytest.raises(StoreError, match=f"tombstones {written.sha256} is not in the store"):
-        read_tombstones(layout.tombstones, written)
+        read_tombstones(store, written)

@@ -17,7 +17,7 @@ from retrieval.rows.row_numbers import RowSet
 from retrieval.search.segment_search import Stack, best_of_all, search, search_exactly, stack_small
 from tests.support.examples import examples
 from tests.support.stores import corpus
-from tests.support.stores.article_histories import FILES, File, Store, replayed
+from tests.support.stores.article_histories import FILES, File, Histories, replayed
 
 pytestmark = pytest.mark.usefixtures("few_lists_are_found_by_a_graph_too")
 
@@ -80,7 +80,7 @@ def test_a_stack_finds_all_that_is_closer_than_the_limit_however_few_it_expects(
     stack = Stack(parts[1:], quantizer)
     everything = stack.joined(tuple(part.alive for part in parts[1:]))
     probes = quantizer.probe(corpus.queries(1, 6), 5)
-    plain = [part.scan(probes, 100, part.alive) for part in parts[2:]]
+    plain = [part.scanned.scan(probes, 100, part.alive) for part in parts[2:]]
     limits = np.linspace(0.3, 1.5, 6, dtype=np.float32)
     distances, rows = stack.scan_closer(probes, limits, 1, everything)
     for q, limit in enumerate(limits):
@@ -121,7 +121,7 @@ def test_a_row_that_an_estimate_puts_beyond_the_limit_is_found(seed: int, tmp_pa
     quantizer = corpus.quantizer("IVF16,RaBitQ4", rows, "inner_product")
     segment = corpus.build(tmp_path / "s", quantizer, rows, np.arange(240))
     stack, probes = Stack([segment], quantizer), quantizer.probe(corpus.queries(seed, 8), 8)
-    distances, expected = segment.scan(probes, 240, segment.alive)
+    distances, expected = segment.scanned.scan(probes, 240, segment.alive)
     for near in (3, 5, 10, 30):
         limits = distances[:, near].copy()
         away, found = stack.scan_closer(probes, limits, 240, segment.alive)
@@ -206,15 +206,16 @@ def test_of_any_history_only_the_last_record_of_a_live_pmid_is_found(
     files: list[File], seed: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Design invariant 5: from article parts through a snapshot and one segment per part to an answer."""
-    store = Store(tmp_path_factory.mktemp("history"))
-    snapshot = pq.read_table(store.snapshot(store.add_all(files)).path)
+    folder = tmp_path_factory.mktemp("history")
+    histories = Histories(folder)
+    snapshot = pq.read_table(folder / histories.snapshot(histories.add_all(files)).key)
     rows = corpus.vectors(seed, 100 * len(files) + 32)
     quantizer = corpus.quantizer("IVF2,RaBitQ", rows)
     segments = []
     for number in range(len(files)):
         mine = snapshot.filter(pc.field("part") == number)
         vector_of = 100 * number + mine["row"].to_numpy()
-        segments.append(corpus.build(store.folder / str(number), quantizer, rows[vector_of], mine["pmid"].to_numpy()))
+        segments.append(corpus.build(folder / str(number), quantizer, rows[vector_of], mine["pmid"].to_numpy()))
     [found] = search(corpus.queries(seed, 1), segments, quantizer, nprobe=2, candidates=100)
     alive, _ = replayed({}, files)
     assert sorted(found.pmids.tolist()) == sorted(alive)
@@ -253,7 +254,7 @@ def test_a_dead_row_is_as_if_it_had_never_been(
     whole = corpus.build(folder / "whole", quantizer, rows, pmids)
     gone = np.random.default_rng(seed + 1).random(160) < share
     [dead] = np.nonzero(np.isin(whole.pmids, pmids[gone]))
-    buried = OpenSegment(str(folder / "whole"), whole.manifest, quantizer, dead)
+    buried = corpus.opened(folder / "whole", whole.manifest, quantizer, dead)
     without = corpus.build(folder / "without", quantizer, rows[~gone], pmids[~gone])
     dropped = corpus.merge(folder / "dropped", quantizer, [buried])
     rules = partial(search, quantizer=quantizer, nprobe=nprobe, candidates=candidates)

@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
+from actors.store.local_store import LocalStore
 from jobs.steps.index.commit import report_of, show_version
-from schemas.layout import Layout
 from schemas.manifest import Tombstones
 from schemas.report import IndexReport
 from tests.support.stores.hand_made_version import write_version
 
 
 def test_a_version_is_told_by_its_figures(tmp_path: Path) -> None:
-    layout = Layout(str(tmp_path))
-    version = write_version(layout).model_copy(update={"tombstones": {"s0": Tombstones(sha256="x", rows=3)}})
-    report = report_of(IndexReport, layout, version, built=True)
+    store = LocalStore(str(tmp_path))
+    version = write_version(store).model_copy(update={"tombstones": {"s0": Tombstones(sha256="x", rows=3)}})
+    report = report_of(IndexReport, store, version, built=True)
     assert (report.version, report.built, report.segments, report.dead_rows, report.lists) == ("v1", True, 2, 3, 8)
     assert report.bytes == sum(
         file.stat().st_size for file in tmp_path.glob("segments/*/*") if file.name != "segment.json"

@@ -8,10 +8,11 @@ from jobs.steps.index import version_build
 from jobs.steps.index.version_build import Build
 from retrieval.articles.snapshot import compare_snapshots
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
-from retrieval.files.atomic import write_bytes
+from retrieval.files.checked import write_bytes
 from schemas.article import Article
 from schemas.config import Config
 from schemas.errors import StoreError
+from schemas.layout import Layout
 from schemas.manifest import Current
 from tests.support.service.seams import VERSION
 from tests.support.stores.made_store import MadeStore
@@ -30,8 +31,8 @@ def served(store: MadeStore, config: Config, name: str = "v1") -> None:
     """Let CURRENT be a version that a build of this configuration can build on."""
     build = Build(config, full=False)
     of_build = {"id": name, "recipe": build.recipe, "rules": build.rules, "snapshot": build.snapshot.id}
-    write_bytes(store.layout.version(name), VERSION.model_copy(update=of_build).model_dump_json().encode())
-    set_current(store.layout, Current(version=name))
+    write_bytes(store.files, Layout.version(name), VERSION.model_copy(update=of_build).model_dump_json().encode())
+    set_current(store.files, Current(version=name))
 
 
 def test_a_build_is_named_by_all_that_it_is_made_of(store: MadeStore) -> None:
@@ -64,12 +65,12 @@ def test_another_mesh_tree_is_another_version_of_the_same_segments(store: MadeSt
     plain = Build(store.config, full=False)
     info = plain.snapshot.info
     plan = SnapshotPlan(info.lineage, info.parts, plain.snapshot, mesh_tree="a tree")
-    write_snapshot(store.layout.snapshot(plan.id), plan, store.layout.article_part, lambda counts: None)
+    write_snapshot(store.files, plan, lambda counts: None)
     with_tree = Build(store.config, full=False)
     assert (with_tree.recipe, with_tree.parent) == (plain.recipe, plain.parent)
     assert with_tree.rules != plain.rules
     assert with_tree.existing() is None
-    assert with_tree._work_of(compare_snapshots(plain.snapshot, with_tree.snapshot)) == []
+    assert with_tree._work_of(compare_snapshots(store.files, plain.snapshot, with_tree.snapshot)) == []
 
 
 def test_pieces_of_an_earlier_format_are_not_taken_for_those_of_a_full_build(
@@ -101,7 +102,7 @@ def test_what_is_as_fresh_as_the_build_is_there(store: MadeStore) -> None:
     later = Build(store.config, full=False)
     assert later.existing() is None
     made = VERSION.model_copy(update={"id": later.id})
-    write_bytes(store.layout.version(later.id), made.model_dump_json().encode())
+    write_bytes(store.files, Layout.version(later.id), made.model_dump_json().encode())
     assert later.existing() == made
 
 
@@ -110,13 +111,13 @@ def test_of_a_night_the_changed_rows_are_the_work(store: MadeStore) -> None:
     new = [Article(pmid) for pmid in (40, 41, 42, 43)]
     store.publish([Article(3, title="new"), *new, Article(5, deleted=True)])
     build = Build(store.config, full=False)
-    work = build._work_of(compare_snapshots(before, build.snapshot))
+    work = build._work_of(compare_snapshots(store.files, before, build.snapshot))
     found = [(one.start, rows.tolist(), count) for one, rows, count in work if rows is not None]
     assert found == [(0, [0, 1, 2, 3], 4), (4, [4], 1)]
 
 
 def test_without_vectors_there_is_nothing_to_build(store: MadeStore) -> None:
-    for part in Path(store.layout.vectors).rglob("*.parquet"):
+    for part in store.files.path("vectors").rglob("*.parquet"):
         part.unlink()
     with pytest.raises(StoreError, match="3 of 3 vector parts are not there; run pubray embed first"):
         Build(store.config, full=False).run()

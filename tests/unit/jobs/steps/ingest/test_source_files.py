@@ -8,13 +8,13 @@ from typing import Any, cast
 import pyarrow as pa
 import pytest
 
+from actors.store.local_store import LocalStore
 from jobs.steps.ingest.source_files import _unchanged, find_sources, open_origin, parse_source
-from retrieval.articles.article import Rejects, read_article_part, write_article_part
+from retrieval.articles.article import Rejects, read_article_part
 from retrieval.ingest.readers import open_source
-from retrieval.ingest.sources import source_file
 from schemas.errors import InputError
 from schemas.layout import Layout
-from tests.support.stores.store_files import config
+from tests.support.stores.store_files import config, write_part
 
 XML = (
     "<PubmedArticleSet><PubmedArticle><MedlineCitation><PMID>1</PMID><Article><ArticleTitle>One</ArticleTitle></Article>"
@@ -29,28 +29,34 @@ def sources(folder: Path, *names: str) -> Path:
     return folder
 
 
+def found(source: Path) -> list[str]:
+    """The files of a source, in their order."""
+    store, files = find_sources(config(source), str(source))
+    assert [store.facts(key) for key in files] == [*files.values()]
+    return [*files]
+
+
 def refusal(source: Path) -> str:
     with pytest.raises(InputError) as error:
-        find_sources(str(source), Path("unused"))
+        found(source)
     assert "\n" not in str(error.value)
     return str(error.value)
 
 
 def test_files_of_a_folder_are_in_pubmeds_order(tmp_path: Path) -> None:
     names = ["pubmed26n0002.xml.gz", "other.parquet", "pubmed26n0010.xml.gz", "pubmed25n0003.xml"]
-    found = find_sources(str(sources(tmp_path / "s", *names)), Path("unused"))
-    assert [f.name for f in found] == [names[3], names[0], names[2], names[1]]
+    assert found(sources(tmp_path / "s", *names)) == [names[3], names[0], names[2], names[1]]
 
 
 def test_checksums_hidden_files_and_folders_are_left_out(tmp_path: Path) -> None:
     folder = sources(tmp_path / "s", "a.xml", "a.xml.md5", ".b.xml")
     (folder / "c.xml").mkdir()
-    assert find_sources(str(folder), Path("unused")) == [folder / "a.xml"]
+    assert found(folder) == ["a.xml"]
 
 
 def test_one_file_is_a_source(tmp_path: Path) -> None:
     file = sources(tmp_path / "s", "corpus.jsonl", "b.xml") / "corpus.jsonl"
-    assert find_sources(str(file), Path("unused")) == [file]
+    assert found(file) == ["corpus.jsonl"]
 
 
 def test_a_path_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -64,7 +70,7 @@ def test_an_empty_folder_is_named(tmp_path: Path) -> None:
 def test_a_file_of_no_known_kind_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = sources(tmp_path / "s", "a.xml", "notes.docx", "README.txt", "pubmed26n0001_stats.html")
     assert refusal(folder / "notes.docx").startswith("notes.docx is no source file by its name")
-    assert find_sources(str(folder), Path("unused")) == [folder / "a.xml"]
+    assert found(folder) == ["a.xml"]
     left_out = "left out, no source files by their names: README.txt, notes.docx, pubmed26n0001_stats.html"
     assert left_out in capsys.readouterr().err
 
@@ -80,8 +86,8 @@ def test_a_copy_of_ncbis_folders_is_read_with_its_baseline(tmp_path: Path) -> No
     sources(tmp_path / "s" / "baseline", "pubmed26n0001.xml.gz", "pubmed26n0001.xml.gz.md5")
     sources(tmp_path / "s" / "updatefiles", "pubmed26n0002.xml.gz")
     with open_origin(config(tmp_path), str(tmp_path / "s"), baseline=False) as origin:
-        assert origin.files == ["pubmed26n0001.xml.gz", "pubmed26n0002.xml.gz"]
-        assert origin.baseline == ["pubmed26n0001.xml.gz"]
+        assert origin.files == ["baseline/pubmed26n0001.xml.gz", "updatefiles/pubmed26n0002.xml.gz"]
+        assert origin.baseline == ["baseline/pubmed26n0001.xml.gz"]
 
 
 def test_of_a_copy_last_years_updates_are_left_out_and_a_gap_behind_the_baseline_is_refused(tmp_path: Path) -> None:
@@ -90,7 +96,7 @@ def test_of_a_copy_last_years_updates_are_left_out_and_a_gap_behind_the_baseline
     sources(folder / "baseline", "pubmed26n0001.xml.gz")
     sources(folder / "updatefiles", "pubmed25n1300.xml.gz", "pubmed26n0002.xml.gz")
     with open_origin(config(tmp_path), str(folder), baseline=False) as origin:
-        assert origin.files == ["pubmed26n0001.xml.gz", "pubmed26n0002.xml.gz"]
+        assert origin.files == ["baseline/pubmed26n0001.xml.gz", "updatefiles/pubmed26n0002.xml.gz"]
     (folder / "updatefiles" / "pubmed26n0002.xml.gz").rename(folder / "updatefiles" / "pubmed26n0003.xml.gz")
     with (
         pytest.raises(InputError, match="files between are missing"),
@@ -123,28 +129,28 @@ def test_a_folder_says_what_its_files_are_only_when_told(tmp_path: Path) -> None
     for baseline in (True, False):
         with open_origin(config(tmp_path), str(folder), baseline=baseline) as origin:
             assert (origin.files, origin.baseline) == (names, names if baseline else None)
-            assert [origin.fetch(name) for name in names] == [folder / name for name in names]
-            assert origin.here(names[0]) == folder / names[0]
+            assert [origin.store.local(name) for name in names] == [folder / name for name in names]
+            assert [*origin.found] == names
 
 
 def test_a_source_becomes_a_part_if_its_md5_is_right(tmp_path: Path) -> None:
-    layout, task = Layout(str(tmp_path / "store")), cast("Any", parse_source)
+    store, task = LocalStore(str(tmp_path / "store")), cast("Any", parse_source)
     parse = task._function
     file = tmp_path / "a.xml"
     file.write_text(XML)
     md5 = tmp_path / "a.xml.md5"
     md5.write_text(f"MD5(a.xml)= {'0' * 32}\n")
     with pytest.raises(InputError, match=rf"^{file}: md5 [0-9a-f]{{32}}, published is 0{{32}}; download it again$"):
-        parse(layout, file, 3)
-    assert not Path(layout.article_part("a")).exists()
+        parse(store, LocalStore(str(tmp_path)), file.name, 3)
+    assert not store.path(Layout.article_part("a")).exists()
     md5.write_text(f"MD5(a.xml)= {hashlib.md5(XML.encode()).hexdigest()}\n")
-    part = parse(layout, file, 3)
+    part = parse(store, LocalStore(str(tmp_path)), file.name, 3)
     assert (part.ref.name, part.ref.rows, part.source.bytes, part.source.lineage) == ("a", 1, len(XML), 3)
-    assert read_article_part(Path(layout.article_part("a"))) == part
+    assert read_article_part(store, "a") == part
 
 
 def test_a_file_that_is_written_to_while_it_is_read_is_refused(tmp_path: Path) -> None:
-    layout, file = Layout(str(tmp_path / "store")), tmp_path / "corpus.jsonl"
+    store, file = LocalStore(str(tmp_path / "store")), tmp_path / "corpus.jsonl"
     line = '{"_id": "%d", "title": "t", "text": "made"}\n'
     file.write_text("".join(line % number for number in range(5)))
 
@@ -153,10 +159,12 @@ def test_a_file_that_is_written_to_while_it_is_read_is_refused(tmp_path: Path) -
         with file.open("a") as more:
             more.write(line % 5)
 
-    before = source_file(file)
+    sources = LocalStore(str(tmp_path))
+    before = sources.facts(file.name)
+    assert before
     with pytest.raises(InputError, match=r"corpus\.jsonl: was written to while it was read; ingest it again when"):
-        write_article_part(layout.article_part("corpus"), _unchanged(batches(), file, before), before, Rejects())
-    assert not Path(layout.article_part("corpus")).exists()
+        write_part(store, "corpus", _unchanged(batches(), sources, before))
+    assert not store.path(Layout.article_part("corpus")).exists()
 
 
 def open_source_batches(file: Path) -> Iterator[pa.RecordBatch]:

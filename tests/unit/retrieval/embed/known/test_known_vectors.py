@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.store.local_store import LocalStore
 from retrieval.articles import snapshot_update
-from retrieval.articles.article import Rejects, SourceFile, article_batch, write_article_part
-from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
+from retrieval.articles.article import article_batch
 from retrieval.embed import vector_parts
 from retrieval.embed.known.known_vectors import MIN_COSINE, EarlierVectors, Known, KnownCounts, agreement
 from retrieval.embed.vector_parts import row_ranges, write_vector_part
@@ -18,8 +18,8 @@ from schemas.article import Article
 from schemas.errors import IntegrityError
 from schemas.layout import Layout
 from schemas.report import Agreement
-from schemas.snapshot import Lineage
 from tests.support.examples import examples
+from tests.support.stores.store_files import add_part, add_snapshot
 
 
 def test_counts_are_nothing_unless_they_are_given() -> None:
@@ -89,29 +89,24 @@ def vector(article: Text) -> list[float]:
     return [article[0], sum(article[1].encode())]
 
 
-def store(folder: Path, files: list[list[Text]], unselected: set[int]) -> EarlierVectors:
+def earlier(folder: Path, files: list[list[Text]], unselected: set[int]) -> EarlierVectors:
     """Write article parts, their snapshot and all of its vector parts."""
-    layout = Layout(str(folder))
-    refs = []
-    for number, texts in enumerate(files, 1):
-        batch = article_batch([Article(pmid, title=title) for pmid, title in texts])
-        refs.append(
-            write_article_part(layout.article_part(f"pubmed26n{number:04}"), [batch], SourceFile(1), Rejects()).ref
-        )
-    write_snapshot(
-        layout.snapshot("s"), SnapshotPlan(Lineage(number=0), tuple(refs), None), layout.article_part, lambda _: None
-    )
+    store = LocalStore(str(folder))
+    articles = [[Article(pmid, title=title) for pmid, title in texts] for texts in files]
+    refs = [add_part(store, f"pubmed26n{number:04}", *texts) for number, texts in enumerate(articles, 1)]
+    snapshot = add_snapshot(store, refs)
     for rows in row_ranges(refs, ROWS_PER_PART):
         texts = files[int(rows.source[-4:]) - 1][rows.start : rows.stop]
-        write_vector_part(
-            layout.vector_part("f", "all", rows.name),
-            np.array([pmid for pmid, _ in texts], np.int64),
-            article_batch([Article(p, title=t) for p, t in texts])["text_hash"].to_numpy(),
-            np.array([vector(t) for t in texts], np.float16),
-            np.array([pmid not in unselected for pmid, _ in texts]),
-        )
+        with store.incoming(Layout.vector_part("f", "all", rows.name)) as path:
+            write_vector_part(
+                path,
+                np.array([pmid for pmid, _ in texts], np.int64),
+                article_batch([Article(p, title=t) for p, t in texts])["text_hash"].to_numpy(),
+                np.array([vector(t) for t in texts], np.float16),
+                np.array([pmid not in unselected for pmid, _ in texts]),
+            )
     return EarlierVectors(
-        layout.snapshot("s"), lambda rows: layout.vector_part("f", "all", rows.name), ROWS_PER_PART, DIMENSION
+        store, snapshot.id, lambda rows: Layout.vector_part("f", "all", rows.name), ROWS_PER_PART, DIMENSION
     )
 
 
@@ -133,7 +128,7 @@ def test_found_is_what_is_alive_with_the_same_text_and_has_a_vector(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(vector_parts, "VECTOR_ROW_GROUP", 2)
         patch.setattr(snapshot_update, "ROW_GROUP", 3)
-        known = store(tmp_path_factory.mktemp("store"), files, unselected).find(asked(wanted))
+        known = earlier(tmp_path_factory.mktemp("store"), files, unselected).find(asked(wanted))
     alive = {pmid: title for texts in files for pmid, title in texts}
     expected = [i for i, (pmid, title) in enumerate(wanted) if alive.get(pmid) == title and pmid not in unselected]
     assert known.rows.tolist() == expected
@@ -142,8 +137,8 @@ def test_found_is_what_is_alive_with_the_same_text_and_has_a_vector(
 
 
 def test_a_damaged_vector_part_is_refused_by_name(tmp_path: Path) -> None:
-    earlier = store(tmp_path, [[(1, "a"), (2, "b")]], set())
+    known = earlier(tmp_path, [[(1, "a"), (2, "b")]], set())
     [path] = (tmp_path / "vectors").rglob("*.parquet")
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(IntegrityError, match=str(path)):
-        earlier.find(asked([(2, "b")]))
+        known.find(asked([(2, "b")]))

@@ -13,13 +13,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from isal.igzip import IGzipFile
 
+from actors.store.local_store import LocalStore
 from retrieval.articles import article as articles
-from retrieval.articles.article import Rejects, SourceFile, article_batches, write_article_part
+from retrieval.articles.article import Rejects, article_batches
 from retrieval.ingest.pubmed import stream as pubmed
 from retrieval.ingest.pubmed.stream import read_pubmed_xml
 from retrieval.ingest.readers import open_source
 from schemas.errors import InputError
+from schemas.snapshot import SourceFile
 from tests.support.pubmed.pubmed_xml import HEAD, TITLE, Record, Row, article, document, rows
+from tests.support.stores.store_files import write_part
 
 SMALL = document(
     article(1),
@@ -403,13 +406,13 @@ class _Breaking:
 
 
 def test_a_file_that_breaks_leaves_no_article_part(tmp_path: Path) -> None:
-    source, part = tmp_path / "p.xml", tmp_path / "store" / "p.parquet"
+    source, store = tmp_path / "p.xml", LocalStore(str(tmp_path / "store"))
     source.write_bytes(b"".join(iter(_Breaking().pieces)))
-    rejects = Rejects()
+    rejects, facts = Rejects(), SourceFile(1)
     with pytest.raises(InputError, match=r"^p\.xml is not whole XML: "), open_source(source, rejects) as batches:
-        write_article_part(str(part), batches, SourceFile(source.stat().st_size), rejects)
-    assert list(part.parent.iterdir()) == []
+        write_part(store, "p", batches, facts, rejects)
+    assert list(store.entries("")) == []
     source.write_bytes(source.read_bytes().removesuffix(b"<PubmedArticle>") + b"</PubmedArticleSet>")
     with open_source(source, rejects) as batches:
-        write_article_part(str(part), batches, SourceFile(source.stat().st_size), rejects)
-    assert list(part.parent.iterdir()) == [part]
+        write_part(store, "p", batches, facts, rejects)
+    assert [one.key for one in store.entries("")] == ["articles/p.parquet"]

@@ -1,0 +1,128 @@
+"""A store in a folder, which every node sees: any local disk, NFS v4."""
+
+import os
+import stat
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from retrieval.files.atomic import atomic_path, lock, locked, remove, sync
+from retrieval.files.checked import check_file
+from retrieval.files.disk_errors import told
+from retrieval.files.parquet import opened
+from schemas.errors import StoreError, WriterError
+from schemas.manifest import FileDigest
+from schemas.store import Stored
+
+WRITER = ".writer.lock"
+"""Held by the one job that writes; says who."""
+
+
+@dataclass(frozen=True)
+class LocalStore:
+    """See `schemas.store.Store`. The file system must have `flock`."""
+
+    root: str
+
+    def path(self, key: str) -> Path:
+        return Path(self.root, key)
+
+    def name(self, key: str) -> str:
+        return f"{self.root}/{key}"
+
+    def read(self, key: str) -> bytes | None:
+        try:
+            return self.path(key).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def facts(self, key: str) -> Stored | None:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            facts = self.path(key).stat()
+            return Stored(key, facts.st_size, facts.st_mtime_ns) if stat.S_ISREG(facts.st_mode) else None
+        return None
+
+    def names(self, folder: str) -> Iterator[str]:
+        return (path.name for path in self.path(folder).glob("[!.]*"))
+
+    def entries(self, folder: str) -> Iterator[Stored]:
+        for place, folders, files in os.walk(self.path(folder)):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            for name in files:
+                if not name.startswith(".") and (found := self.facts(self._key(Path(place, name)))):
+                    yield found
+
+    def unfinished(self) -> Iterator[Stored]:
+        for path in self.path("").rglob(".*.tmp"):
+            files = [found for each in [path, *path.rglob("*")] if (found := self.facts(self._key(each)))]
+            written = max((file.modified for file in files), default=self.now())
+            yield Stored(self._key(path), sum(file.bytes for file in files), written)
+
+    def _key(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
+
+    def now(self) -> int:
+        return time.time_ns()
+
+    def swap(self, key: str, expected: bytes | None, new: bytes) -> bool:
+        with locked(self.name(key)):
+            if self.read(key) != expected:
+                return False
+            with self.incoming(key) as path:
+                path.write_bytes(new)
+            return True
+
+    def remove(self, key: str) -> None:
+        remove(self.name(key))
+
+    def incoming(self, key: str, last: str | None = None) -> AbstractContextManager[Path]:
+        return atomic_path(self.name(key))
+
+    def check(self, key: str, digest: FileDigest) -> None:
+        check_file(self.path(key), digest)
+
+    def local(self, key: str, digest: FileDigest | None = None) -> Path:
+        if digest:
+            self.check(key, digest)
+        return self.path(key)
+
+    def parquet(self, key: str) -> AbstractContextManager[pq.ParquetFile]:
+        return opened(self.path(key))
+
+    def ranges(self, key: str, starts: Sequence[int], size: int) -> bytes:
+        with self.path(key).open("rb") as file:
+            return b"".join(file.read(size) for start in starts if file.seek(start) >= 0)
+
+    def work(self, folder: str) -> Path:
+        return self.path(folder)
+
+    def keep(self, path: Path, key: str) -> None:
+        if path != self.path(key):
+            path.replace(self.path(key))
+            sync(self.path(key).parent)
+
+    @contextmanager
+    def writing(self, who: str) -> Iterator[None]:
+        """Hold a lock, which ends with this process however that ends."""
+        path = self.path(WRITER)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("a+b")
+        except OSError as error:
+            raise told(error, self.root) or StoreError(f"store {self.root}: {error.strerror}") from None
+        with file:
+            if not lock(file, wait=False):
+                file.seek(0)
+                holder = file.read().decode() or "another job"
+                raise WriterError(f"store {self.root}: {holder} is writing; wait until it has ended")
+            file.truncate(0)
+            file.write(f"{who},".encode())
+            file.flush()
+            try:
+                yield
+            finally:
+                file.truncate(0)

@@ -1,0 +1,52 @@
+"""What is known of the article parts of a store without reading any that the newest snapshot knows already."""
+
+from collections.abc import Mapping
+
+from retrieval.articles.article import ArticlePart, read_article_part
+from retrieval.articles.snapshot import Snapshot
+from schemas.layout import Layout
+from schemas.snapshot import PartFile, PartRef
+from schemas.store import Store, Stored
+
+
+class KnownParts:
+    """The article parts that there are. Only of those that are not as the snapshot saw them the footers are read."""
+
+    def __init__(self, store: Store, snapshot: Snapshot | None) -> None:
+        self._store, self._found = store, dict[str, Stored]()
+        for one in store.entries(Layout.article_part.folder):
+            self._found[one.key.rpartition("/")[2].removesuffix(".parquet")] = one
+        self._refs: Mapping[str, PartRef] = {ref.name: ref for ref in snapshot.info.parts} if snapshot else {}
+        self._files = snapshot.info.part_files if snapshot else {}
+        self._read = dict[str, ArticlePart]()
+
+    @property
+    def names(self) -> set[str]:
+        """Of all, whether in a snapshot or not."""
+        return set(self._found)
+
+    def ref(self, name: str) -> PartRef:
+        """Return the part that there is; IntegrityError: it is none, or not whole."""
+        return self._refs[name] if self._is_as_it_was(name) else self._footer(name).ref
+
+    def file(self, name: str) -> PartFile:
+        """Return how it lies in the store, and what it was read from."""
+        if self._is_as_it_was(name):
+            return self._files[name]
+        part = self._footer(name)
+        found = self._found[name]
+        return PartFile(found.bytes, found.modified, part.source)
+
+    @property
+    def new(self) -> list[ArticlePart]:
+        """Those asked for that the snapshot does not have."""
+        return [part for name, part in self._read.items() if self._refs.get(name) != part.ref]
+
+    def _is_as_it_was(self, name: str) -> bool:
+        found, known = self._found.get(name), self._files.get(name)
+        return name in self._refs and found is not None and known is not None and found[1:] == known[:2]
+
+    def _footer(self, name: str) -> ArticlePart:
+        if name not in self._read:
+            self._read[name] = read_article_part(self._store, name)
+        return self._read[name]
