@@ -78,10 +78,9 @@ def run(
     if changed:
         more = f" (and {len(changed) - 1} more files)" if len(changed) > 1 else ""
         raise StoreError(f"{changed[0]}{more}; the other files are done, and no snapshot was made")
-    parts = KnownParts(store, previous)
-    plan = _planned(store, parts, previous, lineage, names, left_out, tree)
+    plan = _planned(store, KnownParts(store, previous), previous, lineage, names, left_out, tree)
     made = _snapshot(store, plan, config.ingest.max_vanished)
-    rejects = sum((part.rejects for part in parts.new), Rejects())
+    rejects = sum((Rejects(file.rejected, file.samples) for file in plan.part_files.values()), Rejects())
     return IngestReport(
         snapshot=plan.id,
         lineage=lineage.number,

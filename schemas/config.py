@@ -176,9 +176,12 @@ class Config(Frozen):
     """All of it."""
 
     store: str = Field(min_length=1)
-    """Root of the store: a folder that every node sees."""
+    """Root of the store: a folder that every node sees, or `s3://bucket/prefix`."""
     cache: str = "~/.cache/pubray"
-    """Fetched and converted models and data; can be deleted at any time."""
+    """A folder of each node, on its fastest disk: fetched models and data, and what is read of a store in S3. It can be
+    deleted at any time."""
+    cache_bytes: PositiveInt | None = None
+    """Of a store in S3 so much is kept there; None: 80 % of the disk."""
     ingest: IngestConfig = IngestConfig()
     selection: SelectionConfig = SelectionConfig()
     encoder: EncoderSpec

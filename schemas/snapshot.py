@@ -62,6 +62,10 @@ class PartFile(NamedTuple):
     modified: int
     """In ns since 1970, by the store's clock."""
     source: SourceFile
+    rejected: dict[str, int]
+    """How many records were dropped for which reason …"""
+    samples: dict[str, list[str]]
+    """… and the first of them."""
 
 
 class SnapshotCounts(Frozen):

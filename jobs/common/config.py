@@ -1,11 +1,13 @@
-"""Where the configuration comes from: a TOML file, then --set, then the environment (PUBRAY_STORE, PUBRAY_MODELS)."""
+"""Where the configuration comes from: a TOML file, then --set, then the environment (PUBRAY_STORE and others)."""
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from actors.fetch.model_folders import model_folder
+from actors.store.stores import S3
 from retrieval.embed.sentence_transformers import encoder_values
 from schemas.config import Config, RerankConfig, parse_config
 from schemas.encoder import TowerSpec
@@ -13,6 +15,7 @@ from schemas.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
 DEFAULT = ROOT / "infra" / "config" / "demo.toml"
+VARIABLES = {"store": "PUBRAY_STORE", "cache": "PUBRAY_CACHE"}
 DERIVED = "sentence_transformers"
 """The key of `[encoder]` that stands for all others: a folder or hub name whose files say them."""
 
@@ -20,8 +23,8 @@ DERIVED = "sentence_transformers"
 def load_config(file: str | None, overrides: Sequence[str], environment: Mapping[str, str]) -> Config:
     """Read the config file (default: the demo's) and apply `key=value` overrides and the environment.
 
-    PUBRAY_STORE is the store. PUBRAY_MODELS is a folder that holds models under their hub names, OWNER/NAME/ or NAME/:
-    what it has is not asked of the hub.
+    PUBRAY_STORE is the store, PUBRAY_CACHE the cache. PUBRAY_MODELS is a folder that holds models under their hub
+    names, OWNER/NAME/ or NAME/: what it has is not asked of the hub.
 
     Raises:
         UsageError: the file cannot be read, a key or value is not known, or the store or PUBRAY_MODELS is no folder.
@@ -35,21 +38,31 @@ def load_config(file: str | None, overrides: Sequence[str], environment: Mapping
         raise UsageError(f"PUBRAY_MODELS = {str(root)!r}: no such folder; name one that holds OWNER/NAME/ of models")
     for override in overrides:
         _apply(values, override)
-    if store := environment.get("PUBRAY_STORE"):
-        values["store"] = store
+    values |= {key: environment[name] for key, name in VARIABLES.items() if environment.get(name)}
     if isinstance(encoder := values.get("encoder"), dict) and DERIVED in encoder:
         cache = values.get("cache", Config.model_fields["cache"].default)
         values["encoder"] = _derived(encoder, Path(str(cache)).expanduser(), str(path), root)
     config = parse_config(values, str(path))
-    if "://" in config.store:
-        raise UsageError(f"store = {config.store!r}: only folders are supported yet; name one that every node sees")
-    if Path(config.store).expanduser().is_file():
-        raise UsageError(f"store = {config.store!r}: a file; name a folder")
     return config.with_values(
-        **{name: str(Path(getattr(config, name)).expanduser().absolute()) for name in ("store", "cache")},
+        store=_store(config.store),
+        cache=str(Path(config.cache).expanduser().absolute()),
         encoder={"query": _placed(config.encoder.query, root), "article": _placed(config.encoder.article, root)},
         rerank=_placed(config.rerank, root),
     )
+
+
+def _store(root: str) -> str:
+    """Return a bucket as it is, and a folder by its whole path."""
+    if root.startswith(S3):
+        bucket = root.removeprefix(S3).partition("/")[0]
+        if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", bucket):
+            raise UsageError(f"store = {root!r}: {bucket!r} is no name of a bucket; write s3://BUCKET/PREFIX")
+        return root.rstrip("/")
+    if "://" in root:
+        raise UsageError(f"store = {root!r}: write s3://BUCKET/PREFIX, or name a folder that every node sees")
+    if Path(root).expanduser().is_file():
+        raise UsageError(f"store = {root!r}: a file; name a folder")
+    return str(Path(root).expanduser().absolute())
 
 
 def read_toml(path: Path, named: str) -> dict[str, Any]:

@@ -35,12 +35,7 @@ class KnownParts:
             return self._files[name]
         part = self._footer(name)
         found = self._found[name]
-        return PartFile(found.bytes, found.modified, part.source)
-
-    @property
-    def new(self) -> list[ArticlePart]:
-        """Those asked for that the snapshot does not have."""
-        return [part for name, part in self._read.items() if self._refs.get(name) != part.ref]
+        return PartFile(found.bytes, found.modified, part.source, part.rejects.counts, part.rejects.samples)
 
     def _is_as_it_was(self, name: str) -> bool:
         found, known = self._found.get(name), self._files.get(name)

@@ -228,7 +228,7 @@ class OpenSegment:
             return self.rows[rows]
         size = 2 * self.manifest.dimension
         found = self._store.ranges(f"{self._folder}/{ROWS}", (rows * size).tolist(), size)
-        return np.frombuffer(found, np.float16).reshape(len(rows), self.manifest.dimension)
+        return np.frombuffer(bytearray(found), np.float16).reshape(len(rows), self.manifest.dimension)
 
     @cached_property
     def pmids(self) -> Pmids:

@@ -15,7 +15,6 @@ from actors.service.assembly import load_service
 from actors.store.local_store import LocalStore
 from jobs import embed, index, ingest, promote, rollback, serve, status
 from jobs.common.cpu_threads import available_threads
-from retrieval.embed.vector_parts import read_vectors
 from schemas.config import Config
 from schemas.errors import PubrayError
 from schemas.layout import Layout
@@ -23,6 +22,7 @@ from schemas.manifest import IndexVersion
 from schemas.protocols import ArticleText
 from schemas.search import SearchRequest
 from tests.cluster.conftest import QUERIES, Service
+from tests.support.stores.parquet_files import vectors_at
 
 
 def test_the_version_holds_every_live_article_with_an_abstract_once(version: IndexVersion, config: Config) -> None:
@@ -51,7 +51,7 @@ def first_part(config: Config, version: IndexVersion, source: str) -> Path:
 
 def test_a_vector_of_the_pipeline_is_the_encoders_own(version: IndexVersion, config: Config) -> None:
     objects = LocalStore(config.store)
-    pmids, vectors, present = read_vectors(str(first_part(config, version, "pubmed21n1298")))
+    pmids, vectors, present = vectors_at(first_part(config, version, "pubmed21n1298"))
     articles = {
         row["pmid"]: ArticleText(row["title"], row["abstract"])
         for row in pq.read_table(
@@ -72,10 +72,10 @@ def test_a_second_run_does_nothing(version: IndexVersion, config: Config, source
 
 def test_a_rerun_makes_only_the_lost_vector_part(version: IndexVersion, config: Config) -> None:
     path = first_part(config, version, "pubmed20n0014")
-    before = read_vectors(str(path))
+    before = vectors_at(path)
     path.unlink()
     assert embed.run(config).embedded_parts == 1
-    after = read_vectors(str(path))
+    after = vectors_at(path)
     assert before[0].tolist() == after[0].tolist()
     assert np.allclose(before[1], after[1], atol=2e-3)
 

@@ -10,6 +10,7 @@ from actors.store.local_store import LocalStore
 from jobs import index, promote
 from jobs.common.store import load_selection, newest_snapshot, read_version, served_version
 from jobs.steps.index.version_build import Build
+from retrieval.articles.article import article_batch
 from retrieval.articles.snapshot import alive_rows, read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
 from retrieval.embed.vector_parts import row_ranges, write_vector_part
@@ -23,7 +24,7 @@ from schemas.report import VersionReport
 from schemas.snapshot import Lineage
 from tests.support.models import tiny
 from tests.support.pubmed.pubmed_files import configured
-from tests.support.stores.store_files import add_part
+from tests.support.stores.store_files import write_part
 
 ROWS_PER_PART = 4
 
@@ -65,7 +66,7 @@ class MadeStore:
         previous = newest_snapshot(self.files)
         known = previous.info.parts if previous else ()
         name = f"night{len(known):04}"
-        part = add_part(self.files, name, *articles)
+        part = write_part(self.files, name, [article_batch(articles)]).ref
         plan = SnapshotPlan(Lineage(number=0), (*known, part), previous)
         write_snapshot(self.files, plan, lambda counts: None)
         snapshot = read_snapshot(self.files, plan.id)

@@ -52,8 +52,21 @@ def test_folders_are_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert (config.store, config.cache) == ("/home/someone/store", str(tmp_path / "cache"))
 
 
-def test_a_store_that_is_not_a_folder_is_refused() -> None:
-    assert refusal(store="s3://bucket/pubray").startswith("store = 's3://bucket/pubray': only folders")
+def test_a_store_may_be_a_bucket() -> None:
+    config = load_config(None, [], {"PUBRAY_STORE": "s3://bucket-1/pubray/", "PUBRAY_CACHE": "/fast/disk"})
+    assert (config.store, config.cache) == ("s3://bucket-1/pubray", "/fast/disk")
+
+
+@pytest.mark.parametrize(
+    ("store", "told"),
+    [
+        ("s3://", "'' is no name of a bucket; write s3://BUCKET/PREFIX"),
+        ("s3://Under_Score/x", "'Under_Score' is no name of a bucket; write s3://BUCKET/PREFIX"),
+        ("gs://bucket/x", "write s3://BUCKET/PREFIX, or name a folder that every node sees"),
+    ],
+)
+def test_a_store_of_another_kind_is_refused(store: str, told: str) -> None:
+    assert refusal(store=store) == f"store = {store!r}: {told}"
 
 
 def test_an_unknown_key_is_refused_with_the_nearest() -> None:

@@ -1,0 +1,118 @@
+"""Objects of a store on the disk of a node: each fetched once, whatever the number of processes, and checked."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from retrieval.files.atomic import lock
+from retrieval.files.checked import check_file, file_digest
+from retrieval.files.disk_errors import told
+from schemas.errors import IntegrityError, StoreError
+from schemas.manifest import FileDigest
+
+SHARE = 0.8
+"""Of the disk, where no other limit is set."""
+
+
+@dataclass(frozen=True)
+class NodeCache:
+    """A folder of objects. The least recently used go first; who has one mapped keeps it."""
+
+    folder: str
+    limit: int | None
+    """In bytes; None: a share of the disk."""
+
+    @property
+    def bytes(self) -> int:
+        """How many it holds at most."""
+        if self.limit is not None:
+            return self.limit
+        Path(self.folder).mkdir(parents=True, exist_ok=True)
+        return int(SHARE * shutil.disk_usage(self.folder).total)
+
+    def path(self, name: str, fetch: Callable[[Path], None], bytes: int, digest: FileDigest | None) -> Path:
+        """Return where an object lies; `fetch` is to bring its bytes to a path, unless it is there.
+
+        Raises:
+            IntegrityError: what arrives is not what its digest says.
+            StoreError: there is no room for it.
+        """
+        target = Path(self.folder, "objects", name)
+        with self._locked(name):
+            if not self._is_whole(target, bytes, digest):
+                self._make_room(bytes, name)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                arriving = target.with_name(f".{target.name}.tmp")
+                try:
+                    fetch(arriving)
+                    self._check(arriving, name, bytes, digest)
+                    arriving.replace(target)
+                except OSError as error:
+                    raise told(error, str(arriving)) or error from None
+                finally:
+                    arriving.unlink(missing_ok=True)
+            os.utime(target)
+        return target
+
+    def adopt(self, path: Path, name: str) -> None:
+        """Take in what was made here, and is to be read here."""
+        target = Path(self.folder, "objects", name)
+        with self._locked(name):
+            self._make_room(path.stat().st_size, name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)
+
+    @contextmanager
+    def _locked(self, name: str) -> Iterator[None]:
+        path = Path(self.folder, "locks", hashlib.sha256(name.encode()).hexdigest()[:32])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            lock(file)
+            yield
+
+    @staticmethod
+    def _is_whole(target: Path, bytes: int, digest: FileDigest | None) -> bool:
+        if not target.exists() or target.stat().st_size != bytes:
+            return False
+        with suppress(IntegrityError):
+            if digest:
+                check_file(target, digest)
+            return True
+        return False  # it is fetched again
+
+    @staticmethod
+    def _check(path: Path, name: str, bytes: int, digest: FileDigest | None) -> None:
+        if (size := path.stat().st_size) != bytes:
+            raise IntegrityError(f"{name}: arrived with {size} bytes, {bytes} were announced; run again")
+        if digest and (found := file_digest(path).sha256) != digest.sha256:
+            wanted = f"its manifest says {digest.sha256[:12]}…"
+            raise IntegrityError(f"{name}: arrived with sha256 {found[:12]}…, {wanted}; restore it from a copy")
+
+    def _make_room(self, bytes: int, name: str) -> None:
+        """Remove what was not used for longest, until there is room."""
+        limit = self.bytes
+        if bytes > limit:
+            raise StoreError(
+                f"{name} has {bytes:,} bytes, the cache {self.folder} holds {limit:,}; set cache_bytes, or "
+                "PUBRAY_CACHE to a larger disk"
+            )
+        files = sorted(_used(Path(self.folder, "objects")))
+        total = sum(size for _, size, _ in files) + bytes
+        for _, size, path in files:
+            if total <= limit:
+                break
+            path.unlink(missing_ok=True)
+            total -= size
+
+
+def _used(folder: Path) -> Iterator[tuple[int, int, Path]]:
+    """Yield when each object was used last, its size and its path."""
+    for path in folder.rglob("[!.]*"):
+        with suppress(FileNotFoundError):
+            facts = path.stat()
+            if path.is_file():
+                yield facts.st_mtime_ns, facts.st_size, path

@@ -1,0 +1,279 @@
+"""A store in a bucket of S3, or of what speaks its protocol with conditional writes (Ceph, MinIO)."""
+
+import datetime
+import email.utils
+import hashlib
+import shutil
+import uuid
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import fsspec.asyn
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from actors.store.node_cache import NodeCache
+from actors.store.s3_client import asked, client, condition_failed, range_client
+from retrieval.files.disk_errors import told
+from retrieval.files.parquet import opened
+from schemas.errors import IntegrityError, StoreError
+from schemas.manifest import FileDigest
+from schemas.store import Stored
+
+RANGE = 32 << 20
+"""Bytes that are fetched by one request, each tried again by itself."""
+PIECE = 16 << 20
+"""Of an upload that is made in pieces, which are held in memory."""
+THREADS = 4
+"""Requests at a time, of one process that fetches or brings."""
+GAP = 2048
+"""So many bytes between two ranges are fetched too, rather than asked for by two requests."""
+UPLOAD = "?uploadId="
+"""Between the key and the id of an upload that was not finished."""
+
+
+@dataclass(frozen=True)
+class S3Store:
+    """See `schemas.store.Store`."""
+
+    root: str
+    cache: NodeCache
+
+    @property
+    def _bucket(self) -> str:
+        return self.root.removeprefix("s3://").partition("/")[0]
+
+    def _key(self, key: str) -> str:
+        """Return a key of the bucket."""
+        prefix = self.root.removeprefix("s3://").partition("/")[2]
+        return f"{prefix}/{key}" if prefix else key
+
+    def name(self, key: str) -> str:
+        return f"{self.root}/{key}"
+
+    def _call(self, operation: str, key: str, method: str, **values: Any) -> Any:
+        """Make one request of S3's; FileNotFoundError: there is no such object."""
+        of_key = {"Key": self._key(key)} if key else {}
+        return asked(
+            operation,
+            self._bucket,
+            self._key(key),
+            lambda: client().call_s3(method, Bucket=self._bucket, **of_key, **values),
+        )
+
+    def read(self, key: str) -> bytes | None:
+        found, _ = self._tagged(key)
+        return found
+
+    def _tagged(self, key: str) -> tuple[bytes | None, str]:
+        """Return a small object and its tag."""
+
+        def get() -> tuple[bytes, str]:
+            answer = client().call_s3("get_object", Bucket=self._bucket, Key=self._key(key))
+            return fsspec.asyn.sync(client().loop, answer["Body"].read), answer["ETag"]
+
+        try:
+            return asked("read", self._bucket, self._key(key), get)
+        except FileNotFoundError:
+            return None, ""
+
+    def facts(self, key: str) -> Stored | None:
+        try:
+            answer = self._call("look", key, "head_object")
+        except FileNotFoundError:
+            return None
+        return Stored(key, answer["ContentLength"], _ns(answer["LastModified"]))
+
+    def names(self, folder: str) -> Iterator[str]:
+        prefix = self._key(f"{folder}/" if folder else "")
+        for page in self._pages("list_objects_v2", Prefix=prefix, Delimiter="/"):
+            found = [one["Key"] for one in page.get("Contents", ())]
+            found += [one["Prefix"].rstrip("/") for one in page.get("CommonPrefixes", ())]
+            yield from (name for key in found if (name := key.removeprefix(prefix)))
+
+    def entries(self, folder: str) -> Iterator[Stored]:
+        prefix, root = self._key(f"{folder}/" if folder else ""), self._key("")
+        for page in self._pages("list_objects_v2", Prefix=prefix):
+            for one in page.get("Contents", ()):
+                yield Stored(one["Key"].removeprefix(root), one["Size"], _ns(one["LastModified"]))
+
+    def unfinished(self) -> Iterator[Stored]:
+        root = self._key("")
+        answer = self._call("list uploads", "", "list_multipart_uploads", Prefix=root)
+        for one in answer.get("Uploads", ()):
+            key = f"{one['Key'].removeprefix(root)}{UPLOAD}{one['UploadId']}"
+            yield Stored(key, 0, _ns(one["Initiated"]))
+
+    def _pages(self, method: str, **values: Any) -> Iterator[Any]:
+        more: dict[str, str] = {}
+        while True:
+            page = self._call("list", "", method, **values, **more)
+            yield page
+            if not page.get("IsTruncated"):
+                return
+            more = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def now(self) -> int:
+        answer = self._call("look", "", "head_bucket")
+        date = email.utils.parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+        return _ns(date)
+
+    def swap(self, key: str, expected: bytes | None, new: bytes) -> bool:
+        """Put under a condition. A client whose reply is lost puts again, and is refused for its own success."""
+        found, tag = self._tagged(key)
+        if found != expected:
+            return found == new
+        # Ceph before version 18 refuses the tag as it gave it, and knows it without the quotes.
+        conditions = [{"IfNoneMatch": "*"}] if expected is None else [{"IfMatch": tag}, {"IfMatch": tag.strip('"')}]
+        for condition in conditions:
+            try:
+                self._call("replace", key, "put_object", Body=new, **condition)
+                return True
+            except FileNotFoundError:  # to be replaced, and gone
+                return False
+            except OSError as error:
+                if not condition_failed(error):
+                    raise
+            if (now := self.read(key)) != expected:
+                return now == new
+        return False
+
+    def remove(self, key: str) -> None:
+        if UPLOAD in key:
+            of, _, upload = key.partition(UPLOAD)
+            self._call("abort", of, "abort_multipart_upload", UploadId=upload)
+            return
+        # Manifests first: nobody takes for whole what is not.
+        below = sorted((one.key for one in self.entries(key)), key=lambda one: (not one.endswith(".json"), one))
+        for one in (key, *below):
+            self._call("remove", one, "delete_object")
+
+    @contextmanager
+    def incoming(self, key: str, last: str | None = None) -> Iterator[Path]:
+        path = Path(self.cache.folder, "incoming", uuid.uuid4().hex, Path(key).name)
+        try:
+            path.parent.mkdir(parents=True)
+            yield path
+            if path.is_dir():
+                self._bring_folder(path, key, last or "")
+            else:
+                self._bring(path, key)
+        except OSError as error:
+            raise told(error, str(path)) or error from None
+        finally:
+            shutil.rmtree(path.parent, ignore_errors=True)
+
+    def _bring_folder(self, path: Path, key: str, last: str) -> None:
+        if self.facts(f"{key}/{last}") is not None:
+            return
+        files = [file for file in sorted(path.iterdir()) if file.name != last]
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(lambda file: self._bring(file, f"{key}/{file.name}"), files))
+        self._bring(path / last, f"{key}/{last}")
+        for file in files:
+            self.cache.adopt(file, self._cached(f"{key}/{file.name}"))
+
+    def _bring(self, path: Path, key: str) -> None:
+        to = f"{self._bucket}/{self._key(key)}"
+        asked(
+            "write",
+            self._bucket,
+            self._key(key),
+            lambda: client().put_file(str(path), to, chunksize=PIECE, max_concurrency=THREADS),
+        )
+
+    def check(self, key: str, digest: FileDigest) -> None:
+        found = self.facts(key)
+        if found is None or found.bytes != digest.bytes:
+            what = f"{found.bytes} bytes, its manifest says {digest.bytes}" if found else "file is missing"
+            raise IntegrityError(f"{self.name(key)}: {what}; restore it from a copy")
+        head = self._call("read", key, "get_object", Range="bytes=0-65535") if found.bytes else None
+        content = fsspec.asyn.sync(client().loop, head["Body"].read) if head else b""
+        if (sha256 := hashlib.sha256(content).hexdigest()) != digest.head:
+            wanted = f"its manifest says {digest.head[:12]}…"
+            raise IntegrityError(f"{self.name(key)}: sha256 {sha256[:12]}…, {wanted}; restore it from a copy")
+
+    def local(self, key: str, digest: FileDigest | None = None) -> Path:
+        name, bytes = self._cached(key), digest.bytes if digest else 0
+        if digest is None:
+            if (found := self.facts(key)) is None:
+                raise StoreError(f"{self.name(key)}: no such object; run the job that writes it")
+            # What has no digest may be another object of the same key some day.
+            folder, _, file = name.rpartition("/")
+            name, bytes = f"{folder}/{found.modified}-{found.bytes}/{file}", found.bytes
+        return self.cache.path(name, lambda path: self._fetch(key, path, bytes), bytes, digest)
+
+    def _cached(self, key: str) -> str:
+        return f"{self._bucket}/{self._key(key)}"
+
+    def _fetch(self, key: str, path: Path, bytes: int) -> None:
+        """Fetch an object in ranges, several at a time."""
+        at = f"{self._bucket}/{self._key(key)}"
+
+        def fetch(start: int) -> None:
+            content = asked("read", self._bucket, self._key(key), lambda: source.read_at(RANGE, start))
+            with path.open("r+b") as file:
+                file.seek(start)
+                file.write(content)
+
+        try:
+            source = asked("read", self._bucket, self._key(key), lambda: range_client().open_input_file(at))
+        except FileNotFoundError:
+            raise IntegrityError(f"{self.name(key)}: file is missing; restore it from a copy") from None
+        path.touch()
+        with source, ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(fetch, range(0, bytes, RANGE)))
+
+    @contextmanager
+    def parquet(self, key: str) -> Iterator[pq.ParquetFile]:
+        try:
+            with opened(self._source(key), self.name(key)) as file:
+                yield file
+        except IntegrityError as error:
+            if "AWS Error" not in str(error):
+                raise
+            raise StoreError(f"{self.name(key)}: cannot be read ({error}); run again") from None
+
+    def _source(self, key: str) -> pa.NativeFile:
+        at = f"{self._bucket}/{self._key(key)}"
+        try:
+            return asked("read", self._bucket, self._key(key), lambda: range_client().open_input_file(at))
+        except FileNotFoundError:
+            raise StoreError(f"{self.name(key)}: no such file; run the job that writes it") from None
+
+    def ranges(self, key: str, starts: Sequence[int], size: int) -> bytes:
+        runs = list[range]()  # each is one request
+        for start in starts:
+            if runs and start <= runs[-1].stop + GAP:
+                runs[-1] = range(runs[-1].start, start + size)
+            else:
+                runs.append(range(start, start + size))
+        at, firsts, ends = f"{self._bucket}/{self._key(key)}", [run.start for run in runs], [run.stop for run in runs]
+
+        def fetch() -> list[bytes]:
+            found: list[bytes] = client().cat_ranges([at] * len(runs), firsts, ends, on_error="raise")
+            return found
+
+        found = asked("read", self._bucket, self._key(key), fetch) if runs else []
+        pieces = (found[place := bisect_right(firsts, start) - 1][start - firsts[place] :][:size] for start in starts)
+        return b"".join(pieces)
+
+    def work(self, folder: str) -> Path:
+        return Path(self.cache.folder, "work", hashlib.sha256(self.root.encode()).hexdigest()[:16], folder)
+
+    def keep(self, path: Path, key: str) -> None:
+        self._bring(path, key)
+        path.unlink()
+
+    def writing(self, who: str) -> AbstractContextManager[None]:
+        raise NotImplementedError
+
+
+def _ns(when: datetime.datetime) -> int:
+    """Return a time in ns since 1970."""
+    return int(when.timestamp()) * 1_000_000_000

@@ -1,0 +1,49 @@
+"""A server of S3's protocol in this process: quick, without authentication."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+from actors.store import s3_client
+
+
+@contextmanager
+def moto_server() -> Iterator[str]:
+    """Run one, with an empty bucket `b-1`; return its address. Clients of this process and its children ask it."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with environment(f"http://{host}:{port}"):
+        s3_client.client().mkdir("b-1")
+        yield f"http://{host}:{port}"
+    server.stop()
+
+
+@contextmanager
+def environment(address: str) -> Iterator[None]:
+    """Let clients ask a server at an address, and forget those that asked another."""
+    values = {
+        "AWS_ENDPOINT_URL": address,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
+        "AWS_RESPONSE_CHECKSUM_VALIDATION": "when_required",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in values.items():
+            patch.setenv(name, value)
+        forget_clients()
+        yield
+    forget_clients()
+
+
+def forget_clients() -> None:
+    s3_client.client.cache_clear()
+    s3_client.range_client.cache_clear()
+    s3_client._allowed.clear()
