@@ -45,8 +45,10 @@ def withdrawn(store: Store) -> set[str]:
         return set()
     keys = {version.id: version.rows_key for version in versions(store)}
     # What an earlier pubray rolled back from is known by its manifest alone.
-    rows = {*current.withdrawn_rows, *(keys[v] for v in current.withdrawn if v in keys)} - {keys.get(current.version)}
-    return {*current.withdrawn, *(v for v, key in keys.items() if key in rows)} - {current.version}
+    rows = {*current.withdrawn_rows, *(keys[v] for v in current.withdrawn if v in keys)} - {
+        keys.get(current.version or "")
+    }
+    return {*current.withdrawn, *(v for v, key in keys.items() if key in rows)} - {current.version or ""}
 
 
 def over_its_parent(config: Config, version: str) -> PromoteReport:
@@ -69,15 +71,15 @@ def _promote(store: Store, current: Current | None, version: IndexVersion) -> Pr
         return PromoteReport(version=chosen, previous=previous, promoted=False)
     if current and chosen in current.removing:
         raise StoreError(f"version {chosen} is being removed by pubray gc; promote another")
-    promoted = Current(
-        version=chosen,
-        epoch=current.epoch + 1 if current else 1,
-        history=(*current.history, current.version) if current else (),
-        withdrawn=tuple(v for v in current.withdrawn if v != chosen) if current else (),
-        withdrawn_rows=tuple(key for key in current.withdrawn_rows if key != version.rows_key) if current else (),
-        removing=current.removing if current else (),
-    )
-    swap_current(store, current, promoted)
+    before = current or Current(version=None, epoch=0)
+    changes = {
+        "version": chosen,
+        "epoch": before.epoch + 1,
+        "history": (*before.history, *([before.version] if before.version else [])),
+        "withdrawn": tuple(v for v in before.withdrawn if v != chosen),
+        "withdrawn_rows": tuple(key for key in before.withdrawn_rows if key != version.rows_key),
+    }
+    swap_current(store, current, before.model_copy(update=changes))
     return PromoteReport(version=chosen, previous=previous, promoted=True)
 
 

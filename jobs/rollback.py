@@ -19,26 +19,27 @@ def run(config: Config) -> RollbackReport:
     """
     store = open_store(config)
     current = read_current(store)
+    served = current.version if current else None
     there = {version.id: version for version in versions(store)}
     history = [v for v in current.history if v in there] if current else []  # old ones gc removed
-    rows = _rows_of(there, current.version) if current else None
+    rows = _rows_of(there, served) if served else None
     passed: list[str] = []
     while history and _rows_of(there, history[-1]) == rows:
         passed.append(history.pop())
-    if current is None or not history:
+    if current is None or served is None or not history:
         raise StoreError(f"the store {store.root} has no other version before CURRENT; nothing was changed")
     *earlier, previous = history
     check_answers(store, there[previous])
-    keys = [there[v].rows_key for v in (*passed, current.version) if v in there]
+    keys = [there[v].rows_key for v in (*passed, served) if v in there]
     changes = {
         "version": previous,
         "epoch": current.epoch + 1,
-        "history": tuple(v for v in earlier if v not in (current.version, *passed)),
-        "withdrawn": tuple(dict.fromkeys((*current.withdrawn, *passed, current.version))),
+        "history": tuple(v for v in earlier if v not in (served, *passed)),
+        "withdrawn": tuple(dict.fromkeys((*current.withdrawn, *passed, served))),
         "withdrawn_rows": tuple(dict.fromkeys((*current.withdrawn_rows, *keys))),
     }
     swap_current(store, current, current.model_copy(update=changes))
-    return RollbackReport(version=previous, withdrawn=current.version)
+    return RollbackReport(version=previous, withdrawn=served)
 
 
 def _rows_of(there: Mapping[str, IndexVersion], version: str) -> str:

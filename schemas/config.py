@@ -172,6 +172,13 @@ class ServeConfig(Frozen):
     reranker: DeploymentConfig = DeploymentConfig()
 
 
+class LeaseConfig(Frozen):
+    """Who writes to a store in S3."""
+
+    seconds: PositiveFloat = 60
+    """So long a run that is silent, and may be dead, is waited for."""
+
+
 class Config(Frozen):
     """All of it."""
 
@@ -182,6 +189,7 @@ class Config(Frozen):
     deleted at any time."""
     cache_bytes: PositiveInt | None = None
     """Of a store in S3 so much is kept there; None: 80 % of the disk."""
+    lease: LeaseConfig = LeaseConfig()
     ingest: IngestConfig = IngestConfig()
     selection: SelectionConfig = SelectionConfig()
     encoder: EncoderSpec

@@ -52,6 +52,10 @@ class MovedError(StoreError):
     """CURRENT is another than it was when it was looked at."""
 
 
+class LostError(StoreError):
+    """This run was the one who writes, and is not any more."""
+
+
 class WriterError(StoreError):
     """Another job writes to the store."""
 

@@ -81,6 +81,8 @@ class Layout:
     """Keys, relative to the root of a store."""
 
     current = "CURRENT"
+    lease = "lease"
+    """Who writes; in a folder a lock says it."""
     article_part = Named(PLACES["articles"])
     """Articles and deletions of one source file."""
     source = Named("sources/<file>")

@@ -158,9 +158,12 @@ class QuantizerRecord(Frozen):
 class Current(Frozen):
     """The one mutable document: which version is served, and what was before it."""
 
-    version: str
+    version: str | None
+    """None: of a store of which somebody has begun to build the first."""
     epoch: int = 1
     """Grows by one with each change."""
+    writer: str | None = None
+    """In S3 the run that may change it as part of its work: the last that took the lease."""
     history: tuple[str, ...] = Field(default=())
     """The versions served before, oldest first."""
     withdrawn: tuple[str, ...] = Field(default=())

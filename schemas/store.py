@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 import pyarrow.parquet as pq
 
+from schemas.lease import Holder
 from schemas.manifest import FileDigest
 
 
@@ -86,5 +87,8 @@ class Store(Protocol):
     def keep(self, path: Path, key: str) -> None:
         """Make a whole file of `work(…)` the object of a key; it may be gone from its path then."""
 
-    def writing(self, who: str) -> AbstractContextManager[None]:
-        """Be the one who writes; WriterError: somebody else does, and the message says who, since when."""
+    def writing(self, holder: Holder) -> AbstractContextManager[bool]:
+        """Be the one who writes; return whether somebody who was it before may not know that he is not any more.
+
+        WriterError: somebody else is, and the message says who, since when, how far he is.
+        """

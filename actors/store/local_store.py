@@ -2,11 +2,13 @@
 
 import os
 import stat
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow.parquet as pq
 
@@ -15,11 +17,14 @@ from retrieval.files.checked import check_file
 from retrieval.files.disk_errors import told
 from retrieval.files.parquet import opened
 from schemas.errors import StoreError, WriterError
+from schemas.lease import Holder
 from schemas.manifest import FileDigest
 from schemas.store import Stored
 
 WRITER = ".writer.lock"
 """Held by the one job that writes; says who."""
+TELL_SECONDS = 1.0
+"""How often it is said how far he is."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,7 @@ class LocalStore:
             sync(self.path(key).parent)
 
     @contextmanager
-    def writing(self, who: str) -> Iterator[None]:
+    def writing(self, holder: Holder) -> Iterator[bool]:
         """Hold a lock, which ends with this process however that ends."""
         path = self.path(WRITER)
         try:
@@ -117,12 +122,32 @@ class LocalStore:
         with file:
             if not lock(file, wait=False):
                 file.seek(0)
-                holder = file.read().decode() or "another job"
-                raise WriterError(f"store {self.root}: {holder} is writing; wait until it has ended")
-            file.truncate(0)
-            file.write(f"{who},".encode())
-            file.flush()
+                other = file.read().decode() or "another job,"
+                raise WriterError(f"store {self.root}: {other} is writing; wait until it has ended")
+            stop, told = threading.Event(), _tell(file, holder, "")
+            telling = threading.Thread(
+                target=_keep_telling, args=(file, holder, stop, told), name="writer", daemon=True
+            )
+            telling.start()
             try:
-                yield
+                yield False
             finally:
+                stop.set()
+                telling.join()
                 file.truncate(0)
+
+
+def _tell(file: BinaryIO, holder: Holder, told: str) -> str:
+    """Write into the lock who has it, and how far he is, unless that is what was told; return what it says now."""
+    doing = holder.doing()
+    now = f"{holder.who} ({doing})," if doing else f"{holder.who},"
+    if now != told:
+        file.truncate(0)
+        file.write(now.encode())
+        file.flush()
+    return now
+
+
+def _keep_telling(file: BinaryIO, holder: Holder, stop: threading.Event, told: str) -> None:
+    while not stop.wait(TELL_SECONDS):
+        told = _tell(file, holder, told)

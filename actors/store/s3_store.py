@@ -8,7 +8,7 @@ import uuid
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,13 @@ import fsspec.asyn
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from actors.store.lease import held
 from actors.store.node_cache import NodeCache
 from actors.store.s3_client import asked, client, condition_failed, range_client
 from retrieval.files.disk_errors import told
 from retrieval.files.parquet import opened
 from schemas.errors import IntegrityError, StoreError
+from schemas.lease import Holder
 from schemas.manifest import FileDigest
 from schemas.store import Stored
 
@@ -43,6 +45,8 @@ class S3Store:
 
     root: str
     cache: NodeCache
+    lease_seconds: float = 60
+    """How long who writes, and is silent, is waited for."""
 
     @property
     def _bucket(self) -> str:
@@ -270,8 +274,10 @@ class S3Store:
         self._bring(path, key)
         path.unlink()
 
-    def writing(self, who: str) -> AbstractContextManager[None]:
-        raise NotImplementedError
+    @contextmanager
+    def writing(self, holder: Holder) -> Iterator[bool]:
+        with held(self, holder, self.lease_seconds):
+            yield True
 
 
 def _ns(when: datetime.datetime) -> int:

@@ -18,4 +18,4 @@ def store_at(root: str, config: Config) -> Store:
     """Return the store at another root."""
     if not root.startswith(S3):
         return LocalStore(root)
-    return S3Store(root.rstrip("/"), NodeCache(f"{config.cache}/s3", config.cache_bytes))
+    return S3Store(root.rstrip("/"), NodeCache(f"{config.cache}/s3", config.cache_bytes), config.lease.seconds)

@@ -52,20 +52,30 @@ def fail(text: str, code: int) -> int:
     return code
 
 
+_shown: "Progress | None" = None
+
+
+def doing() -> str:
+    """Return how far the stage is that is shown: "embed, 3 of 30 rows"."""
+    return f"{_shown.stage}, {_shown.done:,} of {_shown.total:,} {_shown.unit}" if _shown else ""
+
+
 class Progress:
     """Counts what is done of a stage, and shows it with a rate and the time left."""
 
     def __init__(self, stage: str, total: int, unit: str, detail: str = "") -> None:
         """`total` units are to be done; `detail` is what else is counted, with a rate of its own."""
-        self._stage, self._total, self._unit, self._detail = stage, total, unit, detail
+        global _shown
+        self.stage, self.total, self.unit, self._detail = stage, total, unit, detail
         self._details = 0
         self._start = self._shown = time.monotonic()
         self._terminal = sys.stderr.isatty()
         self.done = 0
+        _shown = self
 
     def log(self, text: str) -> None:
         """Print a line about one unit, above the bar where there is one."""
-        log(f"{CLEAR if self._terminal else ''}{self._stage:9} {text}")
+        log(f"{CLEAR if self._terminal else ''}{self.stage:9} {text}")
 
     def add(self, count: int, details: int = 0) -> None:
         """Count units that were finished, and what they held."""
@@ -87,11 +97,11 @@ class Progress:
 
     def _print(self, *, end: bool) -> None:
         rate = self.done / max(self.seconds, 1e-3)
-        text = f"{self._stage:9} {self.done:,} of {self._total:,} {self._unit}, {rate:,.1f}/s"
+        text = f"{self.stage:9} {self.done:,} of {self.total:,} {self.unit}, {rate:,.1f}/s"
         if self._detail:
             text += f", {self._details:,} {self._detail}, {self._details / max(self.seconds, 1e-3):,.0f}/s"
         if not end and rate:
-            text += f", {max(0, self._total - self.done) / rate:,.0f} s left"
+            text += f", {max(0, self.total - self.done) / rate:,.0f} s left"
         if end:
             text += f", {self.seconds:.1f} s"
         if self._terminal:

@@ -1,8 +1,10 @@
 """Finding one's way in a store: what is there, which snapshot is the newest, which version is served."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from contextvars import ContextVar
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +15,7 @@ from retrieval.articles.snapshot import Snapshot, read_snapshot
 from retrieval.files.checked import read_document
 from schemas.base import digest
 from schemas.config import SelectionConfig
-from schemas.errors import InputError, IntegrityError, MovedError, StoreError
+from schemas.errors import InputError, IntegrityError, LostError, MovedError, StoreError
 from schemas.layout import Layout
 from schemas.manifest import Current, IndexVersion
 from schemas.store import Store
@@ -125,9 +127,14 @@ def served_version(store: Store) -> IndexVersion:
     Raises:
         StoreError: nothing has been promoted.
     """
-    if (current := read_current(store)) is None:
+    current = read_current(store)
+    if current is None or current.version is None:
         raise StoreError(f"the store {store.root} has no CURRENT version; run pubray index, then pubray promote")
     return read_version(store, current.version)
+
+
+RUNS: ContextVar[Mapping[str, str]] = ContextVar("runs", default=MappingProxyType({}))
+"""Of stores, by their roots, of which another run may have become the writer: the run that this one is."""
 
 
 def swap_current(store: Store, expected: Current | None, new: Current) -> None:
@@ -135,11 +142,20 @@ def swap_current(store: Store, expected: Current | None, new: Current) -> None:
 
     Raises:
         MovedError: somebody else changed it meanwhile.
+        LostError: somebody else writes by now.
     """
+    run = RUNS.get().get(store.root)
+    if run and (expected is None or expected.writer != run):
+        raise LostError(f"store {store.root}: another run has become the one who writes; CURRENT is what it makes it")
+    if not write_current(store, expected, new):
+        raise MovedError("CURRENT was changed by somebody else meanwhile; look at pubray status")
+
+
+def write_current(store: Store, expected: Current | None, new: Current) -> bool:
+    """Replace CURRENT if it still is what is expected; return whether it was."""
     before = store.read(Layout.current)
     known = Current.model_validate_json(before) if before is not None else None
-    if known != expected or not store.swap(Layout.current, before, new.model_dump_json(indent=1).encode()):
-        raise MovedError("CURRENT was changed by somebody else meanwhile; look at pubray status")
+    return known == expected and store.swap(Layout.current, before, new.model_dump_json(indent=1).encode())
 
 
 def change_current(store: Store, change: Callable[[Current], Current]) -> None:

@@ -1,8 +1,10 @@
 """One writer at a time: a job that changes a store is the one who writes, and a job inside a job shares that."""
 
+import _thread
 import datetime
 import os
 import platform
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -10,7 +12,13 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 from actors.store.stores import open_store
+from jobs.common.console import doing
+from jobs.common.store import RUNS, read_current, write_current
 from schemas.config import Config
+from schemas.errors import LostError
+from schemas.lease import Holder
+from schemas.manifest import Current
+from schemas.store import Store
 
 Run = TypeVar("Run", bound=Callable[..., Any])
 
@@ -22,20 +30,48 @@ def writing(config: Config, job: str) -> Iterator[None]:
     """Be the one who writes to the store.
 
     Raises:
-        WriterError: another job does; says which, and since when.
+        WriterError: another job is; says which, since when, how far it is.
+        LostError: another has become it meanwhile, because this one was silent for too long.
         StoreError: the store cannot be written.
     """
     if config.store in _held.get():
         yield
         return
-    since = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    store, since = open_store(config), datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    lost = list[bool]()
+
+    def stop() -> None:
+        lost.append(True)
+        _thread.interrupt_main()
+
     who = f"pubray {job}, process {os.getpid()} on {platform.node()}, since {since}"
-    with open_store(config).writing(who):
+    holder = Holder(uuid.uuid4().hex, who, doing, stop)
+    with store.writing(holder) as outlived:
+        if outlived:
+            _begin(store, holder.run)
+        runs = RUNS.set({**RUNS.get(), **({config.store: holder.run} if outlived else {})})
         token = _held.set(_held.get() | {config.store})
         try:
             yield
+        except KeyboardInterrupt:
+            if lost:
+                raise LostError(
+                    f"store {store.root}: this run could not be heard of for {config.lease.seconds:g} s, so that "
+                    "another may write by now; what is finished is kept, run it again to go on"
+                ) from None
+            raise
         finally:
             _held.reset(token)
+            RUNS.reset(runs)
+
+
+def _begin(store: Store, run: str) -> None:
+    """Change CURRENT, so that whoever wrote before, and does not know that he does no more, cannot."""
+    while True:
+        current = read_current(store)
+        begun = Current(version=None, epoch=0) if current is None else current
+        if write_current(store, current, begun.model_copy(update={"epoch": begun.epoch + 1, "writer": run})):
+            return
 
 
 def writes(job: str) -> Callable[[Run], Run]:

@@ -85,7 +85,7 @@ def garbage(contents: Contents, limits: Limits) -> list[Entry]:
 def why_all_stays(contents: Contents) -> str | None:
     """Return why it cannot be told what is needed; None: it can."""
     current = contents.current
-    if current and current.version not in {v.id for v in contents.versions}:
+    if current and current.version and current.version not in {v.id for v in contents.versions}:
         return f"the manifest of CURRENT, {current.version}, cannot be read"
     return contents.unreadable[0] if contents.unreadable else None
 
@@ -118,7 +118,7 @@ def kept_names(contents: Contents, limits: Limits) -> dict[FileKind, set[str]]:
 
 def served_versions(current: Current | None, present: Iterable[str], keep: int) -> set[str]:
     """Return which of the versions `present` are CURRENT or one of the `keep` served before it; all without CURRENT."""
-    if current is None:
+    if current is None or current.version is None:
         return set(present)
     there = set(present)
     before = [v for v in dict.fromkeys(reversed(current.history)) if v != current.version and v in there]

@@ -104,7 +104,7 @@ def test_current_is_swapped_only_from_what_was_seen(store: LocalStore) -> None:
 
 def test_current_is_changed_from_what_it_has_become_meanwhile(store: LocalStore) -> None:
     swap_current(store, None, Current(version="a"))
-    tries = list[str]()
+    tries = list[str | None]()
 
     def change(current: Current) -> Current:
         tries.append(current.version)
