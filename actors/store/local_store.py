@@ -137,17 +137,17 @@ class LocalStore:
                 file.truncate(0)
 
 
-def _tell(file: BinaryIO, holder: Holder, told: str) -> str:
-    """Write into the lock who has it, and how far he is, unless that is what was told; return what it says now."""
+def _tell(file: BinaryIO, holder: Holder, said: str) -> str:
+    """Write into the lock who has it, and how far he is, unless that is what was said; return what is said now."""
     doing = holder.doing()
     now = f"{holder.who} ({doing})," if doing else f"{holder.who},"
-    if now != told:
+    if now != said:
         file.truncate(0)
         file.write(now.encode())
         file.flush()
     return now
 
 
-def _keep_telling(file: BinaryIO, holder: Holder, stop: threading.Event, told: str) -> None:
+def _keep_telling(file: BinaryIO, holder: Holder, stop: threading.Event, said: str) -> None:
     while not stop.wait(TELL_SECONDS):
-        told = _tell(file, holder, told)
+        said = _tell(file, holder, said)
