@@ -124,10 +124,8 @@ class LocalStore:
                 file.seek(0)
                 other = file.read().decode() or "another job,"
                 raise WriterError(f"store {self.root}: {other} is writing; wait until it has ended")
-            stop, told = threading.Event(), _tell(file, holder, "")
-            telling = threading.Thread(
-                target=_keep_telling, args=(file, holder, stop, told), name="writer", daemon=True
-            )
+            stop, said = threading.Event(), _tell(file, holder, "")
+            telling = threading.Thread(target=_keep_telling, args=(file, holder, stop, said), daemon=True)
             telling.start()
             try:
                 yield False
