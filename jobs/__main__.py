@@ -34,6 +34,7 @@ JOBS = {
     "evaluate": "measure the quality of the CURRENT version against judgments",
     "verify": "compare an encoder with its published values, then search 1,000 real articles",
     "status": "versions, counts and sizes of the store",
+    "lease": "who writes to the store; --break lets the next run begin where that one is dead",
     "gc": "remove what no kept version names",
     "plan": "what an index of many articles takes: memory, disk, hours, cost",
 }

@@ -59,6 +59,7 @@ def run(
         unpromoted=tuple(v.id for v in found if current and not current.knows(v.id)),
         unreadable=tuple(unreadable_versions(store)),
         bytes=folder_sizes(store),
+        writer=store.writer(),
     )
 
 
@@ -78,6 +79,8 @@ def show(report: StatusReport) -> str:
     if report.gaps:
         lines.append(f"{len(report.gaps)} update files are missing, from {report.gaps[0]}: ingest them")
     lines += [f"cannot be read: {why}" for why in report.unreadable]
+    if report.writer:
+        lines.append(f"{report.writer} is writing")
     if report.verified:
         lines.append("every file of every version has its digest")
     if not report.versions:

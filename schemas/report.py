@@ -149,6 +149,15 @@ class RollbackReport(Report):
     withdrawn: str
 
 
+class LeaseReport(Report):
+    """Of `lease`."""
+
+    store: str
+    writer: str | None
+    """Who, since when, how far he is."""
+    broken: bool
+
+
 class NightReport(Report):
     """Of `nightly`: the reports of its stages."""
 
@@ -233,6 +242,8 @@ class StatusReport(Report):
     unreadable: tuple[str, ...] = ()
     """Why manifests cannot be read; while there is one, `gc` removes what is temporary alone."""
     bytes: Bytes
+    writer: str | None = None
+    """Who writes, since when, how far he is."""
 
 
 class Removed(Frozen):

@@ -7,8 +7,8 @@ from typing import NamedTuple, Protocol
 
 import pyarrow.parquet as pq
 
-from schemas.lease import Holder
 from schemas.manifest import FileDigest
+from schemas.writers import Holder
 
 
 class Stored(NamedTuple):
@@ -92,3 +92,9 @@ class Store(Protocol):
 
         WriterError: somebody else is, and the message says who, since when, how far he is.
         """
+
+    def writer(self) -> str | None:
+        """Return who writes, since when, how far he is; None: nobody does."""
+
+    def end_writing(self) -> None:
+        """Let whoever writes be the one no more, though he may still live; StoreError: his end alone does that."""

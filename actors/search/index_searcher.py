@@ -105,7 +105,8 @@ class IndexSearcher:
         self._tree = load_mesh_tree(store, version)
         self._rows = lru_cache(KEPT_FILTERS)(self._find_rows)
         self._counts = lru_cache(KEPT_FILTERS)(self._count)
-        self._rows(Wanted())  # for most searches
+        if not sparse:
+            self._rows(Wanted())  # for most searches
 
     def candidates(self, queries: Floats, k: int, wanted: Wanted = EVERYTHING) -> list[Candidates]:
         """Return for each of (q, d) queries its k best rows or more, independent of the other queries.

@@ -14,12 +14,11 @@ import pyarrow.parquet as pq
 
 from retrieval.files.atomic import atomic_path, lock, locked, remove, sync
 from retrieval.files.checked import check_file
-from retrieval.files.disk_errors import told
 from retrieval.files.parquet import opened
 from schemas.errors import StoreError, WriterError
-from schemas.lease import Holder
 from schemas.manifest import FileDigest
 from schemas.store import Stored
+from schemas.writers import Holder
 
 WRITER = ".writer.lock"
 """Held by the one job that writes; says who."""
@@ -118,7 +117,7 @@ class LocalStore:
             path.parent.mkdir(parents=True, exist_ok=True)
             file = path.open("a+b")
         except OSError as error:
-            raise told(error, self.root) or StoreError(f"store {self.root}: {error.strerror}") from None
+            raise StoreError(f"store {self.root}: {error.strerror}; name a folder that can be written") from None
         with file:
             if not lock(file, wait=False):
                 file.seek(0)
@@ -133,6 +132,16 @@ class LocalStore:
                 stop.set()
                 telling.join()
                 file.truncate(0)
+
+    def writer(self) -> str | None:
+        try:
+            with self.path(WRITER).open("rb") as file:
+                return None if lock(file, wait=False) else file.read().decode().rstrip(",") or "a job"
+        except FileNotFoundError:
+            return None
+
+    def end_writing(self) -> None:
+        raise StoreError(f"store {self.root}: a folder's lock ends with its process; end that process")
 
 
 def _tell(file: BinaryIO, holder: Holder, said: str) -> str:

@@ -17,15 +17,16 @@ import fsspec.asyn
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from actors.store.lease import held
+from actors.store.lease_object import held, read_lease, told_of
 from actors.store.node_cache import NodeCache
 from actors.store.s3_client import asked, client, condition_failed, range_client
 from retrieval.files.disk_errors import told
 from retrieval.files.parquet import opened
 from schemas.errors import IntegrityError, StoreError
-from schemas.lease import Holder
+from schemas.layout import Layout
 from schemas.manifest import FileDigest
 from schemas.store import Stored
+from schemas.writers import Holder
 
 RANGE = 32 << 20
 """Bytes that are fetched by one request, each tried again by itself."""
@@ -192,15 +193,18 @@ class S3Store:
         )
 
     def check(self, key: str, digest: FileDigest) -> None:
-        found = self.facts(key)
-        if found is None or found.bytes != digest.bytes:
-            what = f"{found.bytes} bytes, its manifest says {digest.bytes}" if found else "file is missing"
-            raise IntegrityError(f"{self.name(key)}: {what}; restore it from a copy")
-        head = self._call("read", key, "get_object", Range="bytes=0-65535") if found.bytes else None
+        self._check_size(key, digest.bytes)
+        head = self._call("read", key, "get_object", Range="bytes=0-65535") if digest.bytes else None
         content = fsspec.asyn.sync(client().loop, head["Body"].read) if head else b""
         if (sha256 := hashlib.sha256(content).hexdigest()) != digest.head:
             wanted = f"its manifest says {digest.head[:12]}…"
             raise IntegrityError(f"{self.name(key)}: sha256 {sha256[:12]}…, {wanted}; restore it from a copy")
+
+    def _check_size(self, key: str, bytes: int) -> None:
+        found = self.facts(key)
+        if found is None or found.bytes != bytes:
+            what = f"{found.bytes} bytes, its manifest says {bytes}" if found else "file is missing"
+            raise IntegrityError(f"{self.name(key)}: {what}; restore it from a copy")
 
     def local(self, key: str, digest: FileDigest | None = None) -> Path:
         name, bytes = self._cached(key), digest.bytes if digest else 0
@@ -225,10 +229,8 @@ class S3Store:
                 file.seek(start)
                 file.write(content)
 
-        try:
-            source = asked("read", self._bucket, self._key(key), lambda: range_client().open_input_file(at))
-        except FileNotFoundError:
-            raise IntegrityError(f"{self.name(key)}: file is missing; restore it from a copy") from None
+        self._check_size(key, bytes)
+        source = asked("read", self._bucket, self._key(key), lambda: _whole(at, bytes))
         path.touch()
         with source, ThreadPoolExecutor(THREADS) as pool:
             list(pool.map(fetch, range(0, bytes, RANGE)))
@@ -278,6 +280,21 @@ class S3Store:
     def writing(self, holder: Holder) -> Iterator[bool]:
         with held(self, holder, self.lease_seconds):
             yield True
+
+    def writer(self) -> str | None:
+        _, lease = read_lease(self)
+        return told_of(lease).rstrip(",") if lease and lease.expires > self.now() else None
+
+    def end_writing(self) -> None:
+        self.remove(Layout.lease)
+
+
+def _whole(at: str, bytes: int) -> pa.NativeFile:
+    """Open an object of so many bytes; an OSError: its server says another number, or none."""
+    source = range_client().open_input_file(at)
+    if (size := source.size()) != bytes:
+        raise OSError(f"{size} bytes, {bytes} were announced")
+    return source
 
 
 def _ns(when: datetime.datetime) -> int:

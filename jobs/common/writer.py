@@ -16,9 +16,9 @@ from jobs.common.console import doing
 from jobs.common.store import RUNS, read_current, write_current
 from schemas.config import Config
 from schemas.errors import LostError
-from schemas.lease import Holder
 from schemas.manifest import Current
 from schemas.store import Store
+from schemas.writers import Holder
 
 Run = TypeVar("Run", bound=Callable[..., Any])
 
@@ -48,7 +48,7 @@ def writing(config: Config, job: str) -> Iterator[None]:
     holder = Holder(uuid.uuid4().hex, who, doing, stop)
     with store.writing(holder) as outlived:
         if outlived:
-            _begin(store, holder.run)
+            take_over(store, holder.run)
         runs = RUNS.set({**RUNS.get(), **({config.store: holder.run} if outlived else {})})
         token = _held.set(_held.get() | {config.store})
         try:
@@ -65,7 +65,7 @@ def writing(config: Config, job: str) -> Iterator[None]:
             RUNS.reset(runs)
 
 
-def _begin(store: Store, run: str) -> None:
+def take_over(store: Store, run: str) -> None:
     """Change CURRENT, so that whoever wrote before, and does not know that he does no more, cannot."""
     while True:
         current = read_current(store)

@@ -28,6 +28,7 @@ from schemas.manifest import IndexVersion
 from tests.support.models import tiny
 from tests.support.pubmed.made_year import write_reissue
 from tests.support.pubmed.pubmed_files import BASELINE, configured, cut, ingest_into, real_records
+from tests.support.s3.moto_server import moto_server
 from tests.support.stores.embedded_stores import PARTS, SETTINGS
 from tests.support.stores.made_store import MadeStore
 
@@ -53,9 +54,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[None]:
-    connect()
-    yield
-    ray.shutdown()
+    with moto_server():  # workers are to know it
+        connect()
+        yield
+        ray.shutdown()
 
 
 @pytest.fixture(scope="session")

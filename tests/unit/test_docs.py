@@ -220,7 +220,16 @@ def test_every_key_is_one_of_the_configuration(name: str) -> None:
 def layout_keys() -> set[str]:
     """Every key and folder that `schemas.layout` names, `<argument>` for what differs; folders of others left out."""
     keys = {member.key for member in vars(Layout).values() if isinstance(member, Named)} - {Layout.source.key}
-    keys |= {Layout.current, SOURCES, DEMO_SOURCES, SELECTIONS, PUBLISHED_CHUNKS, PUBLISHED_INDICES, WRITER}
+    keys |= {
+        Layout.current,
+        Layout.lease,
+        SOURCES,
+        DEMO_SOURCES,
+        SELECTIONS,
+        PUBLISHED_CHUNKS,
+        PUBLISHED_INDICES,
+        WRITER,
+    }
     return {key for key in keys if not any(other.startswith(f"{key}/") for other in keys - {DEMO_SOURCES})}
 
 

@@ -122,6 +122,7 @@ def test_a_night_that_was_not_embedded_is_made_up_for_by_the_next_one(
     assert_copied(after, before, {new_a: x, new_b: y, b: b, c: c})
 
 
+@pytest.mark.whole
 def test_a_row_that_a_late_file_brings_back_to_life_gets_its_vector(
     real: Path, source: Path, config: Config, before: Vectors
 ) -> None:
@@ -168,6 +169,7 @@ def test_a_new_year_copies_all_but_the_revised_text_and_is_searched_with_the_sam
     assert new | {revised: old[revised], lost: old[lost]} == old
 
 
+@pytest.mark.whole
 def test_two_encoders_of_one_thread_give_the_vectors_of_one(embedded: Path, before: Vectors, tmp_path: Path) -> None:
     two = copied_store(embedded / "store", tmp_path / "two", "embed.actors=2", "embed.threads=1", vectors=False)
     assert counts(embed.run(two)) == {"embedded_parts": 30, "rows": 300, "encoded": len(before)}

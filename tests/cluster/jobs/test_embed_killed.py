@@ -108,6 +108,7 @@ def test_an_encoder_that_dies_is_replaced_and_nothing_is_lost(config: Config, un
     assert_whole(config, undisturbed)
 
 
+@pytest.mark.whole
 def test_encoders_that_die_again_and_again_end_in_one_line_and_what_is_written_is_kept(
     config: Config, capfd: pytest.CaptureFixture[str]
 ) -> None:

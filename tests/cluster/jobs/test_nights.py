@@ -51,6 +51,7 @@ def answers(config: Config, version: IndexVersion) -> list[list[Match]]:
     )
 
 
+@pytest.mark.whole
 def test_real_nights_answer_as_a_rebuild_does(
     real: Path, embedded: Path, tmp_path: Path, unselected: list[int]
 ) -> None:

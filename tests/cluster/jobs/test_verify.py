@@ -134,6 +134,7 @@ def call(monkeypatch: pytest.MonkeyPatch, models: Models, golden: Path, cache: P
     return main()
 
 
+@pytest.mark.whole
 def test_all_pass_and_a_thousand_articles_are_searched_and_re_ranked(
     cluster: None,
     models: Models,

@@ -44,6 +44,8 @@ def environment(address: str) -> Iterator[None]:
 
 
 def forget_clients() -> None:
+    if s3_client.client.cache_info().currsize and (asked := s3_client.client())._s3 is not None:
+        asked.close_session(asked.loop, asked._s3)
     s3_client.client.cache_clear()
     s3_client.range_client.cache_clear()
     s3_client._allowed.clear()

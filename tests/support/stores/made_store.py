@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
 from actors.fetch.model_folders import tower_digests
 from actors.store.local_store import LocalStore
+from actors.store.stores import open_store
 from jobs import index, promote
 from jobs.common.store import load_selection, newest_snapshot, read_version, served_version
 from jobs.steps.index.version_build import Build
@@ -54,12 +56,15 @@ def rebuilt(config: Config, version: IndexVersion) -> IndexVersion:
 class MadeStore:
     """What ingest and embed would have left in a store, written directly."""
 
-    def __init__(self, folder: Path, model: Path, *settings: str) -> None:
-        """Make one in a folder; `model` is a tiny encoder's, for the queries of the check."""
+    def __init__(self, folder: Path, model: Path, *settings: str, bucket: str | None = None) -> None:
+        """Make one in a folder, or in a bucket; `model` is a tiny encoder's, for the queries of the check."""
         own = ["selection.rule=all", f"embed.rows_per_part={ROWS_PER_PART}", "index.recall_floor=0"]
         config = configured(folder / "store", *own, "index.recall_queries=1", *settings)
-        self.config = config.with_values(encoder=tiny.spec(model), cache=str(model / "cache"))
-        self.files = LocalStore(self.config.store)
+        config = config.with_values(
+            encoder=tiny.spec(model), cache=str(folder / "cache" if bucket else model / "cache")
+        )
+        self.config = config.with_values(store=bucket) if bucket else config
+        self.files = cast("LocalStore", open_store(self.config))  # which it is for those who ask for paths
 
     def publish(self, articles: Sequence[Article]) -> None:
         """Add the records of one source file, a snapshot, and the vector parts."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from actors.search.index_searcher import IndexSearcher
 from actors.store.local_store import LocalStore
+from retrieval.evaluate.truth import candidate_recall, recall
 from retrieval.files.checked import write_named
 from retrieval.index.centroids.quantizer_training import train_quantizer
 from retrieval.index.exact import best_first, exact_search, inner_products
@@ -101,6 +102,18 @@ def test_a_lookup_does_not_depend_on_the_others(searcher: IndexSearcher, wishes:
 def test_search_is_matches_off_the_event_loop(searcher: IndexSearcher) -> None:
     lookups = [Lookup(q, 3) for q in QUERIES]
     assert asyncio.run(searcher.search(lookups)) == searcher.matches(lookups)
+
+
+@pytest.mark.parametrize("nprobe", [1, 2, 8])
+def test_recall_by_candidates_is_that_by_their_exact_scores(
+    nprobe: int, store: LocalStore, version: IndexVersion
+) -> None:
+    narrow = version.model_copy(update={"nprobe": nprobe, "candidates": 20})
+    queries, searcher = corpus.queries(5, 40), IndexSearcher(store, narrow)
+    true = [best.pmids for best in IndexSearcher(store, narrow, exact=True).candidates(queries, 100)]
+    ordered = [found.pmids for found in searcher.candidates(queries, 20)]
+    for k in (1, 5, 20):
+        assert candidate_recall(searcher.nearest_pmids(queries, 20), true, k) == recall(ordered, true, k)
 
 
 def test_a_quantizer_that_is_not_there_is_named(store: LocalStore, version: IndexVersion) -> None:

@@ -3,15 +3,26 @@
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule
 
+from actors.store.lease_object import _take
 from jobs import ingest
 from jobs.common.config import ROOT
-from jobs.common.writer import writes, writing
+from jobs.common.store import RUNS, read_current, swap_current
+from jobs.common.writer import take_over, writes, writing
 from schemas.config import Config
-from schemas.errors import StoreError, WriterError
+from schemas.errors import LostError, MovedError, StoreError, WriterError
+from schemas.manifest import Current
+from schemas.store import Store
+from schemas.writers import Holder
+from tests.support.examples import examples
 from tests.support.stores.store_files import config
 
 
@@ -72,3 +83,129 @@ def test_a_store_that_cannot_be_one_is_refused_in_one_line(tmp_path: Path) -> No
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"Not a directory|File exists"), writing(config(tmp_path / "file"), "gc"):
         pass
+
+
+class Bucket:
+    """What runs need of a bucket: a dictionary, a clock that is set, replies that are lost."""
+
+    root = "s3://bucket/x"
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.time = 0.0
+        self.lost_replies = 0
+
+    def read(self, key: str) -> bytes | None:
+        return self.objects.get(key)
+
+    def swap(self, key: str, expected: bytes | None, new: bytes) -> bool:
+        if self.objects.get(key) != expected:
+            return False
+        self.objects[key] = new
+        if self.lost_replies:  # the client puts again, is refused, and looks
+            self.lost_replies -= 1
+            return self.objects.get(key) == new
+        return True
+
+    def now(self) -> int:
+        return int(self.time * 1e9)
+
+
+RUNNING = 3
+"""Runs of one store, some of which do not know of the others."""
+
+
+class WaitsError(Exception):
+    """A run would wait for another."""
+
+
+class Runs(RuleBasedStateMachine):
+    """Runs that take a lease, build on CURRENT, and promote what they built, with pauses anywhere between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bucket = Bucket()
+        self.store = cast("Store", self.bucket)
+        self.parents: dict[str, str | None] = {}
+        self.newest = ""
+        self.built: dict[str, str] = {}
+        self.seen: dict[str, Current | None] = {}
+        self.number = 0
+
+    def current(self) -> Current | None:
+        return read_current(self.store)
+
+    def served(self) -> str | None:
+        current = self.current()
+        return current.version if current else None
+
+    @rule()
+    def begin(self) -> None:
+        """A new run takes the lease, if it can be had."""
+        if self.number == RUNNING:
+            return
+        self.number += 1
+        run = f"r{self.number}"
+
+        def pause(_: float) -> None:
+            raise WaitsError
+
+        with suppress(WriterError, WaitsError):
+            _take(self.bucket, Holder(run, run, lambda: "", lambda: None), 60, pause, lambda: self.bucket.time)
+            before = self.served()
+            take_over(self.store, run)
+            self.newest = run
+            assert self.served() == before
+
+    @rule(run=st.integers(1, RUNNING))
+    def build(self, run: int) -> None:
+        """A run that thinks that it writes builds on CURRENT."""
+        if run <= self.number:
+            version = f"v{len(self.parents)}"
+            self.parents[version] = self.served()
+            self.built[f"r{run}"] = version
+
+    @rule(run=st.integers(1, RUNNING))
+    def look(self, run: int) -> None:
+        """It reads CURRENT, to promote over it …"""
+        self.seen[f"r{run}"] = self.current()
+
+    @rule(run=st.integers(1, RUNNING))
+    def promote(self, run: int) -> None:
+        """… and whenever that is, does it."""
+        name = f"r{run}"
+        seen, version = self.seen.get(name), self.built.get(name)
+        if version is None or self.parents[version] != (seen.version if seen else None):
+            return
+        before, token = self.served(), RUNS.set({self.bucket.root: name})
+        try:
+            epoch = seen.epoch + 1 if seen else 1
+            writer = seen.writer if seen else None
+            swap_current(self.store, seen, Current(version=version, epoch=epoch, writer=writer))
+        except (MovedError, LostError):
+            assert self.served() == before
+        else:
+            assert name == self.newest  # nobody else has begun since
+            assert self.parents[version] == before
+        finally:
+            RUNS.reset(token)
+
+    @rule(version=st.integers(0, 9))
+    def by_name(self, version: int) -> None:
+        """A person promotes, or rolls back to, what he names; he does not wait for the lease."""
+        if (name := f"v{version}") in self.parents:
+            current = self.current() or Current(version=None, epoch=0)
+            new = current.model_copy(update={"version": name, "epoch": current.epoch + 1})
+            swap_current(self.store, self.current(), new)
+
+    @rule(seconds=st.sampled_from([1.0, 20.0, 61.0, -30.0]))
+    def pass_time(self, seconds: float) -> None:
+        self.bucket.time = max(0.0, self.bucket.time + seconds)
+
+    @rule()
+    def lose_a_reply(self) -> None:
+        self.bucket.lost_replies += 1
+
+
+TestRuns = Runs.TestCase
+TestRuns.settings = settings(examples(100, whole=1000), stateful_step_count=40, deadline=None)

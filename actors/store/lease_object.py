@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from schemas.errors import StoreError, WriterError
 from schemas.layout import Layout
-from schemas.lease import Holder, Lease
+from schemas.writers import Holder, Lease
 
 RENEWALS = 4
 """In the time for which a lease holds; who has missed two is waited for rather than believed to be alive."""
@@ -81,7 +81,7 @@ def _take(
         asked, now = clock(), store.now()
         if lease and lease.expires > now:
             if now - lease.renewed < 2e9 * seconds / RENEWALS:
-                raise WriterError(f"store {store.root}: {told(lease)} is writing; wait until it has ended")
+                raise WriterError(f"store {store.root}: {told_of(lease)} is writing; wait until it has ended")
             pause(min(1.0, (lease.expires - now) / 1e9))
             continue
         mine = _content(holder, now, seconds)
@@ -89,7 +89,7 @@ def _take(
             return mine, asked + seconds
 
 
-def told(lease: Lease) -> str:
+def told_of(lease: Lease) -> str:
     """Return who has a lease, since when, and how far he is."""
     return f"{lease.who} ({lease.doing})," if lease.doing else f"{lease.who},"
 

@@ -1,0 +1,111 @@
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from actors.store.node_cache import NodeCache
+from retrieval.files.checked import file_digest
+from schemas.errors import IntegrityError, StoreError
+from schemas.manifest import FileDigest
+
+
+class Far:
+    """Objects somewhere else, and what was fetched of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.fetched = folder, list[str]()
+        folder.mkdir()
+
+    def add(self, name: str, content: bytes) -> FileDigest:
+        (self.folder / name).write_bytes(content)
+        return file_digest(self.folder / name)
+
+    def fetch(self, name: str) -> Callable[[Path], None]:
+        def fetch(path: Path) -> None:
+            self.fetched.append(name)
+            path.write_bytes((self.folder / name).read_bytes())
+
+        return fetch
+
+
+@pytest.fixture
+def far(tmp_path: Path) -> Far:
+    return Far(tmp_path / "far")
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> NodeCache:
+    return NodeCache(str(tmp_path / "cache"), 100)
+
+
+def test_many_ask_and_one_fetches(far: Far, cache: NodeCache) -> None:
+    digest, found = far.add("a", b"x" * 40), list[bytes]()
+    threads = [
+        threading.Thread(target=lambda: found.append(cache.path("a", far.fetch("a"), 40, digest).read_bytes()))
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (found, far.fetched) == ([b"x" * 40] * 8, ["a"])
+
+
+def test_the_least_recently_used_goes_and_who_has_it_mapped_keeps_it(far: Far, cache: NodeCache) -> None:
+    digests = {name: far.add(name, name.encode() * 40) for name in "abc"}
+    paths = {name: cache.path(name, far.fetch(name), 40, digests[name]) for name in "ab"}
+    mapped = np.memmap(paths["b"], np.uint8, "r")
+    for when, name in enumerate("ba"):
+        os.utime(paths[name], ns=(when, when))
+    cache.path("c", far.fetch("c"), 40, digests["c"])
+    assert (paths["a"].exists(), paths["b"].exists()) == (True, False)
+    assert bytes(mapped) == b"b" * 40
+    assert cache.path("a", far.fetch("a"), 40, digests["a"]) == paths["a"]
+    assert far.fetched == ["a", "b", "c"]
+
+
+def test_what_does_not_fit_is_refused_with_the_arithmetic(far: Far, cache: NodeCache) -> None:
+    digest = far.add("large", b"x" * 101)
+    told = (
+        rf"^large has 101 bytes, the cache {cache.folder} holds 100; set cache_bytes, or PUBRAY_CACHE to a larger disk$"
+    )
+    with pytest.raises(StoreError, match=told):
+        cache.path("large", far.fetch("large"), 101, digest)
+    assert far.fetched == []
+
+
+def test_what_arrives_otherwise_than_its_digest_says_is_refused_and_not_kept(far: Far, cache: NodeCache) -> None:
+    digest = far.add("a", b"right")
+    far.add("a", b"wrong")
+    with pytest.raises(IntegrityError, match=rf"^a: arrived with sha256 .*its manifest says {digest.sha256[:12]}…"):
+        cache.path("a", far.fetch("a"), 5, digest)
+    far.add("a", b"short"[:4])
+    with pytest.raises(IntegrityError, match=r"^a: arrived with 4 bytes, 5 were announced; run again$"):
+        cache.path("a", far.fetch("a"), 5, digest)
+    far.add("a", b"right")
+    assert cache.path("a", far.fetch("a"), 5, digest).read_bytes() == b"right"
+    assert [path.name for path in Path(cache.folder, "objects").iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize("damage", [b"wrong", b"w", b""])
+def test_what_was_damaged_here_is_fetched_again(damage: bytes, far: Far, cache: NodeCache) -> None:
+    digest = far.add("a", b"right")
+    cache.path("a", far.fetch("a"), 5, digest).write_bytes(damage)
+    assert cache.path("a", far.fetch("a"), 5, digest).read_bytes() == b"right"
+    assert far.fetched == ["a", "a"]
+
+
+def test_what_was_made_here_is_not_fetched(far: Far, cache: NodeCache, tmp_path: Path) -> None:
+    digest = far.add("a", b"made")
+    (tmp_path / "made").write_bytes(b"made")
+    cache.adopt(tmp_path / "made", "a")
+    assert cache.path("a", far.fetch("a"), 4, digest).read_bytes() == b"made"
+    assert far.fetched == []
+
+
+def test_without_a_limit_it_is_a_share_of_the_disk(tmp_path: Path) -> None:
+    facts = os.statvfs(tmp_path)
+    assert NodeCache(str(tmp_path / "c"), None).bytes == pytest.approx(0.8 * facts.f_blocks * facts.f_frsize, rel=0.01)
