@@ -18,7 +18,7 @@ def moto_server() -> Iterator[str]:
     server.start()
     host, port = server.get_host_and_port()
     with environment(f"http://{host}:{port}"):
-        s3_client.client().mkdir("b-1")
+        s3_client.client().makedirs("b-1", exist_ok=True)
         yield f"http://{host}:{port}"
     server.stop()
 
