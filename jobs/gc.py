@@ -4,33 +4,23 @@ Kept are CURRENT, the versions served before it, those that wait to be promoted,
 period. Source files and reports of runs are left alone.
 """
 
-import datetime
-from collections import defaultdict
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Annotated
 
 from actors.store.stores import open_store
 from jobs.common.console import megabytes, table
+from jobs.common.contents import contents_of
 from jobs.common.options import Option
 from jobs.common.store import (
     change_current,
-    read_current,
-    read_version,
-    snapshots,
     swap_current,
-    unreadable_versions,
-    versions,
 )
 from jobs.common.writer import writing
-from retrieval.files.checked import read_document
 from retrieval.operate.garbage import ORDER, Contents, Entry, Limits, garbage, served_versions, why_all_stays
 from schemas.config import Config
 from schemas.errors import MovedError, StoreError, UsageError
-from schemas.layout import FileKind, key_of, kind_of
-from schemas.manifest import Current, IndexVersion, QuantizerRecord
 from schemas.report import GcReport, Removed
-from schemas.store import Store, Stored
+from schemas.store import Store
 
 HOUR, DAY = 3600, 86_400
 GRACE = Option("nothing younger is removed; default 24", metavar="HOURS")
@@ -98,50 +88,5 @@ def _decided(store: Store, limits: Limits, *, dry_run: bool) -> tuple[Contents, 
             return contents, doomed
 
 
-def contents_of(store: Store) -> Contents:
-    """Return what the store holds now."""
-    current, made = read_current(store), versions(store)
-    entries = list(_entries(store))
-    records = [e for e in entries if e.kind == "quantizer records"]
-    spaces = {f"{v.fingerprint}/{v.selection}" for v in [*made, *_being_removed(store, current)]}
-    return Contents(
-        entries=list(_since_made(entries, made, store.now())),
-        current=current,
-        versions=made,
-        unreadable=unreadable_versions(store),
-        spaces=frozenset(spaces),
-        snapshots={snapshot.id: snapshot.info for snapshot in snapshots(store)},
-        quantizers={r.name: read_document(store, r.key, QuantizerRecord, "quantizer record").sha256 for r in records},
-    )
-
-
-def _being_removed(store: Store, current: Current | None) -> Iterator[IndexVersion]:
-    """Yield the manifests of versions that a run that was stopped did not come to remove."""
-    for name in current.removing if current else ():
-        with suppress(StoreError):
-            yield read_version(store, name)
-
-
 def _removed(found: list[Entry]) -> Removed:
     return Removed(count=len(found), bytes=sum(e.bytes for e in found), names=tuple(e.name for e in found))
-
-
-def _since_made(entries: list[Entry], made: list[IndexVersion], now: int) -> Iterator[Entry]:
-    """Yield the entries; manifests say when they were made, which the files of a copied store do not."""
-    ages = {v.id: now / 1e9 - datetime.datetime.fromisoformat(v.created).timestamp() for v in made}
-    for entry in entries:
-        made_ago = ages.get(entry.name, entry.age) if entry.kind == "versions" else entry.age
-        yield entry._replace(age=min(entry.age, made_ago))
-
-
-def _entries(store: Store) -> Iterator[Entry]:
-    """Yield what is written once, and what processes that died left of what they were writing."""
-    now, found = store.now(), defaultdict[tuple[FileKind, str], list[Stored]](list)
-    for one in store.entries(""):
-        if (of := kind_of(one.key)) is not None:
-            found[of].append(one)
-    for one in store.unfinished():
-        found["temporary", one.key].append(one)
-    for (kind, name), objects in found.items():
-        age = (now - max(one.modified for one in objects)) / 1e9
-        yield Entry(kind, name, key_of(kind, name), sum(one.bytes for one in objects), age)

@@ -29,8 +29,8 @@ from schemas.snapshot import Lineage, SnapshotCounts, SnapshotInfo
 from schemas.store import Store
 
 SOURCE = Option(
-    "a file or folder of PubMed XML(.gz), Parquet (pmid, title, abstract) or BEIR corpus.jsonl; "
-    "`ncbi`: NCBI's baseline and updates; `embedded:pubmed`: two real PubMed files",
+    "a file or folder, or s3://bucket/prefix, of PubMed XML(.gz), Parquet (pmid, title, abstract) or BEIR corpus.jsonl;"
+    " `ncbi`: NCBI's baseline and updates; `embedded:pubmed`: two real PubMed files",
     metavar="PATH",
 )
 WHOLE = Option(

@@ -149,6 +149,22 @@ class RollbackReport(Report):
     withdrawn: str
 
 
+class CopyReport(Report):
+    """Of `copy`."""
+
+    source: str
+    target: str
+    versions: tuple[str, ...]
+    """That are in the target now."""
+    objects: int
+    copied: int
+    """Of them, those that were not there."""
+    bytes: int
+    """Of what was copied."""
+    current: str | None
+    """CURRENT of the target."""
+
+
 class LeaseReport(Report):
     """Of `lease`."""
 

@@ -75,6 +75,9 @@ class Store(Protocol):
     def local(self, key: str, digest: FileDigest | None = None) -> Path:
         """Return a path of this machine, to be mapped or read once, where an object is what its digest says."""
 
+    def check_room(self, bytes: int) -> None:
+        """Refuse (StoreError) to map so much at a time, where this machine cannot hold it."""
+
     def parquet(self, key: str) -> AbstractContextManager[pq.ParquetFile]:
         """Open a Parquet file, of which ranges are read."""
 

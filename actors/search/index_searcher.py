@@ -96,6 +96,7 @@ class IndexSearcher:
         opened = open_segments(store, version, self.quantizer, sparse=sparse)
         self.segments = [segment for segment in opened if shard in (None, segment.manifest.shard)]
         if not sparse:
+            store.check_room(sum(segment.manifest.bytes for segment in self.segments))
             for segment in self.segments:
                 segment.open_all()
         self._stack = stack_small(self.segments, self.quantizer)

@@ -73,7 +73,9 @@ def asked(
     while True:
         try:
             result = call()
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if _code(error) == "NoSuchBucket":
+                raise StoreError(f"s3://{bucket}: there is no such bucket; make it, or name another") from None
             _allowed.add(bucket)
             raise
         except PermissionError as error:
@@ -106,8 +108,12 @@ def asked(
 
 def condition_failed(error: BaseException) -> bool:
     """Return whether a conditional write found other content than it was to replace."""
-    code = getattr(error.__cause__, "response", {}).get("Error", {}).get("Code")
-    return code in ("PreconditionFailed", "ConditionalRequestConflict")
+    return _code(error) in ("PreconditionFailed", "ConditionalRequestConflict")
+
+
+def _code(error: BaseException) -> str | None:
+    """Return what S3 calls an error."""
+    return getattr(error.__cause__, "response", {}).get("Error", {}).get("Code")
 
 
 def credentials() -> str:

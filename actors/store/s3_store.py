@@ -216,6 +216,13 @@ class S3Store:
             name, bytes = f"{folder}/{found.modified}-{found.bytes}/{file}", found.bytes
         return self.cache.path(name, lambda path: self._fetch(key, path, bytes), bytes, digest)
 
+    def check_room(self, bytes: int) -> None:
+        if bytes > (limit := self.cache.bytes):
+            raise StoreError(
+                f"store {self.root}: {bytes / 1e9:,.1f} GB are to be here at a time, the cache {self.cache.folder} "
+                f"holds {limit / 1e9:,.1f} GB; set cache_bytes, PUBRAY_CACHE to a larger disk, or more index.num_shards"
+            )
+
     def _cached(self, key: str) -> str:
         return f"{self._bucket}/{self._key(key)}"
 

@@ -44,14 +44,14 @@ def load_config(file: str | None, overrides: Sequence[str], environment: Mapping
         values["encoder"] = _derived(encoder, Path(str(cache)).expanduser(), str(path), root)
     config = parse_config(values, str(path))
     return config.with_values(
-        store=_store(config.store),
+        store=store_root(config.store),
         cache=str(Path(config.cache).expanduser().absolute()),
         encoder={"query": _placed(config.encoder.query, root), "article": _placed(config.encoder.article, root)},
         rerank=_placed(config.rerank, root),
     )
 
 
-def _store(root: str) -> str:
+def store_root(root: str) -> str:
     """Return a bucket as it is, and a folder by its whole path."""
     if root.startswith(S3):
         bucket = root.removeprefix(S3).partition("/")[0]

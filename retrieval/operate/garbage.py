@@ -116,6 +116,13 @@ def kept_names(contents: Contents, limits: Limits) -> dict[FileKind, set[str]]:
     }
 
 
+def needed_by(contents: Contents, version: IndexVersion) -> dict[FileKind, set[str]]:
+    """Return what one version needs, to be served and to be built on, by kind."""
+    infos = {name: info for name, info in contents.snapshots.items() if name == version.snapshot}
+    alone = contents._replace(current=None, versions=[version], snapshots=infos)
+    return kept_names(alone, Limits(keep=0, grace=0, unpromoted=0))
+
+
 def served_versions(current: Current | None, present: Iterable[str], keep: int) -> set[str]:
     """Return which of the versions `present` are CURRENT or one of the `keep` served before it; all without CURRENT."""
     if current is None or current.version is None:

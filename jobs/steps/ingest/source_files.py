@@ -14,8 +14,9 @@ from actors.fetch.embedded_wheels import embedded_folder
 from actors.fetch.mirrored_folder import fetching
 from actors.fetch.pubmed_mirror import PubmedMirror
 from actors.store.local_store import LocalStore
-from actors.store.stores import open_store
+from actors.store.stores import S3, open_store, store_at
 from jobs.common.cluster import connect
+from jobs.common.config import store_root
 from jobs.common.console import Progress, log
 from jobs.common.run_reports import root_cause
 from retrieval.articles.article import ArticlePart, Rejects, write_article_part
@@ -93,15 +94,7 @@ def find_sources(config: Config, source: str) -> tuple[Store, dict[str, Stored]]
     Raises:
         InputError: there is no such path, no source file in the folder, or two files of one name.
     """
-    cache = Path(config.cache)
-    path = embedded_folder(source.removeprefix(PREFIX), cache) if source.startswith(PREFIX) else Path(source)
-    if not path.exists():
-        raise InputError(f"--source {source}: no such file or folder")
-    if path.is_file():
-        source_kind(path.name)
-    store = LocalStore(str(path.parent if path.is_file() else path))
-    _check_links(path)
-    found = [one for one in store.entries("") if path.is_dir() or one.key == path.name]
+    store, found = _in_bucket(config, source) if source.startswith(S3) else _in_folder(config, source)
     files = _sources_among(found)
     for one in files:
         name = PurePath(one.key).name
@@ -113,6 +106,33 @@ def find_sources(config: Config, source: str) -> tuple[Store, dict[str, Stored]]
     if twice := {name for name in names if names.count(name) > 1}:
         raise InputError(f"--source {source}: several files are called {min(twice)}; keep one of them")
     return store, {one.key: one for one in sorted(files, key=lambda one: source_order(one.key))}
+
+
+def _in_bucket(config: Config, source: str) -> tuple[Store, list[Stored]]:
+    """Return what lies below a prefix, or at it."""
+    whole = store_at(store_root(source), config)
+    if found := list(whole.entries("")):
+        return whole, found
+    folder, _, name = whole.root.rpartition("/")
+    if folder.startswith(S3) and (file := store_at(folder, config).facts(name)):
+        source_kind(name)
+        return store_at(folder, config), [file]
+    raise InputError(f"--source {source}: no such object or prefix")
+
+
+def _in_folder(config: Config, source: str) -> tuple[Store, list[Stored]]:
+    """Return what lies in a folder, or the one file."""
+    cache = Path(config.cache)
+    path = embedded_folder(source.removeprefix(PREFIX), cache) if source.startswith(PREFIX) else Path(source)
+    if not path.exists():
+        raise InputError(f"--source {source}: no such file or folder")
+    if path.is_file():
+        source_kind(path.name)
+        store = LocalStore(str(path.parent))
+        return store, [file] if (file := store.facts(path.name)) else []
+    _check_links(path)
+    store = LocalStore(str(path))
+    return store, list(store.entries(""))
 
 
 def _check_links(folder: Path) -> None:

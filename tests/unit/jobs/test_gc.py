@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from actors.search.index_searcher import IndexSearcher
 from actors.store.local_store import LocalStore
 from jobs import gc, rollback, status
+from jobs.common.contents import contents_of
 from jobs.common.store import read_current, read_version, versions
 from jobs.common.writer import writing
 from retrieval.embed.vector_parts import row_ranges
@@ -241,7 +242,7 @@ def test_what_becomes_current_meanwhile_is_kept(tmp_path: Path, monkeypatch: pyt
         add(store, version, name)
     set_current(store, Current(version="b", history=("a",)))
     make_old(tmp_path)
-    look = gc.contents_of
+    look = contents_of
 
     def look_and_roll_back(store: LocalStore) -> Contents:
         found = look(store)

@@ -158,6 +158,14 @@ def test_what_was_written_as_a_folder_is_here_already(faulty: S3Store, proxy: Fa
     assert proxy.seen == []
 
 
+def test_what_cannot_be_here_at_a_time_is_refused_with_the_arithmetic(s3: S3Store) -> None:
+    small = S3Store(s3.root, NodeCache(s3.cache.folder, 2_000_000_000))
+    small.check_room(2_000_000_000)
+    told = r"8\.5 GB are to be here at a time, the cache .* holds 2\.0 GB; set cache_bytes, PUBRAY_CACHE to a"
+    with pytest.raises(StoreError, match=told):
+        small.check_room(8_500_000_000)
+
+
 def test_a_cache_holds_several_stores(s3: S3Store, tmp_path: Path) -> None:
     other = S3Store(f"{s3.root}-2", s3.cache)
     for store, content in ((s3, b"one"), (other, b"two")):

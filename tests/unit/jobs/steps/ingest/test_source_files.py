@@ -9,11 +9,14 @@ import pyarrow as pa
 import pytest
 
 from actors.store.local_store import LocalStore
+from actors.store.stores import store_at
 from jobs.steps.ingest.source_files import _unchanged, find_sources, open_origin, parse_source
 from retrieval.articles.article import Rejects, read_article_part
+from retrieval.files.checked import write_bytes
 from retrieval.ingest.readers import open_source
-from schemas.errors import InputError
+from schemas.errors import InputError, StoreError
 from schemas.layout import Layout
+from tests.support.s3.moto_server import moto_server
 from tests.support.stores.store_files import config, write_part
 
 XML = (
@@ -57,6 +60,28 @@ def test_checksums_hidden_files_and_folders_are_left_out(tmp_path: Path) -> None
 def test_one_file_is_a_source(tmp_path: Path) -> None:
     file = sources(tmp_path / "s", "corpus.jsonl", "b.xml") / "corpus.jsonl"
     assert found(file) == ["corpus.jsonl"]
+
+
+def test_a_mirror_in_a_bucket_is_read_like_a_folder(tmp_path: Path) -> None:
+    own = config(tmp_path).with_values(cache=str(tmp_path / "cache"))
+    with moto_server():
+        for key in (
+            "baseline/pubmed26n0001.xml.gz",
+            "baseline/pubmed26n0001.xml.gz.md5",
+            "updatefiles/pubmed26n0002.xml.gz",
+        ):
+            write_bytes(store_at("s3://b-1/mirror", own), key, b"content")
+        with open_origin(own, "s3://b-1/mirror/", baseline=False) as origin:
+            assert origin.files == ["baseline/pubmed26n0001.xml.gz", "updatefiles/pubmed26n0002.xml.gz"]
+            assert origin.baseline == ["baseline/pubmed26n0001.xml.gz"]
+        one = "s3://b-1/mirror/updatefiles/pubmed26n0002.xml.gz"
+        with open_origin(own, one, baseline=False) as origin:
+            assert (origin.files, origin.store.name(origin.files[0])) == (["pubmed26n0002.xml.gz"], one)
+            assert origin.store.local(origin.files[0]).read_bytes() == b"content"
+        with pytest.raises(InputError, match=r"^--source s3://b-1/none: no such object or prefix$"):
+            find_sources(own, "s3://b-1/none")
+        with pytest.raises(StoreError, match=r"^s3://b-2: there is no such bucket; make it, or name another$"):
+            find_sources(own, "s3://b-2/x")
 
 
 def test_a_path_that_is_not_there_is_named(tmp_path: Path) -> None:

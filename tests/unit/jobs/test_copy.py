@@ -1,0 +1,81 @@
+from pathlib import Path
+
+import pytest
+
+from actors.store.local_store import LocalStore
+from actors.store.stores import open_store
+from jobs import copy, promote, status
+from jobs.common.store import read_current, read_version
+from retrieval.files.checked import write_bytes
+from schemas.article import Article
+from schemas.errors import IntegrityError, StoreError, UsageError
+from schemas.layout import Layout
+from schemas.manifest import Current
+from tests.support.s3.moto_server import moto_server
+from tests.support.stores.hand_made_version import write_version
+from tests.support.stores.store_files import add_part, add_snapshot, config, set_current
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> LocalStore:
+    """Two versions, one of them CURRENT, and what they need."""
+    store = LocalStore(str(tmp_path / "source"))
+    made = write_version(store)
+    snapshot = add_snapshot(store, [add_part(store, "a", Article(1))])
+    for name, segments in {"one": made.segments[:1], "two": made.segments}.items():
+        version = made.model_copy(update={"id": name, "snapshot": snapshot.id, "segments": segments})
+        write_bytes(store, Layout.version(name), version.model_dump_json().encode())
+    set_current(store, Current(version="two", history=("one",)))
+    write_bytes(store, "shards/x/0/lists.faiss", b"temporary")
+    return store
+
+
+def keys(root: str) -> set[str]:
+    return {one.key for one in LocalStore(root).entries("")}
+
+
+def test_a_store_is_copied_to_a_bucket_and_back_and_a_rerun_copies_nothing(source: LocalStore, tmp_path: Path) -> None:
+    bucket, back = "s3://b-1/copied", str(tmp_path / "back")
+    own = config(tmp_path).with_values(cache=str(tmp_path / "cache"))
+    with moto_server():
+        first = copy.run(own, source=source.root, target=bucket)
+        assert (first.versions, first.current, first.copied) == (("one", "two"), "two", first.objects)
+        assert copy.run(own, source=source.root, target=bucket).copied == 0
+        in_bucket = own.with_values(store=bucket)
+        status.run(in_bucket, verify=True)
+        promote.run(in_bucket, version="one")
+        assert copy.run(own, source=bucket, target=back).current == "one"
+        assert read_version(open_store(in_bucket), "two") == read_version(source, "two")
+    assert keys(back) == keys(source.root) - {"shards/x/0/lists.faiss"}
+    status.run(config(Path(back)), verify=True)
+
+
+def test_one_version_comes_with_what_it_needs(source: LocalStore, tmp_path: Path) -> None:
+    report = copy.run(config(tmp_path), source=source.root, target=str(tmp_path / "one"), version="one")
+    assert (report.versions, report.current) == (("one",), None)
+    found = keys(str(tmp_path / "one"))
+    assert {"versions/one.json", "articles/a.parquet", "segments/s0/segment.json"} <= found
+    assert not {"versions/two.json", "segments/s1/segment.json", "CURRENT"} & found
+    promote.run(config(tmp_path / "one"), version="one")
+
+
+def test_a_current_of_its_own_stays(source: LocalStore, tmp_path: Path) -> None:
+    goal = LocalStore(str(tmp_path / "goal"))
+    set_current(goal, Current(version="its own"))
+    assert copy.run(config(tmp_path), source=source.root, target=goal.root).current == "its own"
+    assert read_current(goal) == Current(version="its own")
+
+
+def test_a_file_that_is_not_what_it_was_is_not_copied(source: LocalStore, tmp_path: Path) -> None:
+    path = source.path("segments/s0/rows.f16")
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(IntegrityError, match=r"rows\.f16: sha256"):
+        copy.run(config(tmp_path), source=source.root, target=str(tmp_path / "goal"))
+    assert not any(key.startswith(("versions", "segments/s0", "CURRENT")) for key in keys(str(tmp_path / "goal")))
+
+
+def test_nonsense_is_refused(source: LocalStore, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="are one store; name another target"):
+        copy.run(config(tmp_path), source=source.root, target=source.root)
+    with pytest.raises(StoreError, match="holds nothing to copy"):
+        copy.run(config(tmp_path), source=str(tmp_path / "none"), target=str(tmp_path / "goal"))
