@@ -62,11 +62,11 @@ class Store(Protocol):
     def remove(self, key: str) -> None:
         """Remove an object or a folder, which may be gone already."""
 
-    def incoming(self, key: str, last: str | None = None) -> AbstractContextManager[Path]:
+    def incoming(self, key: str, last: str | None = None, *, again: bool = False) -> AbstractContextManager[Path]:
         """Give a local path on which to write; what is there at the end becomes the object of this key.
 
         last: it becomes a folder, whose manifest this is. What somebody else has finished meanwhile stays as it is:
-        both hold the same. After an error nothing is there.
+        both hold the same. again: it will be read here by `local`, as folders will. After an error nothing is there.
         """
 
     def check(self, key: str, digest: FileDigest) -> None:

@@ -18,7 +18,7 @@ from actors.embed.known_sources import COLUMNS, KnownSources
 from actors.fetch.model_folders import model_folder
 from actors.store.stores import open_store
 from retrieval.articles.pmids import selected
-from retrieval.articles.snapshot import alive_rows, check_part, read_snapshot
+from retrieval.articles.snapshot import alive_rows, check_part, open_keys, read_snapshot
 from retrieval.embed.tokens import Tokens, TowerTokenizer
 from retrieval.embed.vector_parts import write_vector_part
 from retrieval.files.parquet import read_range
@@ -69,7 +69,7 @@ class TokenizeRange:
         with self._store.parquet(key) as file:
             check_part(self._snapshot, rows.source, file, self._store.name(key))
             articles = read_range(file, rows.start, rows.stop, COLUMNS)
-        with self._store.parquet(self._snapshot.key) as file:
+        with open_keys(self._store, self._snapshot.id) as file:
             alive = alive_rows(file, self._snapshot.number(rows.source), rows.start, rows.stop)
         [wanted] = np.nonzero(alive & selected(self._config.selection, self._plan.pmids, articles))
         texts = articles.take(pa.array(wanted))

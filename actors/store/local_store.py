@@ -83,7 +83,7 @@ class LocalStore:
     def remove(self, key: str) -> None:
         remove(self.name(key))
 
-    def incoming(self, key: str, last: str | None = None) -> AbstractContextManager[Path]:
+    def incoming(self, key: str, last: str | None = None, *, again: bool = False) -> AbstractContextManager[Path]:
         return atomic_path(self.name(key))
 
     def check(self, key: str, digest: FileDigest) -> None:

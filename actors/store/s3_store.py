@@ -159,7 +159,7 @@ class S3Store:
             self._call("remove", one, "delete_object")
 
     @contextmanager
-    def incoming(self, key: str, last: str | None = None) -> Iterator[Path]:
+    def incoming(self, key: str, last: str | None = None, *, again: bool = False) -> Iterator[Path]:
         path = Path(self.cache.folder, "incoming", uuid.uuid4().hex, Path(key).name)
         try:
             path.parent.mkdir(parents=True)
@@ -168,6 +168,8 @@ class S3Store:
                 self._bring_folder(path, key, last or "")
             else:
                 self._bring(path, key)
+                if again and (found := self.facts(key)):
+                    self.cache.adopt(path, self._cached_as(found))
         except OSError as error:
             raise told(error, str(path)) or error from None
         finally:
@@ -211,9 +213,7 @@ class S3Store:
         if digest is None:
             if (found := self.facts(key)) is None:
                 raise StoreError(f"{self.name(key)}: no such object; run the job that writes it")
-            # What has no digest may be another object of the same key some day.
-            folder, _, file = name.rpartition("/")
-            name, bytes = f"{folder}/{found.modified}-{found.bytes}/{file}", found.bytes
+            name, bytes = self._cached_as(found), found.bytes
         return self.cache.path(name, lambda path: self._fetch(key, path, bytes), bytes, digest)
 
     def check_room(self, bytes: int) -> None:
@@ -222,6 +222,11 @@ class S3Store:
                 f"store {self.root}: {bytes / 1e9:,.1f} GB are to be here at a time, the cache {self.cache.folder} "
                 f"holds {limit / 1e9:,.1f} GB; set cache_bytes, PUBRAY_CACHE to a larger disk, or more index.num_shards"
             )
+
+    def _cached_as(self, found: Stored) -> str:
+        """Return the name in the cache of what has no digest, and may be another object of the same key some day."""
+        folder, _, file = self._cached(found.key).rpartition("/")
+        return f"{folder}/{found.modified}-{found.bytes}/{file}"
 
     def _cached(self, key: str) -> str:
         return f"{self._bucket}/{self._key(key)}"

@@ -20,19 +20,15 @@ from pathlib import Path
 import numpy as np
 
 from actors.fetch.embedded_wheels import embedded_folder
-from actors.fetch.model_folders import tower_digests
 from actors.store.stores import open_store
 from benchmarks.storage.bucket import Bucket, bucket
+from benchmarks.storage.made_vectors import write_vectors
 from jobs import index, ingest, nightly, promote
 from jobs.common.config import load_config
 from jobs.common.console import megabytes, say, table
-from jobs.common.store import ingested, load_selection, served_version
-from retrieval.articles.snapshot import alive_rows
-from retrieval.embed.vector_parts import row_ranges, write_vector_part
-from retrieval.files.parquet import read_range
+from jobs.common.store import served_version
 from retrieval.ingest.made_files import write_night
 from schemas.config import Config
-from schemas.encoder import article_fingerprint
 from schemas.layout import Layout
 from tests.support.pubmed.made_night import made_night
 
@@ -52,9 +48,11 @@ def main() -> None:
         )
         config = config.with_values(
             encoder={"article": {"model": model(config)}, "query": {"model": model(config)}},
-            index={"max_deltas": 9, "nlist": 0},
+            index={"max_deltas": 9, "recall_floor": 0},
         )
-        make_base(config)
+        ingest.run(config, source=str(embedded_folder("pubmed", Path("~/.cache/pubray").expanduser())))
+        write_vectors(config)
+        promote.run(config, version=index.run(config).version)
         version = served_version(open_store(config))
         source = make_night(config, Path(folder), version.articles // 100)
         config = config.with_values(cache=f"{folder}/empty")
@@ -68,28 +66,6 @@ def main() -> None:
 def model(config: Config) -> str:
     """Return the folder of the embedded model, which is not to be fetched again."""
     return str(embedded_folder("all-MiniLM-L6-v2", Path("~/.cache/pubray").expanduser()))
-
-
-def make_base(config: Config) -> None:
-    """Ingest the real records, make their vectors, build and promote."""
-    ingest.run(config, source=str(embedded_folder("pubmed", Path("~/.cache/pubray").expanduser())))
-    store = open_store(config)
-    snapshot, rng = ingested(store), np.random.default_rng(0)
-    fingerprint = article_fingerprint(config.encoder, tower_digests(config.encoder.article, Path(config.cache)))
-    selection, _ = load_selection(config.selection)
-    for one in row_ranges(snapshot.info.parts, config.embed.rows_per_part):
-        with store.parquet(Layout.article_part(one.source)) as file:
-            articles = read_range(file, one.start, one.stop, ["pmid", "text_hash", "abstract"])
-        with store.parquet(snapshot.key) as file:
-            wanted = alive_rows(file, snapshot.number(one.source), one.start, one.stop)
-        wanted &= np.array(articles["abstract"].to_pylist()) != ""
-        vectors = rng.standard_normal((len(articles), config.encoder.dimension), np.float32)
-        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        pmids, hashes = articles["pmid"].to_numpy(), articles["text_hash"].to_numpy()
-        with store.incoming(Layout.vector_part(fingerprint, selection, one.name)) as path:
-            write_vector_part(path, pmids, hashes, vectors.astype(np.float16), wanted)
-    made = index.run(config.with_values(index={"recall_floor": 0}))
-    promote.run(config, version=made.version)
 
 
 def make_night(config: Config, folder: Path, records: int) -> Path:

@@ -4,6 +4,7 @@ A file that is truncated, or of which a page flipped, is an IntegrityError.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from retrieval.articles.alive_records import KEY_FIELDS, Records, records_of
 from retrieval.articles.article import article_part
 from retrieval.articles.pmids import PmidClass, find_among, pmid_classes
-from retrieval.files.parquet import said_by
+from retrieval.files.parquet import opened, said_by
 from schemas.arrays import Mask, Pmids
 from schemas.errors import IntegrityError
 from schemas.layout import Layout
@@ -46,6 +47,12 @@ def read_snapshot(store: Store, id: str) -> Snapshot:
     with store.parquet(Layout.snapshot(id)) as file:
         said = said_by(file, INFO_KEY, "a snapshot of this pubray; remove it and run pubray ingest again")
         return Snapshot(id, SnapshotInfo.model_validate_json(said))
+
+
+def open_keys(store: Store, id: str) -> AbstractContextManager[pq.ParquetFile]:
+    """Open the rows of a snapshot: from this machine, for they are read again and again."""
+    key = Layout.snapshot(id)
+    return opened(store.local(key), store.name(key))
 
 
 def alive_rows(file: pq.ParquetFile, number: int, start: int, stop: int) -> Mask:
@@ -85,7 +92,7 @@ def key_groups(store: Store, snapshot: Snapshot | None, columns: Sequence[str]) 
     """Yield columns of a snapshot's row groups, one after the other; none of no snapshot."""
     if snapshot is None:
         return
-    with store.parquet(snapshot.key) as file:
+    with open_keys(store, snapshot.id) as file:
         for index in range(file.num_row_groups):
             yield file.read_row_group(index, columns=list(columns)).select(columns)
 

@@ -95,7 +95,10 @@ def write_snapshot(store: Store, plan: SnapshotPlan, accept: Callable[[SnapshotC
     )
     schema = SNAPSHOT_SCHEMA.with_metadata({INFO_KEY: info.model_dump_json()})
     batches = chain.from_iterable(table.to_batches() for table in update.tables())
-    with store.incoming(Layout.snapshot(plan.id)) as path, pq.ParquetWriter(path, schema, **_ENCODING) as writer:
+    with (
+        store.incoming(Layout.snapshot(plan.id), again=True) as path,
+        pq.ParquetWriter(path, schema, **_ENCODING) as writer,
+    ):
         for group in regrouped(batches, ROW_GROUP):
             writer.write_table(group.replace_schema_metadata(schema.metadata), row_group_size=ROW_GROUP)
     return info

@@ -19,8 +19,11 @@ from schemas.snapshot import PartRef
 from schemas.store import Store
 from schemas.vector import RowRange, vector_schema
 
-VECTOR_ROW_GROUP = 1024
-"""Rows of a vector part per row group: what is read at least to copy one vector, 1.5 MB of 768 dimensions."""
+VECTOR_ROW_GROUP = 64
+"""Rows of a vector part per row group: what is read at least to copy one vector, 0.1 MB of 768 dimensions. Parts that
+are older have 1,024."""
+READ_ROWS = 1024
+"""Rows that are decoded at a time."""
 COUNT_KEY = b"pubray.vectors"
 """Parquet metadata of a vector part: how many of its rows have a vector."""
 NO_PART = "a vector part of pubray; remove it and run the job again"
@@ -65,9 +68,10 @@ def have_keys(file: pq.ParquetFile, articles: pa.Table) -> bool:
 def read_vectors(file: pq.ParquetFile) -> tuple[Pmids, Rows, Mask]:
     """Return PMIDs (n,), vectors (n, d) and which rows have one (n,) of an open vector part."""
     columns = ["pmid", "vector"]
-    # One group after the other, by one thread: what it takes to decode a group is used again for the next.
-    groups = [file.read_row_group(i, columns, use_threads=False) for i in range(file.num_row_groups)]
-    table = pa.concat_tables(groups).select(columns)
+    # Some groups after the others, by one thread: what it takes to decode them is used again for the next.
+    step, numbers = max(1, READ_ROWS // _rows_of_group(file)), list(range(file.num_row_groups))
+    runs = [numbers[start : start + step] for start in range(0, len(numbers), step)]
+    table = pa.concat_tables(file.read_row_groups(run, columns, use_threads=False) for run in runs).select(columns)
     return table["pmid"].to_numpy(), *_vectors(table)
 
 
@@ -76,10 +80,16 @@ def read_vector_rows(file: pq.ParquetFile, rows: NDArray[np.integer]) -> tuple[R
 
     Only the row groups that hold them are read.
     """
-    groups, where = np.unique(rows // VECTOR_ROW_GROUP, return_inverse=True)
+    size = _rows_of_group(file)
+    groups, where = np.unique(rows // size, return_inverse=True)
     # All groups but a file's last are full, and the last of those read is the only one that may be it.
-    places = pa.array(where * VECTOR_ROW_GROUP + rows % VECTOR_ROW_GROUP)
+    places = pa.array(where * size + rows % size)
     return _vectors(file.read_row_groups(groups.tolist(), columns=["vector"]).take(places))
+
+
+def _rows_of_group(file: pq.ParquetFile) -> int:
+    """Return how many rows each row group has but the last."""
+    return max(1, file.metadata.row_group(0).num_rows) if file.num_row_groups else VECTOR_ROW_GROUP
 
 
 def _vectors(table: pa.Table) -> tuple[Rows, Mask]:

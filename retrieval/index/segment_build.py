@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from retrieval.articles.pmids import mixed, population, selected
-from retrieval.articles.snapshot import Snapshot, alive_rows, check_part, read_snapshot
+from retrieval.articles.snapshot import Snapshot, alive_rows, check_part, open_keys, read_snapshot
 from retrieval.embed.vector_parts import have_keys, read_vectors
 from retrieval.files.parquet import read_range
 from retrieval.index.centroids.quantizer import Quantizer
@@ -125,7 +125,7 @@ def _wanted(
 ) -> Mask:
     """Return which rows of a range are alive and selected: all such, or those among the `chosen` ones."""
     if chosen is None:
-        with store.parquet(snapshot.key) as file:
+        with open_keys(store, snapshot.id) as file:
             wanted = alive_rows(file, snapshot.number(part.source), part.start, part.stop)
     else:
         wanted = np.zeros(len(articles), bool)

@@ -9,10 +9,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from retrieval.articles.pmids import find_among
-from retrieval.articles.snapshot import read_snapshot
+from retrieval.articles.snapshot import open_keys, read_snapshot
 from retrieval.embed.vector_parts import read_vector_rows, row_ranges
 from schemas.arrays import Pmids, Rows
-from schemas.layout import Layout
 from schemas.report import Agreement
 from schemas.store import Store
 from schemas.vector import RowRange
@@ -109,7 +108,7 @@ class EarlierVectors:
         order = np.argsort(pmids)
         wanted = pmids[order]
         found: list[Places] = [(np.empty(0, np.intp), np.empty(0, np.int32), np.empty(0, np.int32))]
-        with self._store.parquet(Layout.snapshot(self._snapshot)) as file:
+        with open_keys(self._store, self._snapshot) as file:
             for group in self._groups_within(file, wanted):
                 keys = file.read_row_group(group, columns=["pmid", "text_hash"])
                 hits, slots = find_among(wanted, keys["pmid"].to_numpy())
