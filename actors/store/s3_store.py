@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from actors.store.lease_object import held, read_lease, told_of
 from actors.store.node_cache import NodeCache
 from actors.store.s3_client import asked, client, condition_failed, range_client
+from retrieval.files.checked import HEAD_BYTES
 from retrieval.files.disk_errors import told
 from retrieval.files.parquet import opened
 from schemas.errors import IntegrityError, StoreError
@@ -36,6 +37,7 @@ THREADS = 4
 """Requests at a time, of one process that fetches or brings."""
 GAP = 2048
 """So many bytes between two ranges are fetched too, rather than asked for by two requests."""
+HEAD = f"bytes=0-{HEAD_BYTES - 1}"
 UPLOAD = "?uploadId="
 """Between the key and the id of an upload that was not finished."""
 
@@ -195,10 +197,22 @@ class S3Store:
         )
 
     def check(self, key: str, digest: FileDigest) -> None:
-        self._check_size(key, digest.bytes)
-        head = self._call("read", key, "get_object", Range="bytes=0-65535") if digest.bytes else None
-        content = fsspec.asyn.sync(client().loop, head["Body"].read) if head else b""
-        if (sha256 := hashlib.sha256(content).hexdigest()) != digest.head:
+        if not digest.bytes:  # of which no range can be asked for
+            self._check_size(key, 0)
+            return
+
+        def get() -> tuple[bytes, int]:
+            answer = client().call_s3("get_object", Bucket=self._bucket, Key=self._key(key), Range=HEAD)
+            return fsspec.asyn.sync(client().loop, answer["Body"].read), int(answer["ContentRange"].rpartition("/")[2])
+
+        try:
+            head, size = asked("read", self._bucket, self._key(key), get)
+        except (FileNotFoundError, StoreError):
+            self._check_size(key, digest.bytes)  # which says what is wrong with it
+            raise
+        if size != digest.bytes:
+            self._check_size(key, digest.bytes)
+        if (sha256 := hashlib.sha256(head).hexdigest()) != digest.head:
             wanted = f"its manifest says {digest.head[:12]}…"
             raise IntegrityError(f"{self.name(key)}: sha256 {sha256[:12]}…, {wanted}; restore it from a copy")
 

@@ -2,8 +2,8 @@
 
     python -m benchmarks.storage.idle_night [--parts 1600] [--latency 0.02] [--json]
 
-Each part is of a source file of one made record. What is timed is `pubray nightly --source FOLDER`, a process of its own
-from its start to its exit, without latency and with it; `ratio` is to the limit of 5 s.
+Each part is of a source file of one made record. What is timed is `pubray nightly --source FOLDER`, a process of its
+own from its start to its exit, without latency and with it; `ratio` is to the limit of 5 s.
 """
 
 import argparse

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from jobs.common.console import log
 from retrieval.articles.pmids import parse_pmids, selection_id
 from retrieval.articles.snapshot import Snapshot, read_snapshot
-from retrieval.files.checked import read_document
+from retrieval.files.checked import parse_document, read_document
 from schemas.base import digest
 from schemas.config import SelectionConfig
 from schemas.errors import InputError, IntegrityError, LostError, MovedError, StoreError
@@ -116,9 +116,8 @@ def _manifests(store: Store) -> Iterator[IndexVersion | IntegrityError]:
 
 def read_current(store: Store) -> Current | None:
     """Return what is being served, None before the first promotion."""
-    if store.read(Layout.current) is None:
-        return None
-    return read_document(store, Layout.current, Current, "CURRENT")
+    content = store.read(Layout.current)
+    return None if content is None else parse_document(store.name(Layout.current), content, Current)
 
 
 def served_version(store: Store) -> IndexVersion:

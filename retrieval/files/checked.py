@@ -62,10 +62,15 @@ def read_document(store: Store, key: str, kind: type[Document], what: str) -> Do
         StoreError: there is no such object.
         IntegrityError: it is not JSON, or not of its kind.
     """
+    return parse_document(store.name(key), read_bytes(store, key, what), kind)
+
+
+def parse_document(name: str, content: bytes, kind: type[Document]) -> Document:
+    """Return the JSON document of a name; IntegrityError: it is not JSON, or not of its kind."""
     try:
-        return kind.model_validate_json(read_bytes(store, key, what))
+        return kind.model_validate_json(content)
     except ValidationError as error:
-        reason, name = first_wrong(error), store.name(key)
+        reason = first_wrong(error)
         raise IntegrityError(f"{name}: not a {kind.__name__} ({reason}); restore the file or remove it") from None
 
 

@@ -1,5 +1,7 @@
 """What the files of a version are worth: it answers a query, or every byte of it is what it was."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 from actors.search.index_searcher import IndexSearcher
 from retrieval.evaluate.truth import read_truth
 from retrieval.files.checked import check_file, read_named
@@ -10,6 +12,9 @@ from schemas.layout import ARTICLES, PMIDS, Layout
 from schemas.manifest import IndexVersion
 from schemas.store import Store
 
+THREADS = 16
+"""Files that are looked at at a time: their server may be far."""
+
 
 def check_answers(store: Store, version: IndexVersion) -> None:
     """Ask a query of a version's truth, as a searcher will, but without the weights of an encoder.
@@ -19,9 +24,9 @@ def check_answers(store: Store, version: IndexVersion) -> None:
     Raises:
         StoreError: a file cannot be opened, or no answer comes.
     """
-    for segment in version.segments:
-        for name, expected in segment.files.items():
-            store.check(f"{Layout.segment(segment.id)}/{name}", expected)
+    files = {f"{Layout.segment(s.id)}/{name}": digest for s in version.segments for name, digest in s.files.items()}
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(store.check, files.keys(), files.values()))
     searcher, truth = IndexSearcher(store, version, sparse=True), read_truth(store, version.checks.truth)
     [found] = searcher.candidates(truth.queries[:1], 1)
     if not len(found.pmids):

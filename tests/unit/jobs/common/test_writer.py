@@ -95,6 +95,9 @@ class Bucket:
         self.time = 0.0
         self.lost_replies = 0
 
+    def name(self, key: str) -> str:
+        return f"{self.root}/{key}"
+
     def read(self, key: str) -> bytes | None:
         return self.objects.get(key)
 
