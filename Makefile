@@ -4,8 +4,9 @@ VENV := .venv
 ARGS :=
 # Of BMRetriever: 410m, 1b, 2b or 7b
 SIZE := 410m
-# Of pytest: what test-all adds
+# Of pytest, and of programs that tests drive: what test-all adds
 WHOLE :=
+PROGRAMS :=
 
 # Without byte code every process, each Ray worker too, compiles its imports again: 17 s instead of 6 (measured).
 unexport PYTHONDONTWRITEBYTECODE
@@ -36,7 +37,7 @@ test: install  ## lint, format, types, import rules, tests; see docs/tests.md
 	@$(MAKE) --no-print-directory --jobs=2 test-what-waits test-what-computes
 
 test-all: clients  ## the same, with all that takes minutes
-	@$(MAKE) --no-print-directory test WHOLE='--whole --timeout=1800'
+	@$(MAKE) --no-print-directory test WHOLE='--whole --timeout=1800' PROGRAMS=ceph
 
 clients: install
 	@infra/install_clients.sh $(VENV)
@@ -47,7 +48,7 @@ types:
 	$(VENV)/bin/lint-imports --no-logo
 
 test-programs:
-	@infra/install_programs.sh chromium prometheus
+	@infra/install_programs.sh chromium prometheus $(PROGRAMS)
 
 # On one Ray cluster. What it starts waits for one another, and leaves a good part of the cores to what computes,
 # whose output comes at its end. Prometheus, which its last tests ask, is installed by then.

@@ -2,7 +2,6 @@
 
 from actors.store.local_store import LocalStore
 from actors.store.node_cache import NodeCache
-from actors.store.s3_store import S3Store
 from schemas.config import Config
 from schemas.store import Store
 
@@ -18,4 +17,7 @@ def store_at(root: str, config: Config) -> Store:
     """Return the store at another root."""
     if not root.startswith(S3):
         return LocalStore(root)
+    # Imported here: s3fs takes half a second, and a folder does without.
+    from actors.store.s3_store import S3Store
+
     return S3Store(root.rstrip("/"), NodeCache(f"{config.cache}/s3", config.cache_bytes), config.lease.seconds)

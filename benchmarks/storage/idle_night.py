@@ -18,7 +18,7 @@ from pathlib import Path
 
 from actors.fetch.embedded_wheels import embedded_folder
 from benchmarks.storage.bucket import Bucket, bucket
-from benchmarks.storage.made_vectors import write_vectors
+from benchmarks.storage.random_vectors import write_vectors
 from jobs import index, ingest, promote
 from jobs.common.config import load_config
 from jobs.common.console import say, table

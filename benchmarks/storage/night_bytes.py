@@ -22,7 +22,7 @@ import numpy as np
 from actors.fetch.embedded_wheels import embedded_folder
 from actors.store.stores import open_store
 from benchmarks.storage.bucket import Bucket, bucket
-from benchmarks.storage.made_vectors import write_vectors
+from benchmarks.storage.random_vectors import write_vectors
 from jobs import index, ingest, nightly, promote
 from jobs.common.config import load_config
 from jobs.common.console import megabytes, say, table

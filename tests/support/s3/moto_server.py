@@ -24,12 +24,12 @@ def moto_server() -> Iterator[str]:
 
 
 @contextmanager
-def environment(address: str) -> Iterator[None]:
+def environment(address: str, key: str = "test", secret: str = "test") -> Iterator[None]:
     """Let clients ask a server at an address, and forget those that asked another."""
     values = {
         "AWS_ENDPOINT_URL": address,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ACCESS_KEY_ID": key,
+        "AWS_SECRET_ACCESS_KEY": secret,
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",

@@ -1,13 +1,18 @@
 """What S3 does that a folder does not."""
 
 import json
+import threading
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from actors.store import s3_store
 from actors.store.node_cache import NodeCache
@@ -15,6 +20,7 @@ from actors.store.s3_client import client
 from actors.store.s3_store import S3Store
 from retrieval.files.checked import file_digest, write_bytes
 from schemas.errors import StoreError
+from tests.support.examples import examples
 from tests.support.s3.fault_proxy import FaultProxy, fault_proxy
 from tests.support.s3.moto_server import environment
 
@@ -47,6 +53,36 @@ def test_a_swap_that_lost_after_a_lost_reply_is_known(faulty: S3Store, proxy: Fa
     proxy.fault("lose", "^PUT .*CURRENT")
     assert not faulty.swap("CURRENT", None, b"other")
     assert faulty.read("CURRENT") == b"mine"
+
+
+def add_lines(store: S3Store, name: str) -> None:
+    """Add two lines, each again whenever somebody else was faster."""
+    for number in range(2):
+        while True:
+            before = store.read("n")
+            if store.swap("n", before, (before or b"") + f"{name}{number}\n".encode()):
+                break
+
+
+@examples(3, whole=30)
+@given(faults=st.lists(st.tuples(st.sampled_from(["lose", "reset"]), st.integers(1, 3)), max_size=6), run=st.uuids())
+def test_no_swap_of_eight_racers_is_lost_or_made_twice_though_replies_are(
+    faults: list[tuple[Literal["lose", "reset"], int]],
+    run: uuid.UUID,
+    moto: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with fault_proxy(moto) as proxy, environment(proxy.address):
+        store = S3Store(f"s3://b-1/{run}", NodeCache(str(tmp_path_factory.mktemp("cache")), None))
+        for kind, times in faults:
+            proxy.fault(kind, "^PUT .*/n", times)
+        racers = [threading.Thread(target=add_lines, args=(store, str(racer))) for racer in range(8)]
+        for racer in racers:
+            racer.start()
+        for racer in racers:
+            racer.join()
+        lines = (store.read("n") or b"").decode().split()
+    assert sorted(lines) == sorted(f"{racer}{number}" for racer in range(8) for number in range(2))
 
 
 @pytest.mark.parametrize("kind", ["reset", "cut", pytest.param("slow down", marks=pytest.mark.whole)])

@@ -1,0 +1,42 @@
+"""Ceph's S3 gateway on loopback: a server that many run, and that is stricter than moto."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from actors.store import s3_client
+from tests.support.s3.moto_server import environment
+
+PROGRAMS = ("ceph-mon", "ceph-osd", "radosgw", "radosgw-admin", "ceph")
+KEYS = ("ak123456", "sk12345678")
+UP = Path(__file__).with_name("ceph_up.sh")
+
+
+@contextmanager
+def ceph_server(folder: Path) -> Iterator[str]:
+    """Run one, with an empty bucket `b-1`; return its address. Skips the test where its programs are not."""
+    if missing := [program for program in PROGRAMS if not shutil.which(program)]:
+        pytest.skip(f"no {missing[0]}: infra/install_programs.sh ceph")
+    if os.geteuid():
+        pytest.skip("only root can run Ceph")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    try:
+        subprocess.run([UP, str(folder), str(port)], check=True, start_new_session=True)
+        address = f"http://127.0.0.1:{port}"
+        with environment(address, *KEYS):
+            s3_client.client().makedirs("b-1", exist_ok=True)
+        yield address
+    finally:
+        # The OSD first: the others would wait for it.
+        for pid in sorted((folder / "run").glob("*.pid"), key=lambda path: "osd" not in path.name):
+            with suppress(ProcessLookupError, ValueError):
+                os.kill(int(pid.read_text()), signal.SIGKILL)
