@@ -18,7 +18,7 @@ from retrieval.articles.known_parts import KnownParts
 from retrieval.articles.snapshot import Snapshot, read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
 from retrieval.files.checked import file_digest, write_named
-from retrieval.ingest.lineage import check_vanished, gaps, next_lineage, parts_in_order, pending_parts
+from retrieval.ingest.lineage import check_vanished, gaps, line_of_descent, next_lineage, parts_in_order, pending_parts
 from retrieval.ingest.mesh_files import read_mesh_tree
 from retrieval.ingest.sources import other_content, plain_name, source_name
 from schemas.config import Config
@@ -99,8 +99,12 @@ def run(
 
 
 def _unused(store: Store, parts: KnownParts) -> dict[str, int | None]:
-    """Return the article parts that were never in a snapshot nor left out, and for which lineage each was read."""
-    infos = [snapshot.info for snapshot in snapshots(store)]
+    """Return the article parts that were never in a snapshot nor left out, and for which lineage each was read.
+
+    Snapshots are the newest one and those that it followed: what a run made that was not the one who writes any more,
+    and did not know it, is none of them.
+    """
+    infos = line_of_descent(snapshots(store))
     used = {name for info in infos for name in (*(part.name for part in info.parts), *info.left_out)}
     return {name: parts.file(name).source.lineage for name in parts.names - used}
 

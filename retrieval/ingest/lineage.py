@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from retrieval.articles.snapshot import Snapshot
 from retrieval.ingest.ncbi import check_baseline
 from retrieval.ingest.sources import is_pubmed, source_order
 from schemas.errors import InputError, StoreError
@@ -56,6 +57,16 @@ def pending_parts(previous: SnapshotInfo | None, lineage: Lineage, unused: Mappi
         return not is_pubmed(name) or year is None or source_order(name)[1] == year
 
     return sorted((name for name, number in unused.items() if belongs(name, number)), key=source_order)
+
+
+def line_of_descent(found: Sequence[Snapshot]) -> list[SnapshotInfo]:
+    """Return the last of some snapshots, the one that it followed, and so on, as far as they are there."""
+    by_id, line = {snapshot.id: snapshot.info for snapshot in found}, list[SnapshotInfo]()
+    name = found[-1].id if found else None
+    while name and (info := by_id.pop(name, None)):
+        line.append(info)
+        name = info.previous
+    return line
 
 
 def gaps(info: SnapshotInfo) -> tuple[str, ...]:

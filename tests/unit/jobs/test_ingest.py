@@ -15,7 +15,7 @@ from retrieval.articles.snapshot_update import SnapshotPlan
 from schemas.article import Article
 from schemas.errors import InputError, StoreError, UsageError
 from schemas.layout import Layout
-from schemas.snapshot import Lineage
+from schemas.snapshot import Lineage, PartRef
 from tests.support.stores.store_files import add_part, add_snapshot, config
 
 
@@ -203,3 +203,21 @@ def test_missing_update_files_are_told(tmp_path: Path, store: LocalStore) -> Non
     assert report.gaps == ("pubmed26n0003", "pubmed26n0004")
     assert (report.trouble or (0, ""))[0] == 8
     assert ingest.run(own, source=files(tmp_path / "updates"), allow_gaps=True).trouble is None
+
+
+@pytest.mark.usefixtures("without_ray")
+def test_what_only_a_run_knew_that_did_not_write_any_more_is_taken_up(tmp_path: Path, store: LocalStore) -> None:
+    """Two snapshots follow the same one, for a run slept past its lease: both are of the same number."""
+    first = add_snapshot(store, [a := known_part(store, "a")])
+    sleeper = add_snapshot(store, [a, known_part(store, "b")], first)
+    other = add_snapshot(store, [a, known_part(store, "c")], first)
+    assert sleeper.info.sequence == other.info.sequence
+    (tmp_path / "empty").mkdir()
+    file = tmp_path / "empty" / "a.jsonl"
+    file.write_text("x" * 7)
+    ingest.run(config(Path(store.root)), source=str(file))
+    assert newest_parts(store) in (["a", "b", "c"], ["a", "c", "b"])
+
+
+def known_part(store: LocalStore, name: str) -> PartRef:
+    return add_part(store, name, Article(1, title=f"of {name}"), source_bytes=7, lineage=0)
