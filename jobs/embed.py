@@ -12,7 +12,8 @@ from jobs.common.cluster import connect, gpus
 from jobs.common.console import Progress, table
 from jobs.common.options import Option
 from jobs.common.ray_metrics import EmbedMetrics
-from jobs.common.run_reports import json_values, write_report
+from jobs.common.run_records import record_of_done
+from jobs.common.run_reports import json_values
 from jobs.common.store import ingested, load_selection, snapshots
 from jobs.common.writer import writes
 from jobs.steps.embed.embed_pipeline import actors_of, written
@@ -71,7 +72,7 @@ def run(
         **({"check": agreement} if agreement else {}),
     )
     if missing:
-        write_report(store, "embed", json_values(report))
+        record_of_done(store, "embed", json_values(report))
     return report
 
 

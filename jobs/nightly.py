@@ -11,7 +11,8 @@ from actors.store.stores import open_store
 from jobs import compact, embed, index, ingest, promote
 from jobs.common.console import table
 from jobs.common.options import Option
-from jobs.common.run_reports import Stages, json_values, root_cause, write_report
+from jobs.common.run_records import OUTCOMES, Record, outcome_of
+from jobs.common.run_reports import Stages, json_values, root_cause
 from jobs.common.store import read_current
 from jobs.common.writer import writes
 from schemas.config import Config
@@ -30,12 +31,13 @@ def run(
     allow_removed: Annotated[bool, index.REMOVED] = False,
     mesh_tree: Annotated[str | None, ingest.MESH_TREE] = None,
 ) -> NightReport:
-    """Run the stages; the report of the night is kept in the store, also where a stage fails.
+    """Run the stages; the report of the night is in the store from its start on, also where a stage fails.
 
     Raises:
         PubrayError: of a stage; those before it are done.
     """
-    store, stages = open_store(config), Stages()
+    record = Record(open_store(config), "nightly")
+    stages = Stages(record.stage)
     try:
         ingested = stages.run(
             "ingest",
@@ -48,12 +50,18 @@ def run(
             mesh_tree=mesh_tree,
         )
         report = _run(config, ingested, stages, allow_removed=allow_removed)
-    except Exception as error:
-        with suppress(OSError):  # what went wrong first is what is told
-            write_report(store, "nightly", _failed(stages, error))
+    except BaseException as error:
+        with suppress(OSError, PubrayError):  # what went wrong first is what is told
+            record.end(outcome_of(root_cause(error)), _failed(stages, error), None)
         raise
-    write_report(store, "nightly", json_values(report))
+    record.end(_outcome(report), json_values(report), report.version)
     return report
+
+
+def _outcome(report: NightReport) -> str:
+    if report.trouble:
+        return OUTCOMES.get(report.trouble[0], "failed")
+    return "done" if report.index.built else "nothing new"
 
 
 def show(report: NightReport) -> str:
@@ -105,7 +113,7 @@ def _promote(config: Config, stages: Stages, name: str, version: str) -> Promote
     return stages.run(name, promote.over_its_parent, config, version)
 
 
-def _failed(stages: Stages, error: Exception) -> dict[str, Any]:
+def _failed(stages: Stages, error: BaseException) -> dict[str, Any]:
     """Return what is kept of a night that failed: the reports of the stages that were done, and why one was not."""
     done = {name: did for name, did in stages.results.items() if name in NightReport.model_fields}
     cause = root_cause(error)

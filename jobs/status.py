@@ -6,6 +6,7 @@ from typing import Annotated
 from actors.store.stores import open_store
 from jobs.common.console import cut, megabytes, table
 from jobs.common.options import Option
+from jobs.common.run_records import runs
 from jobs.common.store import article_parts, folder_sizes, read_current, snapshots, unreadable_versions, versions
 from jobs.steps.index.version_files import check_bytes
 from retrieval.articles.snapshot import Snapshot
@@ -60,6 +61,7 @@ def run(
         unreadable=tuple(unreadable_versions(store)),
         bytes=folder_sizes(store),
         writer=store.writer(),
+        last_night=next((one for one in reversed(runs(store).runs) if one.job == "nightly"), None),
     )
 
 
@@ -81,6 +83,13 @@ def show(report: StatusReport) -> str:
     lines += [f"cannot be read: {why}" for why in report.unreadable]
     if report.writer:
         lines.append(f"{report.writer} is writing")
+    if night := report.last_night:
+        at = (
+            f" at {night.stage}"
+            if night.stage and night.outcome in ("running", "died", "failed", "interrupted")
+            else ""
+        )
+        lines.append(f"the last night began {night.started[:16]}: {night.outcome}{at}")
     if report.verified:
         lines.append("every file of every version has its digest")
     if not report.versions:

@@ -106,7 +106,9 @@ class Layout:
     """What an exact search finds for the queries by which recall is measured."""
     segment = Named(PLACES["segments"])
     run_report = Named("runs/<run>/report.json")
-    """What one run of a job did."""
+    """What one run of a job does or did."""
+    runs = "runs/index.json"
+    """The last of them, and how they ended."""
     version = Named(PLACES["versions"])
     """The manifest of one version."""
 

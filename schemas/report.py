@@ -7,6 +7,7 @@ from typing import Literal
 
 from schemas.base import Frozen
 from schemas.layout import FileKind
+from schemas.run import Run
 from schemas.snapshot import SnapshotCounts
 from schemas.vector import EmbedCounts
 
@@ -165,6 +166,14 @@ class CopyReport(Report):
     """CURRENT of the target."""
 
 
+class RunsReport(Report):
+    """Of `runs`."""
+
+    store: str
+    runs: tuple[Run, ...]
+    """Oldest first."""
+
+
 class LeaseReport(Report):
     """Of `lease`."""
 
@@ -260,6 +269,7 @@ class StatusReport(Report):
     bytes: Bytes
     writer: str | None = None
     """Who writes, since when, how far he is."""
+    last_night: Run | None = None
 
 
 class Removed(Frozen):

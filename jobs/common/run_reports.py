@@ -1,17 +1,12 @@
-"""What is told of a run: the time of each stage, why it failed, its report as JSON and in the store."""
+"""What is told of a run: the time of each stage, why it failed, its report as JSON."""
 
-import datetime
-import json
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, ParamSpec, TypeVar
 
-from retrieval.files.checked import write_bytes
 from retrieval.files.disk_errors import told
 from schemas.base import Frozen
 from schemas.errors import PubrayError
-from schemas.layout import Layout
-from schemas.store import Store
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -20,7 +15,9 @@ Result = TypeVar("Result")
 class Stages:
     """Calls things under names of their own, and keeps how long each took, in seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, begun: Callable[[str], None] = lambda name: None) -> None:
+        """`begun` is told the name of each before it is called."""
+        self._begun = begun
         self.seconds: dict[str, float] = {}
         """By name, in order; of the last call also if it failed."""
         self.results: dict[str, object] = {}
@@ -30,6 +27,7 @@ class Stages:
         self, name: str, function: Callable[Arguments, Result], *arguments: Arguments.args, **options: Arguments.kwargs
     ) -> Result:
         assert name not in self.seconds
+        self._begun(name)
         start = time.monotonic()
         try:
             result = self.results[name] = function(*arguments, **options)
@@ -61,11 +59,3 @@ def _links(error: BaseException) -> Iterator[BaseException]:
 def json_values(report: Frozen) -> dict[str, Any]:
     """Return a report as JSON has it, without what nothing is told of."""
     return report.model_dump(mode="json", exclude_unset=True)
-
-
-def write_report(store: Store, job: str, values: dict[str, Any]) -> None:
-    """Keep the values of a job's report, under the time at which it ended."""
-    now = datetime.datetime.now(datetime.UTC)
-    content = {"job": job, "finished": now.isoformat(timespec="seconds"), **values}
-    run = f"{now:%Y%m%dT%H%M%S.%f}-{job}"
-    write_bytes(store, Layout.run_report(run), json.dumps(content, indent=1).encode())

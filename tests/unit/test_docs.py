@@ -223,6 +223,7 @@ def layout_keys() -> set[str]:
     keys |= {
         Layout.current,
         Layout.lease,
+        Layout.runs,
         SOURCES,
         DEMO_SOURCES,
         SELECTIONS,

@@ -64,7 +64,8 @@ def test_a_night_whose_first_stage_fails_keeps_why(tmp_path: Path) -> None:
         nightly.run(config(tmp_path / "store"), source="/nowhere")
     report = kept(tmp_path / "store")
     assert (report["job"], report["failed"], report["error"]) == ("nightly", "ingest", str(error.value))
-    assert set(report) == {"job", "finished", "failed", "error", "seconds"}
+    assert set(report) == {"run", "job", "started", "finished", "outcome", "stage", "failed", "error", "seconds"}
+    assert (report["outcome"], report["stage"]) == ("failed", "ingest")
     assert list(report["seconds"]) == ["ingest"]
 
 

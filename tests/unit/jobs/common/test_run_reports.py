@@ -1,16 +1,10 @@
-"""What is told of a run, and what it leaves behind."""
-
-import json
-from pathlib import Path
+"""What is told of a run."""
 
 import pytest
 
-from actors.store.local_store import LocalStore
-from jobs.common.run_reports import Stages, json_values, root_cause, write_report
+from jobs.common.run_reports import Stages, json_values, root_cause
 from schemas.errors import InputError, PubrayError, StoreError
-from schemas.layout import Layout
-from schemas.report import EmbedReport, Report
-from tests.support.reports import filled
+from schemas.report import Report
 
 
 def test_a_stage_gives_what_its_function_returns_and_its_seconds_are_kept_in_order() -> None:
@@ -20,6 +14,13 @@ def test_a_stage_gives_what_its_function_returns_and_its_seconds_are_kept_in_ord
     assert list(stages.seconds) == ["join", "number"]
     assert all(0 <= seconds < 1 for seconds in stages.seconds.values())
     assert stages.results == {"join": "a-b", "number": 3}
+
+
+def test_a_stage_is_told_before_it_is_run() -> None:
+    told = list[str]()
+    stages = Stages(told.append)
+    assert stages.run("first", lambda: list(told)) == ["first"]
+    assert stages.run("second", lambda: list(told)) == ["first", "second"]
 
 
 def test_the_last_with_seconds_is_the_one_that_failed() -> None:
@@ -86,16 +87,6 @@ def test_a_circle_of_errors_ends() -> None:
     one, two = RuntimeError("1"), RuntimeError("2")
     one.__context__, two.__context__ = two, one
     assert root_cause(one) is one
-
-
-def test_each_run_leaves_its_report(tmp_path: Path) -> None:
-    store = LocalStore(str(tmp_path))
-    for encoded in (1, 2):
-        write_report(store, "embed", json_values(filled(EmbedReport, encoded=encoded)))
-    folders = sorted((tmp_path / "runs").iterdir())
-    reports = [json.loads(store.path(Layout.run_report(folder.name)).read_text()) for folder in folders]
-    assert [(r["job"], r["encoded"]) for r in reports] == [("embed", 1), ("embed", 2)]
-    assert all(folder.name.endswith("-embed") for folder in folders)
 
 
 def test_what_nothing_is_told_of_is_left_out() -> None:

@@ -1,0 +1,76 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.store.local_store import LocalStore
+from jobs.common import run_records
+from jobs.common.run_records import Record, outcome_of, record_of_done, runs
+from schemas.errors import CheckError, IntegrityError, LostError, StoreError
+from schemas.layout import Layout
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    return LocalStore(str(tmp_path))
+
+
+def report(store: LocalStore, number: int) -> dict[str, Any]:
+    content = store.read(Layout.run_report(runs(store).runs[number].run))
+    found: dict[str, Any] = json.loads(content or b"{}")
+    return found
+
+
+def test_a_run_is_told_at_its_start_at_each_stage_and_at_its_end(store: LocalStore) -> None:
+    record = Record(store, "nightly")
+    assert report(store, 0)["outcome"] == "running"
+    record.stage("embed")
+    assert (runs(store).runs[0].stage, report(store, 0)["stage"]) == ("embed", "embed")
+    record.end("done", {"encoded": 3}, "v1")
+    [run] = runs(store).runs
+    assert (run.outcome, run.version, run.job) == ("done", "v1", "nightly")
+    assert run.finished
+    assert report(store, 0)["encoded"] == 3
+
+
+def test_the_next_run_finds_that_the_one_before_died(store: LocalStore) -> None:
+    Record(store, "nightly").stage("index")
+    record_of_done(store, "embed", {"encoded": 1})
+    Record(store, "nightly").end("nothing new", {}, None)
+    assert [(run.job, run.outcome, run.stage) for run in runs(store).runs] == [
+        ("nightly", "died", "index"),
+        ("embed", "done", None),
+        ("nightly", "nothing new", None),
+    ]
+    assert report(store, 0)["outcome"] == "died"
+    assert report(store, 1)["encoded"] == 1
+
+
+def test_the_list_is_bounded(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_records, "KEPT", 3)
+    for encoded in range(5):
+        record_of_done(store, "embed", {"encoded": encoded})
+    assert [report(store, number)["encoded"] for number in range(3)] == [2, 3, 4]
+    assert len(list(store.names("runs"))) == 6
+
+
+def test_a_list_that_cannot_be_read_is_named(store: LocalStore, tmp_path: Path) -> None:
+    record_of_done(store, "embed", {})
+    store.path(Layout.runs).write_text("garbage")
+    with pytest.raises(IntegrityError, match=rf"^{tmp_path}/runs/index\.json: not a RunList"):
+        runs(store)
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (KeyboardInterrupt(), "interrupted"),
+        (LostError("x"), "lost"),
+        (CheckError("x"), "checks failed"),
+        (StoreError("x"), "failed"),
+        (ZeroDivisionError(), "failed"),
+    ],
+)
+def test_how_a_run_ended_is_a_word(error: BaseException, outcome: str) -> None:
+    assert outcome_of(error) == outcome
