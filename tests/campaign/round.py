@@ -58,6 +58,8 @@ class Round:
         self.missing: set[str] = set()
         self.served: dict[str, Alive] = {}
         """What each version was found to serve."""
+        self.anew: set[str] = set()
+        """Versions of full builds that were asked for."""
         self.allowed: list[Alive] = [{}]
         """What CURRENT may serve at the moment."""
 
@@ -69,6 +71,11 @@ class Round:
         """The version on which a night built what it serves, which it may have compacted at its end."""
         parent: str = self.store.version(version)["parent"]
         return self.built_on(parent) if version == compacted_id(parent) else parent
+
+    def promote_anew(self) -> None:
+        """Promote what `index --full` built."""
+        self.expect(self.store.run("promote"), DONE)
+        self.anew.add(self.store.current()["version"])
 
     def offer(self, without: set[str] | None = None) -> Path:
         """A folder of all files but those that are missing, and these."""

@@ -43,7 +43,7 @@ def killed_build(of: Round) -> None:
         if not last:
             of.kill_during("index", "--full", at="shards")
     of.expect(of.store.run("index", "--full"), DONE)
-    of.expect(of.store.run("promote"), DONE)
+    of.promote_anew()
     of.check(of.taken())
 
 
@@ -91,14 +91,15 @@ def rolled_back_during(of: Round) -> None:
 
 
 def rolled_back(of: Round) -> None:
-    """A rollback between nights: to the last version of other content. The next night brings what is new."""
-    served = of.store.served()
+    """A rollback between nights: to the last version of other content or build. The next night brings what is new."""
+    served, history = of.store.served(), of.store.current().get("history", [])
     if (back := of.store.run("rollback")).code != 0:
         of.expect(back, 1)
         return
     now = of.store.served()
     rules = {of.store.version(version).get("rules") for version in (served.version, now.version)}
-    if now.alive == served.alive and len(rules) == 1:
+    passed = {served.version, *history[history.index(now.version) + 1 :]}
+    if now.alive == served.alive and len(rules) == 1 and not passed & of.anew:
         raise FaultError(f"a rollback from {served.version} to {now.version} changed nothing")
     if of.served.get(now.version, now.alive) != now.alive:
         raise FaultError(f"{now.version} serves something else than before")
@@ -151,7 +152,7 @@ def remade(of: Round) -> None:
     of.store.settings["index.nlist"] = of.rng.choice([3, 5, 6])  # so that all rows are read again
     done = of.store.run("index", "--full")
     if done.code == DONE:
-        of.expect(of.store.run("promote"), DONE)
+        of.promote_anew()
     else:
         of.one_line(done)
     of.check()
@@ -209,7 +210,7 @@ def damaged(of: Round) -> None:
     done = of.store.run("nightly", "--source", str(of.offer()))
     of.expect(done, 1)
     of.expect(of.store.run("index", "--full"), DONE)
-    of.expect(of.store.run("promote"), DONE)
+    of.promote_anew()
     of.check(of.taken())
 
 
