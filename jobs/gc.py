@@ -11,14 +11,12 @@ from actors.store.stores import open_store
 from jobs.common.console import megabytes, table
 from jobs.common.contents import contents_of
 from jobs.common.options import Option
-from jobs.common.store import (
-    change_current,
-    swap_current,
-)
+from jobs.common.store import change_current, remove, swap_current
 from jobs.common.writer import writing
 from retrieval.operate.garbage import ORDER, Contents, Entry, Limits, garbage, served_versions, why_all_stays
 from schemas.config import Config
 from schemas.errors import MovedError, StoreError, UsageError
+from schemas.manifest import Current
 from schemas.report import GcReport, Removed
 from schemas.store import Store
 
@@ -48,13 +46,12 @@ def run(
         raise StoreError(f"the store {store.root} does not exist; give the one to clean")
     with writing(config, "gc"):
         contents, doomed = _decided(store, limits, dry_run=dry_run)
-        # Manifests go last: they say whose vectors these are, should this be stopped.
-        for entry in [] if dry_run else sorted(doomed, key=lambda entry: entry.kind == "versions"):
-            store.remove(entry.key)
+        gone = {entry.name for entry in doomed if entry.kind == "versions"}
         if not dry_run:
-            change_current(store, lambda current: current.model_copy(update={"removing": ()}))
-    removed = {e.name for e in doomed if e.kind == "versions"}
-    kept = [v.id for v in contents.versions if v.id not in removed]
+            for entry in doomed:
+                remove(store, entry.key)
+            change_current(store, lambda current: _without(current, gone))
+    kept = [v.id for v in contents.versions if v.id not in gone]
     served = served_versions(contents.current, kept, keep)
     return GcReport(
         dry_run=dry_run,
@@ -76,16 +73,26 @@ def show(report: GcReport) -> str:
 
 
 def _decided(store: Store, limits: Limits, *, dry_run: bool) -> tuple[Contents, list[Entry]]:
-    """Return what there is, and what is to go; CURRENT then says which versions these are, so that it moves to none."""
+    """Return what there is, and what is to go; CURRENT then says which versions these are, so that it moves to none.
+
+    It is changed though none goes: who looked at it before, and is to promote a version, has to look again.
+    """
     while True:
         contents = contents_of(store)
         doomed = garbage(contents, limits)
-        going = tuple(entry.name for entry in doomed if entry.kind == "versions")
-        if dry_run or contents.current is None or contents.current.removing == going:
+        if dry_run or (current := contents.current) is None:
             return contents, doomed
+        there = {entry.name for entry in contents.entries if entry.kind == "versions"}
+        begun = [name for name in current.removing if name in there]  # which stay if all stays
+        going = dict.fromkeys([*begun, *(entry.name for entry in doomed if entry.kind == "versions")])
         with suppress(MovedError):
-            swap_current(store, contents.current, contents.current.model_copy(update={"removing": going}))
+            swap_current(store, current, current.removes(tuple(going)))
             return contents, doomed
+
+
+def _without(current: Current, gone: set[str]) -> Current:
+    left = tuple(name for name in current.removing if name not in gone)
+    return current if left == current.removing else current.removes(left)
 
 
 def _removed(found: list[Entry]) -> Removed:

@@ -65,13 +65,12 @@ def over_its_parent(config: Config, version: str) -> PromoteReport:
 
 
 def _promote(store: Store, current: Current | None, version: IndexVersion) -> PromoteReport:
-    check_answers(store, version)
-    previous, chosen = current.version if current else None, version.id
-    if chosen == previous:
-        return PromoteReport(version=chosen, previous=previous, promoted=False)
-    if current and chosen in current.removing:
+    before, chosen = current or Current(version=None, epoch=0), version.id
+    if chosen in before.removing:
         raise StoreError(f"version {chosen} is being removed by pubray gc; promote another")
-    before = current or Current(version=None, epoch=0)
+    check_answers(store, version)
+    if chosen == before.version:
+        return PromoteReport(version=chosen, previous=chosen, promoted=False)
     changes = {
         "version": chosen,
         "epoch": before.epoch + 1,
@@ -79,8 +78,14 @@ def _promote(store: Store, current: Current | None, version: IndexVersion) -> Pr
         "withdrawn": tuple(v for v in before.withdrawn if v != chosen),
         "withdrawn_rows": tuple(key for key in before.withdrawn_rows if key != version.rows_key),
     }
-    swap_current(store, current, before.model_copy(update=changes))
-    return PromoteReport(version=chosen, previous=previous, promoted=True)
+    try:
+        swap_current(store, current, before.model_copy(update=changes))
+    except MovedError:
+        now = read_current(store)
+        if now is None or not now.serves_as(before):
+            raise
+        return _promote(store, now, version)
+    return PromoteReport(version=chosen, previous=before.version, promoted=True)
 
 
 def show(report: PromoteReport) -> str:

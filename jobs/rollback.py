@@ -6,9 +6,10 @@ from actors.store.stores import open_store
 from jobs.common.store import compacted_id, read_current, swap_current, versions
 from jobs.steps.index.version_files import check_answers
 from schemas.config import Config
-from schemas.errors import StoreError
-from schemas.manifest import IndexVersion
+from schemas.errors import MovedError, StoreError
+from schemas.manifest import Current, IndexVersion
 from schemas.report import RollbackReport
+from schemas.store import Store
 
 
 def run(config: Config) -> RollbackReport:
@@ -18,7 +19,17 @@ def run(config: Config) -> RollbackReport:
         StoreError: there is nothing before it, or that does not answer.
     """
     store = open_store(config)
-    current = read_current(store)
+    while True:
+        current = read_current(store)
+        try:
+            return _from(store, current)
+        except MovedError:
+            now = read_current(store)
+            if now is None or current is None or not now.serves_as(current):
+                raise
+
+
+def _from(store: Store, current: Current | None) -> RollbackReport:
     served = current.version if current else None
     there = {version.id: version for version in versions(store)}
     history = [v for v in current.history if v in there] if current else []  # old ones gc removed

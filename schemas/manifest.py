@@ -179,3 +179,12 @@ class Current(Frozen):
     def knows(self, version: str) -> bool:
         """Return whether a version is served, was served, or is withdrawn."""
         return version in (self.version, *self.history, *self.withdrawn)
+
+    def removes(self, versions: tuple[str, ...]) -> "Current":
+        """Return what comes next where these versions are being removed."""
+        return self.model_copy(update={"removing": versions, "epoch": self.epoch + 1})
+
+    def serves_as(self, other: "Current") -> bool:
+        """Return whether nothing but who writes, and what `gc` does, has changed since another."""
+        alike = {"epoch": other.epoch, "writer": other.writer, "removing": other.removing}
+        return self.model_copy(update=alike) == other

@@ -131,7 +131,10 @@ class S3Store:
         return _ns(date)
 
     def swap(self, key: str, expected: bytes | None, new: bytes) -> bool:
-        """Put under a condition. A client whose reply is lost puts again, and is refused for its own success."""
+        """Put under a condition. A client whose reply is lost puts again, and is refused for its own success.
+
+        If somebody has replaced that too before it looked, it is said not to have been made.
+        """
         found, tag = self._tagged(key)
         if found != expected:
             return found == new

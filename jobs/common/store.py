@@ -143,9 +143,7 @@ def swap_current(store: Store, expected: Current | None, new: Current) -> None:
         MovedError: somebody else changed it meanwhile.
         LostError: somebody else writes by now.
     """
-    run = RUNS.get().get(store.root)
-    if run and (expected is None or expected.writer != run):
-        raise LostError(f"store {store.root}: another run has become the one who writes; CURRENT is what it makes it")
+    _check_writer(store, expected)
     if not write_current(store, expected, new):
         raise MovedError("CURRENT was changed by somebody else meanwhile; look at pubray status")
 
@@ -155,6 +153,19 @@ def write_current(store: Store, expected: Current | None, new: Current) -> bool:
     before = store.read(Layout.current)
     known = Current.model_validate_json(before) if before is not None else None
     return known == expected and store.swap(Layout.current, before, new.model_dump_json(indent=1).encode())
+
+
+def remove(store: Store, key: str) -> None:
+    """Remove an object or a folder; LostError: somebody else writes by now, and may be using it."""
+    if store.root in RUNS.get():
+        _check_writer(store, read_current(store))
+    store.remove(key)
+
+
+def _check_writer(store: Store, current: Current | None) -> None:
+    run = RUNS.get().get(store.root)
+    if run and (current is None or current.writer != run):
+        raise LostError(f"store {store.root}: another run has become the one who writes; nothing more is changed")
 
 
 def change_current(store: Store, change: Callable[[Current], Current]) -> None:

@@ -10,7 +10,6 @@ from schemas.manifest import Current, IndexVersion
 from schemas.snapshot import SnapshotInfo
 
 ORDER: tuple[FileKind, ...] = (
-    "versions",
     "vectors",
     # A record goes before its quantizer: a build believes what it finds.
     "quantizer records",
@@ -25,6 +24,8 @@ ORDER: tuple[FileKind, ...] = (
     "mesh trees",
     "worker shards",
     "temporary",
+    # Nobody looks at those that CURRENT says are being removed, and they say whose the rest is.
+    "versions",
 )
 """In which kinds are removed, so that a run stopped midway leaves versions whole and nothing that stays for ever."""
 
@@ -78,7 +79,9 @@ def garbage(contents: Contents, limits: Limits) -> list[Entry]:
     if why_all_stays(contents):
         return [e for e in contents.entries if e.age >= limits.grace and e.kind == "temporary"]
     kept = kept_names(contents, limits)
-    doomed = (e for e in contents.entries if e.age >= limits.grace and e.name not in kept.get(e.kind, ()))
+    begun = contents.current.removing if contents.current else ()
+    old = (e for e in contents.entries if e.age >= limits.grace or (e.kind == "versions" and e.name in begun))
+    doomed = (e for e in old if e.name not in kept.get(e.kind, ()))
     return sorted(doomed, key=lambda e: (ORDER.index(e.kind), e.key))
 
 

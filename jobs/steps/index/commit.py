@@ -63,7 +63,8 @@ def commit(config: Config, version: IndexVersion) -> IndexVersion:
 
 def _stays(current: Current, version: str) -> Current:
     """Return CURRENT without a version among those that `gc` was removing when it was stopped: it is made anew."""
-    return current.model_copy(update={"removing": tuple(v for v in current.removing if v != version)})
+    left = tuple(v for v in current.removing if v != version)
+    return current if left == current.removing else current.removes(left)
 
 
 def _parent(store: Store, version: str) -> IndexVersion | None:

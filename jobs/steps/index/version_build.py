@@ -15,6 +15,7 @@ from jobs.common.store import (
     load_selection,
     read_current,
     read_version,
+    remove,
     version_names,
     versions,
 )
@@ -129,13 +130,13 @@ class Build:
     def clear(self) -> None:
         """Remove all worker shards, those of runs that were killed too: nobody else writes."""
         for shards in self.store.names(Layout.worker_shards.folder):
-            self.store.remove(Layout.worker_shards(shards))
+            remove(self.store, Layout.worker_shards(shards))
 
     def discard(self) -> None:
         """Remove all that was made for a version that is not what it should be, so that nothing finds it again."""
         self.clear()
         for segment in self._made:
-            self.store.remove(Layout.segment(segment))
+            remove(self.store, Layout.segment(segment))
 
     def _full(self) -> IndexVersion:
         ranges = row_ranges(self.snapshot.info.parts, self.config.embed.rows_per_part)

@@ -14,14 +14,14 @@ from actors.search.index_searcher import IndexSearcher
 from actors.store.local_store import LocalStore
 from jobs import gc, rollback, status
 from jobs.common.contents import contents_of
-from jobs.common.store import read_current, read_version, versions
-from jobs.common.writer import writing
+from jobs.common.store import RUNS, read_current, read_version, version_names, versions, write_current
+from jobs.common.writer import take_over, writing
 from retrieval.embed.vector_parts import row_ranges
 from retrieval.files.checked import write_bytes
 from retrieval.operate.garbage import Contents
 from retrieval.rows.row_numbers import write_tombstones
 from schemas.article import Article
-from schemas.errors import StoreError, UsageError, WriterError
+from schemas.errors import LostError, StoreError, UsageError, WriterError
 from schemas.layout import FileKind, Layout
 from schemas.manifest import Current, IndexVersion, QuantizerRecord
 from schemas.report import GcReport
@@ -275,6 +275,63 @@ def test_a_run_that_was_stopped_is_ended_by_the_next(tmp_path: Path, monkeypatch
     assert {"vectors", "segments", "versions"} <= names(cleaned(tmp_path)).keys()
     assert files(tmp_path / "versions") == {"new.json"}
     assert not store.path(key).exists()
+
+
+def test_what_was_begun_is_ended_however_young_and_whatever_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = LocalStore(str(tmp_path))
+    version = write_version(store)
+    for name in ("old", "new"):
+        add(store, version, name)
+    set_current(store, Current(version="new"))
+    monkeypatch.setattr(LocalStore, "remove", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        cleaned(tmp_path, grace=0)
+    monkeypatch.undo()
+    broken = store.path(Layout.version("later"))
+    broken.write_text('{"a field": "of tomorrow"}')
+    assert cleaned(tmp_path).all_stays
+    assert version_names(store) == ["later", "new"]
+    broken.unlink()
+    assert names(cleaned(tmp_path)) == {"versions": ("old",)}
+    current = read_current(store)
+    assert current
+    assert current.removing == ()
+
+
+def test_who_looked_at_current_before_has_to_look_again(tmp_path: Path) -> None:
+    store = LocalStore(str(tmp_path))
+    version = write_version(store)
+    for name in ("old", "new"):
+        add(store, version, name)
+    set_current(store, Current(version="new"))
+    before = read_current(store)
+    cleaned(tmp_path, grace=0)
+    assert not write_current(store, before, Current(version="old", epoch=2))
+
+
+def test_who_is_not_the_writer_any_more_removes_nothing_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = LocalStore(str(tmp_path))
+    version = write_version(store)
+    for name in ("old", "new"):
+        add(store, version, name)
+    set_current(store, Current(version="new", writer="this run"))
+    decide = gc._decided
+
+    def decide_and_be_succeeded(*arguments: Any, **options: Any) -> Any:
+        found = decide(*arguments, **options)
+        take_over(store, "the next run")
+        return found
+
+    monkeypatch.setattr(gc, "_decided", decide_and_be_succeeded)
+    token = RUNS.set({str(tmp_path): "this run"})
+    try:
+        with pytest.raises(LostError, match="nothing more is changed"):
+            cleaned(tmp_path, grace=0)
+    finally:
+        RUNS.reset(token)
+    assert files(tmp_path / "versions") == {"new.json", "old.json"}
 
 
 @pytest.mark.parametrize("wrong", [{"keep": -1}, {"grace": -1}, {"grace": float("nan")}, {"unpromoted": -1}])

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -5,11 +6,15 @@ import pytest
 from actors.store.local_store import LocalStore
 from jobs import promote, rollback
 from jobs.common.store import read_current, swap_current
+from jobs.common.writer import take_over
+from jobs.steps.index.version_files import check_answers
 from retrieval.files.checked import write_bytes
-from schemas.errors import IntegrityError, MovedError, StoreError
+from schemas.config import Config
+from schemas.errors import IntegrityError, StoreError
 from schemas.layout import Layout
-from schemas.manifest import Current
-from schemas.report import PromoteReport
+from schemas.manifest import Current, IndexVersion
+from schemas.report import PromoteReport, Report
+from schemas.store import Store
 from tests.support.stores.hand_made_version import write_version
 from tests.support.stores.store_files import add_versions, config
 
@@ -45,6 +50,31 @@ def test_promoting_what_is_current_changes_nothing(store: Path) -> None:
     assert report == PromoteReport(version="a", previous="a", promoted=False)
     assert (store / "CURRENT").read_bytes() == before
     assert promote.show(report) == "CURRENT is a, as it was"
+
+
+@pytest.mark.parametrize(
+    ("job", "then"),
+    [(lambda own: promote.run(own, version="c"), "c"), (rollback.run, "b")],
+    ids=["promote", "rollback"],
+)
+def test_another_run_that_begins_meanwhile_is_no_reason_to_give_up(
+    job: Callable[[Config], Report], then: str, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promoted(store, "b")
+    promoted(store, "a")
+
+    def look_while_a_run_begins(of: Store, version: IndexVersion) -> None:
+        check_answers(of, version)
+        for module in (promote, rollback):
+            monkeypatch.setattr(module, "check_answers", check_answers)
+        take_over(of, "another run")
+
+    for module in (promote, rollback):
+        monkeypatch.setattr(module, "check_answers", look_while_a_run_begins)
+    job(config(store))
+    current = read_current(LocalStore(str(store)))
+    assert current
+    assert (current.version, current.epoch, current.writer) == (then, 4, "another run")
 
 
 def test_a_withdrawn_version_is_promoted_only_by_name(store: Path) -> None:
@@ -135,9 +165,6 @@ def test_what_gc_removes_meanwhile_is_not_promoted(store: Path, monkeypatch: pyt
     promoted(store, "b")
     removing = Current(version="b", removing=("a",))
     monkeypatch.setattr(promote, "check_answers", lambda *_: swap_current(objects, Current(version="b"), removing))
-    with pytest.raises(MovedError):
-        promoted(store, "a")
-    monkeypatch.setattr(promote, "check_answers", lambda *_: None)
     with pytest.raises(StoreError, match="version a is being removed by pubray gc; promote another"):
         promoted(store, "a")
     assert read_current(objects) == removing
