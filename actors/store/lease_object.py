@@ -7,7 +7,7 @@ changes CURRENT too (`jobs.common.writer`), and what was to replace CURRENT as i
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from pydantic import ValidationError
@@ -16,6 +16,8 @@ from schemas.errors import StoreError, WriterError
 from schemas.layout import Layout
 from schemas.writers import Holder, Lease
 
+LOOK_SECONDS = 1.0
+"""How often a holder looks whether his time is over, whatever his requests wait for."""
 RENEWALS = 4
 """In the time for which a lease holds; who has missed two is waited for rather than believed to be alive."""
 
@@ -33,6 +35,11 @@ class Swapped(Protocol):
     def now(self) -> int: ...
 
 
+def awake() -> float:
+    """Return seconds of a clock that goes on while the machine sleeps, where there is one (Linux)."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 @contextmanager
 def held(
     store: Swapped,
@@ -40,24 +47,27 @@ def held(
     seconds: float,
     *,
     pause: Callable[[float], object] = time.sleep,
-    clock: Callable[[], float] = time.monotonic,
+    clock: Callable[[], float] = awake,
 ) -> Iterator[None]:
-    """Take the lease, renew it in a thread, give it back.
+    """Take the lease, renew it in a thread, say in another when it is lost, give it back.
 
     Raises:
         WriterError: somebody else has it.
     """
     taken, until = _take(store, holder, seconds, pause, clock)
     stop = threading.Event()
-    renewing = _Renewing(store, holder, seconds, taken, until, clock)
-    thread = threading.Thread(target=renewing.run, args=(stop,), name="lease", daemon=True)
-    thread.start()
+    mine = _Mine(store, holder, seconds, taken, until, clock)
+    works = (mine.renew, mine.watch)
+    threads = [threading.Thread(target=work, args=(stop,), name="lease", daemon=True) for work in works]
+    for thread in threads:
+        thread.start()
     try:
         yield
     finally:
         stop.set()
-        thread.join()
-        renewing.give_back()
+        for thread in threads:
+            thread.join(LOOK_SECONDS)  # a request may wait for minutes
+        mine.give_back()
 
 
 def read_lease(store: Swapped) -> tuple[bytes | None, Lease | None]:
@@ -99,7 +109,7 @@ def _content(holder: Holder, now: int, seconds: float) -> bytes:
     return lease.model_dump_json(indent=1).encode()
 
 
-class _Renewing:
+class _Mine:
     """The lease that a run has, as it was written last."""
 
     def __init__(
@@ -115,26 +125,30 @@ class _Renewing:
         self._content, self._until = content, until
         self._lost = False
 
-    def run(self, stop: threading.Event) -> None:
-        """Renew it until `stop`; if it cannot be, say so when it has ended."""
-        while not stop.wait(min(self._seconds / RENEWALS, max(0.0, self._until - self._clock()))):
+    def renew(self, stop: threading.Event) -> None:
+        """Renew it until `stop`, or until it is somebody else's."""
+        while not stop.wait(self._seconds / RENEWALS):
+            asked = self._clock()
             try:
-                self._lost = not self._renew()
+                new = _content(self._holder, self._store.now(), self._seconds)
+                if new != self._content and not self._store.swap(Layout.lease, self._content, new):
+                    self._lost = True
+                    return
             except StoreError:  # the network may come back
-                self._lost = self._clock() >= self._until
-            if self._lost:
-                self._holder.lost()
-                return
+                continue
+            self._content, self._until = new, asked + self._seconds
 
-    def _renew(self) -> bool:
-        asked, now = self._clock(), self._store.now()
-        new = _content(self._holder, now, self._seconds)
-        if new != self._content and not self._store.swap(Layout.lease, self._content, new):
-            return False
-        self._content, self._until = new, asked + self._seconds
-        return True
+    def watch(self, stop: threading.Event) -> None:
+        """Say so when it is lost, or its time is over, whatever `renew` waits for."""
+        while not self._lost and (left := self._until - self._clock()) > 0:
+            if stop.wait(min(left, LOOK_SECONDS)):
+                return
+        self._lost = True
+        self._holder.lost()
 
     def give_back(self) -> None:
-        if not self._lost:
-            given = Lease.model_validate_json(self._content).model_copy(update={"expires": 0})
+        if self._lost:
+            return
+        given = Lease.model_validate_json(self._content).model_copy(update={"expires": 0})
+        with suppress(StoreError):  # it expires, and what was done is done
             self._store.swap(Layout.lease, self._content, given.model_dump_json(indent=1).encode())

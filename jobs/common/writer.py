@@ -1,9 +1,10 @@
 """One writer at a time: a job that changes a store is the one who writes, and a job inside a job shares that."""
 
-import _thread
 import datetime
 import os
 import platform
+import signal
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -38,31 +39,44 @@ def writing(config: Config, job: str) -> Iterator[None]:
         yield
         return
     store, since = open_store(config), datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    lost = list[bool]()
-
-    def stop() -> None:
-        lost.append(True)
-        _thread.interrupt_main()
-
+    lost = LostError(
+        f"store {store.root}: this run could not be heard of for {config.lease.seconds:g} s, so that another may write "
+        "by now; what is finished is kept, run it again to go on"
+    )
     who = f"pubray {job}, process {os.getpid()} on {platform.node()}, since {since}"
-    holder = Holder(uuid.uuid4().hex, who, doing, stop)
-    with store.writing(holder) as outlived:
+    run = uuid.uuid4().hex
+    with broken_off_by(lost) as stop, store.writing(Holder(run, who, doing, stop)) as outlived:
         if outlived:
-            take_over(store, holder.run)
-        runs = RUNS.set({**RUNS.get(), **({config.store: holder.run} if outlived else {})})
+            take_over(store, run)
+        runs = RUNS.set({**RUNS.get(), **({store.root: run} if outlived else {})})
         token = _held.set(_held.get() | {config.store})
         try:
             yield
-        except KeyboardInterrupt:
-            if lost:
-                raise LostError(
-                    f"store {store.root}: this run could not be heard of for {config.lease.seconds:g} s, so that "
-                    "another may write by now; what is finished is kept, run it again to go on"
-                ) from None
-            raise
         finally:
             _held.reset(token)
             RUNS.reset(runs)
+
+
+@contextmanager
+def broken_off_by(error: Exception) -> Iterator[Callable[[], None]]:
+    """Give what raises an error here when another thread calls it, whatever is waited for; in a main thread alone.
+
+    SIGINT would not do: it is ignored in what a script has begun with `&`, and `interrupt_main` wakes nobody.
+    """
+    main = threading.main_thread()
+    if threading.current_thread() is not main or main.ident is None:
+        yield lambda: None
+        return
+    thread = main.ident
+
+    def raise_it(*_: object) -> None:
+        raise error
+
+    before = signal.signal(signal.SIGUSR1, raise_it)
+    try:
+        yield lambda: signal.pthread_kill(thread, signal.SIGUSR1)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def take_over(store: Store, run: str) -> None:

@@ -103,8 +103,28 @@ def test_who_loses_it_is_told(how: str, bucket: Bucket) -> None:
         bucket.time = 0.2
         assert lost.wait(2)
         bucket.broken = False
-    content, _ = (bucket.content, None)
-    assert (content == b"{}") is (how == "succeeded")
+    assert (bucket.content == b"{}") is (how == "succeeded")
+
+
+def test_a_request_that_does_not_come_back_does_not_hide_it(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost, answer = threading.Event(), threading.Event()
+    with held(bucket, holder("nightly", lost.set), 0.4):
+        monkeypatch.setattr(bucket, "now", lambda: answer.wait(60) and 0)
+        assert lost.wait(5)
+    answer.set()
+
+
+def test_a_machine_that_slept_too_long_knows_it_as_soon_as_it_wakes(bucket: Bucket) -> None:
+    lost, awake = threading.Event(), [0.0]
+    with held(bucket, holder("nightly", lost.set), 3600, clock=lambda: awake[0]):
+        assert not lost.wait(0.1)
+        awake[0] = 3601
+        assert lost.wait(5)
+
+
+def test_a_lease_that_cannot_be_given_back_hides_nothing(bucket: Bucket) -> None:
+    with held(bucket, holder("nightly"), 60):
+        bucket.broken = True
 
 
 def test_what_is_no_lease_is_named(bucket: Bucket) -> None:
