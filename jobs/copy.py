@@ -1,7 +1,8 @@
 """Copy a store, or one version of it, to another store: backup, restore, moving from a folder to a bucket and back.
 
-What is there already is not copied again, so a run that was stopped is gone on with. Every file that has a digest is
-read against it before it counts. Manifests come last, and CURRENT behind them, unless the target has one of its own.
+What is there already is not copied again, so a run that was stopped is gone on with; what is there and is another is
+refused. Every file that has a digest is read against it before it counts. Manifests come last, and CURRENT behind them,
+unless the target has one of its own.
 """
 
 import shutil
@@ -15,7 +16,7 @@ from jobs.common.console import Progress, megabytes
 from jobs.common.contents import contents_of
 from jobs.common.options import Option
 from jobs.common.store import read_current, read_version, version_names, write_current
-from retrieval.files.checked import check_file, write_bytes
+from retrieval.files.checked import check_file, read_named, write_bytes
 from retrieval.index.segment import is_there, read_manifest
 from retrieval.operate.garbage import Contents, Entry, needed_by
 from schemas.config import Config
@@ -27,6 +28,8 @@ from schemas.store import Store
 
 LAST = ("snapshots", "versions")
 """In this order, behind what they name."""
+NAMED = ("quantizers", "truths", "tombstones", "mesh trees")
+"""Kinds whose names are the sha256 of their contents."""
 THREADS = 8
 
 
@@ -41,7 +44,8 @@ def run(
 
     Raises:
         UsageError: both are one store.
-        StoreError: there is no such store or version, or an object is not what it was, or went meanwhile.
+        StoreError: there is no such store or version, or an object is not what it was, or went meanwhile, or the target
+            has another of its name.
     """
     origin, goal = (store_at(store_root(root), config) for root in (source, target))
     if origin.root == goal.root:
@@ -80,33 +84,49 @@ def show(report: CopyReport) -> str:
 
 
 def _wanted(contents: Contents, store: Store, version: str | None) -> list[Entry]:
-    lasting = [entry for entry in contents.entries if entry.kind not in ("worker shards", "temporary")]
-    if version is None:
-        return lasting
-    needed = needed_by(contents, read_version(store, version))
-    return [entry for entry in lasting if entry.name in needed.get(entry.kind, ())]
+    if version is not None:
+        needed = needed_by(contents, read_version(store, version))
+        return [entry for entry in contents.entries if entry.name in needed.get(entry.kind, ())]
+    removing = contents.current.removing if contents.current else ()
+    left = {
+        *(("versions", name) for name in removing),
+        # What no version names may not be whole.
+        *(("segments", entry.name) for entry in contents.entries),
+    } - {("segments", segment.id) for of in contents.versions for segment in of.segments}
+    lasting = (entry for entry in contents.entries if entry.kind not in ("worker shards", "temporary"))
+    return [entry for entry in lasting if (entry.kind, entry.name) not in left]
 
 
 def _copy(origin: Store, goal: Store, entry: Entry) -> int:
     """Copy an object or a segment; return its bytes, 0 if it was there."""
     if entry.kind == "segments":
         return _copy_segment(origin, goal, entry.key)
-    there = goal.facts(entry.key)
-    if there and there.bytes == entry.bytes:
+    if (there := goal.facts(entry.key)) is not None:
+        if there.bytes != entry.bytes or (entry.kind == "versions" and goal.read(entry.key) != origin.read(entry.key)):
+            raise StoreError(
+                f"{goal.name(entry.key)} is another than {origin.name(entry.key)}; copy to an empty place, or remove it"
+            )
         return 0
-    if entry.kind == "versions":  # small, and looked at as a whole
-        write_bytes(goal, entry.key, origin.read(entry.key) or b"")
+    if entry.kind in NAMED:
+        write_bytes(goal, entry.key, read_named(origin, lambda _: entry.key, entry.name, entry.kind))
         return entry.bytes
-    path = origin.local(entry.key)
-    with goal.incoming(entry.key) as to:
-        shutil.copyfile(path, to)
+    try:
+        path = origin.local(entry.key)
+        with goal.incoming(entry.key) as to:
+            shutil.copyfile(path, to)
+    except FileNotFoundError:
+        raise _gone(origin, entry.key) from None
     return entry.bytes
 
 
 def _copy_segment(origin: Store, goal: Store, folder: str) -> int:
-    if not is_there(origin, folder) or is_there(goal, folder):
-        return 0
     manifest = read_manifest(origin, folder)
+    if is_there(goal, folder):
+        if read_manifest(goal, folder).files != manifest.files:
+            raise StoreError(
+                f"{goal.name(folder)} is another than {origin.name(folder)}; copy to an empty place, or remove it"
+            )
+        return 0
 
     def bring(name: str, digest: FileDigest) -> int:
         shutil.copyfile(origin.local(f"{folder}/{name}", digest), to / name)
@@ -116,5 +136,11 @@ def _copy_segment(origin: Store, goal: Store, folder: str) -> int:
     with goal.incoming(folder, last=SEGMENT_MANIFEST) as to:
         to.mkdir()
         size = sum(bring(name, digest) for name, digest in manifest.files.items())
-        (to / SEGMENT_MANIFEST).write_bytes(origin.read(f"{folder}/{SEGMENT_MANIFEST}") or b"")
+        if (content := origin.read(f"{folder}/{SEGMENT_MANIFEST}")) is None:
+            raise _gone(origin, folder)
+        (to / SEGMENT_MANIFEST).write_bytes(content)
     return size
+
+
+def _gone(store: Store, key: str) -> StoreError:
+    return StoreError(f"{store.name(key)} went while it was to be copied (by pubray gc?); run it again")

@@ -4,7 +4,7 @@ Kept are CURRENT, the versions served before it, those that wait to be promoted,
 period. Source files and reports of runs are left alone.
 """
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Annotated
 
 from actors.store.stores import open_store
@@ -44,7 +44,7 @@ def run(
     store, limits = open_store(config), Limits(keep, grace * HOUR, unpromoted * DAY)
     if not any(store.names("")):
         raise StoreError(f"the store {store.root} does not exist; give the one to clean")
-    with writing(config, "gc"):
+    with nullcontext() if dry_run else writing(config, "gc"):
         contents, doomed = _decided(store, limits, dry_run=dry_run)
         gone = {entry.name for entry in doomed if entry.kind == "versions"}
         if not dry_run:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
-from schemas.errors import StoreError, WriterError
+from schemas.errors import IntegrityError, StoreError, WriterError
 from schemas.layout import Layout
 from schemas.writers import Holder, Lease
 
@@ -78,7 +78,7 @@ def read_lease(store: Swapped) -> tuple[bytes | None, Lease | None]:
     try:
         lease = Lease.model_validate_json(content)
     except ValidationError:
-        raise StoreError(f"{store.root}/{Layout.lease}: not a lease; look at it, then pubray lease --break") from None
+        raise IntegrityError(f"{store.root}/{Layout.lease}: not a lease; pubray lease --break removes it") from None
     return content, lease if lease.expires else None
 
 

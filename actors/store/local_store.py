@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from retrieval.files.atomic import atomic_path, lock, locked, remove, sync
 from retrieval.files.checked import check_file
+from retrieval.files.disk_errors import told
 from retrieval.files.parquet import opened
 from schemas.errors import StoreError, WriterError
 from schemas.manifest import FileDigest
@@ -54,17 +55,16 @@ class LocalStore:
         return (path.name for path in self.path(folder).glob("[!.]*"))
 
     def entries(self, folder: str) -> Iterator[Stored]:
-        for place, folders, files in os.walk(self.path(folder)):
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            for name in files:
-                if not name.startswith(".") and (found := self.facts(self._key(Path(place, name)))):
-                    yield found
+        for path in _walk(self.path(folder)):
+            if path.name[0] != "." and (found := self.facts(self._key(path))):
+                yield found
 
     def unfinished(self) -> Iterator[Stored]:
-        for path in self.path("").rglob(".*.tmp"):
-            files = [found for each in [path, *path.rglob("*")] if (found := self.facts(self._key(each)))]
-            written = max((file.modified for file in files), default=self.now())
-            yield Stored(self._key(path), sum(file.bytes for file in files), written)
+        for path in _walk(self.path("")):
+            if path.name[0] == "." and path.suffix == ".tmp":
+                files = [found for each in [path, *_walk(path)] if (found := self.facts(self._key(each)))]
+                written = max((file.modified for file in files), default=self.now())
+                yield Stored(self._key(path), sum(file.bytes for file in files), written)
 
     def _key(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
@@ -139,12 +139,24 @@ class LocalStore:
     def writer(self) -> str | None:
         try:
             with self.path(WRITER).open("rb") as file:
-                return None if lock(file, wait=False) else file.read().decode().rstrip(",") or "a job"
+                return None if lock(file, wait=False, shared=True) else file.read().decode().rstrip(",") or "a job"
         except FileNotFoundError:
             return None
 
     def end_writing(self) -> None:
         raise StoreError(f"store {self.root}: a folder's lock ends with its process; end that process")
+
+
+def _walk(top: Path) -> Iterator[Path]:
+    """Yield all below a folder, linked folders too; what goes meanwhile is left out, what may not be read is told."""
+
+    def failed(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise told(error, str(error.filename)) or error
+
+    for place, folders, files in os.walk(top, followlinks=True, onerror=failed):
+        yield from (Path(place, name) for name in (*folders, *files))
+        folders[:] = [name for name in folders if not name.startswith(".")]
 
 
 def _tell(file: BinaryIO, holder: Holder, said: str) -> str:

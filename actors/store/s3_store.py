@@ -151,7 +151,7 @@ class S3Store:
                     raise
             if (now := self.read(key)) != expected:
                 return now == new
-        return False
+        raise StoreError(f"{self.name(key)}: its server does not know it by its tag; it has no conditional writes")
 
     def remove(self, key: str) -> None:
         if UPLOAD in key:
@@ -311,7 +311,10 @@ class S3Store:
             yield True
 
     def writer(self) -> str | None:
-        _, lease = read_lease(self)
+        try:
+            _, lease = read_lease(self)
+        except IntegrityError as error:
+            return f"somebody ({error})"
         return told_of(lease).rstrip(",") if lease and lease.expires > self.now() else None
 
     def end_writing(self) -> None:

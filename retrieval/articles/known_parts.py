@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from retrieval.articles.article import ArticlePart, read_article_part
 from retrieval.articles.snapshot import Snapshot
-from schemas.layout import Layout
+from schemas.layout import Layout, kind_of
 from schemas.snapshot import PartFile, PartRef
 from schemas.store import Store, Stored
 
@@ -15,7 +15,8 @@ class KnownParts:
     def __init__(self, store: Store, snapshot: Snapshot | None) -> None:
         self._store, self._found = store, dict[str, Stored]()
         for one in store.entries(Layout.article_part.folder):
-            self._found[one.key.rpartition("/")[2].removesuffix(".parquet")] = one
+            if (of := kind_of(one.key)) is not None:
+                self._found[of[1]] = one
         self._refs: Mapping[str, PartRef] = {ref.name: ref for ref in snapshot.info.parts} if snapshot else {}
         self._files = snapshot.info.part_files if snapshot else {}
         self._read = dict[str, ArticlePart]()

@@ -72,10 +72,13 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def lock(file: BinaryIO, *, wait: bool = True) -> bool:
-    """Lock an open file until it is closed; return whether it is, as without `wait` it may not be."""
+def lock(file: BinaryIO, *, wait: bool = True, shared: bool = False) -> bool:
+    """Lock an open file until it is closed; return whether it is, as without `wait` it may not be.
+
+    shared: others may have it so too, and the file may be one that is only read (NFS).
+    """
     try:
-        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         return False
     return True

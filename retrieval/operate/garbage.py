@@ -122,8 +122,11 @@ def kept_names(contents: Contents, limits: Limits) -> dict[FileKind, set[str]]:
 def needed_by(contents: Contents, version: IndexVersion) -> dict[FileKind, set[str]]:
     """Return what one version needs, to be served and to be built on, by kind."""
     infos = {name: info for name, info in contents.snapshots.items() if name == version.snapshot}
-    alone = contents._replace(current=None, versions=[version], snapshots=infos)
-    return kept_names(alone, Limits(keep=0, grace=0, unpromoted=0))
+    space = f"{version.fingerprint}/{version.selection}"
+    entries = [e for e in contents.entries if e.kind != "vectors" or e.name.startswith(f"{space}/")]
+    alone = contents._replace(entries=entries, current=None, versions=[version], snapshots=infos)
+    used = {ref.name for info in infos.values() for ref in info.parts}
+    return {**kept_names(alone, Limits(keep=0, grace=0, unpromoted=0)), "articles": used}
 
 
 def served_versions(current: Current | None, present: Iterable[str], keep: int) -> set[str]:

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -5,8 +6,11 @@ import pytest
 from actors.store.local_store import LocalStore
 from actors.store.stores import open_store
 from jobs import copy, promote, status
+from jobs.common.contents import contents_of
 from jobs.common.store import read_current, read_version
+from retrieval.articles.article import read_article_part
 from retrieval.files.checked import write_bytes
+from retrieval.operate.garbage import Contents
 from schemas.article import Article
 from schemas.errors import IntegrityError, StoreError, UsageError
 from schemas.layout import Layout
@@ -72,6 +76,55 @@ def test_a_file_that_is_not_what_it_was_is_not_copied(source: LocalStore, tmp_pa
     with pytest.raises(IntegrityError, match=r"rows\.f16: sha256"):
         copy.run(config(tmp_path), source=source.root, target=str(tmp_path / "goal"))
     assert not any(key.startswith(("versions", "segments/s0", "CURRENT")) for key in keys(str(tmp_path / "goal")))
+
+
+def test_what_the_target_has_otherwise_is_refused_and_stays(source: LocalStore, tmp_path: Path) -> None:
+    goal = LocalStore(str(tmp_path / "goal"))
+    copy.run(config(tmp_path), source=source.root, target=goal.root)
+    kept = goal.read(Layout.version("one"))
+    assert kept
+    for key, content in {
+        Layout.article_part("a"): b"of another store",
+        Layout.version("one"): kept.replace(b'"one"', b'"two"'),
+        "segments/s0/segment.json": re.sub(rb'"head": ?"', b'"head":"0', goal.read("segments/s0/segment.json") or b""),
+    }.items():
+        before = goal.read(key)
+        goal.path(key).write_bytes(content)
+        with pytest.raises(StoreError, match=r"is another than .*; copy to an empty place"):
+            copy.run(config(tmp_path), source=source.root, target=goal.root)
+        assert goal.read(key) == content
+        goal.path(key).write_bytes(before or b"")
+    copy.run(config(tmp_path), source=source.root, target=goal.root)
+
+
+@pytest.mark.parametrize("key", ["segments/s0", "versions/one.json", "articles/a.parquet", "truths"])
+def test_what_goes_meanwhile_is_told_and_no_version_lacks_it(
+    key: str, source: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look(store: LocalStore) -> Contents:
+        found = contents_of(store)
+        store.remove(key)
+        return found
+
+    monkeypatch.setattr(copy, "contents_of", look)
+    with pytest.raises(StoreError):
+        copy.run(config(tmp_path), source=source.root, target=str(tmp_path / "goal"))
+    assert "CURRENT" not in keys(str(tmp_path / "goal"))
+    assert not source.path(key).exists()
+
+
+def test_what_no_version_needs_stays_where_it_is(source: LocalStore, tmp_path: Path) -> None:
+    add_part(source, "b", Article(2))
+    add_snapshot(source, [read_article_part(source, "b").ref])
+    write_bytes(source, "vectors/other/all/a.parquet", b"of an encoder that has no version")
+    write_bytes(source, "segments/half/rows.f16", b"of a run that was killed")
+    set_current(source, Current(version="two", removing=("one",)))
+    copy.run(config(tmp_path), source=source.root, target=str(tmp_path / "all"))
+    copied = keys(str(tmp_path / "all"))
+    assert {"articles/b.parquet", "vectors/other/all/a.parquet"} <= copied
+    assert not {"segments/half/rows.f16", "versions/one.json"} & copied
+    copy.run(config(tmp_path), source=source.root, target=str(tmp_path / "two"), version="two")
+    assert not {"articles/b.parquet", "vectors/other/all/a.parquet"} & keys(str(tmp_path / "two"))
 
 
 def test_nonsense_is_refused(source: LocalStore, tmp_path: Path) -> None:

@@ -7,8 +7,10 @@ from actors.store.stores import open_store
 from jobs import lease, status
 from jobs.common.store import read_current, swap_current
 from jobs.common.writer import writing
+from retrieval.files.checked import write_bytes
 from schemas.config import Config
 from schemas.errors import LostError, StoreError
+from schemas.layout import Layout
 from tests.support.s3.moto_server import moto_server
 from tests.support.stores.store_files import config
 
@@ -43,3 +45,15 @@ def test_a_run_that_is_broken_off_cannot_change_current_and_the_next_begins_at_o
                 swap_current(store, current, current.model_copy(update={"version": "mine"}))
             assert read_current(store) == current
             assert lease.run(own).writer is None
+
+
+def test_what_is_no_lease_is_told_and_broken(tmp_path: Path) -> None:
+    with moto_server():
+        own = in_bucket(tmp_path)
+        write_bytes(open_store(own), Layout.lease, b"garbage")
+        with pytest.raises(StoreError, match="pubray lease --break removes it"), writing(own, "gc"):
+            pass
+        assert "not a lease" in lease.show(lease.run(own))
+        assert lease.run(own, break_off=True).broken
+        with writing(own, "gc"):
+            pass

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import pytest
 
 from actors.store.lease_object import held, read_lease
-from schemas.errors import StoreError, WriterError
+from schemas.errors import IntegrityError, StoreError, WriterError
 from schemas.layout import Layout
 from schemas.writers import Holder
 
@@ -129,5 +129,5 @@ def test_a_lease_that_cannot_be_given_back_hides_nothing(bucket: Bucket) -> None
 
 def test_what_is_no_lease_is_named(bucket: Bucket) -> None:
     bucket.content = b"garbage"
-    with pytest.raises(StoreError, match=r"^s3://bucket/x/lease: not a lease; look at it, then pubray lease --break$"):
+    with pytest.raises(IntegrityError, match=r"^s3://bucket/x/lease: not a lease; pubray lease --break removes it$"):
         read_lease(bucket)

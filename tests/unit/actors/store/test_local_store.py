@@ -44,6 +44,17 @@ def test_a_link_to_a_file_is_a_file(store: LocalStore, tmp_path: Path) -> None:
     assert {one.key: one.bytes for one in store.entries("")} == {"a": 7, "b": 7}
 
 
+def test_linked_folders_are_looked_into(store: LocalStore, tmp_path: Path) -> None:
+    other = LocalStore(str(tmp_path / "other disk"))
+    write_bytes(other, "s1/rows", b"content")
+    linked = LocalStore(str(tmp_path / "store"))
+    linked.path("").mkdir()
+    linked.path("segments").symlink_to(other.root)
+    write_bytes(linked, "segments/.s3.1.tmp/rows", b"half")
+    assert [one.key for one in linked.entries("")] == ["segments/s1/rows"]
+    assert [(one.key, one.bytes) for one in linked.unfinished()] == [("segments/.s3.1.tmp", 4)]
+
+
 def swap_once(root: str, barrier: threading.Barrier, wins: "multiprocessing.Queue[bool]", name: bytes) -> None:
     barrier.wait()
     wins.put(LocalStore(root).swap("CURRENT", None, name))

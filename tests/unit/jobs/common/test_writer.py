@@ -84,7 +84,7 @@ def test_a_job_that_writes_keeps_its_options_and_holds_the_lock(tmp_path: Path) 
 
 def test_who_waits_for_an_answer_is_broken_off_too() -> None:
     error, begun = LostError("lost"), time.monotonic()
-    with pytest.raises(LostError, match="^lost$"), broken_off_by(error) as stop:
+    with pytest.raises(LostError, match=r"^lost$"), broken_off_by(error) as stop:
         threading.Timer(0.1, stop).start()
         queue.SimpleQueue[int]().get(timeout=30)
     assert time.monotonic() - begun < 10

@@ -9,6 +9,7 @@ from retrieval.articles.article import ArticlePart, read_article_part
 from retrieval.articles.known_parts import KnownParts
 from retrieval.articles.snapshot import Snapshot, read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
+from retrieval.files.checked import write_bytes
 from schemas.article import Article
 from schemas.errors import StoreError
 from schemas.layout import Layout
@@ -87,3 +88,10 @@ def test_a_part_that_is_gone_is_named(store: LocalStore) -> None:
     for read in (KnownParts(store, before).ref, KnownParts(store, before).file):
         with pytest.raises(StoreError, match=r"articles/a\.parquet: no such file; run the job that writes it"):
             read("a")
+
+
+def test_what_is_no_part_is_none(store: LocalStore) -> None:
+    add_part(store, "a")
+    for name in ("a.parquet.bak", "note.txt"):
+        write_bytes(store, f"articles/{name}", b"")
+    assert KnownParts(store, None).names == {"a"}
