@@ -119,7 +119,7 @@ def _failed(stages: Stages, error: BaseException) -> dict[str, Any]:
     cause = root_cause(error)
     return {
         **{name: json_values(did) for name, did in done.items() if isinstance(did, Report)},
-        "failed": list(stages.seconds)[-1],
+        "failed": next(reversed(stages.seconds), None),
         "error": str(cause) if isinstance(cause, PubrayError) else f"{type(cause).__name__}: {cause}",
         "seconds": stages.seconds,
     }

@@ -69,8 +69,11 @@ class Store(Protocol):
         both hold the same. again: it will be read here by `local`, as folders will. After an error nothing is there.
         """
 
-    def check(self, key: str, digest: FileDigest) -> None:
-        """Look at the length and the first bytes of an object; IntegrityError: they are not what its digest says."""
+    def check(self, key: str, digest: FileDigest, *, whole: bool = False) -> None:
+        """Look at the length and the first bytes of an object (whole: at every byte) where the store is.
+
+        IntegrityError: they are not what its digest says.
+        """
 
     def local(self, key: str, digest: FileDigest | None = None) -> Path:
         """Return a path of this machine, to be mapped or read once, where an object is what its digest says."""

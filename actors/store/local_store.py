@@ -86,8 +86,8 @@ class LocalStore:
     def incoming(self, key: str, last: str | None = None, *, again: bool = False) -> AbstractContextManager[Path]:
         return atomic_path(self.name(key))
 
-    def check(self, key: str, digest: FileDigest) -> None:
-        check_file(self.path(key), digest)
+    def check(self, key: str, digest: FileDigest, *, whole: bool = False) -> None:
+        check_file(self.path(key), digest, whole=whole)
 
     def local(self, key: str, digest: FileDigest | None = None) -> Path:
         if digest:

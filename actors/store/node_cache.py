@@ -3,6 +3,8 @@
 import hashlib
 import os
 import shutil
+import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,6 +18,10 @@ from schemas.manifest import FileDigest
 
 SHARE = 0.8
 """Of the disk, where no other limit is set."""
+LEFT_SECONDS = 7 * 86_400
+"""So old is nothing that a process is still writing."""
+OPENING_SECONDS = 10
+"""So long after it was asked for nothing goes: who asked is opening it."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +40,17 @@ class NodeCache:
         Path(self.folder).mkdir(parents=True, exist_ok=True)
         return int(SHARE * shutil.disk_usage(self.folder).total)
 
-    def path(self, name: str, fetch: Callable[[Path], None], bytes: int, digest: FileDigest | None) -> Path:
+    def path(self, name: str, tag: str, fetch: Callable[[Path], None], bytes: int, digest: FileDigest | None) -> Path:
         """Return where an object lies; `fetch` is to bring its bytes to a path, unless it is there.
+
+        The tag tells it from another object of the same name.
 
         Raises:
             IntegrityError: what arrives is not what its digest says.
             StoreError: there is no room for it.
         """
-        target = Path(self.folder, "objects", name)
-        with self._locked(name):
+        target = self._target(name, tag)
+        with self._locked(target):
             if not self._is_whole(target, bytes, digest):
                 self._make_room(bytes, name)
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -58,17 +66,32 @@ class NodeCache:
             os.utime(target)
         return target
 
-    def adopt(self, path: Path, name: str) -> None:
+    def arriving(self) -> Path:
+        """Return a new folder for what is made here and brought to the store; what dead processes left there goes."""
+        folder = Path(self.folder, "incoming")
+        for left in folder.glob("*"):
+            with suppress(FileNotFoundError):
+                if time.time() - left.stat().st_mtime > LEFT_SECONDS:
+                    shutil.rmtree(left, ignore_errors=True)
+        made = folder / uuid.uuid4().hex
+        made.mkdir(parents=True)
+        return made
+
+    def adopt(self, path: Path, name: str, tag: str) -> None:
         """Take in what was made here, and is to be read here."""
-        target = Path(self.folder, "objects", name)
-        with self._locked(name):
+        target = self._target(name, tag)
+        with self._locked(target):
             self._make_room(path.stat().st_size, name)
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)
 
+    def _target(self, name: str, tag: str) -> Path:
+        folder, _, file = name.rpartition("/")
+        return Path(self.folder, "objects", folder, tag, file)
+
     @contextmanager
-    def _locked(self, name: str) -> Iterator[None]:
-        path = Path(self.folder, "locks", hashlib.sha256(name.encode()).hexdigest()[:32])
+    def _locked(self, target: Path) -> Iterator[None]:
+        path = Path(self.folder, "locks", hashlib.sha256(str(target).encode()).hexdigest()[:32])
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:
             lock(file)
@@ -101,9 +124,11 @@ class NodeCache:
                 "PUBRAY_CACHE to a larger disk"
             )
         files = sorted(_used(Path(self.folder, "objects")))
-        total = sum(size for _, size, _ in files) + bytes
-        for _, size, path in files:
-            if total <= limit:
+        total = sum(size for _, size, _ in files)
+        # Others may have filled the disk.
+        left = min(limit, total + shutil.disk_usage(self.folder).free) - bytes
+        for used, size, path in files:
+            if total <= left or used > time.time_ns() - OPENING_SECONDS * 1_000_000_000:
                 break
             path.unlink(missing_ok=True)
             total -= size

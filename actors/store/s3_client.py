@@ -10,8 +10,10 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
 
+import aiohttp
 import botocore.exceptions
 import botocore.session
+import fsspec.asyn
 import pyarrow.fs
 import s3fs
 
@@ -51,6 +53,18 @@ def range_client() -> pyarrow.fs.S3FileSystem:
     )
 
 
+def body_of(answer: Any) -> bytes:
+    """Return what an answer of the client brings."""
+
+    async def read() -> bytes:
+        async with answer["Body"] as body:
+            found: bytes = await body.read()
+            return found
+
+    found: bytes = fsspec.asyn.sync(client().loop, read)
+    return found
+
+
 _allowed = set[str]()
 """Buckets that have answered in this process."""
 
@@ -77,7 +91,9 @@ def asked(
             if _code(error) == "NoSuchBucket":
                 raise StoreError(f"s3://{bucket}: there is no such bucket; make it, or name another") from None
             _allowed.add(bucket)
-            raise
+            # An upload whose end was asked for twice, as the first reply was lost: it is made once more.
+            if _code(error) != "NoSuchUpload" or (tries := tries + 1) >= TRIES:
+                raise
         except PermissionError as error:
             if bucket not in _allowed or clock() - start > DENIED_SECONDS:
                 raise StoreError(
@@ -90,7 +106,7 @@ def asked(
                 f"s3://{bucket}/{key}: {operation}: no AWS credentials were found; set AWS_PROFILE or "
                 "AWS_ACCESS_KEY_ID, or give this machine a role"
             ) from None
-        except (OSError, botocore.exceptions.BotoCoreError) as error:
+        except (OSError, botocore.exceptions.BotoCoreError, aiohttp.ClientError) as error:
             if condition_failed(error):
                 raise
             tries += 1

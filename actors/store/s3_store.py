@@ -4,23 +4,22 @@ import datetime
 import email.utils
 import hashlib
 import shutil
-import uuid
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import fsspec.asyn
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from actors.store.lease_object import held, read_lease, told_of
 from actors.store.node_cache import NodeCache
-from actors.store.s3_client import asked, client, condition_failed, range_client
-from retrieval.files.checked import HEAD_BYTES
+from actors.store.s3_client import asked, body_of, client, condition_failed, range_client
+from retrieval.files.checked import HEAD_BYTES, file_digest
 from retrieval.files.disk_errors import told
 from retrieval.files.parquet import opened
 from schemas.errors import IntegrityError, StoreError
@@ -37,6 +36,8 @@ THREADS = 4
 """Requests at a time, of one process that fetches or brings."""
 GAP = 2048
 """So many bytes between two ranges are fetched too, rather than asked for by two requests."""
+SWAPS = 4
+"""So often a condition is tried that should hold: the server refuses it too while others ask for the same."""
 HEAD = f"bytes=0-{HEAD_BYTES - 1}"
 UPLOAD = "?uploadId="
 """Between the key and the id of an upload that was not finished."""
@@ -82,7 +83,7 @@ class S3Store:
 
         def get() -> tuple[bytes, str]:
             answer = client().call_s3("get_object", Bucket=self._bucket, Key=self._key(key))
-            return fsspec.asyn.sync(client().loop, answer["Body"].read), answer["ETag"]
+            return body_of(answer), answer["ETag"]
 
         try:
             return asked("read", self._bucket, self._key(key), get)
@@ -140,7 +141,7 @@ class S3Store:
             return found == new
         # Ceph before version 18 refuses the tag as it gave it, and knows it without the quotes.
         conditions = [{"IfNoneMatch": "*"}] if expected is None else [{"IfMatch": tag}, {"IfMatch": tag.strip('"')}]
-        for condition in conditions:
+        for condition in conditions * SWAPS:
             try:
                 self._call("replace", key, "put_object", Body=new, **condition)
                 return True
@@ -165,20 +166,23 @@ class S3Store:
 
     @contextmanager
     def incoming(self, key: str, last: str | None = None, *, again: bool = False) -> Iterator[Path]:
-        path = Path(self.cache.folder, "incoming", uuid.uuid4().hex, Path(key).name)
         try:
-            path.parent.mkdir(parents=True)
+            folder = self.cache.arriving()
+        except OSError as error:
+            raise told(error, self.cache.folder) or error from None
+        path = folder / Path(key).name
+        try:
             yield path
             if path.is_dir():
                 self._bring_folder(path, key, last or "")
             else:
                 self._bring(path, key)
                 if again and (found := self.facts(key)):
-                    self.cache.adopt(path, self._cached_as(found))
+                    self.cache.adopt(path, self._at(key), _when(found))
         except OSError as error:
             raise told(error, str(path)) or error from None
         finally:
-            shutil.rmtree(path.parent, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _bring_folder(self, path: Path, key: str, last: str) -> None:
         if self.facts(f"{key}/{last}") is not None:
@@ -188,10 +192,10 @@ class S3Store:
             list(pool.map(lambda file: self._bring(file, f"{key}/{file.name}"), files))
         self._bring(path / last, f"{key}/{last}")
         for file in files:
-            self.cache.adopt(file, self._cached(f"{key}/{file.name}"))
+            self.cache.adopt(file, self._at(f"{key}/{file.name}"), file_digest(file).sha256)
 
     def _bring(self, path: Path, key: str) -> None:
-        to = f"{self._bucket}/{self._key(key)}"
+        to = self._at(key)
         asked(
             "write",
             self._bucket,
@@ -199,14 +203,17 @@ class S3Store:
             lambda: client().put_file(str(path), to, chunksize=PIECE, max_concurrency=THREADS),
         )
 
-    def check(self, key: str, digest: FileDigest) -> None:
+    def check(self, key: str, digest: FileDigest, *, whole: bool = False) -> None:
+        if whole:
+            self._check_whole(key, digest)
+            return
         if not digest.bytes:  # of which no range can be asked for
             self._check_size(key, 0)
             return
 
         def get() -> tuple[bytes, int]:
             answer = client().call_s3("get_object", Bucket=self._bucket, Key=self._key(key), Range=HEAD)
-            return fsspec.asyn.sync(client().loop, answer["Body"].read), int(answer["ContentRange"].rpartition("/")[2])
+            return body_of(answer), int(answer["ContentRange"].rpartition("/")[2])
 
         try:
             head, size = asked("read", self._bucket, self._key(key), get)
@@ -215,9 +222,20 @@ class S3Store:
             raise
         if size != digest.bytes:
             self._check_size(key, digest.bytes)
-        if (sha256 := hashlib.sha256(head).hexdigest()) != digest.head:
-            wanted = f"its manifest says {digest.head[:12]}…"
-            raise IntegrityError(f"{self.name(key)}: sha256 {sha256[:12]}…, {wanted}; restore it from a copy")
+        self._check_sha256(key, hashlib.sha256(head).hexdigest(), digest.head)
+
+    def _check_whole(self, key: str, digest: FileDigest) -> None:
+        self._check_size(key, digest.bytes)
+        found = hashlib.sha256()
+        with self._source(key) as source:
+            for start in range(0, digest.bytes, RANGE):
+                found.update(asked("read", self._bucket, self._key(key), partial(source.read_at, RANGE, start)))
+        self._check_sha256(key, found.hexdigest(), digest.sha256)
+
+    def _check_sha256(self, key: str, found: str, wanted: str) -> None:
+        if found != wanted:
+            says = f"its manifest says {wanted[:12]}…"
+            raise IntegrityError(f"{self.name(key)}: sha256 {found[:12]}…, {says}; restore it from a copy")
 
     def _check_size(self, key: str, bytes: int) -> None:
         found = self.facts(key)
@@ -226,12 +244,13 @@ class S3Store:
             raise IntegrityError(f"{self.name(key)}: {what}; restore it from a copy")
 
     def local(self, key: str, digest: FileDigest | None = None) -> Path:
-        name, bytes = self._cached(key), digest.bytes if digest else 0
-        if digest is None:
-            if (found := self.facts(key)) is None:
-                raise StoreError(f"{self.name(key)}: no such object; run the job that writes it")
-            name, bytes = self._cached_as(found), found.bytes
-        return self.cache.path(name, lambda path: self._fetch(key, path, bytes), bytes, digest)
+        if digest:
+            tag, bytes = digest.sha256, digest.bytes
+        elif (found := self.facts(key)) is not None:
+            tag, bytes = _when(found), found.bytes
+        else:
+            raise StoreError(f"{self.name(key)}: no such object; run the job that writes it")
+        return self.cache.path(self._at(key), tag, lambda path: self._fetch(key, path, bytes), bytes, digest)
 
     def check_room(self, bytes: int) -> None:
         if bytes > (limit := self.cache.bytes):
@@ -240,17 +259,13 @@ class S3Store:
                 f"holds {limit / 1e9:,.1f} GB; set cache_bytes, PUBRAY_CACHE to a larger disk, or more index.num_shards"
             )
 
-    def _cached_as(self, found: Stored) -> str:
-        """Return the name in the cache of what has no digest, and may be another object of the same key some day."""
-        folder, _, file = self._cached(found.key).rpartition("/")
-        return f"{folder}/{found.modified}-{found.bytes}/{file}"
-
-    def _cached(self, key: str) -> str:
+    def _at(self, key: str) -> str:
+        """Return a key as s3fs and Arrow know it."""
         return f"{self._bucket}/{self._key(key)}"
 
     def _fetch(self, key: str, path: Path, bytes: int) -> None:
         """Fetch an object in ranges, several at a time."""
-        at = f"{self._bucket}/{self._key(key)}"
+        at = self._at(key)
 
         def fetch(start: int) -> None:
             content = asked("read", self._bucket, self._key(key), lambda: source.read_at(RANGE, start))
@@ -259,10 +274,13 @@ class S3Store:
                 file.write(content)
 
         self._check_size(key, bytes)
-        source = asked("read", self._bucket, self._key(key), lambda: _whole(at, bytes))
-        path.touch()
-        with source, ThreadPoolExecutor(THREADS) as pool:
-            list(pool.map(fetch, range(0, bytes, RANGE)))
+        try:
+            source = asked("read", self._bucket, self._key(key), lambda: _whole(at, bytes))
+            path.touch()
+            with source, ThreadPoolExecutor(THREADS) as pool:
+                list(pool.map(fetch, range(0, bytes, RANGE)))
+        except FileNotFoundError:
+            raise StoreError(f"{self.name(key)} went while it was fetched (by pubray gc?); run it again") from None
 
     @contextmanager
     def parquet(self, key: str) -> Iterator[pq.ParquetFile]:
@@ -275,7 +293,7 @@ class S3Store:
             raise StoreError(f"{self.name(key)}: cannot be read ({error}); run again") from None
 
     def _source(self, key: str) -> pa.NativeFile:
-        at = f"{self._bucket}/{self._key(key)}"
+        at = self._at(key)
         try:
             return asked("read", self._bucket, self._key(key), lambda: range_client().open_input_file(at))
         except FileNotFoundError:
@@ -288,7 +306,7 @@ class S3Store:
                 runs[-1] = range(runs[-1].start, start + size)
             else:
                 runs.append(range(start, start + size))
-        at, firsts, ends = f"{self._bucket}/{self._key(key)}", [run.start for run in runs], [run.stop for run in runs]
+        at, firsts, ends = self._at(key), [run.start for run in runs], [run.stop for run in runs]
 
         def fetch() -> list[bytes]:
             found: list[bytes] = client().cat_ranges([at] * len(runs), firsts, ends, on_error="raise")
@@ -327,6 +345,11 @@ def _whole(at: str, bytes: int) -> pa.NativeFile:
     if (size := source.size()) != bytes:
         raise OSError(f"{size} bytes, {bytes} were announced")
     return source
+
+
+def _when(found: Stored) -> str:
+    """Return the tag in the cache of what has no digest."""
+    return f"{found.modified}-{found.bytes}"
 
 
 def _ns(when: datetime.datetime) -> int:

@@ -55,7 +55,10 @@ def outcome_of(error: BaseException) -> str:
 
 def runs(store: Store) -> RunList:
     """Return the last runs, oldest first."""
-    content = store.read(Layout.runs)
+    return _parsed(store, store.read(Layout.runs))
+
+
+def _parsed(store: Store, content: bytes | None) -> RunList:
     return RunList() if content is None else parse_document(store.name(Layout.runs), content, RunList)
 
 
@@ -73,8 +76,7 @@ def _write(store: Store, run: Run, values: dict[str, Any]) -> None:
     write_bytes(store, Layout.run_report(run.run), json.dumps(report, indent=1).encode())
     while True:
         content = store.read(Layout.runs)
-        known = runs(store).runs
-        others = [one for one in known if one.run != run.run]
+        others = [one for one in _parsed(store, content).runs if one.run != run.run]
         listed = RunList(runs=tuple(sorted([*others, run], key=lambda one: one.run)[-KEPT:]))
         if store.swap(Layout.runs, content, listed.model_dump_json(indent=1, exclude_none=True).encode()):
             return

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -38,17 +39,17 @@ def read_bytes(store: Store, key: str, what: str) -> bytes:
     return content
 
 
-def read_named(store: Store, place: Callable[[str], str], sha256: str, what: str) -> bytes:
-    """Return what `write_named` stored.
+def read_named(store: Store, place: Callable[[str], str], sha256: str, what: str, *, here: bool = True) -> bytes:
+    """Return what `write_named` stored; what is on this machine already will do, unless `here` says that it must not.
 
     Raises:
         StoreError: there is no such object.
         IntegrityError: it is not what it was.
     """
-    try:
-        content = store.local(place(sha256)).read_bytes()
-    except (StoreError, FileNotFoundError):
-        content = read_bytes(store, place(sha256), f"{what} {sha256}")  # which says that there is none
+    with suppress(StoreError, FileNotFoundError):
+        if here and hashlib.sha256(content := store.local(place(sha256)).read_bytes()).hexdigest() == sha256:
+            return content
+    content = read_bytes(store, place(sha256), f"{what} {sha256}")
     if (found := hashlib.sha256(content).hexdigest()) != sha256:
         name = f"its name says {sha256[:12]}…"
         raise IntegrityError(f"{store.name(place(sha256))}: sha256 {found[:12]}…, {name}; restore it from a copy")

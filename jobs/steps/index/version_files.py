@@ -4,9 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from actors.search.index_searcher import IndexSearcher
 from retrieval.evaluate.truth import read_truth
-from retrieval.files.checked import check_file, read_named
+from retrieval.files.checked import read_named
 from retrieval.index.segment import check_pmids
-from retrieval.rows.row_numbers import read_tombstones
 from schemas.errors import IntegrityError
 from schemas.layout import ARTICLES, PMIDS, Layout
 from schemas.manifest import IndexVersion
@@ -39,15 +38,14 @@ def check_bytes(store: Store, version: IndexVersion) -> None:
     Raises:
         StoreError: one is not what it was.
     """
-    read_named(store, Layout.quantizer, version.quantizer, "quantizer")
-    read_named(store, Layout.truth, version.checks.truth, "truth")
+    read_named(store, Layout.quantizer, version.quantizer, "quantizer", here=False)
+    read_named(store, Layout.truth, version.checks.truth, "truth", here=False)
     if version.mesh_tree:
-        read_named(store, Layout.mesh_tree, version.mesh_tree, "MeSH tree")
+        read_named(store, Layout.mesh_tree, version.mesh_tree, "MeSH tree", here=False)
     for segment in version.segments:
-        paths = {}
+        keys = {name: f"{Layout.segment(segment.id)}/{name}" for name in segment.files}
         for name, expected in segment.files.items():
-            paths[name] = store.local(f"{Layout.segment(segment.id)}/{name}", expected)
-            check_file(paths[name], expected, whole=True)
-        check_pmids(paths[PMIDS], paths[ARTICLES])
+            store.check(keys[name], expected, whole=True)
+        check_pmids(*(store.local(keys[name], segment.files[name]) for name in (PMIDS, ARTICLES)))
     for tombstones in version.tombstones.values():
-        read_tombstones(store, tombstones)
+        read_named(store, Layout.tombstones, tombstones.sha256, "tombstones", here=False)

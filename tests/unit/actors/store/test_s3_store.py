@@ -19,7 +19,7 @@ from actors.store.node_cache import NodeCache
 from actors.store.s3_client import client
 from actors.store.s3_store import S3Store
 from retrieval.files.checked import file_digest, write_bytes
-from schemas.errors import StoreError
+from schemas.errors import IntegrityError, StoreError
 from tests.support.examples import examples
 from tests.support.s3.fault_proxy import FaultProxy, fault_proxy
 from tests.support.s3.moto_server import environment
@@ -122,6 +122,50 @@ def test_every_kind_of_reading_and_writing_survives(
     assert faulty.read("s/m.json") == b"{}"
     fail()
     assert sorted(faulty.names("s")) == ["m.json", "rows", "t.parquet"]
+    assert not any(fault.times for fault in proxy.faults)
+
+
+def test_what_is_on_this_machine_is_no_proof_of_what_the_bucket_has(s3: S3Store, tmp_path: Path) -> None:
+    (tmp_path / "same").write_bytes(b"content")
+    digest = file_digest(tmp_path / "same")
+    for key in ("lost", "damaged"):
+        write_bytes(s3, key, b"content")
+        assert s3.local(key, digest).read_bytes() == b"content"
+    s3.remove("lost")
+    S3Store(s3.root, NodeCache(str(tmp_path / "elsewhere"), None)).swap("damaged", b"content", b"contenx")
+    for key in ("lost", "damaged"):
+        assert s3.local(key, digest).read_bytes() == b"content"
+        with pytest.raises(IntegrityError, match=f"{key}: (file is missing|sha256)"):
+            s3.check(key, digest, whole=True)
+
+
+def test_another_object_of_the_same_key_size_and_head_is_not_taken_for_it(s3: S3Store, tmp_path: Path) -> None:
+    first = np.random.default_rng(0).bytes(100_000)
+    for content in (first, first[:-1] + b"x"):
+        (tmp_path / "same").write_bytes(content)
+        write_bytes(s3, "s/rows", content)
+        assert s3.local("s/rows", file_digest(tmp_path / "same")).read_bytes() == content
+
+
+def test_a_body_that_is_cut_off_is_asked_for_again(faulty: S3Store, proxy: FaultProxy, tmp_path: Path) -> None:
+    content = np.random.default_rng(0).bytes(60_000)
+    (tmp_path / "same").write_bytes(content)
+    write_bytes(faulty, "a", content)
+    proxy.fault("cut", "^GET")
+    assert faulty.read("a") == content
+    proxy.fault("cut", "^GET")
+    faulty.check("a", file_digest(tmp_path / "same"))
+    assert not any(fault.times for fault in proxy.faults)
+
+
+def test_an_upload_in_pieces_whose_end_is_told_too_late_is_made_again(
+    faulty: S3Store, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3_store, "PIECE", 5 << 20)
+    content = np.random.default_rng(0).bytes(11 << 20)
+    proxy.fault("lose", "^POST .*uploadId")
+    write_bytes(faulty, "large", content)
+    assert faulty.read("large") == content
     assert not any(fault.times for fault in proxy.faults)
 
 

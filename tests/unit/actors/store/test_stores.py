@@ -2,6 +2,7 @@
 
 import pickle
 import threading
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -96,14 +97,19 @@ def test_a_file_is_here_if_it_is_what_its_digest_says(store: Store, tmp_path: Pa
     assert store.local("s/rows").read_bytes() == content
     wrong = digest.model_copy(update={"sha256": "0" * 64, "head": "0" * 64})
     write_bytes(store, "s/other", content)
-    for look in (store.check, store.local):
+    for look in (store.check, partial(store.check, whole=True), store.local):
         with pytest.raises(IntegrityError, match=r"s/other: .*sha256 .*its manifest says 000000000000"):
             look("s/other", wrong)
     for look in (store.check, store.local):
         with pytest.raises(IntegrityError, match="s/none: file is missing"):
             look("s/none", digest)
     write_bytes(store, "s/short", content[:-1])
-    for look in (store.check, store.local):
+    write_bytes(store, "s/tail", content[:-1] + b"x")
+    store.check("s/tail", file_digest(tmp_path / "same"))
+    with pytest.raises(IntegrityError, match=r"s/tail: .*sha256"):
+        store.check("s/tail", digest, whole=True)
+    store.check("s/rows", digest, whole=True)
+    for look in (store.check, partial(store.check, whole=True), store.local):
         with pytest.raises(IntegrityError, match=r"s/short: .*199999 bytes, .*200000"):
             look("s/short", digest)
 
