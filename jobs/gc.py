@@ -48,7 +48,8 @@ def run(
         contents, doomed = _decided(store, limits, dry_run=dry_run)
         gone = {entry.name for entry in doomed if entry.kind == "versions"}
         if not dry_run:
-            for entry in doomed:
+            # Nobody looks at these manifests any more, and they say whose the rest is, should this be stopped.
+            for entry in sorted(doomed, key=lambda entry: entry.kind == "versions"):
                 remove(store, entry.key)
             change_current(store, lambda current: _without(current, gone))
     kept = [v.id for v in contents.versions if v.id not in gone]

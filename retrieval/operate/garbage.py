@@ -10,6 +10,7 @@ from schemas.manifest import Current, IndexVersion
 from schemas.snapshot import SnapshotInfo
 
 ORDER: tuple[FileKind, ...] = (
+    "versions",
     "vectors",
     # A record goes before its quantizer: a build believes what it finds.
     "quantizer records",
@@ -24,8 +25,6 @@ ORDER: tuple[FileKind, ...] = (
     "mesh trees",
     "worker shards",
     "temporary",
-    # Nobody looks at those that CURRENT says are being removed, and they say whose the rest is.
-    "versions",
 )
 """In which kinds are removed, so that a run stopped midway leaves versions whole and nothing that stays for ever."""
 
