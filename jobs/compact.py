@@ -36,11 +36,11 @@ def run(config: Config, *, force: Annotated[bool, Option("whether it is due or n
     if len(version.segments) == len({s.shard for s in version.segments}) and not version.tombstones:
         reason = "nothing to merge"
     if reason in ("not due", "nothing to merge"):
-        return report_of(CompactReport, store, version, compacted=False, reason=reason)
+        return report_of(CompactReport, config, version, compacted=False, reason=reason)
     compacted = compacted_id(version.id)
     if compacted in version_names(store):
         found = read_version(store, compacted)
-        return report_of(CompactReport, store, found, compacted=False, reason="exists")
+        return report_of(CompactReport, config, found, compacted=False, reason="exists")
     connect()
     shards = {s.shard for s in version.segments}
     merges = [merge.remote(store, version.quantizer, f"{compacted}-{shard}", shard, version) for shard in shards]
@@ -55,7 +55,7 @@ def run(config: Config, *, force: Annotated[bool, Option("whether it is due or n
         "checks": UNCHECKED,
     }
     new = commit(config, version.model_copy(update=made))
-    return report_of(CompactReport, store, new, compacted=True, reason=reason)
+    return report_of(CompactReport, config, new, compacted=True, reason=reason)
 
 
 def show(report: CompactReport) -> str:

@@ -38,7 +38,7 @@ def run(
     Raises:
         UsageError: there can be no such recall.
         StoreError: nothing was embedded.
-        CheckError: the version is not what it should be, and is not written.
+        CheckError: the version does not hold what it should, and is not written.
     """
     if target_recall is not None:
         if not 0 < target_recall <= 1:
@@ -48,7 +48,7 @@ def run(
         config = config.with_values(index={"max_removed": 1})
     build = Build(config, full=full)
     if (there := build.existing()) is not None:
-        return report_of(IndexReport, build.store, there, built=False)
+        return report_of(IndexReport, config, there, built=False)
     connect()
     try:
         version = commit(config, build.run())
@@ -57,8 +57,9 @@ def run(
             build.discard()
         raise
     build.clear()
-    return report_of(IndexReport, build.store, version, built=True)
+    return report_of(IndexReport, config, version, built=True)
 
 
 def show(report: IndexReport) -> str:
-    return show_version(report, "built, not served yet: pubray promote" if report.built else "exists")
+    done = "built, and not promoted" if report.trouble else "built, not served yet: pubray promote"
+    return show_version(report, done if report.built else "exists")

@@ -1,7 +1,7 @@
 """What is new from its source to CURRENT: ingest, embed, index, promote; then compact and promote, where it is due.
 
 Each stage is the job of its name and does what is missing, so a night that was stopped is gone on with by the next
-run. A version that fails its checks ends the night, and CURRENT stays what it was.
+run. A version that does not pass its gates is kept, and CURRENT stays what it was.
 """
 
 from contextlib import suppress
@@ -17,7 +17,7 @@ from jobs.common.store import read_current
 from jobs.common.writer import writes
 from schemas.config import Config
 from schemas.errors import PubrayError
-from schemas.report import IngestReport, NightReport, PromoteReport, Report
+from schemas.report import IngestReport, NightReport, Report
 
 
 @writes("nightly")
@@ -88,11 +88,14 @@ def show(report: NightReport) -> str:
 def _run(config: Config, ingested: IngestReport, stages: Stages, *, allow_removed: bool) -> NightReport:
     embedded = stages.run("embed", embed.run, config)
     built = stages.run("index", index.run, config, allow_removed=allow_removed)
-    promoted, compacted = _promote(config, stages, "promote", built.version), None
+    withdrawn = built.version in promote.withdrawn(open_store(config))
+    promoted = compacted = None
+    if not (withdrawn or built.trouble):
+        promoted = stages.run("promote", promote.over_its_parent, config, built.version)
     if promoted and not promoted.held:
         compacted = stages.run("compact", compact.run, config)
-        if compacted.version != built.version:
-            promoted = _promote(config, stages, "promote after compact", compacted.version) or promoted
+        if not compacted.trouble and compacted.version not in {built.version, *promote.withdrawn(open_store(config))}:
+            promoted = stages.run("promote after compact", promote.over_its_parent, config, compacted.version)
     current = read_current(open_store(config))
     return NightReport(
         ingest=ingested,
@@ -100,17 +103,10 @@ def _run(config: Config, ingested: IngestReport, stages: Stages, *, allow_remove
         index=built,
         **({"compact": compacted} if compacted else {}),
         version=current.version if current else None,
-        withdrawn=promoted is None,
+        withdrawn=withdrawn,
         **({"held": promoted.version} if promoted and promoted.held else {}),
         seconds=stages.seconds,
     )
-
-
-def _promote(config: Config, stages: Stages, name: str, version: str) -> PromoteReport | None:
-    """Promote what the night has made over what it was made on; None if somebody has withdrawn it."""
-    if version in promote.withdrawn(open_store(config)):
-        return None
-    return stages.run(name, promote.over_its_parent, config, version)
 
 
 def _failed(stages: Stages, error: BaseException) -> dict[str, Any]:

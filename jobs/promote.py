@@ -6,8 +6,9 @@ from actors.store.stores import open_store
 from jobs.common.options import Option
 from jobs.common.store import read_current, read_version, swap_current, versions
 from jobs.steps.index.version_files import check_answers
+from retrieval.index.version_checks import gates
 from schemas.config import Config
-from schemas.errors import MovedError, StoreError
+from schemas.errors import CheckError, MovedError, StoreError
 from schemas.manifest import Current, IndexVersion
 from schemas.report import PromoteReport
 from schemas.store import Store
@@ -20,6 +21,7 @@ def run(config: Config, *, version: Annotated[str | None, VERSION] = None) -> Pr
 
     Raises:
         StoreError: there is none, it does not answer, or somebody else promoted one meanwhile.
+        CheckError: it did not pass its gates, and was not named.
     """
     store = open_store(config)
     current = read_current(store)
@@ -31,6 +33,8 @@ def run(config: Config, *, version: Annotated[str | None, VERSION] = None) -> Pr
     if not made:
         raise StoreError(f"the store {store.root} has no version to promote; run pubray index first")
     chosen = next((v for v in reversed(made) if v.parent == served), made[-1])
+    if chosen.id != served and (failed := [gate.why for gate in gates(chosen, config.index, made) if not gate.passed]):
+        raise CheckError(f"{'; '.join(filter(None, failed))}. It is promoted by name alone")
     if chosen.parent != served and chosen.id != served:
         raise StoreError(
             f"version {chosen.id} was built on {chosen.parent or 'nothing'}, CURRENT is {served}; run pubray index, or "

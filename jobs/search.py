@@ -11,7 +11,7 @@ from actors.store.stores import open_store
 from jobs.common.console import cut, table
 from jobs.common.cpu_threads import available_threads
 from jobs.common.options import TASK, Option
-from jobs.common.store import served_version
+from jobs.common.store import read_version, served_version
 from schemas.base import first_wrong
 from schemas.config import Config
 from schemas.errors import RequestError, UsageError
@@ -30,6 +30,7 @@ def run(
     no_rerank: Annotated[bool, Option("in the order of retrieval alone")] = False,
     filter: Annotated[str, FILTER] = "",
     include_retracted: Annotated[bool, Option("find retracted articles too")] = False,
+    version: Annotated[str | None, Option("search this version instead of CURRENT", metavar="VERSION")] = None,
     url: Annotated[str | None, Option("ask a running service, for example http://127.0.0.1:8000")] = None,
 ) -> SearchResponse:
     """Answer the query, by the service at `url` if there is one.
@@ -46,11 +47,15 @@ def run(
         )
     except ValidationError as error:
         raise UsageError(first_wrong(error)) from None
+    if url and version:
+        raise UsageError("--url and --version: a service answers from CURRENT; name one of them")
     if url:
         return ask(url, request)
     if no_rerank:
         config = config.with_values(rerank={"kind": "none"})
-    service = load_service(config, served_version(open_store(config)), available_threads())
+    store = open_store(config)
+    searched = read_version(store, version) if version else served_version(store)
+    service = load_service(config, searched, available_threads())
     [response] = asyncio.run(service.search(request))
     return response
 

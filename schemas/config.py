@@ -88,9 +88,9 @@ class IndexConfig(Frozen):
     seed: int = 0
     recall_queries: PositiveInt = 200
     recall_floor: float = Field(0.95, ge=0, le=1)
-    """A version with a lower recall@10 is not committed."""
+    """A version with a lower recall@10 is kept, and not promoted by a night."""
     max_removed: float = Field(0.05, ge=0, le=1)
-    """Share of its parent's articles that a version may lack; one that lacks more is not committed."""
+    """Share of its parent's articles that a version may lack; one that lacks more is kept, and not promoted by a night."""
     max_deltas: PositiveInt = 7
     """Deltas of a shard; more are merged into its base by `compact`."""
     max_dead: float = Field(0.05, ge=0, le=1)

@@ -62,6 +62,17 @@ class Checks(Frozen, allow_inf_nan=False):
     """Of the parent's articles, those that this version lacks."""
 
 
+class Gate(Frozen, allow_inf_nan=False):
+    """A figure of a version, and its limit by the configuration; a night serves what has passed all."""
+
+    name: str
+    value: float
+    limit: float
+    passed: bool
+    why: str | None = None
+    """Of one that was not passed: the fact, and what to do."""
+
+
 UNCHECKED = Checks(recall=Recall(queries=0, at_10=0, at_100=0), truth="", imbalance=0, dead_share=0, removed_share=0)
 """Of a version that is being made."""
 

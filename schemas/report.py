@@ -7,6 +7,7 @@ from typing import Literal
 
 from schemas.base import Frozen
 from schemas.layout import FileKind
+from schemas.manifest import Gate
 from schemas.run import Run
 from schemas.snapshot import SnapshotCounts
 from schemas.vector import EmbedCounts
@@ -114,8 +115,15 @@ class VersionReport(Report):
     recall_at_10: float
     recall_at_100: float
     imbalance: float
+    gates: tuple[Gate, ...] = ()
+    """What a night serves has passed them all; another version is kept, and promoted by name alone."""
     advice: str | None
     """To train anew, where the lists fit worse than when they were trained."""
+
+    @property
+    def trouble(self) -> tuple[int, str] | None:
+        failed = [gate.why or gate.name for gate in self.gates if not gate.passed]
+        return (5, f"{'; '.join(failed)}. It is kept, and promoted by name alone") if failed else super().trouble
 
 
 class IndexReport(VersionReport):
@@ -190,7 +198,7 @@ class NightReport(Report):
     embed: EmbedReport
     index: IndexReport
     compact: CompactReport | None = None
-    """Nothing is compacted where the version is withdrawn."""
+    """Nothing is compacted where the version is withdrawn, or has not passed its gates."""
     version: str | None
     """CURRENT at the end."""
     withdrawn: bool
@@ -202,7 +210,8 @@ class NightReport(Report):
     @property
     def trouble(self) -> tuple[int, str] | None:
         if self.held is None:
-            return super().trouble or self.ingest.trouble
+            compacted = self.compact.trouble if self.compact else None
+            return super().trouble or self.index.trouble or compacted or self.ingest.trouble
         text = f"held: version {self.held} was not built on CURRENT, which somebody has changed meanwhile"
         return 6, f"{text}; the next night builds on that, or promote it by name"
 

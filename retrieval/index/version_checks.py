@@ -1,4 +1,4 @@
-"""Checks of a version: its live rows against its snapshot and the version before, its figures against limits."""
+"""Checks of a version: its live rows against its snapshot and the version before, its figures beside their limits."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,8 +12,8 @@ from retrieval.index.segment import OpenSegment
 from retrieval.rows.row_numbers import rows_of
 from schemas.arrays import Pmids, RowNumbers
 from schemas.config import IndexConfig
-from schemas.errors import CheckError, RowsError
-from schemas.manifest import Checks, IndexVersion, Population
+from schemas.errors import RowsError
+from schemas.manifest import Gate, IndexVersion, Population
 from schemas.store import Store
 
 MAX_IMBALANCE_GROWTH = 1.25
@@ -96,22 +96,42 @@ def live_in_one(segments: Sequence[OpenSegment], others: Sequence[OpenSegment]) 
     return found
 
 
-def check_limits(version: IndexVersion, checks: Checks, rules: IndexConfig, before: str) -> None:
-    """Refuse (CheckError) a version that is below one of the limits of the configuration.
+def gates(version: IndexVersion, rules: IndexConfig, known: Sequence[IndexVersion]) -> tuple[Gate, ...]:
+    """Return the figures of a version beside the limits of the configuration, whatever these were when it was made.
 
-    before: the selection of the version that is served.
+    known: among others that which it was built on.
     """
-    if checks.recall.at_10 < rules.recall_floor:
-        raise CheckError(
-            f"version {version.id} finds {checks.recall.at_10:.3f} of what an exact search finds, the floor is "
-            f"{rules.recall_floor}; raise index.nprobe or index.candidates"
-        )
-    if checks.removed_share > rules.max_removed:
-        other = f" (its selection is {version.selection}, not {before})" if version.selection != before else ""
-        raise CheckError(
-            f"version {version.id} lacks {checks.removed_share:.1%} of the articles of {version.parent}{other}, the "
-            f"limit is {rules.max_removed:.1%}; if they are to go, run again with --allow-removed"
-        )
+    checks = version.checks
+    before = next((v.selection for v in known if v.id == version.parent), version.selection)
+    other = f" (its selection is {version.selection}, not {before})" if version.selection != before else ""
+    recall = (
+        f"version {version.id} finds {checks.recall.at_10:.3f} of what an exact search finds, the floor is "
+        f"{rules.recall_floor}; raise index.nprobe or index.candidates"
+    )
+    removed = (
+        f"version {version.id} lacks {checks.removed_share:.1%} of the articles of {version.parent}{other}, the limit "
+        f"is {rules.max_removed:.1%}; if they are to go, run again with --allow-removed"
+    )
+    return (
+        _gate(
+            "recall@10",
+            checks.recall.at_10,
+            rules.recall_floor,
+            recall,
+            passed=checks.recall.at_10 >= rules.recall_floor,
+        ),
+        _gate(
+            "removed share",
+            checks.removed_share,
+            rules.max_removed,
+            removed,
+            passed=checks.removed_share <= rules.max_removed,
+        ),
+    )
+
+
+def _gate(name: str, value: float, limit: float, why: str, *, passed: bool) -> Gate:
+    return Gate(name=name, value=value, limit=limit, passed=passed, why=None if passed else why)
 
 
 def advice(version: IndexVersion, known: Sequence[IndexVersion]) -> str | None:

@@ -13,7 +13,7 @@ from jobs.common.store import change_current, read_version, versions
 from jobs.steps.index.build_tasks import check_rows, measure_recall, tune, write_answers
 from retrieval.files.checked import write_bytes
 from retrieval.index.tuning import SearchRules
-from retrieval.index.version_checks import RowChecks, advice, check_limits
+from retrieval.index.version_checks import RowChecks, advice, gates
 from schemas.config import Config
 from schemas.errors import CheckError, StoreError
 from schemas.layout import Layout
@@ -28,7 +28,7 @@ def commit(config: Config, version: IndexVersion) -> IndexVersion:
     """Tune a version whose files are there, if a recall is asked for, check it, and write its manifest.
 
     Raises:
-        StoreError: it is not what it should be; it says why, and nothing is written.
+        StoreError: it does not hold what it should; it says what, and nothing is written.
     """
     store = open_store(config)
     progress = Progress("check", config.index.recall_queries, "queries")
@@ -50,7 +50,6 @@ def commit(config: Config, version: IndexVersion) -> IndexVersion:
         dead_share=1 - version.articles / version.rows,
         removed_share=rows.removed / parent.articles if parent else 0.0,
     )
-    check_limits(version, checks, config.index, parent.selection if parent else version.selection)
     sequence = max((known.sequence for known in versions(store)), default=0) + 1
     checked = version.model_copy(update={"checks": checks, "sequence": sequence})
     content = checked.model_dump_json(indent=1)
@@ -87,8 +86,9 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def report_of(kind: type[Kind], store: Store, version: IndexVersion, **did: bool | str) -> Kind:
+def report_of(kind: type[Kind], config: Config, version: IndexVersion, **did: bool | str) -> Kind:
     """Return what a job reports of a version, and what it did."""
+    known = versions(open_store(config))
     return kind(
         version=version.id,
         articles=version.articles,
@@ -100,12 +100,14 @@ def report_of(kind: type[Kind], store: Store, version: IndexVersion, **did: bool
         recall_at_10=version.checks.recall.at_10,
         recall_at_100=version.checks.recall.at_100,
         imbalance=version.checks.imbalance,
-        advice=advice(version, versions(store)),
+        gates=gates(version, config.index, known),
+        advice=advice(version, known),
         **did,
     )
 
 
 def show_version(report: VersionReport, done: str) -> str:
     """Return for a person what was done of a version, and its figures."""
-    figures = report.model_dump(include=set(VersionReport.model_fields) - {"failures", "version"}, exclude_none=True)
+    shown = set(VersionReport.model_fields) - {"failures", "version", "gates"}
+    figures = report.model_dump(include=shown, exclude_none=True)
     return f"version {report.version}: {done}\n{table(['of the version', 'value'], figures.items())}"

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from actors.store.local_store import LocalStore
-from jobs import ingest, nightly
-from jobs.common.run_reports import Stages, json_values
+from jobs import compact, embed, index, ingest, nightly
+from jobs.common.run_reports import json_values
 from schemas.article import Article
 from schemas.errors import InputError
-from schemas.manifest import Current
+from schemas.manifest import Current, Gate
 from tests.support.reports import night_report
 from tests.support.stores.hand_made_version import write_version
 from tests.support.stores.store_files import add_part, add_snapshot, add_versions, config, set_current
@@ -87,14 +87,41 @@ def test_an_error_that_is_not_for_users_is_kept_with_its_kind(tmp_path: Path, mo
     assert kept(tmp_path)["error"] == "ZeroDivisionError: division by zero"
 
 
-def test_a_version_is_promoted_unless_it_was_withdrawn(tmp_path: Path) -> None:
+FAILED = Gate(name="recall@10", value=0.9, limit=0.95, passed=False, why="version b finds 0.900; raise index.nprobe")
+
+
+@pytest.mark.parametrize(
+    ("made", "compacted", "served", "ends"),
+    [
+        ({"version": "b"}, {"version": "b"}, "b", "done"),
+        ({"version": "c"}, {"version": "c"}, "a", "done"),  # was withdrawn
+        ({"version": "b", "gates": (FAILED,)}, {"version": "b"}, "a", "checks failed"),
+        ({"version": "b"}, {"version": "d"}, "d", "done"),
+        ({"version": "b"}, {"version": "d", "gates": (FAILED,)}, "b", "checks failed"),
+    ],
+)
+def test_what_was_withdrawn_or_did_not_pass_its_gates_is_not_promoted(
+    made: dict[str, Any],
+    compacted: dict[str, Any],
+    served: str,
+    ends: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     store = LocalStore(str(tmp_path))
-    add_versions(store, "a", "b", "c", parents={"b": "a", "c": "a"}, of=write_version(store))
+    add_versions(store, "a", "b", "c", "d", parents={"b": "a", "c": "a", "d": "b"}, of=write_version(store))
     set_current(store, Current(version="a", withdrawn=("c",)))
-    assert nightly._promote(config(tmp_path), Stages(), "promote", "c") is None
-    promoted = nightly._promote(config(tmp_path), Stages(), "promote", "b")
-    assert promoted
-    assert promoted.promoted
+    reports = night_report(index={"built": True, **made}, compact=compacted)
+    for job in (ingest, embed, index, compact):
+        monkeypatch.setattr(job, "run", lambda *_, job=job, **__: getattr(reports, job.__name__.split(".")[-1]))
+    report = nightly.run(config(tmp_path), source="s")
+    assert (report.version, kept(tmp_path)["outcome"]) == (served, ends)
+    assert (report.trouble is None) == (ends == "done")
+    if report.trouble:
+        assert report.trouble == (
+            5,
+            "version b finds 0.900; raise index.nprobe. It is kept, and promoted by name alone",
+        )
 
 
 def test_a_night_that_is_held_says_so_and_has_an_exit_code_of_its_own() -> None:

@@ -5,12 +5,12 @@ import pytest
 
 from actors.store.local_store import LocalStore
 from jobs import promote, rollback
-from jobs.common.store import read_current, swap_current
+from jobs.common.store import read_current, read_version, swap_current
 from jobs.common.writer import take_over
 from jobs.steps.index.version_files import check_answers
 from retrieval.files.checked import write_bytes
 from schemas.config import Config
-from schemas.errors import IntegrityError, StoreError
+from schemas.errors import CheckError, IntegrityError, StoreError
 from schemas.layout import Layout
 from schemas.manifest import Current, IndexVersion
 from schemas.report import PromoteReport, Report
@@ -94,6 +94,22 @@ def test_the_newest_that_was_built_on_current_is_promoted(tmp_path: Path) -> Non
     add_whole_versions(tmp_path, "a", *parents, **parents)
     promoted(tmp_path, "a")
     assert promoted(tmp_path) == "on_a_too"
+
+
+def test_what_did_not_pass_its_gates_is_promoted_by_name_alone(store: Path) -> None:
+    promoted(store, "b")
+    own = config(store).with_values(index={"recall_floor": 1})
+    objects = LocalStore(str(store))
+    made = read_version(objects, "c")
+    poor = made.checks.model_copy(update={"recall": made.checks.recall.model_copy(update={"at_10": 0.9})})
+    write_bytes(
+        objects,
+        Layout.version("poor"),
+        made.model_copy(update={"id": "poor", "parent": "b", "sequence": 9, "checks": poor}).model_dump_json().encode(),
+    )
+    with pytest.raises(CheckError, match=r"^version poor finds 0\.900 .*It is promoted by name alone$"):
+        promote.run(own)
+    assert promote.run(own, version="poor").promoted
 
 
 def test_what_a_night_has_built_is_held_where_current_was_moved_meanwhile(tmp_path: Path) -> None:

@@ -14,17 +14,17 @@ from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.segment import OpenSegment
 from retrieval.index.version_checks import (
     advice,
-    check_limits,
     check_live,
     count_removed,
     dead_rows,
     due_compaction,
+    gates,
     imbalance,
 )
 from schemas.article import Article
 from schemas.config import IndexConfig
 from schemas.errors import StoreError
-from schemas.manifest import Checks, IndexVersion, Segment, Tombstones
+from schemas.manifest import Checks, Gate, IndexVersion, Segment, Tombstones
 from tests.support.examples import examples
 from tests.support.service.seams import VERSION
 from tests.support.stores import corpus
@@ -152,27 +152,47 @@ def checks(recall: float, removed: float) -> Checks:
     return version(recall=recall).checks.model_copy(update={"removed_share": removed})
 
 
-def test_a_version_within_the_limits_is_accepted() -> None:
-    rules = IndexConfig(recall_floor=0.9, max_removed=0.1)
-    check_limits(VERSION, checks(0.9, 0.1), rules, VERSION.selection)
+RULES = IndexConfig(recall_floor=0.9, max_removed=0.1)
+
+
+def gates_of(found: Checks, *known: IndexVersion) -> dict[str, Gate]:
+    return {gate.name: gate for gate in gates(VERSION.model_copy(update={"checks": found}), RULES, known)}
+
+
+def test_a_version_within_the_limits_passes() -> None:
+    passed = gates_of(checks(0.9, 0.1))
+    assert {name: (gate.value, gate.limit, gate.passed, gate.why) for name, gate in passed.items()} == {
+        "recall@10": (0.9, 0.9, True, None),
+        "removed share": (0.1, 0.1, True, None),
+    }
 
 
 @pytest.mark.parametrize(
-    ("found", "words"),
+    ("found", "name", "words"),
     [
-        (checks(0.89, 0), "version v1 finds 0.890 of what an exact search finds, the floor is 0.9; raise index.nprobe"),
-        (checks(0.9, 0.11), "version v1 lacks 11.0% of the articles of None, the limit is 10.0%; if they are to go"),
+        (
+            checks(0.89, 0),
+            "recall@10",
+            "version v1 finds 0.890 of what an exact search finds, the floor is 0.9; raise index.nprobe or "
+            "index.candidates",
+        ),
+        (
+            checks(0.9, 0.11),
+            "removed share",
+            "version v1 lacks 11.0% of the articles of None, the limit is 10.0%; if they are to go, run again with "
+            "--allow-removed",
+        ),
     ],
 )
-def test_a_version_beyond_a_limit_is_refused_and_the_limit_named(found: Checks, words: str) -> None:
-    rules = IndexConfig(recall_floor=0.9, max_removed=0.1)
-    with pytest.raises(StoreError, match=words):
-        check_limits(VERSION, found, rules, VERSION.selection)
+def test_a_gate_that_is_not_passed_says_why_and_names_the_limit(found: Checks, name: str, words: str) -> None:
+    assert {gate.name: gate.why for gate in gates_of(found).values() if not gate.passed} == {name: words}
 
 
 def test_a_selection_that_was_changed_is_named_where_articles_go() -> None:
-    with pytest.raises(StoreError, match=rf"of None \(its selection is {VERSION.selection}, not pmids-1\), the limit"):
-        check_limits(VERSION, checks(0.9, 0.11), IndexConfig(recall_floor=0.9, max_removed=0.1), "pmids-1")
+    version = VERSION.model_copy(update={"parent": "before", "checks": checks(0.9, 0.11)})
+    before = VERSION.model_copy(update={"id": "before", "selection": "pmids-1"})
+    [why] = [gate.why for gate in gates(version, RULES, [before, version]) if gate.why]
+    assert f"of before (its selection is {VERSION.selection}, not pmids-1), the limit" in why
 
 
 def merged_of(*shards: int, dead: int = 0) -> IndexVersion:

@@ -7,12 +7,13 @@ from jobs.steps.index.commit import report_of, show_version
 from schemas.manifest import Tombstones
 from schemas.report import IndexReport
 from tests.support.stores.hand_made_version import write_version
+from tests.support.stores.store_files import config
 
 
 def test_a_version_is_told_by_its_figures(tmp_path: Path) -> None:
     store = LocalStore(str(tmp_path))
     version = write_version(store).model_copy(update={"tombstones": {"s0": Tombstones(sha256="x", rows=3)}})
-    report = report_of(IndexReport, store, version, built=True)
+    report = report_of(IndexReport, config(tmp_path), version, built=True)
     assert (report.version, report.built, report.segments, report.dead_rows, report.lists) == ("v1", True, 2, 3, 8)
     assert report.bytes == sum(
         file.stat().st_size for file in tmp_path.glob("segments/*/*") if file.name != "segment.json"
