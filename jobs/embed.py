@@ -6,6 +6,7 @@ The unit of work, of streaming and of resume is a range of rows of an article pa
 from pathlib import Path
 from typing import Annotated
 
+from actors.embed.embed_stages import DRIFTED
 from actors.fetch.model_folders import tower_digests
 from actors.store.stores import open_store
 from jobs.common.cluster import connect, gpus
@@ -23,7 +24,7 @@ from retrieval.embed.rates import embed_rates
 from retrieval.embed.vector_parts import row_ranges
 from schemas.config import Config
 from schemas.encoder import article_fingerprint
-from schemas.errors import StoreError, UsageError
+from schemas.errors import CheckError, StoreError, UsageError
 from schemas.layout import Layout
 from schemas.report import EmbedReport
 from schemas.store import Store
@@ -48,6 +49,7 @@ def run(
     Raises:
         UsageError: there are no GPUs of those that it wants, or the published vectors are another encoder's.
         StoreError: nothing was ingested, or some parts could not be written; the others are.
+        CheckError: an encoder makes other vectors than are there.
     """
     store = open_store(config)
     snapshot = ingested(store)
@@ -86,6 +88,8 @@ def show(report: EmbedReport) -> str:
     of_rates = ("articles_per_second", "tokens_per_second", "padding_waste", "mfu", "waiting")
     of_time = ("seconds", "start_up_seconds", "read_seconds", "encode_seconds", "wait_seconds", "write_seconds")
     rows = [[key.replace("_", " "), getattr(report, key)] for key in (*of_articles, *of_rates, *of_time)]
+    if report.probed:
+        rows.append(["cosine with vectors that were there", report.probe_cosine / report.probed])
     return f"{head}\n{table(['of the new parts', 'value'], rows)}"
 
 
@@ -132,7 +136,9 @@ def _embed(config: Config, plan: EmbedPlan, missing: list[RowRange]) -> tuple[Em
 
 def _check_complete(failures: list[str], left: set[str]) -> None:
     if failures:
+        failures.sort(key=lambda why: not why.startswith(DRIFTED))
         more = f" (and {len(failures) - 1} more vector parts)" if len(failures) > 1 else ""
-        raise StoreError(f"{failures[0]}{more}; the other vector parts are written")
+        kind = CheckError if failures[0].startswith(DRIFTED) else StoreError
+        raise kind(f"{failures[0]}{more}; the other vector parts are written")
     if left:
         raise StoreError(f"{len(left)} vector parts were not written, {min(left)} among them; run pubray embed again")

@@ -64,6 +64,8 @@ class EmbedConfig(Frozen):
     """CPU threads per actor; 0: all cores divided by the actors."""
     num_gpus: NonNegativeFloat = 0
     """GPUs per actor; a fraction shares one."""
+    min_agreement: float = Field(0.99, ge=-1, le=1)
+    """An encoder whose vectors of articles that have one already have a lower median cosine with those writes none."""
     published_url: str = "https://ftp.ncbi.nlm.nih.gov/pub/lu/MedCPT/pubmed_embeddings"
     """For `--import-npy ncbi`: what holds MedCPT's vectors of all articles up to 2023."""
 
@@ -88,9 +90,15 @@ class IndexConfig(Frozen):
     seed: int = 0
     recall_queries: PositiveInt = 200
     recall_floor: float = Field(0.95, ge=0, le=1)
-    """A version with a lower recall@10 is kept, and not promoted by a night."""
+    """A night promotes no version with a lower recall@10."""
     max_removed: float = Field(0.05, ge=0, le=1)
-    """Share of its parent's articles that a version may lack; one that lacks more is kept, and not promoted by a night."""
+    """Share of its parent's articles that a version may lack; a night promotes none that lacks more."""
+    canaries: str | None = None
+    """A TOML file of queries and the PMIDs that each must find among the first ten."""
+    canary_floor: float = Field(0.9, ge=0, le=1)
+    """A night promotes no version of which a smaller share of the canaries finds all of theirs."""
+    max_canary_change: float = Field(0.2, ge=0, le=1)
+    """Nor one that answers them otherwise than its parent did, by a larger share, though the articles are the same."""
     max_deltas: PositiveInt = 7
     """Deltas of a shard; more are merged into its base by `compact`."""
     max_dead: float = Field(0.05, ge=0, le=1)

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from schemas.base import Frozen
+from schemas.canary import CanaryAnswer
 from schemas.encoder import EncoderSpec, TowerDigests
 
 
@@ -60,6 +61,9 @@ class Checks(Frozen, allow_inf_nan=False):
     """Of all rows, those that are tombstones."""
     removed_share: float
     """Of the parent's articles, those that this version lacks."""
+    canaries: tuple[CanaryAnswer, ...] = Field(default=())
+    canary_change: float | None = None
+    """Share of the parent's answers that are others, though their articles are not."""
 
 
 class Gate(Frozen, allow_inf_nan=False):

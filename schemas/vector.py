@@ -73,6 +73,10 @@ class EmbedCounts(Frozen):
     without_abstract: int = 0
     cut: int = 0
     """Encoded articles that are longer than the encoder takes."""
+    probed: int = 0
+    """Articles that encoders encoded once more before their first range …"""
+    probe_cosine: float = 0
+    """… and for each the median cosine of such vectors with those that were there."""
     tokens: int = 0
     padded_tokens: int = 0
     """What the engine computed: tokens, and what fills their batches up."""

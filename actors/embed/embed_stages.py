@@ -5,6 +5,7 @@ worker beyond its model: texts, tokens and vectors of a few ranges; of one of 8,
 13 MB vectors (of 768).
 """
 
+import platform
 import time
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from actors.embed.known_sources import COLUMNS, KnownSources
+from actors.embed.known_sources import COLUMNS, KnownSources, Probe
 from actors.fetch.model_folders import model_folder
 from actors.store.stores import open_store
 from retrieval.articles.pmids import selected
 from retrieval.articles.snapshot import alive_rows, check_part, open_keys, read_snapshot
+from retrieval.embed.known.known_vectors import agreement
 from retrieval.embed.tokens import Tokens, TowerTokenizer
 from retrieval.embed.vector_parts import write_vector_part
 from retrieval.files.parquet import read_range
@@ -103,15 +105,31 @@ class TokenizeRange:
         )
 
 
-class EncodeRange:
-    """Encode the tokens of a range; the actor that holds the weights."""
+DRIFTED = "the encoder makes other vectors than are there"
+"""How what is told begins where it does."""
 
-    def __init__(self, config: Config, threads: int) -> None:
+
+class EncodeRange:
+    """Encode the tokens of a range; the actor that holds the weights.
+
+    One that makes other vectors than are there, by another driver or library, encodes nothing: they do not mix.
+    """
+
+    def __init__(self, config: Config, threads: int, probe: Probe | None = None) -> None:
         # Imported here: torch takes seconds and 200 MB, and the other stages and the driver do without.
         from actors.embed.towers import ArticleTower
 
         self._tower = ArticleTower(config, threads)
-        self._tower.encode([ArticleText("", "")])  # loads what the engine loads at first use
+        own = self._tower.encode(probe.texts if probe else [ArticleText("", "")])  # loads what is loaded at first use
+        self._refused, self._probed = "", EmbedCounts()
+        if probe:
+            found = agreement(probe.vectors, own)
+            self._probed = EmbedCounts(probed=found.pairs, probe_cosine=found.pairs * found.median_cosine)
+            if found.median_cosine < config.embed.min_agreement:
+                self._refused = (
+                    f"{DRIFTED}, on {platform.node()}: median cosine {found.median_cosine:.4f} of {found.pairs}, "
+                    f"embed.min_agreement is {config.embed.min_agreement}; look at its driver, libraries and [engine]"
+                )
         self._idle_since: float | None = None
         self._peak: float | None = None
 
@@ -120,6 +138,8 @@ class EncodeRange:
         return pa.concat_tables(self._encode(row) for row in _rows(ranges))
 
     def _encode(self, row: dict[str, Any]) -> pa.Table:
+        if self._refused:
+            row = {**row, **NOTHING, "error": row["error"] or self._refused}
         start = time.perf_counter()
         waited = start - self._idle_since if self._idle_since else 0.0
         lengths, ids, segments = row.pop("length"), row.pop("ids"), row.pop("segments")
@@ -129,7 +149,8 @@ class EncodeRange:
         seconds = time.perf_counter() - start
         # Not at the start, when all the other workers start too.
         self._peak = self._peak or self._tower.peak()
-        done = EmbedCounts(
+        probed, self._probed = self._probed, EmbedCounts()  # told once
+        done = probed + EmbedCounts(
             padded_tokens=self._tower.padded_tokens(texts),
             flops=self._tower.flops(texts),
             peak_flops=self._peak * seconds,

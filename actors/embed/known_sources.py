@@ -1,15 +1,19 @@
 """What has a vector already when articles are embedded: in an earlier snapshot, or among NCBI's published ones."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from actors.store.stores import open_store
+from retrieval.articles.snapshot import read_snapshot
 from retrieval.embed.known.known_vectors import EarlierVectors, Known, agreement
 from retrieval.embed.known.published_chunks import PublishedChunks
+from retrieval.embed.vector_parts import read_group, row_ranges
 from retrieval.files.parquet import read_range
+from schemas.arrays import Rows
 from schemas.config import Config
 from schemas.errors import StoreError
 from schemas.layout import PUBLISHED_INDICES, Layout
@@ -19,6 +23,47 @@ from schemas.vector import EmbedCounts, EmbedPlan, RowRange
 
 COLUMNS = ("pmid", "doc_id", "text_hash", "title", "abstract")
 """What is read of an article."""
+
+
+PROBED = 32
+"""Articles that each encoder encodes again before its first range, to be compared with the vectors that they have."""
+TRIED = 8
+"""Row groups that are looked at for articles to be encoded again."""
+
+
+class Probe(NamedTuple):
+    """Articles that have a vector, so that it can be told whether an encoder still makes such."""
+
+    texts: list[ArticleText]
+    vectors: Rows  # (n, dimension)
+
+
+def read_probe(config: Config, plan: EmbedPlan) -> Probe | None:
+    """Return some articles of the earlier snapshot, others every night; None if there are none.
+
+    What is read: a few row groups of vectors, and of articles.
+    """
+    if plan.earlier is None:
+        return None
+    store, probe = open_store(config), Probe([], np.empty((0, config.encoder.dimension), np.float16))
+    ranges = row_ranges(read_snapshot(store, plan.earlier).info.parts, config.embed.rows_per_part)
+    rng = np.random.default_rng(list(plan.snapshot.encode()))
+    for one in rng.permutation(len(ranges))[:TRIED]:
+        rows = ranges[one]
+        with store.parquet(Layout.vector_part(plan.fingerprint, plan.selection, rows.name)) as file:
+            number = int(rng.integers(max(1, file.num_row_groups)))
+            before = sum(file.metadata.row_group(i).num_rows for i in range(number))
+            hashes, vectors, present = read_group(file, number)
+        with store.parquet(Layout.article_part(rows.source)) as file:
+            first = rows.start + before
+            articles = read_range(file, first, first + len(hashes), COLUMNS)
+        same = np.flatnonzero(present & (articles["text_hash"].to_numpy() == hashes))[: PROBED - len(probe.texts)]
+        columns = articles.select(["title", "abstract"]).take(pa.array(same)).to_pydict()
+        texts = [ArticleText(*text) for text in zip(columns["title"], columns["abstract"], strict=True)]
+        probe = Probe(probe.texts + texts, np.concatenate([probe.vectors, vectors[same]]))
+        if len(probe.texts) == PROBED:
+            break
+    return probe if probe.texts else None
 
 
 class KnownSources:

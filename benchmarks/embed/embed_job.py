@@ -19,6 +19,7 @@ import psutil
 import pyarrow as pa
 
 from actors.embed.embed_stages import EncodeRange
+from actors.embed.known_sources import Probe
 from actors.fetch.model_folders import model_folder, tower_digests
 from actors.store.local_store import LocalStore
 from jobs import ingest
@@ -34,7 +35,7 @@ from schemas.config import Config
 from schemas.encoder import article_fingerprint
 from schemas.layout import Layout
 from schemas.protocols import ArticleText
-from schemas.vector import EmbedPlan
+from schemas.vector import EmbedCounts, EmbedPlan
 
 
 def base_store(settings: list[str]) -> Config:
@@ -119,10 +120,11 @@ class NullTower:
 class NullEncode(EncodeRange):
     """The encoding stage without an encoder: what is left is the host's work."""
 
-    def __init__(self, config: Config, threads: int) -> None:
+    def __init__(self, config: Config, threads: int, probe: Probe | None = None) -> None:
         """Load nothing."""
         self._tower = NullTower(config.encoder.dimension)  # type: ignore[assignment]
         self._peak, self._idle_since = None, None
+        self._refused, self._probed = "", EmbedCounts()
 
 
 def host_seconds(base: Config, pmids: list[int]) -> float:

@@ -87,6 +87,12 @@ def read_vector_rows(file: pq.ParquetFile, rows: NDArray[np.integer]) -> tuple[R
     return _vectors(file.read_row_groups(groups.tolist(), columns=["vector"]).take(places))
 
 
+def read_group(file: pq.ParquetFile, number: int) -> tuple[NDArray[np.uint64], Rows, Mask]:
+    """Return text hashes (n,), vectors (n, d) and which rows have one (n,) of one row group of an open vector part."""
+    table = file.read_row_group(number, columns=["text_hash", "vector"])
+    return table["text_hash"].to_numpy(), *_vectors(table)
+
+
 def _rows_of_group(file: pq.ParquetFile) -> int:
     """Return how many rows each row group has but the last."""
     return max(1, file.metadata.row_group(0).num_rows) if file.num_row_groups else VECTOR_ROW_GROUP

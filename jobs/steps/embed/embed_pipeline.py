@@ -8,6 +8,7 @@ import ray
 from ray.exceptions import RayActorError
 
 from actors.embed.embed_stages import EncodeRange, TokenizeRange, WriteRange
+from actors.embed.known_sources import read_probe
 from schemas.config import Config
 from schemas.errors import StoreError
 from schemas.vector import EmbedPlan, RowRange
@@ -55,7 +56,7 @@ def pipeline(
     # No CPU is reserved: actors that hold every CPU keep the other stages from running, for ever.
     vectors = tokens.map_batches_internal(
         encoder,
-        fn_constructor_args=(config, threads),
+        fn_constructor_args=(config, threads, read_probe(config, plan)),
         compute=ray.data.ActorPoolStrategy(size=actors),
         num_cpus=0,
         num_gpus=config.embed.num_gpus,

@@ -1,5 +1,7 @@
 """The Ray tasks that make versions: differences, training, worker shards, merges, tombstones, checks."""
 
+from functools import partial
+
 import numpy as np
 import ray
 
@@ -10,6 +12,7 @@ from jobs.common.cpu_threads import available_threads, using_threads
 from retrieval.articles.pmids import population
 from retrieval.articles.snapshot import SnapshotDifference, compare_snapshots, read_snapshot
 from retrieval.embed.vector_parts import sample_vectors
+from retrieval.evaluate.canaries import DEPTH, answer, change, live_in
 from retrieval.evaluate.truth import (
     NEEDED,
     candidate_recall,
@@ -37,6 +40,7 @@ from retrieval.index.version_checks import RowChecks, check_live, count_removed,
 from retrieval.rows.row_numbers import write_tombstones
 from retrieval.search.segment_search import nearest
 from schemas.arrays import Floats, Pmids
+from schemas.canary import Canary, CanaryAnswer
 from schemas.config import Config
 from schemas.errors import StoreError
 from schemas.layout import SEGMENT_MANIFEST, Layout
@@ -186,6 +190,23 @@ def tune(config: Config, store: Store, version: IndexVersion, truth: str) -> Sea
         return candidate_recall([one.pmids for one in found], answers, 10)
 
     return cheapest_rules(config.index.target_recall, searcher.quantizer.nlist, version.candidates, measured)
+
+
+@ray.remote(num_cpus=1)
+def ask_canaries(
+    config: Config, store: Store, version: IndexVersion, parent: IndexVersion | None, canaries: tuple[Canary, ...]
+) -> tuple[tuple[CanaryAnswer, ...], float | None]:
+    """Return what a version answers, and how much of it is another than its parent of the same encoder answered."""
+    queries = QueryTower(config, available_threads()).encode([Query(canary.text) for canary in canaries])
+    searcher = IndexSearcher(store, version, sparse=True)
+    found = searcher.candidates(queries, DEPTH)
+    answers = tuple(answer(canary, one, searcher.segments) for canary, one in zip(canaries, found, strict=True))
+    if parent is None or parent.encoder != version.encoder:
+        return answers, None
+    delta = version.segments[: len(parent.segments)] == parent.segments
+    known = len(parent.segments) if delta else len(version.segments)  # of others it is not known what is new
+    old, new = searcher.segments[:known], searcher.segments[known:]
+    return answers, change(parent.checks.canaries, answers, partial(live_in, new), partial(live_in, old))
 
 
 def _answers(store: Store, truth: str) -> tuple[Floats, list[Pmids]]:

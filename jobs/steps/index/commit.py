@@ -10,10 +10,12 @@ from actors.store.stores import open_store
 from jobs.common.cluster import results
 from jobs.common.console import Progress, log, table
 from jobs.common.store import change_current, read_version, versions
-from jobs.steps.index.build_tasks import check_rows, measure_recall, tune, write_answers
+from jobs.steps.index.build_tasks import ask_canaries, check_rows, measure_recall, tune, write_answers
+from retrieval.evaluate.canaries import read_canaries
 from retrieval.files.checked import write_bytes
 from retrieval.index.tuning import SearchRules
 from retrieval.index.version_checks import RowChecks, advice, gates
+from schemas.canary import CanaryAnswer
 from schemas.config import Config
 from schemas.errors import CheckError, StoreError
 from schemas.layout import Layout
@@ -30,7 +32,7 @@ def commit(config: Config, version: IndexVersion) -> IndexVersion:
     Raises:
         StoreError: it does not hold what it should; it says what, and nothing is written.
     """
-    store = open_store(config)
+    store, canaries = open_store(config), read_canaries(config.index.canaries)
     progress = Progress("check", config.index.recall_queries, "queries")
     parent = _parent(store, version.parent) if version.parent else None
     alike = parent if parent and parent.recipe == version.recipe else None
@@ -41,6 +43,10 @@ def commit(config: Config, version: IndexVersion) -> IndexVersion:
     rows: RowChecks
     recall: Recall
     rows, recall = ray.get([check_rows.remote(store, version, parent), measure_recall.remote(store, version, truth)])
+    answers: tuple[CanaryAnswer, ...] = ()
+    changed: float | None = None
+    if canaries:
+        answers, changed = ray.get(ask_canaries.remote(config, store, version, parent, canaries))
     progress.add(recall.queries)
     progress.finish()
     checks = Checks(
@@ -49,6 +55,8 @@ def commit(config: Config, version: IndexVersion) -> IndexVersion:
         imbalance=rows.imbalance,
         dead_share=1 - version.articles / version.rows,
         removed_share=rows.removed / parent.articles if parent else 0.0,
+        canaries=answers,
+        canary_change=changed,
     )
     sequence = max((known.sequence for known in versions(store)), default=0) + 1
     checked = version.model_copy(update={"checks": checks, "sequence": sequence})

@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from actors.store.local_store import LocalStore
 from jobs import embed, index, promote, search
 from jobs.common.run_reports import json_values
+from retrieval.embed.vector_parts import write_vector_part
 from retrieval.ingest.made_files import write_night
 from schemas.config import Config
-from schemas.errors import StoreError
+from schemas.errors import CheckError, StoreError
 from schemas.layout import Layout
 from schemas.report import EmbedReport
 from tests.support.models import tiny
@@ -121,6 +123,31 @@ def test_a_night_that_was_not_embedded_is_made_up_for_by_the_next_one(
     after = alive_vectors(config)
     assert set(after) == {*before, new_a, new_b}
     assert_copied(after, before, {new_a: x, new_b: y, b: b, c: c})
+
+
+def test_an_encoder_that_is_not_what_it_was_adds_no_vectors(
+    real: Path, source: Path, config: Config, before: Vectors
+) -> None:
+    write_night(real, source, "pubmed26n0004.xml.gz", made_night(FIRST, {40_000_000: next(iter(before))}))
+    ingest_into(config, source)
+    times = vector_parts(config)
+    for path in vector_folder(config).glob("*.parquet"):  # as another library would have made them
+        table = pq.read_table(path)
+        column = table["vector"].combine_chunks()
+        vectors = np.roll(column.flatten().to_numpy().reshape(-1, column.type.list_size), 1, axis=1)
+        present = column.is_valid().to_numpy(zero_copy_only=False)
+        whole = np.zeros((len(table), vectors.shape[1]), np.float16)
+        whole[present] = vectors
+        write_vector_part(path, table["pmid"].to_numpy(), table["text_hash"].to_numpy(), whole, present)
+    for _ in range(2):
+        with pytest.raises(
+            CheckError, match=r"^the encoder makes other vectors than are there, on .* the median cosine"
+        ):
+            embed.run(config)
+    assert vector_parts(config).keys() == times.keys()
+    report = embed.run(config.with_values(embed={"min_agreement": -1}))
+    assert report.probed > 0
+    assert report.probe_cosine / report.probed < 0.99
 
 
 @pytest.mark.whole

@@ -11,7 +11,7 @@ import pytest
 from actors.search.index_searcher import IndexSearcher
 from actors.store.local_store import LocalStore
 from jobs import compact, index, nightly, promote, rollback
-from jobs.common.store import served_version
+from jobs.common.store import read_version, served_version
 from jobs.steps.index.version_files import check_bytes
 from retrieval.ingest.made_files import Night, write_night
 from retrieval.rows.row_numbers import write_tombstones
@@ -166,6 +166,23 @@ def test_a_version_that_lacks_too_much_is_kept_and_promoted_by_name_alone(store:
     allowed = index.run(store.config, allow_removed=True)
     assert (allowed.version, allowed.built, allowed.trouble) == (report.version, False, None)
     assert promote.run(store.config, version=report.version).promoted
+
+
+def test_canaries_are_asked_and_what_must_be_found_is_a_gate(store: MadeStore, tmp_path: Path) -> None:
+    (tmp_path / "canaries.toml").write_text('[[query]]\ntext = "statin"\nmust_find = [7]\n')
+    asked = store.config.with_values(index={"canaries": str(tmp_path / "canaries.toml"), "canary_floor": 0})
+    store.publish(revised(1, 2))
+    first = read_version(store.files, index.run(asked).version)
+    [answer] = first.checks.canaries
+    assert (answer.text, len(answer.found), first.checks.canary_change) == ("statin", 10, None)
+    promote.run(asked)
+    missing = next(pmid for pmid in range(1, 41) if pmid not in answer.found)
+    (tmp_path / "canaries.toml").write_text(f'[[query]]\ntext = "statin"\nmust_find = [{missing}, 99]\n')
+    store.publish([*revised(3, 4), *deleted(answer.found[0])])
+    report = index.run(asked.with_values(index={"canary_floor": 1}))
+    assert report.trouble
+    assert f"must find, PMID {missing} by 'statin' among them" in report.trouble[1]
+    assert read_version(store.files, report.version).checks.canary_change == 0
 
 
 def test_a_night_that_deletes_everything_is_refused(store: MadeStore) -> None:

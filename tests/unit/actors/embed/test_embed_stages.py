@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from actors.embed.embed_stages import EncodeRange, TokenizeRange, WriteRange
+from actors.embed.embed_stages import DRIFTED, EncodeRange, TokenizeRange, WriteRange
+from actors.embed.known_sources import Probe
 from actors.embed.towers import ArticleTower
 from actors.engine import engines
 from actors.store.local_store import LocalStore
@@ -157,6 +158,24 @@ def test_a_vector_beyond_float16_is_refused_by_pmid(config: Config) -> None:
     [written] = WriteRange(config, PLAN)(encoded).to_pylist()
     assert written["error"].startswith("article 13: its vector is beyond float16")
     assert not (part(config, rows(4, 6))).exists()
+
+
+def test_an_encoder_that_makes_other_vectors_than_are_there_encodes_nothing(config: Config) -> None:
+    texts = [ArticleText(title, "dose in mice") for title in ("Statin", "Asthma", "Trial")]
+    own = ArticleTower(config, 1).encode(texts).astype(np.float16)
+    table = TokenizeRange(config, PLAN)(pa.table({"range": [ALL.model_dump_json(), rows(0, 2).model_dump_json()]}))
+    same = EncodeRange(config, 1, Probe(texts, own))(table)
+    assert same["error"].to_pylist() == ["", ""]
+    told = [EmbedCounts.model_validate_json(one) for one in same["counts"].to_pylist()]
+    assert [one.probed for one in told] == [3, 0]
+    assert told[0].probe_cosine == pytest.approx(3, abs=1e-3)
+    other = WriteRange(config, PLAN)(EncodeRange(config, 1, Probe(texts, np.roll(own, 1, axis=1)))(table))
+    for error in other["error"].to_pylist():
+        assert error.startswith(DRIFTED)
+        assert "embed.min_agreement is 0.99" in error
+    assert not part(config, ALL).exists()
+    allowed = config.with_values(embed={"min_agreement": -1})
+    assert EncodeRange(allowed, 1, Probe(texts, np.roll(own, 1, axis=1)))(table)["error"].to_pylist() == ["", ""]
 
 
 def test_what_cannot_be_read_fails_by_name_and_the_others_are_written(config: Config) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from actors.embed.known_sources import COLUMNS, KnownSources, compare_sample
+from actors.embed.known_sources import COLUMNS, KnownSources, compare_sample, read_probe
 from actors.embed.towers import ArticleTower
 from actors.store.local_store import LocalStore
 from retrieval.articles.article import article_batch
@@ -98,6 +98,23 @@ def test_without_sources_or_articles_nothing_is_known(count: int, config: Config
     for one in sources:
         known, counts = one.find(asked(*map(article, range(count))))
         assert (known.rows.tolist(), known.vectors.shape, counts) == ([], (0, DIMENSION), EmbedCounts())
+
+
+def test_some_articles_that_have_a_vector_are_encoded_again(config: Config) -> None:
+    assert read_probe(config, PLAN) is None
+    embed_earlier(config, np.arange(2 * DIMENSION, dtype=np.float16).reshape(2, DIMENSION), article(11), article(12))
+    probe = read_probe(config, PLAN._replace(earlier="earlier"))
+    assert probe
+    assert probe.texts == [ArticleText(a.title, a.abstract) for a in (article(11), article(12))]
+    assert probe.vectors.tolist() == np.arange(2 * DIMENSION).reshape(2, DIMENSION).tolist()
+
+
+def test_an_article_of_another_text_than_its_vector_is_none_of_them(config: Config) -> None:
+    embed_earlier(config, np.ones((2, DIMENSION), np.float16), article(11), article(12))
+    add_part(LocalStore(config.store), SOURCE, article(11, " anew"), article(12))
+    probe = read_probe(config, PLAN._replace(earlier="earlier"))
+    assert probe
+    assert probe.texts == [ArticleText(article(12).title, article(12).abstract)]
 
 
 ARTICLES = [

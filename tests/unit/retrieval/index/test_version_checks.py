@@ -22,6 +22,7 @@ from retrieval.index.version_checks import (
     imbalance,
 )
 from schemas.article import Article
+from schemas.canary import CanaryAnswer
 from schemas.config import IndexConfig
 from schemas.errors import StoreError
 from schemas.manifest import Checks, Gate, IndexVersion, Segment, Tombstones
@@ -186,6 +187,19 @@ def test_a_version_within_the_limits_passes() -> None:
 )
 def test_a_gate_that_is_not_passed_says_why_and_names_the_limit(found: Checks, name: str, words: str) -> None:
     assert {gate.name: gate.why for gate in gates_of(found).values() if not gate.passed} == {name: words}
+
+
+def test_canaries_are_gates_where_there_are_any() -> None:
+    good, poor = (CanaryAnswer(text="statin", found=(1,), missing=missing) for missing in ((), (7, 8)))
+    asked = checks(0.9, 0).model_copy(update={"canaries": (good, good, poor), "canary_change": 0.3})
+    found = gates_of(asked)
+    assert found["canaries"].value == pytest.approx(2 / 3)
+    assert (found["canaries"].why or "").startswith(
+        "version v1 does not find what 1 of 3 canaries must find, PMID 7 by 'statin' among them, index.canary_floor is"
+    )
+    assert (found["canary change"].why or "").startswith("version v1 answers 30.0% of what it is asked otherwise than")
+    passed = gates_of(asked.model_copy(update={"canaries": (good,), "canary_change": 0.2}))
+    assert all(gate.passed for gate in passed.values())
 
 
 def test_a_selection_that_was_changed_is_named_where_articles_go() -> None:
