@@ -13,6 +13,7 @@ from jobs.common.config import read_toml
 from jobs.common.console import megabytes, say, table
 from jobs.common.options import Option
 from jobs.common.run_reports import Stages
+from jobs.common.service_client import ask
 from jobs.common.store import folder_sizes, read_version, served_version
 from jobs.steps.demo import demo_data
 from jobs.steps.demo.demo_data import CHOSEN, CHOSEN_COUNT, DEMO, choose, write_pmids
@@ -152,7 +153,7 @@ def _select(config: Config, articles: str, baseline: str) -> Config:
 def _ask(url: str) -> Iterator[DemoAnswer]:
     """Ask the five queries over HTTP; count the hits that were judged relevant beforehand."""
     for query in read_toml(DEMO / "queries.toml", "queries")["query"]:
-        response = search.ask(url, SearchRequest(query=query["text"]))
+        response = ask(url, SearchRequest(query=query["text"]))
         relevant = {str(pmid) for pmid in query["relevant"]}
         hits = sum(hit.id in relevant for hit in response.hits)
         known = f"{hits} of these {len(response.hits)} are among the {len(relevant)} of infra/demo/queries.toml"

@@ -13,11 +13,14 @@ from jobs.common.console import table
 from jobs.common.options import Option
 from jobs.common.run_records import OUTCOMES, Record, outcome_of
 from jobs.common.run_reports import Stages, json_values, root_cause
-from jobs.common.store import read_current
+from jobs.common.store import read_current, served_version
 from jobs.common.writer import writes
+from jobs.steps.night.service_check import why_not_served
 from schemas.config import Config
 from schemas.errors import PubrayError
 from schemas.report import IngestReport, NightReport, Report
+
+SERVICE = Option("at the end wait until the service there answers from what was promoted", metavar="URL")
 
 
 @writes("nightly")
@@ -30,6 +33,7 @@ def run(
     allow_gaps: Annotated[bool, ingest.GAPS] = False,
     allow_removed: Annotated[bool, index.REMOVED] = False,
     mesh_tree: Annotated[str | None, ingest.MESH_TREE] = None,
+    service: Annotated[str | None, SERVICE] = None,
 ) -> NightReport:
     """Run the stages; the report of the night is in the store from its start on, also where a stage fails.
 
@@ -49,7 +53,7 @@ def run(
             allow_gaps=allow_gaps,
             mesh_tree=mesh_tree,
         )
-        report = _run(config, ingested, stages, allow_removed=allow_removed)
+        report = _run(config, ingested, stages, allow_removed=allow_removed, service=service)
     except BaseException as error:
         with suppress(OSError, PubrayError):  # what went wrong first is what is told
             record.end(outcome_of(root_cause(error)), _failed(stages, error), None)
@@ -85,17 +89,22 @@ def show(report: NightReport) -> str:
     return f"{head}\n{table(['stage', 'seconds', ''], rows)}{advice}"
 
 
-def _run(config: Config, ingested: IngestReport, stages: Stages, *, allow_removed: bool) -> NightReport:
+def _run(
+    config: Config, ingested: IngestReport, stages: Stages, *, allow_removed: bool, service: str | None
+) -> NightReport:
     embedded = stages.run("embed", embed.run, config)
     built = stages.run("index", index.run, config, allow_removed=allow_removed)
     withdrawn = built.version in promote.withdrawn(open_store(config))
-    promoted = compacted = None
+    promoted = compacted = not_served = None
     if not (withdrawn or built.trouble):
         promoted = stages.run("promote", promote.over_its_parent, config, built.version)
     if promoted and not promoted.held:
         compacted = stages.run("compact", compact.run, config)
         if not compacted.trouble and compacted.version not in {built.version, *promote.withdrawn(open_store(config))}:
             promoted = stages.run("promote after compact", promote.over_its_parent, config, compacted.version)
+    if promoted and promoted.promoted and service:
+        served = served_version(open_store(config))
+        not_served = stages.run("service", why_not_served, config, service, served)
     current = read_current(open_store(config))
     return NightReport(
         ingest=ingested,
@@ -105,6 +114,7 @@ def _run(config: Config, ingested: IngestReport, stages: Stages, *, allow_remove
         version=current.version if current else None,
         withdrawn=withdrawn,
         **({"held": promoted.version} if promoted and promoted.held else {}),
+        **({"not_served": not_served} if not_served else {}),
         seconds=stages.seconds,
     )
 

@@ -3,7 +3,6 @@
 import asyncio
 from typing import Annotated
 
-import httpx
 from pydantic import ValidationError
 
 from actors.service.assembly import load_service
@@ -11,10 +10,11 @@ from actors.store.stores import open_store
 from jobs.common.console import cut, table
 from jobs.common.cpu_threads import available_threads
 from jobs.common.options import TASK, Option
+from jobs.common.service_client import ask
 from jobs.common.store import read_version, served_version
 from schemas.base import first_wrong
 from schemas.config import Config
-from schemas.errors import RequestError, UsageError
+from schemas.errors import UsageError
 from schemas.filter_text import parse_filter
 from schemas.search import SearchRequest, SearchResponse
 
@@ -70,23 +70,3 @@ def show(response: SearchResponse) -> str:
     headers = ["rank", kind, "retrieval", "rerank", "PMID", "year", "title"]
     degraded = f"not re-ranked: {response.degraded}\n" if response.degraded else ""
     return f"{response.query}\n{table(headers, rows)}\n{degraded}{times}, version {response.version}"
-
-
-def ask(url: str, request: SearchRequest) -> SearchResponse:
-    """Ask a running service.
-
-    Raises:
-        RequestError: it cannot be reached, or refuses.
-    """
-    try:
-        answer = httpx.post(
-            f"{url.rstrip('/')}/v1/search", json=request.model_dump(mode="json", exclude_defaults=True), timeout=120
-        )
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise RequestError(f"{url} does not answer ({error}); start it with pubray serve") from None
-    if answer.is_error:
-        raise RequestError(f"{url} answers {answer.status_code}: {' '.join(answer.text[:300].split())}")
-    try:
-        return SearchResponse.model_validate_json(answer.content)
-    except ValidationError:
-        raise RequestError(f"{url} answers, but not as pubray does; name the address of pubray serve") from None

@@ -180,6 +180,13 @@ class ServeConfig(Frozen):
     reranker: DeploymentConfig = DeploymentConfig()
 
 
+class NightConfig(Frozen):
+    """What a night does beside its stages."""
+
+    service_seconds: PositiveFloat = 900
+    """So long a service may take to answer from what was promoted: it loads a version beside the one that it serves."""
+
+
 class LeaseConfig(Frozen):
     """Who writes to a store in S3."""
 
@@ -198,6 +205,7 @@ class Config(Frozen):
     cache_bytes: PositiveInt | None = None
     """Of a store in S3 so much is kept there; None: 80 % of the disk."""
     lease: LeaseConfig = LeaseConfig()
+    night: NightConfig = NightConfig()
     ingest: IngestConfig = IngestConfig()
     selection: SelectionConfig = SelectionConfig()
     encoder: EncoderSpec

@@ -205,13 +205,16 @@ class NightReport(Report):
     """What was built is what somebody rolled back from, so it is not promoted."""
     held: str | None = None
     """The version that was not promoted, because CURRENT is another than it was built on."""
+    not_served: str | None = None
+    """Why the service does not answer from what was promoted."""
     seconds: Seconds
 
     @property
     def trouble(self) -> tuple[int, str] | None:
         if self.held is None:
             compacted = self.compact.trouble if self.compact else None
-            return super().trouble or self.index.trouble or compacted or self.ingest.trouble
+            not_served = (7, f"promoted, but not served: {self.not_served}") if self.not_served else None
+            return super().trouble or self.index.trouble or compacted or not_served or self.ingest.trouble
         text = f"held: version {self.held} was not built on CURRENT, which somebody has changed meanwhile"
         return 6, f"{text}; the next night builds on that, or promote it by name"
 

@@ -14,7 +14,8 @@ class Run(Frozen):
     started: str
     """UTC, ISO 8601."""
     outcome: str
-    """running, done, nothing new, update files are missing, held, checks failed, failed, interrupted, lost, died."""
+    """running, done, nothing new, update files are missing, held, checks failed, not served, failed, interrupted, lost,
+    died."""
     stage: str | None = None
     """The one that it is at, or was at when it ended otherwise than it should."""
     finished: str | None = None

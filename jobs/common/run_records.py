@@ -13,7 +13,7 @@ from schemas.store import Store
 KEPT = 400
 """Runs in the list."""
 RUNNING, DIED = "running", "died"
-OUTCOMES = {5: "checks failed", 6: "held", 8: "update files are missing", 130: "interrupted"}
+OUTCOMES = {5: "checks failed", 6: "held", 7: "not served", 8: "update files are missing", 130: "interrupted"}
 """By exit codes; others are failures."""
 
 

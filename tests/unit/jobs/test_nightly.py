@@ -136,3 +136,10 @@ def test_missing_update_files_are_told_by_an_exit_code_and_come_after_what_is_he
     assert (code, "pubmed26n0002, pubmed26n0003, pubmed26n0004 and 1 more" in why) == (8, True)
     assert night_report(ingest={"gaps": names, "gaps_allowed": True}).trouble is None
     assert (night_report(ingest={"gaps": names}, held="b").trouble or (0, ""))[0] == 6
+
+
+def test_what_no_service_answers_from_is_told() -> None:
+    assert night_report(version="b", not_served="it answers from a").trouble == (
+        7,
+        "promoted, but not served: it answers from a",
+    )

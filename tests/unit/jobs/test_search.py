@@ -1,89 +1,25 @@
-"""Asking a service over HTTP on loopback, and showing the answer."""
+"""What is asked for becomes a request, and its answer is shown."""
 
 import re
-import threading
-import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 
-from actors.web.api import create_app
 from jobs import search
 from schemas.errors import RequestError, UsageError
 from schemas.filter_text import parse_filter
 from schemas.filters import Wanted
 from schemas.search import Hit, SearchRequest, SearchResponse
-from tests.support.service.seams import SECONDS, Favours, Shelf, joined
+from tests.support.service.stranger import stranger_service
 from tests.support.stores.store_files import config
-
-SERVICE = joined(Shelf([3, 1, 2]), Favours({2: 1.0}))
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    server = uvicorn.Server(uvicorn.Config(create_app(SERVICE, SECONDS), port=0, log_level="critical", lifespan="off"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
-
-
-class Stranger(BaseHTTPRequestHandler):
-    """Some other service; below /echo it says what it was asked."""
-
-    def do_POST(self) -> None:
-        asked = self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(200 if self.path.startswith("/happy") else 500)
-        self.end_headers()
-        self.wfile.write(asked if self.path.startswith("/echo") else b"<html>\n<body>hello</body>\n</html>")
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Be silent."""
 
 
 @pytest.fixture(scope="module")
 def stranger() -> Iterator[str]:
-    with HTTPServer(("127.0.0.1", 0), Stranger) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
-def refusal(url: str) -> str:
-    with pytest.raises(RequestError) as error:
-        search.ask(url, SearchRequest(query="statins"))
-    assert "\n" not in str(error.value)
-    assert url in str(error.value)
-    return str(error.value)
-
-
-def test_a_running_service_answers(url: str) -> None:
-    response = search.ask(f"{url}/", SearchRequest(query="statins", k=2))
-    assert [hit.id for hit in response.hits] == ["2", "1"]
-    assert [hit.id for hit in search.ask(url, SearchRequest(query="x", rerank=False)).hits] == ["3", "1", "2"]
-
-
-def test_a_refusal_is_told_with_its_status(url: str) -> None:
-    assert "answers 404: " in refusal(f"{url}/elsewhere")
-
-
-def test_another_service_is_not_taken_for_pubray(stranger: str) -> None:
-    assert "answers 500: <html> <body>hello</body> </html>" in refusal(stranger)
-    assert "answers, but not as pubray does" in refusal(f"{stranger}/happy")
-
-
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "127.0.0.1:8000", "http://127.0.0.1:many", "gopher://x"])
-def test_a_service_that_cannot_be_reached_is_told(url: str) -> None:
-    assert refusal(url).endswith("; start it with pubray serve")
+    with stranger_service() as url:
+        yield url
 
 
 def test_the_options_become_the_request(stranger: str, tmp_path: Path) -> None:
