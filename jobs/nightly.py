@@ -13,9 +13,10 @@ from jobs.common.console import table
 from jobs.common.options import Option
 from jobs.common.run_records import OUTCOMES, Record, outcome_of
 from jobs.common.run_reports import Stages, json_values, root_cause
-from jobs.common.store import read_current, served_version
+from jobs.common.store import read_current, served_version, versions
 from jobs.common.writer import writes
 from jobs.steps.night.service_check import why_not_served
+from retrieval.index.gates import gates
 from schemas.config import Config
 from schemas.errors import PubrayError
 from schemas.report import IngestReport, NightReport, Report
@@ -85,13 +86,15 @@ def show(report: NightReport) -> str:
     head = f"CURRENT is {report.version}"
     if report.withdrawn:
         head += f"; {built.version} was withdrawn before, and is promoted only by name"
-    advice = f"\n{compacted.advice}" if compacted and compacted.advice else ""
-    return f"{head}\n{table(['stage', 'seconds', ''], rows)}{advice}"
+    told = [f"promoted by name: {why}" for why in report.by_name]
+    told += [compacted.advice] if compacted and compacted.advice else []
+    return "\n".join([head, table(["stage", "seconds", ""], rows), *told])
 
 
 def _run(
     config: Config, ingested: IngestReport, stages: Stages, *, allow_removed: bool, service: str | None
 ) -> NightReport:
+    by_name = _not_passed(config)
     embedded = stages.run("embed", embed.run, config)
     built = stages.run("index", index.run, config, allow_removed=allow_removed)
     withdrawn = built.version in promote.withdrawn(open_store(config))
@@ -114,9 +117,18 @@ def _run(
         version=current.version if current else None,
         withdrawn=withdrawn,
         **({"held": promoted.version} if promoted and promoted.held else {}),
+        **({"by_name": by_name} if by_name else {}),
         **({"not_served": not_served} if not_served else {}),
         seconds=stages.seconds,
     )
+
+
+def _not_passed(config: Config) -> tuple[str, ...]:
+    """Return the gates that CURRENT has not passed."""
+    store = open_store(config)
+    known, current = versions(store), read_current(store)
+    served = [version for version in known if current and version.id == current.version]
+    return tuple(gate.why for version in served for gate in gates(version, config.index, known) if gate.why)
 
 
 def _failed(stages: Stages, error: BaseException) -> dict[str, Any]:

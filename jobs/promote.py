@@ -6,7 +6,7 @@ from actors.store.stores import open_store
 from jobs.common.options import Option
 from jobs.common.store import read_current, read_version, swap_current, versions
 from jobs.steps.index.version_files import check_answers
-from retrieval.index.version_checks import gates
+from retrieval.index.gates import gates
 from schemas.config import Config
 from schemas.errors import CheckError, MovedError, StoreError
 from schemas.manifest import Current, IndexVersion

@@ -99,6 +99,12 @@ class IndexConfig(Frozen):
     """A night promotes no version of which a smaller share of the canaries finds all of theirs."""
     max_canary_change: float = Field(0.2, ge=0, le=1)
     """Nor one that answers them otherwise than its parent did, by a larger share, though the articles are the same."""
+    dead_ceiling: float = Field(0.5, ge=0, le=1)
+    """Nor one of which a larger share of the rows is dead …"""
+    rejected_ceiling: float = Field(0.05, ge=0, le=1)
+    """… one whose new source files had a larger share of records that were rejected …"""
+    max_encoded: PositiveFloat = 3
+    """… or one with so many times more new texts, per source file, than the median of the nights before it."""
     max_deltas: PositiveInt = 7
     """Deltas of a shard; more are merged into its base by `compact`."""
     max_dead: float = Field(0.05, ge=0, le=1)

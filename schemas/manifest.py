@@ -64,6 +64,12 @@ class Checks(Frozen, allow_inf_nan=False):
     canaries: tuple[CanaryAnswer, ...] = Field(default=())
     canary_change: float | None = None
     """Share of the parent's answers that are others, though their articles are not."""
+    rejected_share: float | None = None
+    """Of the records of the source files that came since the parent; None: none came."""
+    encoded_share: float | None = None
+    """Of the articles, those with a new text since the parent, per source file that came; None: none came."""
+    usual_shares: tuple[float, ...] = Field(default=())
+    """`encoded_share` of the versions before, oldest first."""
 
 
 class Gate(Frozen, allow_inf_nan=False):

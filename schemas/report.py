@@ -205,6 +205,8 @@ class NightReport(Report):
     """What was built is what somebody rolled back from, so it is not promoted."""
     held: str | None = None
     """The version that was not promoted, because CURRENT is another than it was built on."""
+    by_name: tuple[str, ...] = ()
+    """The gates that the version before it had not passed: somebody promoted it by name."""
     not_served: str | None = None
     """Why the service does not answer from what was promoted."""
     seconds: Seconds

@@ -1,6 +1,6 @@
-"""Checks of a version: its live rows against its snapshot and the version before, its figures beside their limits."""
+"""Checks of a version: its live rows against its snapshot and the version before, and whether it is to be compacted."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ from retrieval.rows.row_numbers import rows_of
 from schemas.arrays import Pmids, RowNumbers
 from schemas.config import IndexConfig
 from schemas.errors import RowsError
-from schemas.manifest import Checks, Gate, IndexVersion, Population
+from schemas.manifest import IndexVersion, Population
 from schemas.store import Store
 
 MAX_IMBALANCE_GROWTH = 1.25
@@ -94,62 +94,6 @@ def live_in_one(segments: Sequence[OpenSegment], others: Sequence[OpenSegment]) 
         live = segment.live & ~elsewhere.get(segment.manifest.id, np.zeros(1, bool))
         found.append(segment.pmids[live])
     return found
-
-
-def gates(version: IndexVersion, rules: IndexConfig, known: Sequence[IndexVersion]) -> tuple[Gate, ...]:
-    """Return the figures of a version beside the limits of the configuration, whatever these were when it was made.
-
-    known: among others that which it was built on.
-    """
-    return tuple(_gates(version, version.checks, rules, known))
-
-
-def _gates(version: IndexVersion, checks: Checks, rules: IndexConfig, known: Sequence[IndexVersion]) -> Iterator[Gate]:
-    def gate(name: str, value: float, limit: float, why: str, *, most: bool) -> Gate:
-        passed = value <= limit if most else value >= limit
-        return Gate(
-            name=name, value=value, limit=limit, passed=passed, why=None if passed else f"version {version.id} {why}"
-        )
-
-    yield gate(
-        "recall@10",
-        checks.recall.at_10,
-        rules.recall_floor,
-        f"finds {checks.recall.at_10:.3f} of what an exact search finds, the floor is {rules.recall_floor}; raise "
-        "index.nprobe or index.candidates",
-        most=False,
-    )
-    before = next((v.selection for v in known if v.id == version.parent), version.selection)
-    other = f" (its selection is {version.selection}, not {before})" if version.selection != before else ""
-    yield gate(
-        "removed share",
-        checks.removed_share,
-        rules.max_removed,
-        f"lacks {checks.removed_share:.1%} of the articles of {version.parent}{other}, the limit is "
-        f"{rules.max_removed:.1%}; if they are to go, run again with --allow-removed",
-        most=True,
-    )
-    if checks.canaries:
-        failed = [canary for canary in checks.canaries if canary.missing]
-        first = f", PMID {failed[0].missing[0]} by {failed[0].text!r} among them" if failed else ""
-        yield gate(
-            "canaries",
-            1 - len(failed) / len(checks.canaries),
-            rules.canary_floor,
-            f"does not find what {len(failed)} of {len(checks.canaries)} canaries must find{first}, index.canary_floor "
-            f"is {rules.canary_floor}; ask it with pubray search --version",
-            most=False,
-        )
-    if checks.canary_change is not None:
-        yield gate(
-            "canary change",
-            checks.canary_change,
-            rules.max_canary_change,
-            f"answers {checks.canary_change:.1%} of what it is asked otherwise than {version.parent}, though the "
-            f"articles are what they were, the limit is {rules.max_canary_change:.1%}; ask both with pubray search "
-            "--version",
-            most=True,
-        )
 
 
 def advice(version: IndexVersion, known: Sequence[IndexVersion]) -> str | None:

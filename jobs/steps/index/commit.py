@@ -9,12 +9,14 @@ import ray
 from actors.store.stores import open_store
 from jobs.common.cluster import results
 from jobs.common.console import Progress, log, table
-from jobs.common.store import change_current, read_version, versions
+from jobs.common.store import change_current, read_version, snapshots, versions
 from jobs.steps.index.build_tasks import ask_canaries, check_rows, measure_recall, tune, write_answers
 from retrieval.evaluate.canaries import read_canaries
 from retrieval.files.checked import write_bytes
+from retrieval.index.gates import Arrivals, arrivals, gates, usual_shares
 from retrieval.index.tuning import SearchRules
-from retrieval.index.version_checks import RowChecks, advice, gates
+from retrieval.index.version_checks import RowChecks, advice
+from retrieval.ingest.lineage import line_of_descent
 from schemas.canary import CanaryAnswer
 from schemas.config import Config
 from schemas.errors import CheckError, StoreError
@@ -57,6 +59,8 @@ def commit(config: Config, version: IndexVersion) -> IndexVersion:
         removed_share=rows.removed / parent.articles if parent else 0.0,
         canaries=answers,
         canary_change=changed,
+        **_arrivals(store, version, parent)._asdict(),
+        usual_shares=usual_shares(parent.checks if parent else None),
     )
     sequence = max((known.sequence for known in versions(store)), default=0) + 1
     checked = version.model_copy(update={"checks": checks, "sequence": sequence})
@@ -66,6 +70,14 @@ def commit(config: Config, version: IndexVersion) -> IndexVersion:
     write_bytes(store, Layout.version(version.id), content.encode())
     change_current(store, lambda current: _stays(current, version.id))
     return checked
+
+
+def _arrivals(store: Store, version: IndexVersion, parent: IndexVersion | None) -> Arrivals:
+    """Return what came in source files since the version that another was built on."""
+    known = {snapshot.id: snapshot for snapshot in snapshots(store)}
+    before = known.get(parent.snapshot) if parent else None
+    line = line_of_descent([*known.values(), known[version.snapshot]])
+    return arrivals(line, before.info if before else None)
 
 
 def _stays(current: Current, version: str) -> Current:

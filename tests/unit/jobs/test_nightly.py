@@ -124,6 +124,23 @@ def test_what_was_withdrawn_or_did_not_pass_its_gates_is_not_promoted(
         )
 
 
+def test_a_night_tells_that_the_version_before_it_was_promoted_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = LocalStore(str(tmp_path))
+    made = write_version(store)
+    checks = made.checks.model_copy(update={"removed_share": 0.5})
+    add_versions(store, "a", of=made.model_copy(update={"checks": checks}))
+    set_current(store, Current(version="a"))
+    reports = night_report(index={"version": "a"}, compact={"version": "a"})
+    for job in (ingest, embed, index, compact):
+        monkeypatch.setattr(job, "run", lambda *_, job=job, **__: getattr(reports, job.__name__.split(".")[-1]))
+    report = nightly.run(config(tmp_path), source="s")
+    [line] = [line for line in nightly.show(report).splitlines() if line.startswith("promoted by name: ")]
+    assert "version a lacks 50.0% of the articles" in line
+    assert report.trouble is None
+
+
 def test_a_night_that_is_held_says_so_and_has_an_exit_code_of_its_own() -> None:
     code, why = night_report(version="c", held="b").trouble or (0, "")
     assert code == 6

@@ -18,14 +18,12 @@ from retrieval.index.version_checks import (
     count_removed,
     dead_rows,
     due_compaction,
-    gates,
     imbalance,
 )
 from schemas.article import Article
-from schemas.canary import CanaryAnswer
 from schemas.config import IndexConfig
 from schemas.errors import StoreError
-from schemas.manifest import Checks, Gate, IndexVersion, Segment, Tombstones
+from schemas.manifest import IndexVersion, Segment, Tombstones
 from tests.support.examples import examples
 from tests.support.service.seams import VERSION
 from tests.support.stores import corpus
@@ -147,66 +145,6 @@ def test_training_anew_is_proposed_where_the_lists_fit_worse_than_when_they_were
         "since training the imbalance of the lists grew by 50%, and recall@10 fell by 0.000",
         "since training the imbalance of the lists grew by 0%, and recall@10 fell by 0.030",
     ]
-
-
-def checks(recall: float, removed: float) -> Checks:
-    return version(recall=recall).checks.model_copy(update={"removed_share": removed})
-
-
-RULES = IndexConfig(recall_floor=0.9, max_removed=0.1)
-
-
-def gates_of(found: Checks, *known: IndexVersion) -> dict[str, Gate]:
-    return {gate.name: gate for gate in gates(VERSION.model_copy(update={"checks": found}), RULES, known)}
-
-
-def test_a_version_within_the_limits_passes() -> None:
-    passed = gates_of(checks(0.9, 0.1))
-    assert {name: (gate.value, gate.limit, gate.passed, gate.why) for name, gate in passed.items()} == {
-        "recall@10": (0.9, 0.9, True, None),
-        "removed share": (0.1, 0.1, True, None),
-    }
-
-
-@pytest.mark.parametrize(
-    ("found", "name", "words"),
-    [
-        (
-            checks(0.89, 0),
-            "recall@10",
-            "version v1 finds 0.890 of what an exact search finds, the floor is 0.9; raise index.nprobe or "
-            "index.candidates",
-        ),
-        (
-            checks(0.9, 0.11),
-            "removed share",
-            "version v1 lacks 11.0% of the articles of None, the limit is 10.0%; if they are to go, run again with "
-            "--allow-removed",
-        ),
-    ],
-)
-def test_a_gate_that_is_not_passed_says_why_and_names_the_limit(found: Checks, name: str, words: str) -> None:
-    assert {gate.name: gate.why for gate in gates_of(found).values() if not gate.passed} == {name: words}
-
-
-def test_canaries_are_gates_where_there_are_any() -> None:
-    good, poor = (CanaryAnswer(text="statin", found=(1,), missing=missing) for missing in ((), (7, 8)))
-    asked = checks(0.9, 0).model_copy(update={"canaries": (good, good, poor), "canary_change": 0.3})
-    found = gates_of(asked)
-    assert found["canaries"].value == pytest.approx(2 / 3)
-    assert (found["canaries"].why or "").startswith(
-        "version v1 does not find what 1 of 3 canaries must find, PMID 7 by 'statin' among them, index.canary_floor is"
-    )
-    assert (found["canary change"].why or "").startswith("version v1 answers 30.0% of what it is asked otherwise than")
-    passed = gates_of(asked.model_copy(update={"canaries": (good,), "canary_change": 0.2}))
-    assert all(gate.passed for gate in passed.values())
-
-
-def test_a_selection_that_was_changed_is_named_where_articles_go() -> None:
-    version = VERSION.model_copy(update={"parent": "before", "checks": checks(0.9, 0.11)})
-    before = VERSION.model_copy(update={"id": "before", "selection": "pmids-1"})
-    [why] = [gate.why for gate in gates(version, RULES, [before, version]) if gate.why]
-    assert f"of before (its selection is {VERSION.selection}, not pmids-1), the limit" in why
 
 
 def merged_of(*shards: int, dead: int = 0) -> IndexVersion:
