@@ -41,7 +41,7 @@ def run(config: Config, *, force: Annotated[bool, Option("whether it is due or n
     if compacted in version_names(store):
         found = read_version(store, compacted)
         return report_of(CompactReport, config, found, compacted=False, reason="exists")
-    connect()
+    connect(store)
     shards = {s.shard for s in version.segments}
     merges = [merge.remote(store, version.quantizer, f"{compacted}-{shard}", shard, version) for shard in shards]
     population = population_of(config, version)

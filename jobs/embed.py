@@ -9,7 +9,7 @@ from typing import Annotated
 from actors.embed.embed_stages import DRIFTED
 from actors.fetch.model_folders import tower_digests
 from actors.store.stores import open_store
-from jobs.common.cluster import connect, gpus
+from jobs.common.cluster import connect, most_of
 from jobs.common.console import Progress, table
 from jobs.common.options import Option
 from jobs.common.ray_metrics import EmbedMetrics
@@ -114,9 +114,9 @@ def _embed(config: Config, plan: EmbedPlan, missing: list[RowRange]) -> tuple[Em
         StoreError: some of them could not be written; the others are.
     """
     progress = Progress("embed", sum(r.stop - r.start for r in missing), "rows", "tokens")
-    connect()
-    if config.embed.num_gpus > gpus():
-        raise UsageError(f"embed.num_gpus = {config.embed.num_gpus}, but this machine has {gpus():g}; set it to 0")
+    connect(open_store(config))
+    if (wanted := config.embed.num_gpus) > (there := most_of("GPU")):
+        raise UsageError(f"embed.num_gpus = {wanted}, but there are {there:g} GPUs, and will be no more; set it to 0")
     metrics, totals, left = EmbedMetrics(), EmbedCounts(), {r.name for r in missing}
     failures: list[str] = []
     for done in written(config, plan, missing):

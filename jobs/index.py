@@ -8,6 +8,7 @@ stopped.
 
 from typing import Annotated
 
+from actors.store.stores import open_store
 from jobs.common.cluster import connect
 from jobs.common.options import Option
 from jobs.common.run_reports import root_cause
@@ -49,7 +50,7 @@ def run(
     build = Build(config, full=full)
     if (there := build.existing()) is not None:
         return report_of(IndexReport, config, there, built=False)
-    connect()
+    connect(open_store(config))
     try:
         version = commit(config, build.run())
     except Exception as error:

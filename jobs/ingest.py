@@ -185,7 +185,7 @@ def _sha256(store: Store, key: str) -> str:
 def _snapshot(store: Store, plan: SnapshotPlan, max_vanished: float) -> SnapshotInfo:
     """Return the snapshot of a plan; make it if there is none."""
     if store.facts(Layout.snapshot(plan.id)) is None:
-        connect()
+        connect(store)
         rows = sum(part.rows for part in plan.parts)
         results([make_snapshot.remote(store, plan, max_vanished)], "snapshot", rows, "records", lambda _: rows)
     return read_snapshot(store, plan.id).info

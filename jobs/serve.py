@@ -71,7 +71,7 @@ def deploy(config: Config) -> str:
     digests = load_key_digests(config.serve, os.environ)
     host, port = config.serve.host, config.serve.port
     check_port(host, port)
-    connect()
+    connect(open_store(config))
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
     serve.start(http_options=HTTPOptions(host=host, port=port))
     try:

@@ -15,7 +15,7 @@ from actors.fetch.model_folders import model_folder
 from actors.service.assembly import load_service
 from actors.store.stores import open_store
 from jobs import embed, index, ingest, promote, search
-from jobs.common.cluster import connect, gpus
+from jobs.common.cluster import connect, most_of
 from jobs.common.config import ROOT, read_toml
 from jobs.common.console import say, table
 from jobs.common.cpu_threads import available_threads
@@ -128,8 +128,8 @@ def _numbers(values: tuple[float, ...]) -> str:
 def _search(config: Config, compared: VerifyReport) -> VerifiedReport:
     """Run the main job over 1,000 articles in a store of its own, and ask; return it with what was compared."""
     config = _own_store(config)
-    connect()
-    if not gpus():
+    connect(open_store(config))
+    if not most_of("GPU"):
         config = config.with_values(embed={"num_gpus": 0})
     stages = Stages()
     source = str(embedded_folder("pubmed", Path(config.cache)) / BASELINE)

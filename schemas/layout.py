@@ -105,6 +105,8 @@ class Layout:
     truth = Named(PLACES["truths"])
     """What an exact search finds for the queries by which recall is measured."""
     segment = Named(PLACES["segments"])
+    probe = Named("probes/<nonce>")
+    """By which the nodes of a cluster show that they see the store; removed at once."""
     run_report = Named("runs/<run>/report.json")
     """What one run of a job does or did."""
     runs = "runs/index.json"

@@ -136,7 +136,7 @@ def host_seconds(base: Config, pmids: list[int]) -> float:
         digests = tower_digests(config.encoder.article, Path(config.cache))
         snapshot = ingested(objects)
         plan = EmbedPlan(snapshot.id, selection, chosen, article_fingerprint(config.encoder, digests))
-        connect()
+        connect(LocalStore(config.store))
         ranges = row_ranges(snapshot.info.parts, config.embed.rows_per_part)
         with CpuWatch() as watch:
             for _ in pipeline(config, plan, ranges, NullEncode).iter_rows():

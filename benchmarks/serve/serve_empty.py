@@ -7,6 +7,7 @@ returns at once; the answer is as long as one of ten articles.
 """
 
 import sys
+import tempfile
 from typing import Any
 
 from fastapi import FastAPI, Response
@@ -14,6 +15,7 @@ from ray import serve
 from ray.serve.config import HTTPOptions
 from ray.serve.handle import DeploymentHandle
 
+from actors.store.local_store import LocalStore
 from jobs.common.cluster import connect
 from jobs.serve import wait
 
@@ -56,7 +58,7 @@ class Api:
 
 def main() -> None:
     """Serve until the process is ended."""
-    connect()
+    connect(LocalStore(tempfile.gettempdir()))
     serve.start(http_options=HTTPOptions(host="127.0.0.1", port=int(sys.argv[1])))
     serve.run(Api.bind(Part.options(name="encoder").bind(), Part.options(name="searcher").bind()))  # type: ignore[attr-defined]
     wait()

@@ -1,15 +1,27 @@
 """Joining Ray: the cluster that RAY_ADDRESS names, else a private one on this machine."""
 
+import json
 import logging
 import math
 import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import ray
+from ray._private.ray_constants import DEBUG_AUTOSCALING_STATUS
+from ray._private.state import state
+from ray.autoscaler._private.util import format_readonly_node_type
+from ray.experimental.internal_kv import _internal_kv_get
 
 from jobs.common.console import Progress
+from jobs.common.nodes import check_nodes
+from schemas.errors import UsageError
+from schemas.store import Store
+
+REACHED_WITHIN = 10.0
+"""Seconds. Ray itself is silent for minutes where nothing answers."""
 
 
 def is_private() -> bool:
@@ -17,8 +29,13 @@ def is_private() -> bool:
     return "RAY_ADDRESS" not in os.environ
 
 
-def connect() -> None:
-    """Connect once per process; a second call does nothing."""
+def connect(store: Store) -> None:
+    """Connect once per process, to work on a store; a second call does nothing.
+
+    Raises:
+        UsageError: nothing answers at RAY_ADDRESS.
+        StoreError: a node of the cluster cannot do the work: it does not see the store, or has another pubray.
+    """
     if ray.is_initialized():
         return
     if is_private():
@@ -31,6 +48,8 @@ def connect() -> None:
         os.environ.setdefault("RAY_SERVE_ENABLE_DIRECT_INGRESS", "0")
         # Its C++ side warns of things that only a cluster of several machines can meet.
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    else:
+        check_reached(os.environ["RAY_ADDRESS"])
     with _stderr_muted():
         ray.init(
             address=os.environ.get("RAY_ADDRESS", "local"),
@@ -41,11 +60,42 @@ def connect() -> None:
     # Ray Data's bars and logs, in favour of ours; what goes wrong is raised.
     ray.data.DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    if not is_private():
+        if not most_of("CPU"):
+            raise UsageError(f"the cluster {os.environ['RAY_ADDRESS']} has no CPU and will have none; give it a node")
+        check_nodes(store)
 
 
-def gpus() -> float:
-    """Return how many GPUs there can be: those of this machine, or as many as a real cluster may still start."""
-    return float(ray.cluster_resources().get("GPU", 0)) if is_private() else math.inf  # type: ignore[no-untyped-call]
+def check_reached(address: str) -> None:
+    """Raise UsageError where `HOST:PORT` or `ray://HOST:PORT` does not answer; other addresses are Ray's to find."""
+    host, _, port = address.removeprefix("ray://").partition(":")
+    if not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host, int(port)), REACHED_WITHIN).close()
+    except (OSError, OverflowError) as error:
+        raise UsageError(
+            f"RAY_ADDRESS = {address}: no cluster answers ({error}); start it with ray up, or unset RAY_ADDRESS to "
+            "work on this machine"
+        ) from None
+
+
+def most_of(resource: str) -> float:
+    """Return how much there is of a resource, or can be where nodes are started as they are needed."""
+    there = float(ray.cluster_resources().get(resource, 0))  # type: ignore[no-untyped-call]
+    ceiling = state.get_max_resources_from_cluster_config()
+    if ceiling is not None:
+        return max(there, float(ceiling.get(resource, 0)))
+    return math.inf if _is_scaled() else there
+
+
+def _is_scaled() -> bool:
+    """Return whether the first autoscaler, which tells no limits, starts nodes: of kinds, not of single nodes."""
+    said = json.loads(_internal_kv_get(DEBUG_AUTOSCALING_STATUS) or "{}")
+    report = said.get("autoscaler_report") or {}
+    kinds = {*(report.get("active_nodes") or {}), *(report.get("idle_nodes") or {})}
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return bool(kinds - {format_readonly_node_type(node["NodeID"]) for node in nodes})
 
 
 @contextmanager

@@ -4,12 +4,13 @@ import datetime
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain
 
 from jobs.common.store import read_current, read_version, snapshots, unreadable_versions, versions
 from retrieval.files.checked import read_document
 from retrieval.operate.garbage import Contents, Entry
 from schemas.errors import StoreError
-from schemas.layout import FileKind, key_of, kind_of
+from schemas.layout import FileKind, Layout, key_of, kind_of
 from schemas.manifest import Current, IndexVersion, QuantizerRecord
 from schemas.store import Store, Stored
 
@@ -52,7 +53,7 @@ def _entries(store: Store) -> Iterator[Entry]:
     for one in store.entries(""):
         if (of := kind_of(one.key)) is not None:
             found[of].append(one)
-    for one in store.unfinished():
+    for one in chain(store.unfinished(), store.entries(Layout.probe.folder)):
         found["temporary", one.key].append(one)
     for (kind, name), objects in found.items():
         age = (now - max(one.modified for one in objects)) / 1e9

@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import re
-import socket
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +25,7 @@ from schemas.article import Article
 from schemas.config import Config, DeploymentConfig, EngineConfig, RerankConfig
 from schemas.manifest import IndexVersion
 from tests.support.models import tiny
+from tests.support.ports import free_port
 from tests.support.pubmed.made_year import write_reissue
 from tests.support.pubmed.pubmed_files import BASELINE, configured, cut, ingest_into, real_records
 from tests.support.s3.moto_server import moto_server
@@ -53,9 +53,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[None]:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with moto_server():  # workers are to know it
-        connect()
+        connect(LocalStore(str(tmp_path_factory.mktemp("any"))))
         yield
         ray.shutdown()
 
@@ -222,9 +222,3 @@ def made_store(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> MadeS
 def made_service(serving: Serving, made_store: MadeStore) -> Service:
     """The service of that store."""
     return Service(serving.url(made_store.config), made_store.config)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -57,7 +57,7 @@ def with_published(
     Every chunk is indexed, once: minutes for one with texts, side by side.
     """
     folder = published_folder(config, source)
-    connect()
+    connect(open_store(config))
     chunks = published_vectors(config, folder)
     tasks = [_prepare.remote(chunks, number) for number in chunks.numbers]
     results(tasks, "published", len(tasks), "chunks", lambda _: 1)

@@ -7,7 +7,7 @@ import ray
 
 from actors.fetch.model_folders import tower_digests
 from actors.store.stores import open_store
-from jobs.common.cluster import gpus, results
+from jobs.common.cluster import most_of, results
 from jobs.common.console import log
 from jobs.common.store import (
     compacted_id,
@@ -171,7 +171,7 @@ class Build:
         nlist = config.nlist or nlist_for(sum(counts.values()))
         size = min(config.sample or sample_for(nlist), sum(counts.values()))
         factory = config.type.format(dimension=dimension, nlist=nlist)
-        share = min(1.0, self.config.embed.num_gpus, gpus())
+        share = min(1.0, self.config.embed.num_gpus, most_of("GPU"))
         task = train.options(num_gpus=share).remote(self.config, counts, factory, size, "cuda" if share else "cpu")
         record: QuantizerRecord
         [record] = results([task], "train", size, "vectors", lambda record: record.trained_on)

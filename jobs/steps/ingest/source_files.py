@@ -166,7 +166,7 @@ def parse_all(store: Store, origin: Origin, files: list[str], lineage: int) -> f
     Raises:
         InputError: one of them cannot be used; the others are done.
     """
-    connect()
+    connect(store)
     progress = Progress("ingest", len(files), "files", "records")
     failures: list[str] = []
     with fetching(origin.fetch, files, origin.stop) as finished:

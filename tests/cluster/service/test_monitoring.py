@@ -13,7 +13,8 @@ import httpx
 import pytest
 import yaml
 
-from tests.cluster.conftest import Service, free_port
+from tests.cluster.conftest import Service
+from tests.support.ports import free_port
 
 MONITORING = Path(__file__).parents[3] / "infra" / "monitoring"
 TARGETS = {

@@ -1,8 +1,11 @@
 import os
+import socket
 
 import pytest
+from tests.support.ports import free_port
 
-from jobs.common.cluster import _stderr_muted, is_private
+from jobs.common.cluster import _stderr_muted, check_reached, is_private
+from schemas.errors import UsageError
 
 
 def test_a_cluster_is_private_unless_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,3 +21,20 @@ def test_what_c_writes_meanwhile_is_lost_and_nothing_after_it(capfd: pytest.Capt
         raise KeyError
     os.write(2, b"what went wrong\n")
     assert capfd.readouterr().err == "what went wrong\n"
+
+
+@pytest.mark.parametrize("scheme", ["", "ray://"])
+def test_a_cluster_that_does_not_answer_is_told_at_once(scheme: str) -> None:
+    address = f"{scheme}127.0.0.1:{free_port()}"
+    with pytest.raises(UsageError, match=f"^RAY_ADDRESS = {address}: no cluster answers .*refused"):
+        check_reached(address)
+
+
+@pytest.mark.parametrize("address", ["auto", "local"])
+def test_what_ray_finds_by_itself_is_left_to_it(address: str) -> None:
+    check_reached(address)
+
+
+def test_one_that_answers_is_reached() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        check_reached(f"127.0.0.1:{server.getsockname()[1]}")

@@ -1,0 +1,70 @@
+"""Whether the nodes of a cluster can do the work, before any of it is paid for."""
+
+import uuid
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from retrieval.files.checked import write_bytes
+from schemas.errors import PubrayError, StoreError
+from schemas.layout import Layout
+from schemas.store import Store
+
+SECONDS = 60.0
+"""In which a node must answer."""
+
+
+def check_nodes(store: Store) -> None:
+    """Let every node that is there read from the store what this process has just written to it.
+
+    Raises:
+        StoreError: a node does not see the store, cannot keep what it reads of it, has another pubray, or is silent.
+    """
+    key = Layout.probe(uuid.uuid4().hex)
+    write_bytes(store, key, key.encode())
+    try:
+        nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+        asked = {_look_on(node).remote(store, key, version("pubray")): node for node in nodes if node["Alive"]}
+        answered, _ = ray.wait(list(asked), num_returns=len(asked), timeout=SECONDS)
+        problems = [
+            f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']}) {why}"
+            for look, node in asked.items()
+            if (why := _why_not(look) if look in answered else f"was silent for {SECONDS:g} s")
+        ]
+    finally:
+        store.remove(key)
+    if problems:
+        more = f" (and {len(problems) - 1} more nodes)" if len(problems) > 1 else ""
+        raise StoreError(f"node {problems[0]}{more}; mend it, or take it out of the cluster")
+
+
+def _look_on(node: dict[str, Any]) -> Any:
+    return _look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False))
+
+
+def _why_not(answer: ray.ObjectRef[Any]) -> str | None:
+    try:
+        said: str | None = ray.get(answer)
+    except RayError as error:  # its pubray does not know this module, or it went
+        return f"cannot look at the store: {str(error).strip().splitlines()[-1]}"
+    return said
+
+
+@ray.remote(num_cpus=0, max_retries=0)
+def _look(store: Store, key: str, pubray: str) -> str | None:
+    return why_unfit(store, key, pubray)
+
+
+def why_unfit(store: Store, key: str, pubray: str) -> str | None:
+    """Return why this process cannot work on a store, where an object holds its key, for one of such a pubray."""
+    if (own := version("pubray")) != pubray:
+        return f"has pubray {own}, this process {pubray}"
+    try:
+        content = Path(store.local(key)).read_bytes()
+    except (PubrayError, OSError) as error:
+        return f"does not see the store {store.root}: {error}"
+    return None if content == key.encode() else f"sees another store at {store.root}"
