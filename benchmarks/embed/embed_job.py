@@ -8,20 +8,18 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pyarrow as pa
 
 from actors.embed.embed_stages import EncodeRange
 from actors.embed.known_sources import Probe
 from actors.fetch.model_folders import model_folder, tower_digests
 from actors.store.local_store import LocalStore
+from benchmarks.common.cpu_watch import CpuWatch
 from jobs import ingest
 from jobs.common.cluster import connect
 from jobs.common.config import load_config
@@ -151,35 +149,3 @@ def tokenizer_seconds(config: Config, texts: list[ArticleText]) -> float:
     start = time.process_time()
     tokenizer.articles(texts)
     return time.process_time() - start
-
-
-class CpuWatch:
-    """Adds up the CPU seconds of this process and all that it starts, by a look every quarter of a second.
-
-    Ray does not wait for its workers, so the kernel forgets what those that ended have used.
-    """
-
-    def __enter__(self) -> "CpuWatch":
-        self._seen: dict[int, float] = {}
-        self._look()
-        self._before = sum(self._seen.values())
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._watch)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
-        self._look()
-        self.seconds = sum(self._seen.values()) - self._before
-
-    def _watch(self) -> None:
-        while not self._done.wait(0.25):
-            self._look()
-
-    def _look(self) -> None:
-        for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
-            with suppress(psutil.NoSuchProcess):
-                times = process.cpu_times()
-                self._seen[process.pid] = times.user + times.system

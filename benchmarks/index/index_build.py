@@ -160,6 +160,6 @@ def autofaiss(cache: Path, vectors: Path, subset: int, version: IndexVersion) ->
     memory = subset * (version.segments[0].code_size + 8)
     folder = vectors.with_suffix("")
     folder.mkdir(exist_ok=True)
-    command = rival_command(cache, AUTOFAISS, "rival_autofaiss.py")
+    command = rival_command(cache, AUTOFAISS, "rivals/rival_autofaiss.py")
     task = ["build", str(vectors), f"{memory / 1e6:.1f}MB", str(folder)]
     return output("autofaiss", [*command, *task], ONE_THREAD)

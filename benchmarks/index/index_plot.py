@@ -22,7 +22,7 @@ LEAST = 0.8
 def main() -> None:
     """Draw."""
     points = json.loads(Path(sys.argv[1]).read_text())
-    figure, axes = plt.subplots(figsize=(9, 6), store="constrained")
+    figure, axes = plt.subplots(figsize=(9, 6), layout="constrained")
     for name in dict.fromkeys(point["name"] for point in points):
         own = [p for p in points if p["name"] == name and p["recall_at_10"] >= LEAST]
         shown = best(own) + [p for p in own if p["served"]]

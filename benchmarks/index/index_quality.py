@@ -80,7 +80,7 @@ def show(points: Sequence[dict[str, Any]], queries: int, truth: Contender) -> No
 def plot(folder: Path, cache: Path) -> None:
     """Draw recall against speed with the memory as size, in Matplotlib's own environment."""
     subprocess.run(
-        [*rival_command(cache, MATPLOTLIB, "index_plot.py"), str(folder / "quality.json"), str(PLOT)], check=True
+        [*rival_command(cache, MATPLOTLIB, "index/index_plot.py"), str(folder / "quality.json"), str(PLOT)], check=True
     )
 
 

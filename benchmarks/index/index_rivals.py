@@ -73,13 +73,13 @@ def rivals(folder: Path, cache: Path, memory: int) -> list[Contender]:
     arrays = [str(folder / "vectors.npy"), str(folder / "queries.npy"), str(DEPTH)]
     found: list[Contender] = []
     try:
-        script = rival_command(cache, LANCEDB, "rival_lancedb.py")
+        script = rival_command(cache, LANCEDB, "rivals/rival_lancedb.py")
         for kind in ("IVF_PQ", "IVF_RQ"):
             built = built_once(folder / f"lance-{kind}", [*script, "build", arrays[0], kind])
             result = output(kind, [*script, "search", str(folder / f"lance-{kind}"), *arrays[1:]], {})
             size = result["anonymous"]
             found.append(Contender(f"LanceDB {kind}", size, size + built["vector_bytes"], with_pmids(result, folder)))
-        script = rival_command(cache, AUTOFAISS, "rival_autofaiss.py")
+        script = rival_command(cache, AUTOFAISS, "rivals/rival_autofaiss.py")
         built = built_once(folder / "autofaiss", [*script, "build", arrays[0], f"{memory / 1e6:.1f}MB"])
         result = output("autofaiss", [*script, "search", str(folder / "autofaiss"), *arrays[1:]], ONE_THREAD)
         size = result["anonymous"]

@@ -26,7 +26,7 @@ MATPLOTLIB = ("matplotlib==3.11.2",)
 
 
 def rival_command(cache: Path, requirements: tuple[str, ...], script: str) -> list[str]:
-    """Return the command that runs a script of this folder in the environment of a rival.
+    """Return the command that runs a script of benchmarks/ in the environment of a rival.
 
     The environment is made below `cache` on the first call.
 
@@ -40,7 +40,7 @@ def rival_command(cache: Path, requirements: tuple[str, ...], script: str) -> li
             venv.create(temporary, symlinks=True)
             _install(temporary / "bin" / "python", requirements)
     # Isolated: neither PYTHONPATH nor packages of the user come in.
-    return [str(folder / "bin" / "python"), "-I", "-W", "ignore", str(Path(__file__).with_name(script))]
+    return [str(folder / "bin" / "python"), "-I", "-W", "ignore", str(Path(__file__).parents[1] / script)]
 
 
 def _install(python: Path, requirements: tuple[str, ...]) -> None:
@@ -57,7 +57,7 @@ def pubmed_parser_command(cache: Path) -> list[str]:
     Raises:
         InputError: pip cannot install it from the index that it is configured for.
     """
-    return rival_command(cache, PUBMED_PARSER, "rival_pubmed_parser.py")
+    return rival_command(cache, PUBMED_PARSER, "rivals/rival_pubmed_parser.py")
 
 
 def pubmed_parser_records(cache: Path, path: Path, options: dict[str, bool]) -> Iterator[dict[str, Any]]:

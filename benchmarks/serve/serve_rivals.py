@@ -34,8 +34,8 @@ def rival_serving(name: str, config: Config, folder: Path) -> Iterator[Service]:
     model = model_folder(query.model, query.revision, cache)
     interpreter = [sys.executable, str(ROOT / "benchmarks" / "rival_service.py")]
     if kind == "lancedb":
-        interpreter = rival_command(cache, LANCEDB, "rival_service.py")
-        script = rival_command(cache, LANCEDB, "rival_lancedb.py")
+        interpreter = rival_command(cache, LANCEDB, "rivals/rival_service.py")
+        script = rival_command(cache, LANCEDB, "rivals/rival_lancedb.py")
         built_once(folder / "lance-IVF_RQ", [*script, "build", str(folder / "vectors.npy"), "IVF_RQ"])
     # Of this environment: torch, sentence-transformers and FastAPI.
     shared = sysconfig.get_path("purelib")

@@ -14,7 +14,7 @@ import re
 import tempfile
 import time
 from collections import Counter
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -68,20 +68,23 @@ def model(config: Config) -> str:
     return str(embedded_folder("all-MiniLM-L6-v2", Path("~/.cache/pubray").expanduser()))
 
 
-def make_night(config: Config, folder: Path, records: int) -> Path:
-    """Write the file of a night of so many records, spread over those of the base that have an abstract."""
+def make_night(config: Config, folder: Path, records: int, number: int = 0) -> Path:
+    """Write the file of a night of so many records, spread over those of the base that have an abstract.
+
+    number: of the night; each takes others.
+    """
     store = open_store(config)
     with store.parquet(Layout.article_part(BASE.removesuffix(".xml.gz"))) as file:
         found = file.read(["pmid", "abstract", "deleted"])
     has_text = np.array(found["abstract"].to_pylist()) != ""
     pmids = np.unique(found["pmid"].to_numpy()[has_text])
-    chosen = np.random.default_rng(1).permutation(pmids)[:records]
+    chosen = np.random.default_rng(1).permutation(pmids)[number * records : (number + 1) * records]
     ends = np.cumsum([round(records * share) for share in SHARES.values()])[:-1]
     new, text, metadata, again, deleted = (part.tolist() for part in np.split(chosen, ends))
     added = {FIRST_NEW + pmid: pmid for pmid in new}
-    night = made_night(date(2026, 11, 30), added, text, metadata, reissued=again, deleted=deleted)
+    night = made_night(date(2026, 11, 30) + timedelta(number), added, text, metadata, reissued=again, deleted=deleted)
     source = embedded_folder("pubmed", Path("~/.cache/pubray").expanduser()) / BASE
-    return write_night(source, folder, "pubmed21n1299.xml.gz", night)
+    return write_night(source, folder, f"pubmed21n{1299 + number}.xml.gz", night)
 
 
 def show(server: Bucket, size: int, articles: int, encoded: int, seconds: float, *, as_json: bool) -> None:

@@ -31,6 +31,8 @@ class Seen:
 
     line: str
     bytes: int
+    sent: int = 0
+    """Bytes of what it brought."""
 
 
 @dataclass
@@ -81,7 +83,7 @@ class FaultProxy:
         if fault and fault.kind == "reset":
             return False
         reply = await self._asked(head, body)
-        self.seen.append(Seen(line, len(reply)))
+        self.seen.append(Seen(line, len(reply), len(body)))
         if fault and fault.kind == "lose":
             return False
         writer.write(reply[: len(reply) // 2] if fault else reply)
