@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install clients demo verify-medcpt verify-bmretriever test test-all types test-programs test-what-waits \
-    test-what-computes campaign gpu-check fix constraints
+    test-what-computes campaign faults gpu-check fix constraints
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -62,6 +62,9 @@ test-what-computes: test-programs types
 
 campaign: install  ## random nights, kills and races against a plain model: ARGS="--minutes 60 --seed 7"
 	@$(VENV)/bin/python -m tests.campaign $(ARGS)
+
+faults: install  ## nights that a fault meets: ARGS="--runs 60 --seed 7"
+	@$(VENV)/bin/python -m tests.faults $(ARGS)
 
 gpu-check: install  ## the tests that need a GPU, on a machine that has one
 	$(VENV)/bin/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available() and "no CUDA device, or a torch without CUDA")'

@@ -17,12 +17,12 @@ import time
 from pathlib import Path
 
 from actors.fetch.embedded_wheels import embedded_folder
-from benchmarks.storage.bucket import Bucket, bucket
 from benchmarks.storage.random_vectors import write_vectors
 from jobs import index, ingest, promote
 from jobs.common.config import load_config
 from jobs.common.console import say, table
 from tests.support.pubmed.pubmed_xml import Record, document
+from tests.support.s3.bucket_server import Bucket, bucket
 
 LIMIT = 5.0
 ROUNDS = 3

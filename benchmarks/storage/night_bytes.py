@@ -21,7 +21,6 @@ import numpy as np
 
 from actors.fetch.embedded_wheels import embedded_folder
 from actors.store.stores import open_store
-from benchmarks.storage.bucket import Bucket, bucket
 from benchmarks.storage.random_vectors import write_vectors
 from jobs import index, ingest, nightly, promote
 from jobs.common.config import load_config
@@ -31,6 +30,7 @@ from retrieval.ingest.made_files import write_night
 from schemas.config import Config
 from schemas.layout import Layout
 from tests.support.pubmed.made_night import made_night
+from tests.support.s3.bucket_server import Bucket, bucket
 
 BASE = "pubmed21n1298.xml.gz"
 SHARES = {"new": 0.4, "text": 0.25, "metadata": 0.25, "again": 0.05, "deleted": 0.05}

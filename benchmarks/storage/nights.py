@@ -23,7 +23,6 @@ from actors.fetch.embedded_wheels import embedded_folder
 from actors.store.stores import open_store
 from benchmarks.common.cpu_watch import CpuWatch
 from benchmarks.rivals.rivals import MATPLOTLIB, rival_command
-from benchmarks.storage.bucket import Bucket, bucket
 from benchmarks.storage.night_bytes import make_night, model
 from benchmarks.storage.random_vectors import write_vectors
 from jobs import index, ingest, nightly, promote
@@ -32,6 +31,7 @@ from jobs.common.console import log, say, table
 from jobs.common.store import served_version
 from schemas.config import Config
 from schemas.figures import FIGURES
+from tests.support.s3.bucket_server import Bucket, bucket
 
 CACHE = Path("~/.cache/pubray").expanduser()
 PART = 400

@@ -23,6 +23,7 @@ class Bucket(NamedTuple):
 
     address: str
     proxy: FaultProxy
+    process: int
 
 
 @contextmanager
@@ -42,7 +43,7 @@ def bucket() -> Iterator[Bucket]:
         address = f"http://127.0.0.1:{port}"
         with fault_proxy(address) as proxy, environment(proxy.address):
             client().makedirs("b-1", exist_ok=True)
-            yield Bucket(address, proxy)
+            yield Bucket(address, proxy, server.pid)
     finally:
         server.kill()
         server.wait()
