@@ -20,6 +20,10 @@ class InputError(PubrayError):
     """A source file, query file or record cannot be used; the message names it."""
 
 
+class AbsentError(InputError):
+    """What a server is asked for is not there, or not whole; it may be later."""
+
+
 class WeightsError(InputError):
     """The weights of a model are in no folder, and no model hub gives them."""
 
@@ -64,6 +68,10 @@ class WriterError(StoreError):
 
 class IntegrityError(StoreError):
     """A file of the store is truncated, flipped or of another format."""
+
+
+class OverdueError(PubrayError):
+    """A night, or a stage of one, took longer than it may."""
 
 
 class RequestError(PubrayError):

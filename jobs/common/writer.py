@@ -3,8 +3,6 @@
 import datetime
 import os
 import platform
-import signal
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +11,7 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 from actors.store.stores import open_store
+from jobs.common.broken_off import broken_off_by
 from jobs.common.console import doing
 from jobs.common.store import RUNS, read_current, write_current
 from schemas.config import Config
@@ -55,28 +54,6 @@ def writing(config: Config, job: str) -> Iterator[None]:
         finally:
             _held.reset(token)
             RUNS.reset(runs)
-
-
-@contextmanager
-def broken_off_by(error: Exception) -> Iterator[Callable[[], None]]:
-    """Give what raises an error here when another thread calls it, whatever is waited for; in a main thread alone.
-
-    SIGINT would not do: it is ignored in what a script has begun with `&`, and `interrupt_main` wakes nobody.
-    """
-    main = threading.main_thread()
-    if threading.current_thread() is not main or main.ident is None:
-        yield lambda: None
-        return
-    thread = main.ident
-
-    def raise_it(*_: object) -> None:
-        raise error
-
-    before = signal.signal(signal.SIGUSR1, raise_it)
-    try:
-        yield lambda: signal.pthread_kill(thread, signal.SIGUSR1)
-    finally:
-        signal.signal(signal.SIGUSR1, before)
 
 
 def take_over(store: Store, run: str) -> None:

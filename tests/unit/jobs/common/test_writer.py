@@ -1,10 +1,7 @@
 """One writer at a time, within a process and between processes."""
 
-import queue
 import subprocess
 import sys
-import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +16,7 @@ from actors.store.lease_object import _take
 from jobs import ingest
 from jobs.common.config import ROOT
 from jobs.common.store import RUNS, read_current, swap_current
-from jobs.common.writer import broken_off_by, take_over, writes, writing
+from jobs.common.writer import take_over, writes, writing
 from schemas.config import Config
 from schemas.errors import LostError, MovedError, StoreError, WriterError
 from schemas.manifest import Current
@@ -80,16 +77,6 @@ def test_a_job_that_writes_keeps_its_options_and_holds_the_lock(tmp_path: Path) 
     assert run(config(tmp_path), number=3) == 3
     with writing(config(tmp_path), "nightly"), ThreadPoolExecutor(1) as pool, pytest.raises(WriterError):
         pool.submit(ingest.run, config(tmp_path), source="/nowhere").result()
-
-
-def test_who_waits_for_an_answer_is_broken_off_too() -> None:
-    error, begun = LostError("lost"), time.monotonic()
-    with pytest.raises(LostError, match=r"^lost$"), broken_off_by(error) as stop:
-        threading.Timer(0.1, stop).start()
-        queue.SimpleQueue[int]().get(timeout=30)
-    assert time.monotonic() - begun < 10
-    with ThreadPoolExecutor(1) as pool:  # where no signal is taken
-        pool.submit(lambda: broken_off_by(error).__enter__()()).result()
 
 
 def test_a_store_that_cannot_be_one_is_refused_in_one_line(tmp_path: Path) -> None:
