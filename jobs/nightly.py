@@ -15,6 +15,7 @@ from jobs.common.run_records import OUTCOMES, Record, outcome_of
 from jobs.common.run_reports import Stages, json_values, root_cause
 from jobs.common.store import read_current, served_version, versions
 from jobs.common.writer import writes
+from jobs.steps.night.deadlines import Deadlines
 from jobs.steps.night.service_check import why_not_served
 from retrieval.index.gates import gates
 from schemas.config import Config
@@ -42,7 +43,7 @@ def run(
         PubrayError: of a stage; those before it are done.
     """
     record = Record(open_store(config), "nightly")
-    stages = Stages(record.stage)
+    stages = Stages(record.stage, Deadlines(config.night).of)
     try:
         ingested = stages.run(
             "ingest",

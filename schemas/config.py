@@ -186,9 +186,18 @@ class ServeConfig(Frozen):
     reranker: DeploymentConfig = DeploymentConfig()
 
 
-class NightConfig(Frozen):
-    """What a night does beside its stages."""
+Stage = Literal["ingest", "embed", "index", "promote", "compact", "promote after compact", "service"]
+"""Of a night."""
 
+
+class NightConfig(Frozen):
+    """What a night does beside its stages, and how long it and they may take."""
+
+    deadline_seconds: PositiveFloat = 43_200
+    """A night that is not done then is broken off: it waits for what does not come, or the next one is near. `inf`: it
+    never is."""
+    stage_seconds: dict[Stage, PositiveFloat] = Field(default_factory=dict)
+    """The same for some of its stages."""
     service_seconds: PositiveFloat = 900
     """So long a service may take to answer from what was promoted: it loads a version beside the one that it serves."""
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ParamSpec, TypeVar
 
 from retrieval.files.disk_errors import told
@@ -15,9 +16,13 @@ Result = TypeVar("Result")
 class Stages:
     """Calls things under names of their own, and keeps how long each took, in seconds."""
 
-    def __init__(self, begun: Callable[[str], None] = lambda name: None) -> None:
-        """`begun` is told the name of each before it is called."""
-        self._begun = begun
+    def __init__(
+        self,
+        begun: Callable[[str], None] = lambda name: None,
+        limit: Callable[[str], AbstractContextManager[None]] = lambda name: nullcontext(),
+    ) -> None:
+        """`begun` is told the name of each before it is called; `limit` gives what each is called in."""
+        self._begun, self._limit = begun, limit
         self.seconds: dict[str, float] = {}
         """By name, in order; of the last call also if it failed."""
         self.results: dict[str, object] = {}
@@ -30,7 +35,8 @@ class Stages:
         self._begun(name)
         start = time.monotonic()
         try:
-            result = self.results[name] = function(*arguments, **options)
+            with self._limit(name):
+                result = self.results[name] = function(*arguments, **options)
         finally:
             self.seconds[name] = time.monotonic() - start
         return result

@@ -1,8 +1,9 @@
 """What a night reports, and that a version that was withdrawn stays so."""
 
 import json
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -10,7 +11,8 @@ from actors.store.local_store import LocalStore
 from jobs import compact, embed, index, ingest, nightly
 from jobs.common.run_reports import json_values
 from schemas.article import Article
-from schemas.errors import InputError
+from schemas.config import Stage
+from schemas.errors import InputError, OverdueError
 from schemas.manifest import Current, Gate
 from tests.support.reports import night_report
 from tests.support.stores.hand_made_version import write_version
@@ -87,6 +89,21 @@ def test_an_error_that_is_not_for_users_is_kept_with_its_kind(tmp_path: Path, mo
     assert kept(tmp_path)["error"] == "ZeroDivisionError: division by zero"
 
 
+def test_a_stage_that_takes_too_long_ends_the_night_and_the_report_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest, "run", lambda *_, **__: night_report().ingest)
+    monkeypatch.setattr(embed, "run", lambda *_, **__: time.sleep(30))
+    with pytest.raises(OverdueError) as error:
+        nightly.run(config(tmp_path, night={"stage_seconds": {"embed": 0.2}}), source="s")
+    report = kept(tmp_path)
+    assert (report["outcome"], report["stage"], report["failed"]) == ("failed", "embed", "embed")
+    assert report["error"] == str(error.value)
+    assert report["error"].startswith("embed took longer than night.stage_seconds.embed = 0.2; ")
+    assert 0.2 <= report["seconds"]["embed"] < 1.3
+    assert (tmp_path / ".writer.lock").read_text() == ""  # nobody writes
+
+
 FAILED = Gate(name="recall@10", value=0.9, limit=0.95, passed=False, why="version b finds 0.900; raise index.nprobe")
 
 
@@ -117,6 +134,7 @@ def test_what_was_withdrawn_or_did_not_pass_its_gates_is_not_promoted(
     report = nightly.run(config(tmp_path), source="s")
     assert (report.version, kept(tmp_path)["outcome"]) == (served, ends)
     assert (report.trouble is None) == (ends == "done")
+    assert set(report.seconds) <= set(get_args(Stage))
     if report.trouble:
         assert report.trouble == (
             5,

@@ -1,5 +1,8 @@
 """What is told of a run."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 
 from jobs.common.run_reports import Stages, json_values, root_cause
@@ -21,6 +24,18 @@ def test_a_stage_is_told_before_it_is_run() -> None:
     stages = Stages(told.append)
     assert stages.run("first", lambda: list(told)) == ["first"]
     assert stages.run("second", lambda: list(told)) == ["first", "second"]
+
+
+def test_a_stage_is_called_within_its_limit_and_what_that_raises_is_its_failure() -> None:
+    @contextmanager
+    def limit(name: str) -> Iterator[None]:
+        yield
+        raise StoreError(f"{name} took too long")
+
+    stages = Stages(limit=limit)
+    with pytest.raises(StoreError, match=r"^join took too long$"):
+        stages.run("join", "-".join, ["a"])
+    assert list(stages.seconds) == ["join"]
 
 
 def test_the_last_with_seconds_is_the_one_that_failed() -> None:
