@@ -14,6 +14,7 @@ from jobs.common.store import newest_snapshot, snapshots
 from jobs.common.writer import writes
 from jobs.steps.ingest.source_files import Origin, open_origin, parse_all
 from retrieval.articles.article import Rejects
+from retrieval.articles.changed_titles import changed_titles
 from retrieval.articles.known_parts import KnownParts
 from retrieval.articles.snapshot import Snapshot, read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
@@ -24,7 +25,7 @@ from retrieval.ingest.sources import other_content, plain_name, source_name
 from schemas.config import Config
 from schemas.errors import StoreError, UsageError
 from schemas.layout import Layout
-from schemas.report import IngestReport
+from schemas.report import IngestReport, Samples
 from schemas.snapshot import Lineage, SnapshotCounts, SnapshotInfo
 from schemas.store import Store
 
@@ -79,7 +80,8 @@ def run(
         more = f" (and {len(changed) - 1} more files)" if len(changed) > 1 else ""
         raise StoreError(f"{changed[0]}{more}; the other files are done, and no snapshot was made")
     plan = _planned(store, KnownParts(store, previous), previous, lineage, names, left_out, tree)
-    made = _snapshot(store, plan, config.ingest.max_vanished)
+    made, samples = _snapshot(store, plan, config.ingest.max_vanished)
+    stored = store.facts(Layout.snapshot(plan.id)) if missing else None
     rejects = sum((Rejects(file.rejected, file.samples) for file in plan.part_files.values()), Rejects())
     return IngestReport(
         snapshot=plan.id,
@@ -91,6 +93,8 @@ def run(
         **made.counts.model_dump(),
         rejected=rejects.counts,
         rejected_samples=rejects.samples,
+        samples=samples,
+        bytes=sum(plan.part_files[source_name(file)].bytes for file in missing) + (stored.bytes if stored else 0),
         left_out=plan.left_out,
         mesh_tree=plan.mesh_tree,
         gaps=gaps(made),
@@ -182,17 +186,20 @@ def _sha256(store: Store, key: str) -> str:
     return file_digest(store.local(key)).sha256
 
 
-def _snapshot(store: Store, plan: SnapshotPlan, max_vanished: float) -> SnapshotInfo:
-    """Return the snapshot of a plan; make it if there is none."""
+def _snapshot(store: Store, plan: SnapshotPlan, max_vanished: float) -> tuple[SnapshotInfo, Samples]:
+    """Return the snapshot of a plan; make it if there is none, and return some of what changed."""
+    samples: Samples = {}
     if store.facts(Layout.snapshot(plan.id)) is None:
         connect(store)
         rows = sum(part.rows for part in plan.parts)
-        results([make_snapshot.remote(store, plan, max_vanished)], "snapshot", rows, "records", lambda _: rows)
-    return read_snapshot(store, plan.id).info
+        task = make_snapshot.remote(store, plan, max_vanished)
+        [samples] = results([task], "snapshot", rows, "records", lambda _: rows)
+    return read_snapshot(store, plan.id).info, samples
 
 
 @ray.remote(num_cpus=1)
-def make_snapshot(store: Store, plan: SnapshotPlan, max_vanished: float) -> None:
-    """Write the snapshot of a plan."""
+def make_snapshot(store: Store, plan: SnapshotPlan, max_vanished: float) -> Samples:
+    """Write the snapshot of a plan; return some of what changed."""
     previous = plan.previous.info if plan.previous else None
-    write_snapshot(store, plan, partial(check_vanished, previous, plan.lineage, max_vanished))
+    info = write_snapshot(store, plan, partial(check_vanished, previous, plan.lineage, max_vanished))
+    return changed_titles(store, plan.previous, Snapshot(plan.id, info))

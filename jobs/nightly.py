@@ -11,7 +11,7 @@ from actors.store.stores import open_store
 from jobs import compact, embed, index, ingest, promote
 from jobs.common.console import table
 from jobs.common.options import Option
-from jobs.common.run_records import OUTCOMES, Record, outcome_of
+from jobs.common.run_records import NIGHT, OUTCOMES, Record, exit_code_of, outcome_of
 from jobs.common.run_reports import Stages, json_values, root_cause
 from jobs.common.store import read_current, served_version, versions
 from jobs.common.writer import writes
@@ -42,8 +42,8 @@ def run(
     Raises:
         PubrayError: of a stage; those before it are done.
     """
-    record = Record(open_store(config), "nightly")
-    stages = Stages(record.stage, Deadlines(config.night).of)
+    record = Record(open_store(config), NIGHT)
+    stages = Stages(lambda name: record.stage(name, _so_far(stages)), Deadlines(config.night).of)
     try:
         ingested = stages.run(
             "ingest",
@@ -60,8 +60,13 @@ def run(
         with suppress(OSError, PubrayError):  # what went wrong first is what is told
             record.end(outcome_of(root_cause(error)), _failed(stages, error), None)
         raise
-    record.end(_outcome(report), json_values(report), report.version)
+    record.end(_outcome(report), json_values(report) | _ended(report), report.version, report.figures)
     return report
+
+
+def _ended(report: NightReport) -> dict[str, Any]:
+    code, why = report.trouble or (0, None)
+    return {"exit_code": code, **({"error": why} if why else {})}
 
 
 def _outcome(report: NightReport) -> str:
@@ -132,13 +137,19 @@ def _not_passed(config: Config) -> tuple[str, ...]:
     return tuple(gate.why for version in served for gate in gates(version, config.index, known) if gate.why)
 
 
+def _so_far(stages: Stages) -> dict[str, Any]:
+    """Return what is kept of the stages that are done."""
+    done = {name: did for name, did in stages.results.items() if name in NightReport.model_fields}
+    reports = {name: json_values(did) for name, did in done.items() if isinstance(did, Report)}
+    return {**reports, "seconds": dict(stages.seconds)}
+
+
 def _failed(stages: Stages, error: BaseException) -> dict[str, Any]:
     """Return what is kept of a night that failed: the reports of the stages that were done, and why one was not."""
-    done = {name: did for name, did in stages.results.items() if name in NightReport.model_fields}
     cause = root_cause(error)
     return {
-        **{name: json_values(did) for name, did in done.items() if isinstance(did, Report)},
+        **_so_far(stages),
+        "exit_code": exit_code_of(cause),
         "failed": next(reversed(stages.seconds), None),
         "error": str(cause) if isinstance(cause, PubrayError) else f"{type(cause).__name__}: {cause}",
-        "seconds": stages.seconds,
     }

@@ -109,6 +109,8 @@ class Layout:
     """By which the nodes of a cluster show that they see the store; removed at once."""
     run_report = Named("runs/<run>/report.json")
     """What one run of a job does or did."""
+    run_page = Named("runs/<run>/report.html")
+    """The same of a night for a person."""
     runs = "runs/index.json"
     """The last of them, and how they ended."""
     version = Named(PLACES["versions"])

@@ -5,10 +5,13 @@ A field with a default is left out of the JSON where nothing is told of it.
 
 from typing import Literal
 
+from pydantic import Field
+
 from schemas.base import Frozen
+from schemas.canary import CanaryAnswer
 from schemas.layout import FileKind
 from schemas.manifest import Gate
-from schemas.run import Run
+from schemas.run import NightFigures, Run
 from schemas.snapshot import SnapshotCounts
 from schemas.vector import EmbedCounts
 
@@ -16,6 +19,8 @@ Seconds = dict[str, float]
 """Name of a stage → how long it took."""
 Bytes = dict[str, int]
 """Kind of file → their size in the store."""
+Samples = dict[str, dict[str, str]]
+"""Kind of change → ids and titles of some articles."""
 
 
 class Report(Frozen):
@@ -45,6 +50,10 @@ class IngestReport(Report, SnapshotCounts):
     rejected_samples: dict[str, list[str]]
     left_out: tuple[str, ...] = ()
     """Source files that somebody wants left out."""
+    samples: Samples = Field(default={})
+    """Where the snapshot was made just now."""
+    bytes: int = 0
+    """Of the new article parts and the snapshot."""
     mesh_tree: str | None = None
     """sha256 of the MeSH tree that goes with the snapshot."""
     gaps: tuple[str, ...] = ()
@@ -112,9 +121,12 @@ class VersionReport(Report):
     lists: int
     nprobe: int
     bytes: int
+    new_bytes: int
+    """Of its segments, those that its parent lacks."""
     recall_at_10: float
     recall_at_100: float
     imbalance: float
+    canaries: tuple[CanaryAnswer, ...] = ()
     gates: tuple[Gate, ...] = ()
     """What a night serves has passed them all; another version is kept, and promoted by name alone."""
     advice: str | None
@@ -219,6 +231,41 @@ class NightReport(Report):
             return super().trouble or self.index.trouble or compacted or not_served or self.ingest.trouble
         text = f"held: version {self.held} was not built on CURRENT, which somebody has changed meanwhile"
         return 6, f"{text}; the next night builds on that, or promote it by name"
+
+    @property
+    def figures(self) -> NightFigures:
+        made = self.compact or self.index
+        return NightFigures(
+            articles=made.articles,
+            bytes=made.bytes,
+            dead_rows=made.dead_rows,
+            recall_at_10=made.recall_at_10,
+            canaries=next((gate.value for gate in made.gates if gate.name == "canaries"), None),
+            encoded=self.embed.encoded,
+            articles_per_second=self.embed.articles_per_second if self.embed.encoded else None,
+            seconds=sum(self.seconds.values()),
+        )
+
+
+class NightRecord(Run):
+    """What is kept of a night, from its start on: what is known of it by then."""
+
+    format: Literal[1]
+    """Of this document; a field that is taken away or means something else is a new one."""
+    ingest: IngestReport | None = None
+    embed: EmbedReport | None = None
+    index: IndexReport | None = None
+    compact: CompactReport | None = None
+    withdrawn: bool = False
+    held: str | None = None
+    not_served: str | None = None
+    failures: tuple[str, ...] = ()
+    failed: str | None = None
+    """The stage that raised an error."""
+    error: str | None = None
+    """Why it did not end with 0: the line that the terminal has."""
+    exit_code: int | None = None
+    seconds: Seconds = Field(default={})
 
 
 class SegmentStatus(Frozen):

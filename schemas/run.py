@@ -5,6 +5,22 @@ from pydantic import Field
 from schemas.base import Frozen
 
 
+class NightFigures(Frozen):
+    """What is told of a night beside those before it: of the version that it made, or found."""
+
+    articles: int
+    bytes: int
+    dead_rows: int
+    recall_at_10: float
+    canaries: float | None = None
+    """Share of those that find what they must."""
+    encoded: int
+    articles_per_second: float | None = None
+    """Of the encoders, where there was something to encode."""
+    seconds: float
+    """Of all stages."""
+
+
 class Run(Frozen):
     """One run of a job."""
 
@@ -21,6 +37,8 @@ class Run(Frozen):
     finished: str | None = None
     version: str | None = None
     """CURRENT at its end."""
+    figures: NightFigures | None = None
+    """Of a night whose stages were all done."""
 
 
 class RunList(Frozen):

@@ -90,6 +90,8 @@ class EmbedCounts(Frozen):
     """Encoders had nothing to do, after their first range."""
     encode_seconds: float = 0
     write_seconds: float = 0
+    bytes: int = 0
+    """Of the vector parts."""
 
     def __add__(self, other: Self) -> Self:
         mine, theirs = self.model_dump(), other.model_dump()

@@ -189,7 +189,8 @@ class WriteRange:
             present[row[kind]] = True
         with self._store.incoming(Layout.vector_part(self._plan.fingerprint, self._plan.selection, name)) as path:
             write_vector_part(path, row["pmid"], row["text_hash"], vectors, present)
-        return _counted(row, EmbedCounts(write_seconds=time.perf_counter() - start))
+            size = path.stat().st_size
+        return _counted(row, EmbedCounts(write_seconds=time.perf_counter() - start, bytes=size))
 
 
 def _counted(row: dict[str, Any], done: EmbedCounts) -> dict[str, Any]:

@@ -1,17 +1,24 @@
-"""What runs leave in a store: a report each, from the start on, and the list of them."""
+"""What runs leave in a store: a report each, from the start on, of a night a page too, and the list of them."""
 
 import datetime
 import json
+from contextlib import suppress
 from typing import Any
 
+from retrieval.operate.night_page import night_page
+
 from retrieval.files.checked import parse_document, write_bytes
-from schemas.errors import LostError, PubrayError
+from schemas.errors import IntegrityError, LostError, PubrayError
 from schemas.layout import Layout
-from schemas.run import Run, RunList
+from schemas.report import NightRecord
+from schemas.run import NightFigures, Run, RunList
 from schemas.store import Store
 
 KEPT = 400
 """Runs in the list."""
+FORMAT = 1
+"""Of a report."""
+NIGHT = "nightly"
 RUNNING, DIED = "running", "died"
 OUTCOMES = {5: "checks failed", 6: "held", 7: "not served", 8: "update files are missing", 130: "interrupted"}
 """By exit codes; others are failures."""
@@ -24,18 +31,20 @@ class Record:
         """Begin it. Of this job others that are said to be running died: nobody else writes."""
         for other in runs(store).runs:
             if other.job == job and other.outcome == RUNNING:
-                _write(store, other.model_copy(update={"outcome": DIED}), {})
+                _write(store, other.model_copy(update={"outcome": DIED}), _told_before(store, other))
         self._store, self._run = store, _new(job)
         _write(store, self._run, {})
 
-    def stage(self, name: str) -> None:
-        """Say at which stage it is."""
+    def stage(self, name: str, values: dict[str, Any]) -> None:
+        """Say at which stage it is, and what is known of it by then."""
         self._run = self._run.model_copy(update={"stage": name})
-        _write(self._store, self._run, {})
+        _write(self._store, self._run, values)
 
-    def end(self, outcome: str, values: dict[str, Any], version: str | None) -> None:
+    def end(
+        self, outcome: str, values: dict[str, Any], version: str | None, figures: NightFigures | None = None
+    ) -> None:
         """Keep the values of its report."""
-        ended = {"outcome": outcome, "finished": _now(), "version": version}
+        ended = {"outcome": outcome, "finished": _now(), "version": version, "figures": figures}
         _write(self._store, self._run.model_copy(update=ended), values)
 
 
@@ -46,11 +55,14 @@ def record_of_done(store: Store, job: str, values: dict[str, Any]) -> None:
 
 def outcome_of(error: BaseException) -> str:
     """Return how a run is said to have ended that raised this."""
+    return "lost" if isinstance(error, LostError) else OUTCOMES.get(exit_code_of(error), "failed")
+
+
+def exit_code_of(error: BaseException) -> int:
+    """Return with which code a command ends that raised this."""
     if isinstance(error, KeyboardInterrupt):
-        return OUTCOMES[130]
-    if isinstance(error, LostError):
-        return "lost"
-    return OUTCOMES.get(error.exit_code, "failed") if isinstance(error, PubrayError) else "failed"
+        return 130
+    return error.exit_code if isinstance(error, PubrayError) else 1
 
 
 def runs(store: Store) -> RunList:
@@ -71,12 +83,29 @@ def _now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
+def _told_before(store: Store, run: Run) -> dict[str, Any]:
+    """Return the values of the report that a run left which died; none if it was of another pubray."""
+    key = Layout.run_report(run.run)
+    with suppress(IntegrityError):
+        told = parse_document(store.name(key), store.read(key) or b"", NightRecord)
+        return told.model_dump(mode="json", exclude_unset=True, exclude=set(Run.model_fields))
+    return {}
+
+
 def _write(store: Store, run: Run, values: dict[str, Any]) -> None:
-    report = {**run.model_dump(exclude_none=True), **values}
+    report = {"format": FORMAT, **run.model_dump(exclude_none=True), **values}
     write_bytes(store, Layout.run_report(run.run), json.dumps(report, indent=1).encode())
+    listed = _listed(store, run)
+    if run.job == NIGHT:
+        page = night_page(NightRecord.model_validate(report), listed.runs, store.root)
+        write_bytes(store, Layout.run_page(run.run), page.encode())
+
+
+def _listed(store: Store, run: Run) -> RunList:
+    """Put a run into the list, in the place of what was told of it before; return the list."""
     while True:
         content = store.read(Layout.runs)
         others = [one for one in _parsed(store, content).runs if one.run != run.run]
         listed = RunList(runs=tuple(sorted([*others, run], key=lambda one: one.run)[-KEPT:]))
         if store.swap(Layout.runs, content, listed.model_dump_json(indent=1, exclude_none=True).encode()):
-            return
+            return listed

@@ -7,13 +7,12 @@ gives what such a replay in file order gives, so it does not matter how records 
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from schemas.arrays import Pmids, RowNumbers
+from schemas.arrays import Mask, Pmids, RowNumbers
 from schemas.snapshot import SNAPSHOT_SCHEMA
 
 KEY_FIELDS = [(field.name, field.type.to_pandas_dtype()) for field in SNAPSHOT_SCHEMA]
@@ -72,17 +71,16 @@ def _turns(slots: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
     yield from np.split(by_turn, np.cumsum(np.bincount(turn))[:-1]) if len(order) else ()
 
 
-def changes(before: Records, after: Records) -> dict[str, int]:
-    """Count what became of PMIDs, given their states before and after in the same order."""
+def changes(before: Records, after: Records) -> dict[str, Mask]:
+    """Return what became of PMIDs (n,), by kind, given their states before and after in the same order."""
     was, is_ = before["alive"], after["alive"]
     both = was & is_
     same_text = before["text_hash"] == after["text_hash"]
     same = before["record_hash"] == after["record_hash"]
-    kinds: dict[str, Any] = {
+    return {
         "added": is_ & ~was,
         "revised_text": both & ~same_text,
         "revised_metadata": both & same_text & ~same,
         "reissued": both & same_text & same,
         "deleted": was & ~is_,
     }
-    return {kind: int(found.sum()) for kind, found in kinds.items()}

@@ -176,18 +176,18 @@ class _Update:
         if not self._base:
             groups = (group["pmid"].to_numpy() for group in key_groups(self._store, self._previous, ["pmid"]))
             pmids += [found[class_.holds(found)] for found in groups]
-        before, places = _find_states(self._store, self._previous, distinct(np.concatenate(pmids)))
+        before, places = find_states(self._store, self._previous, distinct(np.concatenate(pmids)))
         after = before.copy() if self._base else empty_state(before["pmid"])
         unknown_deletions = replay(after, rows)
         if self._base:
             stays = after["alive"] & (after["part"] < self._first)
             self._kept[places[before["alive"] & ~stays]] = False
         _mark_alive(self._new, after)
-        touched = int(before["alive"].sum())
-        return {"unknown_deletions": unknown_deletions, "touched": touched, **changes(before, after)}
+        counts = {kind: int(found.sum()) for kind, found in changes(before, after).items()}
+        return {"unknown_deletions": unknown_deletions, "touched": int(before["alive"].sum()), **counts}
 
 
-def _find_states(store: Store, snapshot: Snapshot | None, pmids: Pmids) -> tuple[Records, RowNumbers]:
+def find_states(store: Store, snapshot: Snapshot | None, pmids: Pmids) -> tuple[Records, RowNumbers]:
     """Return the states (n,) of some PMIDs, sorted, in a snapshot, and the places (n,) of their rows in it."""
     states, places, begin = empty_state(pmids), np.zeros(len(pmids), np.int64), 0
     # Few of a snapshot's PMIDs are those of one night: most fall through the sieve, which is faster than a search.

@@ -1,17 +1,13 @@
 """The page in Chromium, over made articles."""
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from actors.search.served_versions import ServedVersions
 from actors.service.search_service import SearchService
@@ -19,21 +15,14 @@ from actors.service.second_stage import Reranking
 from actors.web.api import create_app
 from schemas.errors import OverloadedError
 from schemas.protocols import Lookup, Match, RerankScore, Scoring
+from tests.support.browser import NEEDS_CHROMIUM, assert_accessible, chromium, keep
 from tests.support.service.catalogue import ARTICLES, BY_HAND, Catalogue, Words
 from tests.support.service.seams import SECONDS, VERSION
 from tests.support.service.serving import served
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
-SWITCHES = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
 DESKTOP, MOBILE = (1100, 900), (360, 740)
-SCREENSHOTS = os.environ.get("PUBRAY_SCREENSHOTS")
-"""Where to leave what the page looks like; nowhere unless it is set."""
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium fonts-liberation")
+pytestmark = NEEDS_CHROMIUM
 
 
 class Overlap:
@@ -74,10 +63,8 @@ def address() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES.split())
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @contextmanager
@@ -107,16 +94,6 @@ def opened(browser: Browser, address: str, size: tuple[int, int] = DESKTOP, **se
 
 def titles(page: Page) -> Locator:
     return page.get_by_role("main").get_by_role("heading", level=2)
-
-
-def keep(page: Page, name: str) -> None:
-    if SCREENSHOTS:
-        page.screenshot(path=Path(SCREENSHOTS) / f"page-{name}.png")
-
-
-def assert_accessible(page: Page) -> None:
-    found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]})
-    assert found.violations_count == 0, found.generate_report()
 
 
 def assert_fits(page: Page) -> None:
@@ -234,7 +211,7 @@ def looks() -> Iterator[Any]:
 def test_every_state_is_accessible_and_fits(browser: Browser, address: str, state: str, size: str, scheme: Any) -> None:
     with opened(browser, address, SIZES[size], color_scheme=scheme) as page:
         page.goto(STATES[state])
-        keep(page, f"{state}-{size}-{scheme}")
+        keep(page, f"page-{state}-{size}-{scheme}")
         page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
         assert_fits(page)
         assert_accessible(page)

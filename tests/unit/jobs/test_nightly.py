@@ -66,7 +66,21 @@ def test_a_night_whose_first_stage_fails_keeps_why(tmp_path: Path) -> None:
         nightly.run(config(tmp_path / "store"), source="/nowhere")
     report = kept(tmp_path / "store")
     assert (report["job"], report["failed"], report["error"]) == ("nightly", "ingest", str(error.value))
-    assert set(report) == {"run", "job", "started", "finished", "outcome", "stage", "failed", "error", "seconds"}
+    known = {
+        "format",
+        "run",
+        "job",
+        "started",
+        "finished",
+        "outcome",
+        "stage",
+        "failed",
+        "error",
+        "exit_code",
+        "seconds",
+    }
+    assert set(report) == known
+    assert report["exit_code"] == 1
     assert (report["outcome"], report["stage"]) == ("failed", "ingest")
     assert list(report["seconds"]) == ["ingest"]
 
@@ -133,6 +147,8 @@ def test_what_was_withdrawn_or_did_not_pass_its_gates_is_not_promoted(
         monkeypatch.setattr(job, "run", lambda *_, job=job, **__: getattr(reports, job.__name__.split(".")[-1]))
     report = nightly.run(config(tmp_path), source="s")
     assert (report.version, kept(tmp_path)["outcome"]) == (served, ends)
+    assert kept(tmp_path)["exit_code"] == (0 if ends == "done" else 5)
+    assert kept(tmp_path)["figures"]["articles"] == report.figures.articles
     assert (report.trouble is None) == (ends == "done")
     assert set(report.seconds) <= set(get_args(Stage))
     if report.trouble:

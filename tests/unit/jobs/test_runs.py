@@ -14,7 +14,7 @@ def test_the_last_runs_are_listed_and_status_tells_of_the_last_night(tmp_path: P
     assert runs.show(runs.run(own)) == f"no runs yet in {tmp_path}"
     store = LocalStore(str(tmp_path))
     Record(store, "nightly").end("done", {}, "v1")
-    Record(store, "nightly").stage("embed")
+    Record(store, "nightly").stage("embed", {})
     report = runs.run(own)
     assert [run.outcome for run in report.runs] == ["done", "running"]
     assert runs.run(own, last=1).runs == report.runs[1:]

@@ -9,6 +9,9 @@ from jobs.common import run_records
 from jobs.common.run_records import Record, outcome_of, record_of_done, runs
 from schemas.errors import CheckError, IntegrityError, LostError, StoreError
 from schemas.layout import Layout
+from schemas.run import NightFigures
+
+FIGURES = NightFigures(articles=9, bytes=8, dead_rows=7, recall_at_10=0.99, canaries=1, encoded=6, seconds=5)
 
 
 @pytest.fixture
@@ -22,20 +25,28 @@ def report(store: LocalStore, number: int) -> dict[str, Any]:
     return found
 
 
+def page(store: LocalStore, number: int) -> str:
+    return (store.read(Layout.run_page(runs(store).runs[number].run)) or b"").decode()
+
+
 def test_a_run_is_told_at_its_start_at_each_stage_and_at_its_end(store: LocalStore) -> None:
     record = Record(store, "nightly")
     assert report(store, 0)["outcome"] == "running"
-    record.stage("embed")
+    assert "<h1>Running</h1>" in page(store, 0)
+    record.stage("embed", {"seconds": {"ingest": 1.5}})
     assert (runs(store).runs[0].stage, report(store, 0)["stage"]) == ("embed", "embed")
-    record.end("done", {"encoded": 3}, "v1")
+    assert report(store, 0)["seconds"] == {"ingest": 1.5}
+    assert "<h1>Running in embed</h1>" in page(store, 0)
+    record.end("done", {"exit_code": 0}, "v1", FIGURES)
     [run] = runs(store).runs
-    assert (run.outcome, run.version, run.job) == ("done", "v1", "nightly")
+    assert (run.outcome, run.version, run.job, run.figures) == ("done", "v1", "nightly", FIGURES)
     assert run.finished
-    assert report(store, 0)["encoded"] == 3
+    assert (report(store, 0)["format"], report(store, 0)["exit_code"]) == (1, 0)
+    assert "<h1>Done</h1>" in page(store, 0)
 
 
 def test_the_next_run_finds_that_the_one_before_died(store: LocalStore) -> None:
-    Record(store, "nightly").stage("index")
+    Record(store, "nightly").stage("index", {"seconds": {"embed": 2.5}})
     record_of_done(store, "embed", {"encoded": 1})
     Record(store, "nightly").end("nothing new", {}, None)
     assert [(run.job, run.outcome, run.stage) for run in runs(store).runs] == [
@@ -43,8 +54,21 @@ def test_the_next_run_finds_that_the_one_before_died(store: LocalStore) -> None:
         ("embed", "done", None),
         ("nightly", "nothing new", None),
     ]
-    assert report(store, 0)["outcome"] == "died"
+    assert (report(store, 0)["outcome"], report(store, 0)["seconds"]) == ("died", {"embed": 2.5})
     assert report(store, 1)["encoded"] == 1
+    assert "<h1>Died in index</h1>" in page(store, 0)
+    assert f'<a href="../{runs(store).runs[0].run}/report.html">The night before</a>: died' in page(store, 2)
+    assert sorted(store.names(f"runs/{runs(store).runs[1].run}")) == ["report.json"]  # of a night alone
+
+
+@pytest.mark.parametrize("left", [None, b"", b'{"run": "r", "of": "a later pubray"}'])
+def test_a_run_that_died_may_have_left_no_report(store: LocalStore, left: bytes | None) -> None:
+    Record(store, "nightly").stage("index", {"seconds": {"embed": 2.5}})
+    store.path(Layout.run_report(runs(store).runs[0].run)).unlink()
+    if left is not None:
+        store.path(Layout.run_report(runs(store).runs[0].run)).write_bytes(left)
+    Record(store, "nightly")
+    assert (report(store, 0)["outcome"], "seconds" in report(store, 0)) == ("died", False)
 
 
 def test_the_list_is_bounded(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,243 @@
+"""The page of a night: one HTML file that needs nothing else, for the engineer who is paged."""
+
+import datetime
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from retrieval.operate.charts import Line, line, shares
+from schemas.report import IngestReport, NightRecord
+from schemas.run import NightFigures, Run
+
+NIGHTS = 30
+"""That the lines go over."""
+NAMES = 20
+"""Of files that are told of in a line."""
+LINE = (220, 44)
+"""Width and height of a line."""
+OUTCOMES = {
+    "running": ("busy", "Running"),
+    "done": ("good", "Done"),
+    "nothing new": ("good", "Nothing new"),
+    "update files are missing": ("warn", "Done, but update files are missing"),
+    "held": ("warn", "Held: CURRENT was moved meanwhile"),
+    "interrupted": ("warn", "Interrupted"),
+    "checks failed": ("bad", "Checks failed"),
+    "not served": ("bad", "Promoted, but not served"),
+    "failed": ("bad", "Failed"),
+    "lost": ("bad", "Lost: another run writes by now"),
+    "died": ("bad", "Died"),
+}
+"""By what a run says of its end: how bad it is, and in words."""
+BROKEN_OFF = ("running", "interrupted", "failed", "lost", "died")
+"""Outcomes of which it is told in which stage."""
+CHANGES = {
+    "added": "added",
+    "revised_text": "revised in text",
+    "revised_metadata": "revised in metadata",
+    "deleted": "deleted",
+}
+
+
+class Night(NamedTuple):
+    """A night among the last ones."""
+
+    run: str
+    day: str
+    mood: str
+    outcome: str
+    this: bool
+
+
+class Tile(NamedTuple):
+    """A figure of tonight, and over the last nights."""
+
+    name: str
+    text: str
+    line: Line | None
+    lowest: str = ""
+    highest: str = ""
+
+
+class Change(NamedTuple):
+    """What became of some articles."""
+
+    name: str
+    articles: int
+    share: float
+    """Of the most frequent change."""
+    samples: dict[str, str]
+
+
+class StageBar(NamedTuple):
+    """How long a stage took; None while it goes on."""
+
+    name: str
+    seconds: float | None
+    share: float
+    did: str
+    bytes: int | None
+
+
+class View(NamedTuple):
+    """All that the template is told."""
+
+    night: NightRecord
+    store: str
+    mood: str
+    headline: str
+    seconds: float | None
+    before: Run | None
+    nights: list[Night]
+    tiles: list[Tile]
+    changes: list[Change]
+    stages: list[StageBar]
+    warnings: list[str]
+
+
+def night_page(night: NightRecord, runs: Sequence[Run], store: str) -> str:
+    """Return the page of a night; `runs` are the last ones of the store, oldest first, this one among them."""
+    nights = [run for run in runs if run.job == night.job and run.run <= night.run][-NIGHTS:]
+    mood, words = OUTCOMES.get(night.outcome, ("bad", night.outcome.capitalize()))
+    in_stage = f" in {night.stage}" if night.stage and night.outcome in BROKEN_OFF else ""
+    view = View(
+        night=night,
+        store=store,
+        mood=mood,
+        headline=f"{words}{in_stage}",
+        seconds=_seconds(night),
+        before=next((run for run in reversed(nights) if run.run != night.run), None),
+        nights=[_night(run, night.run) for run in nights],
+        tiles=list(_tiles([run.figures for run in nights])),
+        changes=_changes(night.ingest) if night.ingest and _has_news(night) else [],
+        stages=_stages(night),
+        warnings=list(_warnings(night)),
+    )
+    return _environment().get_template("night.html").render(view=view, width=LINE[0], height=LINE[1])
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(duration=duration, size=size, minute=minute)
+    return environment
+
+
+def duration(seconds: float) -> str:
+    """Return a time for a person: "12.3 s", "5 min 12 s", "2 h 05 min"."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def size(count: float) -> str:
+    """Return bytes for a person: "7 B", "1.2 MB"."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:,.1f} {unit}" if unit != "B" else f"{count:,.0f} B"
+        count /= 1000
+    return f"{count:,.1f} TB"
+
+
+def minute(moment: str) -> str:
+    """Return a moment of a report up to its minute."""
+    return f"{moment[:16].replace('T', ' ')} UTC"
+
+
+def _seconds(night: NightRecord) -> float | None:
+    if night.finished is None:
+        return None
+    begun, ended = (datetime.datetime.fromisoformat(moment) for moment in (night.started, night.finished))
+    return (ended - begun).total_seconds()
+
+
+def _night(run: Run, this: str) -> Night:
+    mood, words = OUTCOMES.get(run.outcome, ("bad", run.outcome))
+    return Night(run.run, run.started[:10], mood, words, run.run == this)
+
+
+def _tiles(figures: Sequence[NightFigures | None]) -> Iterator[Tile]:
+    def tile(name: str, of: Callable[[NightFigures], float | None], text: Callable[[float], str]) -> Tile:
+        values = [of(one) if one else None for one in figures]
+        drawn = line(values, *LINE)
+        bounds = (text(drawn.lowest), text(drawn.highest)) if drawn else ("", "")
+        last = values[-1] if values else None
+        return Tile(name, "–" if last is None else text(last), drawn, *bounds)
+
+    yield tile("articles", lambda one: one.articles, "{:,.0f}".format)
+    yield tile("encoded", lambda one: one.encoded, "{:,.0f}".format)
+    yield tile("encoded per second", lambda one: one.articles_per_second, "{:,.1f}".format)
+    yield tile("recall@10", lambda one: one.recall_at_10, "{:.4f}".format)
+    yield tile("canaries that find", lambda one: one.canaries, "{:.1%}".format)
+    yield tile("index", lambda one: one.bytes, size)
+    yield tile("dead rows", lambda one: one.dead_rows, "{:,.0f}".format)
+    yield tile("duration", lambda one: one.seconds, duration)
+
+
+def _has_news(night: NightRecord) -> bool:
+    """Return whether the counts of its snapshot are what this night brings."""
+    return bool(night.ingest and night.ingest.ingested) or bool(night.index and night.index.built)
+
+
+def _changes(ingest: IngestReport) -> list[Change]:
+    counts = [getattr(ingest, kind) for kind in CHANGES]
+    return [
+        Change(name, count, share, ingest.samples.get(kind, {}))
+        for (kind, name), count, share in zip(CHANGES.items(), counts, shares(counts), strict=True)
+    ]
+
+
+def _stages(night: NightRecord) -> list[StageBar]:
+    ingest, embed, index, compact = night.ingest, night.embed, night.index, night.compact
+    told: dict[str, tuple[str, int | None]] = {}
+    if ingest:
+        told["ingest"] = f"{ingest.ingested:,} new of {ingest.files:,} files", ingest.bytes
+    if embed:
+        told["embed"] = f"{embed.encoded:,} encoded, {embed.copied:,} copied", embed.bytes
+    if index:
+        done = f"{index.segments:,} segments, {index.articles:,} articles" if index.built else "was there"
+        told["index"] = done, index.new_bytes if index.built else 0
+    if compact:
+        told["compact"] = compact.reason, compact.new_bytes if compact.compacted else 0
+    bars = [
+        StageBar(name, seconds, share, *told.get(name, ("", None)))
+        for (name, seconds), share in zip(night.seconds.items(), shares([*night.seconds.values()]), strict=True)
+    ]
+    going_on = night.stage if night.outcome == "running" else None
+    return [*bars, StageBar(going_on, None, 0, "", None)] if going_on else bars
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMES:,} more" if len(names) > NAMES else ""
+    return ", ".join(names[:NAMES]) + more
+
+
+def _warnings(night: NightRecord) -> Iterator[str]:
+    yield from night.failures
+    if ingest := night.ingest:
+        if ingest.gaps:
+            yield f"Update files are missing: {_some(ingest.gaps)}"
+        if ingest.left_out:
+            yield f"Source files that are left out: {_some(ingest.left_out)}"
+        for reason, count in ingest.rejected.items():
+            samples = ", ".join(ingest.rejected_samples.get(reason, ()))
+            yield f"{count:,} records of its files were rejected: {reason}{f' ({samples}, …)' if samples else ''}"
+    if night.withdrawn and night.index:
+        yield f"Version {night.index.version} was withdrawn before, and is promoted by name alone"
+    if night.held:
+        yield f"Version {night.held} is held: it was not built on CURRENT, which somebody has changed meanwhile"
+    if night.not_served:
+        yield f"Promoted, but not served: {night.not_served}"
+    made = night.compact or night.index
+    if made and made.advice:
+        yield made.advice

@@ -1,0 +1,41 @@
+"""Lines and bars as coordinates."""
+
+import pytest
+
+from retrieval.operate.charts import EDGE, line, shares
+
+
+def points(values: list[float | None], width: float = 106, height: float = 46) -> list[tuple[float, ...]]:
+    found = line(values, width, height)
+    assert found is not None
+    return [tuple(map(float, point.split(","))) for point in found.points.split()]
+
+
+def test_a_line_goes_from_edge_to_edge_with_the_lowest_at_the_bottom() -> None:
+    assert points([1, 3, 2]) == [(EDGE, 43), (53, EDGE), (103, 23)]
+
+
+def test_of_a_gap_there_is_no_point_and_time_goes_on() -> None:
+    assert points([1, None, 3, None, 2]) == [(EDGE, 43), (53, EDGE), (103, 23)]
+
+
+def test_a_line_of_equal_values_is_in_the_middle() -> None:
+    assert [y for _, y in points([5, 5])] == [23, 23]
+
+
+def test_a_line_says_where_it_ends_and_its_bounds() -> None:
+    found = line([4, 2, 3, None], 106, 46)
+    assert found is not None
+    assert (found.lowest, found.highest) == (2, 4)
+    assert f"{found.x:.1f},{found.y:.1f}" == found.points.split()[-1]
+
+
+@pytest.mark.parametrize("values", [[], [1.0], [None, 1.0, None]])
+def test_there_is_no_line_of_fewer_than_two(values: list[float | None]) -> None:
+    assert line(values, 100, 40) is None
+
+
+def test_bars_are_shares_of_the_greatest() -> None:
+    assert shares([1, 4, 0]) == [0.25, 1, 0]
+    assert shares([0, 0]) == [0, 0]
+    assert shares([]) == []
