@@ -258,6 +258,7 @@ class NightRecord(Run):
     compact: CompactReport | None = None
     withdrawn: bool = False
     held: str | None = None
+    by_name: tuple[str, ...] = ()
     not_served: str | None = None
     failures: tuple[str, ...] = ()
     failed: str | None = None

@@ -5,9 +5,8 @@ import json
 from contextlib import suppress
 from typing import Any
 
-from retrieval.operate.night_page import night_page
-
 from retrieval.files.checked import parse_document, write_bytes
+from retrieval.operate.night_page import night_page
 from schemas.errors import IntegrityError, LostError, PubrayError
 from schemas.layout import Layout
 from schemas.report import NightRecord

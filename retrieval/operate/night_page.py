@@ -236,6 +236,7 @@ def _warnings(night: NightRecord) -> Iterator[str]:
         yield f"Version {night.index.version} was withdrawn before, and is promoted by name alone"
     if night.held:
         yield f"Version {night.held} is held: it was not built on CURRENT, which somebody has changed meanwhile"
+    yield from (f"The version before was promoted by name: {why}" for why in night.by_name)
     if night.not_served:
         yield f"Promoted, but not served: {night.not_served}"
     made = night.compact or night.index

@@ -113,7 +113,7 @@ def newest_parts(store: LocalStore) -> list[str]:
 def without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     """The one task of the snapshot runs here."""
     monkeypatch.setattr(ingest, "results", lambda tasks, *_: list(tasks))
-    monkeypatch.setattr(ingest, "connect", lambda: None)
+    monkeypatch.setattr(ingest, "connect", lambda _: None)
     monkeypatch.setattr(ingest, "make_snapshot", SimpleNamespace(remote=body(ingest.make_snapshot)))
 
 
