@@ -59,7 +59,7 @@ def run(
     nights = {}
     for name, folder in folders.items():
         say(f"\n{name}: pubray nightly --source {folder}")
-        nights[name] = nightly.run(config, source=folder)
+        nights[name] = nightly.night(config, source=folder)
         say(nightly.show(nights[name]))
     changes = _show_nights(config, list(nights.values())[-1].index.version)
     stages = Stages()

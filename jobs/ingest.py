@@ -12,18 +12,19 @@ from jobs.common.console import table
 from jobs.common.options import Option
 from jobs.common.store import newest_snapshot, snapshots
 from jobs.common.writer import writes
-from jobs.steps.ingest.source_files import Origin, open_origin, parse_all
+from jobs.steps.ingest.news import news
+from jobs.steps.ingest.source_files import open_origin, parse_all
 from retrieval.articles.article import Rejects
 from retrieval.articles.changed_titles import changed_titles
 from retrieval.articles.known_parts import KnownParts
 from retrieval.articles.snapshot import Snapshot, read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
-from retrieval.files.checked import file_digest, write_named
-from retrieval.ingest.lineage import check_vanished, gaps, line_of_descent, next_lineage, parts_in_order, pending_parts
+from retrieval.files.checked import write_named
+from retrieval.ingest.lineage import check_vanished, gaps, line_of_descent, parts_in_order, pending_parts
 from retrieval.ingest.mesh_files import read_mesh_tree
-from retrieval.ingest.sources import other_content, plain_name, source_name
+from retrieval.ingest.sources import source_name
 from schemas.config import Config
-from schemas.errors import StoreError, UsageError
+from schemas.errors import StoreError
 from schemas.layout import Layout
 from schemas.report import IngestReport, Samples
 from schemas.snapshot import Lineage, SnapshotCounts, SnapshotInfo
@@ -68,24 +69,19 @@ def run(
     previous = newest_snapshot(store)
     tree = read_mesh_tree(Path(mesh_tree)) if mesh_tree else None
     with open_origin(config, source, baseline=baseline) as origin:
-        names = [source_name(file) for file in origin.files]
-        whole = None if origin.baseline is None else [source_name(file) for file in origin.baseline]
-        lineage = next_lineage(previous.info if previous else None, whole, names)
-        there = KnownParts(store, previous)
-        left_out = _left_out(previous, lineage, {*names, *there.names}, without=without, with_file=with_file)
-        wanted = [file for file in origin.files if source_name(file) not in left_out]
-        missing, changed = _missing(there, origin, wanted)
-        seconds = parse_all(store, origin, missing, lineage.number) if missing else 0.0
-    if changed:
-        more = f" (and {len(changed) - 1} more files)" if len(changed) > 1 else ""
-        raise StoreError(f"{changed[0]}{more}; the other files are done, and no snapshot was made")
-    plan = _planned(store, KnownParts(store, previous), previous, lineage, names, left_out, tree)
+        new = news(store, origin, previous, without=without, with_file=with_file)
+        missing = new.missing
+        seconds = parse_all(store, origin, missing, new.lineage.number) if missing else 0.0
+    if new.changed:
+        more = f" (and {len(new.changed) - 1} more files)" if len(new.changed) > 1 else ""
+        raise StoreError(f"{new.changed[0]}{more}; the other files are done, and no snapshot was made")
+    plan = _planned(store, KnownParts(store, previous), previous, new.lineage, new.names, new.left_out, tree)
     made, samples = _snapshot(store, plan, config.ingest.max_vanished)
     stored = store.facts(Layout.snapshot(plan.id)) if missing else None
     rejects = sum((Rejects(file.rejected, file.samples) for file in plan.part_files.values()), Rejects())
     return IngestReport(
         snapshot=plan.id,
-        lineage=lineage.number,
+        lineage=new.lineage.number,
         files=len(plan.parts),
         ingested=len(missing),
         seconds=seconds,
@@ -146,44 +142,6 @@ def show(report: IngestReport) -> str:
     if report.mesh_tree:
         head += f"; MeSH tree {report.mesh_tree[:12]}…"
     return f"{head}\n{table(['articles', 'count'], counts + rejected)}"
-
-
-def _left_out(
-    previous: Snapshot | None, lineage: Lineage, known: set[str], *, without: str | None, with_file: str | None
-) -> set[str]:
-    """Return the names of the source files that are left out: as before in this lineage, and as is wanted now.
-
-    Raises:
-        UsageError: there is no such file.
-    """
-    names = set(previous.info.left_out) if previous and previous.info.lineage == lineage else set[str]()
-    for option, file in (("--without", without), ("--with", with_file)):
-        # What is to come back must be there; what is to stay away may have gone already.
-        if file and (name := plain_name(file)) not in (known if option == "--with" else known | names):
-            raise UsageError(f"{option} {file}: neither the store nor the source has such a file")
-        if file:
-            names = names | {name} if option == "--without" else names - {name}
-    return names
-
-
-def _missing(there: KnownParts, origin: Origin, files: list[str]) -> tuple[list[str], list[str]]:
-    """Return the files without an article part, and what is to be said of those that are not what theirs was read from.
-
-    Parts are immutable.
-    """
-    missing, changed = [], []
-    for file in files:
-        name, found = source_name(file), origin.found.get(file)
-        if name not in there.names:
-            missing.append(file)
-        elif found and (why := other_content(found, there.file(name).source, partial(_sha256, origin.store, file))):
-            path = origin.store.name(file)
-            changed.append(f"{path}: {why} than the file of this name that was ingested before; give it another name")
-    return missing, changed
-
-
-def _sha256(store: Store, key: str) -> str:
-    return file_digest(store.local(key)).sha256
 
 
 def _snapshot(store: Store, plan: SnapshotPlan, max_vanished: float) -> tuple[SnapshotInfo, Samples]:

@@ -9,23 +9,24 @@ from typing import Annotated, Any
 
 from actors.store.stores import open_store
 from jobs import compact, embed, index, ingest, promote
-from jobs.common.console import table
+from jobs.common.console import megabytes, table
 from jobs.common.options import Option
 from jobs.common.run_records import NIGHT, OUTCOMES, Record, exit_code_of, outcome_of
 from jobs.common.run_reports import Stages, json_values, root_cause
 from jobs.common.store import read_current, served_version, versions
 from jobs.common.writer import writes
 from jobs.steps.night.deadlines import Deadlines
+from jobs.steps.night.forecast import forecast
 from jobs.steps.night.service_check import why_not_served
 from retrieval.index.gates import gates
 from schemas.config import Config
 from schemas.errors import PubrayError
-from schemas.report import IngestReport, NightReport, Report
+from schemas.report import IngestReport, NightForecast, NightReport, Report
 
 SERVICE = Option("at the end wait until the service there answers from what was promoted", metavar="URL")
+DRY_RUN = Option("say what is new, and what the night will take; change nothing")
 
 
-@writes("nightly")
 def run(
     config: Config,
     *,
@@ -36,8 +37,26 @@ def run(
     allow_removed: Annotated[bool, index.REMOVED] = False,
     mesh_tree: Annotated[str | None, ingest.MESH_TREE] = None,
     service: Annotated[str | None, SERVICE] = None,
+    dry_run: Annotated[bool, DRY_RUN] = False,
+) -> NightReport | NightForecast:
+    """Run a night, or say what it will take.
+
+    Raises:
+        PubrayError: of a stage; those before it are done.
+    """
+    if dry_run:
+        return forecast(config, source, without=without, with_file=with_file)
+    of_ingest = {"without": without, "with_file": with_file, "allow_gaps": allow_gaps, "mesh_tree": mesh_tree}
+    return night(config, source=source, allow_removed=allow_removed, service=service, **of_ingest)
+
+
+@writes("nightly")
+def night(
+    config: Config, *, source: str, allow_removed: bool = False, service: str | None = None, **of_ingest: Any
 ) -> NightReport:
     """Run the stages; the report of the night is in the store from its start on, also where a stage fails.
+
+    of_ingest: other options of that.
 
     Raises:
         PubrayError: of a stage; those before it are done.
@@ -45,16 +64,7 @@ def run(
     record = Record(open_store(config), NIGHT)
     stages = Stages(lambda name: record.stage(name, _so_far(stages)), Deadlines(config.night).of)
     try:
-        ingested = stages.run(
-            "ingest",
-            ingest.run,
-            config,
-            source=source,
-            without=without,
-            with_file=with_file,
-            allow_gaps=allow_gaps,
-            mesh_tree=mesh_tree,
-        )
+        ingested = stages.run("ingest", ingest.run, config, source=source, **of_ingest)
         report = _run(config, ingested, stages, allow_removed=allow_removed, service=service)
     except BaseException as error:
         with suppress(OSError, PubrayError):  # what went wrong first is what is told
@@ -75,7 +85,9 @@ def _outcome(report: NightReport) -> str:
     return "done" if report.index.built else "nothing new"
 
 
-def show(report: NightReport) -> str:
+def show(report: NightReport | NightForecast) -> str:
+    if isinstance(report, NightForecast):
+        return _show_forecast(report)
     ingested, embedded, built, compacted = report.ingest, report.embed, report.index, report.compact
     files = (
         f"{ingested.ingested} new files: {ingested.added:,} added, {ingested.revised_text:,} texts and "
@@ -95,6 +107,20 @@ def show(report: NightReport) -> str:
     told = [f"promoted by name: {why}" for why in report.by_name]
     told += [compacted.advice] if compacted and compacted.advice else []
     return "\n".join([head, table(["stage", "seconds", ""], rows), *told])
+
+
+def _show_forecast(report: NightForecast) -> str:
+    by = f"by {report.nights} nights before" if report.nights else "by pubray plan"
+    rows: list[list[object]] = [
+        ["new files", report.files, megabytes(report.bytes)],
+        ["their records", report.records, "guessed by the last files"],
+        ["articles to encode", report.encoded, "at most"],
+        ["hours", report.hours, by],
+        ["USD", report.usd, "of these machines for so long"],
+    ]
+    rows += [["compaction", "due", report.compaction]] if report.compaction else []
+    rows += [["free", node, megabytes(room)] for node, room in report.free.items()]
+    return table(["of the next night", "", ""], rows)
 
 
 def _run(

@@ -203,6 +203,29 @@ class LeaseReport(Report):
     broken: bool
 
 
+class NightForecast(Report):
+    """Of `nightly --dry-run`: what a night will take."""
+
+    files: int
+    """Source files that are new."""
+    bytes: int
+    """Of these."""
+    records: int
+    encoded: int
+    """Articles that will be encoded, at most."""
+    hours: float
+    usd: float
+    """Of these machines for so long."""
+    nights: int
+    """By which the hours are guessed; 0: they are those of `pubray plan`."""
+    compaction: str | None
+    """Why it will be due."""
+    node_bytes: int
+    """What a merge needs on the disk of one node: a shard, and what it becomes."""
+    free: dict[str, int]
+    """Bytes on the disks of the nodes."""
+
+
 class NightReport(Report):
     """Of `nightly`: the reports of its stages."""
 

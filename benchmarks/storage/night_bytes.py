@@ -58,7 +58,7 @@ def main() -> None:
         config = config.with_values(cache=f"{folder}/empty")
         server.proxy.seen.clear()
         start = time.perf_counter()
-        report = nightly.run(config, source=str(source))
+        report = nightly.night(config, source=str(source))
         seconds = time.perf_counter() - start
         show(server, version.bytes, version.articles, report.embed.encoded, seconds, as_json=options.json)
 

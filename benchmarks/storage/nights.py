@@ -105,7 +105,7 @@ def run(server: Bucket, config: Config, source: Path) -> OneNight:
     server.proxy.seen.clear()
     start = time.perf_counter()
     with CpuWatch() as watch:
-        report = nightly.run(config, source=str(source))
+        report = nightly.night(config, source=str(source))
     seconds, seen = time.perf_counter() - start, list(server.proxy.seen)
     puts = sum(one.line.startswith(("PUT", "POST")) for one in seen)
     usd = puts * PUT + (len(seen) - puts) * GET + watch.seconds / 3600 * FIGURES.core_hour.value

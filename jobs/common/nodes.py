@@ -1,5 +1,6 @@
 """Whether the nodes of a cluster can do the work, before any of it is paid for."""
 
+import shutil
 import uuid
 from importlib.metadata import version
 from pathlib import Path
@@ -28,7 +29,7 @@ def check_nodes(store: Store) -> None:
     write_bytes(store, key, key.encode())
     try:
         nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-        asked = {_look_on(node).remote(store, key, version("pubray")): node for node in nodes if node["Alive"]}
+        asked = {_on(_look, node).remote(store, key, version("pubray")): node for node in nodes if node["Alive"]}
         answered, _ = ray.wait(list(asked), num_returns=len(asked), timeout=SECONDS)
         problems = [
             f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']}) {why}"
@@ -42,8 +43,15 @@ def check_nodes(store: Store) -> None:
         raise StoreError(f"node {problems[0]}{more}; mend it, or take it out of the cluster")
 
 
-def _look_on(node: dict[str, Any]) -> Any:
-    return _look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False))
+def free_on_nodes(folder: str) -> dict[str, int]:
+    """Return the free bytes of the disk on which a folder of each node is, by their names."""
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    asked = {node["NodeManagerHostname"]: _on(_free, node).remote(folder) for node in nodes if node["Alive"]}
+    return dict(zip(asked, ray.get(list(asked.values()), timeout=SECONDS), strict=True))
+
+
+def _on(task: Any, node: dict[str, Any]) -> Any:
+    return task.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False))
 
 
 def _why_not(answer: ray.ObjectRef[Any]) -> str | None:
@@ -52,6 +60,16 @@ def _why_not(answer: ray.ObjectRef[Any]) -> str | None:
     except RayError as error:  # its pubray does not know this module, or it went
         return f"cannot look at the store: {str(error).strip().splitlines()[-1]}"
     return said
+
+
+@ray.remote(num_cpus=0, max_retries=0)
+def _free(folder: str) -> int:
+    return free_bytes(Path(folder))
+
+
+def free_bytes(folder: Path) -> int:
+    """Return what is free on the disk of a folder, which need not be there yet."""
+    return shutil.disk_usage(folder).free if folder.exists() else free_bytes(folder.parent)
 
 
 @ray.remote(num_cpus=0, max_retries=0)

@@ -108,10 +108,10 @@ def advice(version: IndexVersion, known: Sequence[IndexVersion]) -> str | None:
     )
 
 
-def due_compaction(version: IndexVersion, rules: IndexConfig) -> str | None:
-    """Return why a version is to be compacted, None if it is not."""
+def due_compaction(version: IndexVersion, rules: IndexConfig, coming: int = 0) -> str | None:
+    """Return why a version is to be compacted, None if it is not; `coming`: deltas that are added before."""
     shards = [s.shard for s in version.segments]
-    deltas = max(shards.count(shard) for shard in set(shards)) - 1
+    deltas = max(shards.count(shard) for shard in set(shards)) - 1 + coming
     if deltas > rules.max_deltas:
         return f"{deltas} deltas, more than index.max_deltas = {rules.max_deltas}"
     dead = version.dead_rows / version.rows

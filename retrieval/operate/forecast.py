@@ -1,10 +1,11 @@
 """What a night will take, by what is new and by what the nights before it took; estimates, for nothing is read."""
 
-from collections.abc import Mapping, Sequence
-from statistics import median
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from statistics import fmean, median
+from typing import NamedTuple
 
 from schemas.figures import FIGURES
+from schemas.run import NightFigures
 from schemas.snapshot import SnapshotInfo
 
 RECENT = 20
@@ -24,16 +25,15 @@ class Rates(NamedTuple):
         return self.encoding * encoded + self.others
 
 
-def rates(reports: Sequence[Mapping[str, Any]]) -> Rates | None:
-    """Return the medians of some nights' reports; None where no night has encoded anything."""
-    nights = [report for report in reports if report.get("embed", {}).get("encoded") and "embed" in report["seconds"]]
-    if not nights:
+def rates(nights: Sequence[NightFigures]) -> Rates | None:
+    """Return the medians of some nights; None where none has encoded anything."""
+    known = [(of.articles_per_second, of.encoded, of.seconds) for of in nights if of.articles_per_second and of.encoded]
+    if not known:
         return None
-    times: list[dict[str, float]] = [report["seconds"] for report in nights]
     return Rates(
-        len(nights),
-        median(of["embed"] / night["embed"]["encoded"] for of, night in zip(times, nights, strict=True)),
-        median(sum(of.values()) - of["embed"] for of in times),
+        len(known),
+        median(1 / speed for speed, _, _ in known),
+        median(seconds - encoded / speed for speed, encoded, seconds in known),
     )
 
 
@@ -43,6 +43,12 @@ def records_in(source_bytes: int, newest: SnapshotInfo | None) -> int:
     read = sum(newest.part_files[part.name].source.bytes for part in refs) if newest else 0
     bytes_a_record = read / rows if (rows := sum(part.rows for part in refs)) and read else FIGURES.source_bytes.value
     return round(source_bytes / bytes_a_record)
+
+
+def mean_bytes(newest: SnapshotInfo | None) -> float:
+    """Return the bytes of a source file, by those that came the last; 0: none is known."""
+    refs = [part for part in newest.parts if part.name in newest.part_files][-RECENT:] if newest else []
+    return fmean(newest.part_files[part.name].source.bytes for part in refs) if newest and refs else 0.0
 
 
 def encoded_of(records: int, line: Sequence[SnapshotInfo]) -> int:

@@ -35,7 +35,7 @@ ARTICLES = [Article(pmid, title=f"title {pmid}", journal="First") for pmid in ra
 def night(config: Config, source: Path, real: Path, number: int, night: Night) -> IndexVersion:
     """Publish an update file, and run a night."""
     write_night(real, source, f"pubmed26n{number:04}.xml.gz", night)
-    report = nightly.run(config, source=str(source))
+    report = nightly.night(config, source=str(source))
     version = served_version(LocalStore(config.store))
     assert (report.version, report.withdrawn) == (version.id, False)
     assert list(report.seconds) == ["ingest", "embed", "index", "promote", "compact"]
@@ -78,7 +78,7 @@ def test_real_nights_answer_as_a_rebuild_does(
     assert answers(config, second) == expected
     assert {match.article.pmid for ranking in expected for match in ranking} == set(alive_vectors(config))
     strict = config.with_values(index={"max_dead": 0.05})
-    report = nightly.run(strict, source=str(source))
+    report = nightly.night(strict, source=str(source))
     assert report.compact
     assert report.compact.reason == "20.8% dead rows, more than index.max_dead = 5.0%"
     merged = served_version(LocalStore(config.store))

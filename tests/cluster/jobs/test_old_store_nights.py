@@ -70,7 +70,7 @@ def test_nights_go_on_from_segments_of_the_first_format_until_all_are_made_anew(
     source.write_bytes(document(NEW))
     tree.write_text("Neoplasms;C04\nCysts;C04.182\n")
 
-    night = nightly.run(config, source=str(source), mesh_tree=str(tree))
+    night = nightly.night(config, source=str(source), mesh_tree=str(tree))
     version = served_version(LocalStore(config.store))
     assert (version.id, version.parent) == (night.version, old.id)
     assert version.segments[: len(old.segments)] == old.segments

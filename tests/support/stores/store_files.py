@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from retrieval.articles.article import ArticlePart, Rejects, article_batch, write_article_part
+from retrieval.articles.known_parts import KnownParts
 from retrieval.articles.snapshot import Snapshot, read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
 from retrieval.embed.vector_parts import write_vector_part
@@ -72,7 +73,13 @@ def add_vectors(
 def add_snapshot(
     store: Store, parts: Sequence[PartRef], previous: Snapshot | None = None, lineage: Lineage | None = None
 ) -> Snapshot:
-    """Write the snapshot of article parts."""
-    plan = SnapshotPlan(lineage or Lineage(number=0), tuple(parts), previous)
+    """Write the snapshot of article parts, of which it knows the files."""
+    known = KnownParts(store, None)
+    plan = SnapshotPlan(
+        lineage or Lineage(number=0),
+        tuple(parts),
+        previous,
+        part_files={ref.name: known.file(ref.name) for ref in parts},
+    )
     write_snapshot(store, plan, lambda counts: None)
     return read_snapshot(store, plan.id)

@@ -63,7 +63,7 @@ def kept(folder: Path) -> dict[str, Any]:
 
 def test_a_night_whose_first_stage_fails_keeps_why(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
-        nightly.run(config(tmp_path / "store"), source="/nowhere")
+        nightly.night(config(tmp_path / "store"), source="/nowhere")
     report = kept(tmp_path / "store")
     assert (report["job"], report["failed"], report["error"]) == ("nightly", "ingest", str(error.value))
     known = {
@@ -90,7 +90,7 @@ def test_a_night_that_fails_later_keeps_what_was_done(tmp_path: Path) -> None:
     add_snapshot(store, [add_part(store, "a", Article(1), source_bytes=7)])
     (tmp_path / "a.xml").write_text("content")
     with pytest.raises(InputError, match="model 'tiny': no such folder"):  # the encoder, of which embed wants digests
-        nightly.run(config(tmp_path / "store"), source=str(tmp_path / "a.xml"))
+        nightly.night(config(tmp_path / "store"), source=str(tmp_path / "a.xml"))
     report = kept(tmp_path / "store")
     assert (report["failed"], report["ingest"]["files"], "embed" in report) == ("embed", 1, False)
     assert list(report["seconds"]) == ["ingest", "embed"]
@@ -99,7 +99,7 @@ def test_a_night_that_fails_later_keeps_what_was_done(tmp_path: Path) -> None:
 def test_an_error_that_is_not_for_users_is_kept_with_its_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ingest, "run", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        nightly.run(config(tmp_path), source="s")
+        nightly.night(config(tmp_path), source="s")
     assert kept(tmp_path)["error"] == "ZeroDivisionError: division by zero"
 
 
@@ -109,7 +109,7 @@ def test_a_stage_that_takes_too_long_ends_the_night_and_the_report_says_so(
     monkeypatch.setattr(ingest, "run", lambda *_, **__: night_report().ingest)
     monkeypatch.setattr(embed, "run", lambda *_, **__: time.sleep(30))
     with pytest.raises(OverdueError) as error:
-        nightly.run(config(tmp_path, night={"stage_seconds": {"embed": 0.2}}), source="s")
+        nightly.night(config(tmp_path, night={"stage_seconds": {"embed": 0.2}}), source="s")
     report = kept(tmp_path)
     assert (report["outcome"], report["stage"], report["failed"]) == ("failed", "embed", "embed")
     assert report["error"] == str(error.value)
@@ -145,7 +145,7 @@ def test_what_was_withdrawn_or_did_not_pass_its_gates_is_not_promoted(
     reports = night_report(index={"built": True, **made}, compact=compacted)
     for job in (ingest, embed, index, compact):
         monkeypatch.setattr(job, "run", lambda *_, job=job, **__: getattr(reports, job.__name__.split(".")[-1]))
-    report = nightly.run(config(tmp_path), source="s")
+    report = nightly.night(config(tmp_path), source="s")
     assert (report.version, kept(tmp_path)["outcome"]) == (served, ends)
     assert kept(tmp_path)["exit_code"] == (0 if ends == "done" else 5)
     assert kept(tmp_path)["figures"]["articles"] == report.figures.articles
@@ -169,7 +169,7 @@ def test_a_night_tells_that_the_version_before_it_was_promoted_by_name(
     reports = night_report(index={"version": "a"}, compact={"version": "a"})
     for job in (ingest, embed, index, compact):
         monkeypatch.setattr(job, "run", lambda *_, job=job, **__: getattr(reports, job.__name__.split(".")[-1]))
-    report = nightly.run(config(tmp_path), source="s")
+    report = nightly.night(config(tmp_path), source="s")
     [line] = [line for line in nightly.show(report).splitlines() if line.startswith("promoted by name: ")]
     assert "version a lacks 50.0% of the articles" in line
     assert report.trouble is None

@@ -4,6 +4,7 @@ import pytest
 
 from retrieval.operate.forecast import encoded_of, rates, records_in
 from schemas.figures import FIGURES
+from schemas.run import NightFigures
 from schemas.snapshot import Lineage, PartFile, PartRef, SnapshotCounts, SnapshotInfo, SourceFile
 
 
@@ -37,12 +38,15 @@ def test_texts_are_guessed_by_the_nights_before() -> None:
     assert encoded_of(1000, []) == 1000
 
 
+def night(encoded: int, speed: float | None, seconds: float) -> NightFigures:
+    return NightFigures(
+        articles=1, bytes=1, dead_rows=0, recall_at_10=1, encoded=encoded, articles_per_second=speed, seconds=seconds
+    )
+
+
 def test_rates_are_medians_of_the_nights_that_encoded_something() -> None:
-    nights = [
-        {"embed": {"encoded": encoded}, "seconds": {"ingest": 1.0, "embed": embed, "index": other}}
-        for encoded, embed, other in [(10, 20.0, 4.0), (10, 40.0, 2.0), (10, 30.0, 9.0), (0, 1.0, 1.0)]
-    ]
-    found = rates([*nights, {"failed": "ingest", "seconds": {"ingest": 1.0}}])
-    assert found == (3, 3.0, 5.0)
-    assert found.seconds(100) == 305
-    assert rates(nights[3:]) is None
+    nights = [night(10, 0.5, 24.0), night(10, 0.25, 42.0), night(10, 1.0, 19.0)]
+    found = rates([*nights, night(0, None, 1000.0)])
+    assert found == (3, 2.0, 4.0)
+    assert found.seconds(100) == 204
+    assert rates([night(0, None, 1.0)]) is None
