@@ -194,6 +194,16 @@ class RunsReport(Report):
     """Oldest first."""
 
 
+class MetricsReport(Report):
+    """Of `metrics`."""
+
+    store: str
+    file: str | None
+    """Where they were written."""
+    text: str
+    """In Prometheus's format."""
+
+
 class LeaseReport(Report):
     """Of `lease`."""
 

@@ -1,8 +1,25 @@
 """Runs of jobs, as a store lists them."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from schemas.base import Frozen
+
+Outcome = Literal[
+    "running",
+    "done",
+    "nothing new",
+    "update files are missing",
+    "held",
+    "checks failed",
+    "not served",
+    "failed",
+    "interrupted",
+    "lost",
+    "died",
+]
+"""How a night goes or has ended; "died" is found by the next one."""
 
 
 class NightFigures(Frozen):
@@ -30,8 +47,7 @@ class Run(Frozen):
     started: str
     """UTC, ISO 8601."""
     outcome: str
-    """running, done, nothing new, update files are missing, held, checks failed, not served, failed, interrupted, lost,
-    died."""
+    """An `Outcome`."""
     stage: str | None = None
     """The one that it is at, or was at when it ended otherwise than it should."""
     finished: str | None = None

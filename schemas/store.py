@@ -81,6 +81,9 @@ class Store(Protocol):
     def check_room(self, bytes: int) -> None:
         """Refuse (StoreError) to map so much at a time, where this machine cannot hold it."""
 
+    def cached(self) -> tuple[int, int] | None:
+        """Return how many bytes of it this machine keeps, and may keep; None: it is here anyway."""
+
     def parquet(self, key: str) -> AbstractContextManager[pq.ParquetFile]:
         """Open a Parquet file, of which ranges are read."""
 

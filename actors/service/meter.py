@@ -1,13 +1,8 @@
 """What the service reports of itself while it runs."""
 
-from schemas.manifest import IndexVersion
-
 
 class Meter:
     """Takes reports and drops them, for one process. One that keeps them must be quick: it is called per request."""
-
-    def serves(self, version: IndexVersion) -> None:
-        """A version answers, or is to answer as soon as it is loaded."""
 
     def stage(self, name: str, seconds: float) -> None:
         """A stage of a request took so long: cache, encode, search, rerank."""

@@ -97,6 +97,9 @@ class LocalStore:
     def check_room(self, bytes: int) -> None:
         """It is here already."""
 
+    def cached(self) -> tuple[int, int] | None:
+        return None
+
     def parquet(self, key: str) -> AbstractContextManager[pq.ParquetFile]:
         return opened(self.path(key))
 

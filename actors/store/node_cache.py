@@ -40,6 +40,11 @@ class NodeCache:
         Path(self.folder).mkdir(parents=True, exist_ok=True)
         return int(SHARE * shutil.disk_usage(self.folder).total)
 
+    @property
+    def used(self) -> int:
+        """How many bytes of objects it holds."""
+        return sum(size for _, size, _ in _used(Path(self.folder, "objects")))
+
     def path(self, name: str, tag: str, fetch: Callable[[Path], None], bytes: int, digest: FileDigest | None) -> Path:
         """Return where an object lies; `fetch` is to bring its bytes to a path, unless it is there.
 

@@ -259,6 +259,9 @@ class S3Store:
                 f"holds {limit / 1e9:,.1f} GB; set cache_bytes, PUBRAY_CACHE to a larger disk, or more index.num_shards"
             )
 
+    def cached(self) -> tuple[int, int] | None:
+        return self.cache.used, self.cache.bytes
+
     def _at(self, key: str) -> str:
         """Return a key as s3fs and Arrow know it."""
         return f"{self._bucket}/{self._key(key)}"

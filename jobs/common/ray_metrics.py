@@ -6,7 +6,6 @@ from ray.util.metrics import Counter, Gauge, Histogram
 
 from actors.service.meter import Meter
 from schemas.errors import UnavailableError
-from schemas.manifest import IndexVersion
 from schemas.vector import EmbedCounts
 
 
@@ -38,14 +37,7 @@ class ServiceMetrics(Meter):
         self._items = Histogram("pubray_call_items", "items of a call", boundaries=ITEMS, tag_keys=("part",))
         self._waiting = Gauge("pubray_waiting", "items that wait for a call", tag_keys=("part",))
         self._answers = Counter("pubray_answers", "queries answered", tag_keys=("version", "cached", "degraded"))
-        missing = "update files of PubMed that the version lacks: deletions and retractions may be among them"
-        self._missing = Gauge("pubray_missing_update_files", missing)
-        self._lacking = 0
         self._candidates = Histogram("pubray_candidates", "articles re-ranked for a query", boundaries=CANDIDATES)
-
-    def serves(self, version: IndexVersion) -> None:
-        self._lacking = version.missing_updates
-        self._missing.set(self._lacking)
 
     def stage(self, name: str, seconds: float) -> None:
         self._stage.observe(seconds, {"stage": name})
@@ -55,7 +47,6 @@ class ServiceMetrics(Meter):
         self._waiting.set(waiting, {"part": part})
 
     def answered(self, version: str, *, cached: bool, degraded: bool, candidates: int) -> None:
-        self._missing.set(self._lacking)  # Ray forgets a gauge that nobody sets
         self._answers.inc(1, {"version": version, "cached": str(cached), "degraded": str(degraded)})
         if candidates:
             self._candidates.observe(candidates)

@@ -19,6 +19,7 @@ from actors.store.local_store import LocalStore
 from jobs import embed, index, ingest, promote, serve
 from jobs.common.cluster import connect
 from jobs.common.config import load_config
+from jobs.common.run_records import Record
 from jobs.common.store import read_current, served_version
 from jobs.steps.demo.demo_data import DEMO
 from schemas.article import Article
@@ -101,6 +102,7 @@ def version(cluster: None, config: Config, sources: Path) -> IndexVersion:
     built = index.run(config)
     assert read_current(LocalStore(config.store)) is None  # built is not served
     promote.run(config, version=built.version)
+    Record(LocalStore(config.store), "nightly").end("done", {"seconds": {"index": 1.0}}, built.version)
     return served_version(LocalStore(config.store))
 
 

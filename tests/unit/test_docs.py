@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from actors.store.local_store import WRITER
 from jobs.__main__ import JOBS, main
 from jobs.common.options import add_options
+from retrieval.operate.store_metrics import METRICS
 from schemas.config import Config
 from schemas.formats import FORMATS, NEWEST
 from schemas.layout import (
@@ -239,6 +240,11 @@ def test_the_table_of_the_store_is_whole() -> None:
     assert set(re.findall(r"^\| `([^`]+)` \|", first, re.MULTILINE)) == layout_keys()
     names = [cell for row in re.findall(r"^\| (`.*?) \|", segment, re.MULTILINE) for cell in row.split(", ")]
     assert sorted(names) == sorted(f"`{name}`" for name in (*FORMATS[NEWEST].files, SEGMENT_MANIFEST))
+
+
+def test_every_metric_of_a_store_is_told_of() -> None:
+    rows = re.findall(r"^\| `(pubray_\w+)(?:{[\w,]+})?` \| (.*) \|$", BY_NAME["docs/operate.md"], re.MULTILINE)
+    assert {name: f"{means[0].upper()}{means[1:]}." for name, means in rows} == METRICS
 
 
 def decisions() -> dict[str, list[str]]:

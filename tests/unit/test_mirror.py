@@ -23,6 +23,7 @@ WITHOUT_TESTS = {
 WITHOUT_SOURCE = {
     "actors/embed/test_exactness.py": "vectors and scores beside the authors' own procedures, over towers and engines",
     "actors/web/page/test_page_html.py": "the templates in assets/, as a reader of the page sees them",
+    "infra/test_alerts.py": "infra/monitoring",
     "infra/test_config_files.py": "infra/config",
     "infra/test_demo_data.py": "infra/demo",
     "infra/test_environment.py": "constraints.txt, and what is installed",

@@ -22,6 +22,7 @@ from actors.search.sharded_searcher import ShardedSearcher, VersionSearcher
 from actors.service.assembly import check_servable, load_encoder, load_reranker, ranking
 from actors.service.coalescer import Coalescer
 from actors.service.meter import Meter
+from actors.service.refreshed_text import RefreshedText
 from actors.service.search_service import SearchService
 from actors.store.stores import open_store
 from actors.web.api import create_app
@@ -31,6 +32,7 @@ from actors.web.middleware.request_log import log_to
 from jobs.common.cpu_threads import available_threads
 from jobs.common.ray_metrics import ServiceMetrics, node_metrics
 from jobs.common.store import served_version
+from retrieval.operate.store_metrics import Metric, exposition, store_metrics
 from schemas.config import Config, DeploymentConfig
 from schemas.errors import FailedError, OverloadedError, PubrayError, UnavailableError
 from schemas.manifest import IndexVersion
@@ -182,14 +184,22 @@ class Api:
         def arrived(found: IndexVersion) -> None:
             check_servable(config, found)
             versions.propose(found)
-            meter.serves(found)
 
         versions.follow(Follower(store.root, partial(served_version, store), arrived))
         self._service = SearchService(versions, encoder, searcher, second, cached=settings.cached, meter=meter)
         self._seconds = settings.seconds
+        self._store_metrics = RefreshedText(lambda: exposition(store_metrics(store, config.index)))
+        self._store_metrics.start()
         # Ray Serve tells the request id in a header of its own accord.
         self._front = Front(key_digests, settings.cors_origins, settings.log_queries, tell_id=False)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Return the application, as Ray Serve asks for it after construction."""
-        return create_app(self._service, self._seconds, self._front, node_metrics)
+        return create_app(self._service, self._seconds, self._front, self._metrics)
+
+    async def _metrics(self) -> str:
+        """Return the metrics of this node, which version answers, and what the store says of itself."""
+        served = self._service.version()
+        labels = {"version": served.version, "snapshot": served.snapshot}
+        own = exposition([Metric("pubray_version_info", 1, labels)])
+        return f"{await node_metrics()}{own}{self._store_metrics.text}"

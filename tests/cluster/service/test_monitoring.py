@@ -13,8 +13,10 @@ import httpx
 import pytest
 import yaml
 
+from schemas.manifest import IndexVersion
 from tests.cluster.conftest import Service
 from tests.support.ports import free_port
+from tests.support.processes import within
 
 MONITORING = Path(__file__).parents[3] / "infra" / "monitoring"
 TARGETS = {
@@ -35,9 +37,10 @@ def prometheus(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
     folder, port = tmp_path_factory.mktemp("prometheus"), free_port()
     settings = yaml.safe_load((MONITORING / "prometheus.yml").read_text())
     settings["global"]["scrape_interval"] = "1s"
-    [job] = settings["scrape_configs"]
-    del job["file_sd_configs"]
-    job["static_configs"] = [{"targets": [url.removeprefix("http://")]}]
+    settings["rule_files"] = [str(MONITORING / name) for name in settings["rule_files"]]
+    for job in settings["scrape_configs"]:
+        job.pop("file_sd_configs", None)
+        job["static_configs"] = [{"targets": [url.removeprefix("http://")]}]
     (folder / "prometheus.yml").write_text(yaml.safe_dump(settings))
     listen = [f"--web.listen-address=127.0.0.1:{port}", f"--storage.tsdb.path={folder}/data"]
     process = subprocess.Popen(["prometheus", f"--config.file={folder}/prometheus.yml", *listen])
@@ -64,6 +67,16 @@ def is_shown(prometheus: str, target: dict[str, str]) -> bool:
     labels = re.findall(r"{{(\w+)}}", target["legendFormat"])
     lines = [value["metric"].keys() for value in values(prometheus, target["expr"])]
     return bool(lines) and all(line >= {*labels} for line in lines)
+
+
+def test_the_service_tells_of_its_store(url: str, version: IndexVersion) -> None:
+    served = f'pubray_version_info{{version="{version.id}",snapshot="{version.snapshot}"}} 1'
+    within(30, lambda: f'pubray_current_info{{version="{version.id}"}} 1' in httpx.get(f"{url}/metrics").text)
+    lines = httpx.get(f"{url}/metrics").text.splitlines()
+    assert served in lines
+    assert f"pubray_articles {version.articles}" in lines
+    assert 'pubray_night_outcome{outcome="done"} 1.0' in lines
+    assert any(line.startswith("ray_") for line in lines)
 
 
 def test_every_panel_has_something_to_show(url: str, prometheus: str) -> None:
