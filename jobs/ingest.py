@@ -13,7 +13,7 @@ from jobs.common.options import Option
 from jobs.common.store import newest_snapshot, snapshots
 from jobs.common.writer import writes
 from jobs.steps.ingest.news import news
-from jobs.steps.ingest.source_files import open_origin, parse_all
+from jobs.steps.ingest.source_files import Parsed, open_origin, parse_all
 from retrieval.articles.article import Rejects
 from retrieval.articles.changed_titles import changed_titles
 from retrieval.articles.known_parts import KnownParts
@@ -69,32 +69,34 @@ def run(
     previous = newest_snapshot(store)
     tree = read_mesh_tree(Path(mesh_tree)) if mesh_tree else None
     with open_origin(config, source, baseline=baseline) as origin:
-        new = news(store, origin, previous, without=without, with_file=with_file)
-        missing = new.missing
-        seconds = parse_all(store, origin, missing, new.lineage.number) if missing else 0.0
-    if new.changed:
-        more = f" (and {len(new.changed) - 1} more files)" if len(new.changed) > 1 else ""
-        raise StoreError(f"{new.changed[0]}{more}; the other files are done, and no snapshot was made")
-    plan = _planned(store, KnownParts(store, previous), previous, new.lineage, new.names, new.left_out, tree)
+        found = news(store, origin, previous, without=without, with_file=with_file)
+        parsed = parse_all(store, origin, found.missing, found.lineage.number) if found.missing else Parsed()
+    if found.changed:
+        more = f" (and {len(found.changed) - 1} more files)" if len(found.changed) > 1 else ""
+        raise StoreError(f"{found.changed[0]}{more}; the other files are done, and no snapshot was made")
+    new = [name for name in map(source_name, found.missing) if name not in parsed.waited_for]
+    here = [name for name in found.names if name not in parsed.waited_for]
+    plan = _planned(store, KnownParts(store, previous), previous, found.lineage, here, found.left_out, tree)
     made, samples = _snapshot(store, plan, config.ingest.max_vanished)
-    stored = store.facts(Layout.snapshot(plan.id)) if missing else None
+    stored = store.facts(Layout.snapshot(plan.id)) if new else None
     rejects = sum((Rejects(file.rejected, file.samples) for file in plan.part_files.values()), Rejects())
     return IngestReport(
         snapshot=plan.id,
-        lineage=new.lineage.number,
+        lineage=found.lineage.number,
         files=len(plan.parts),
-        ingested=len(missing),
-        seconds=seconds,
+        ingested=len(new),
+        seconds=parsed.seconds,
         records=sum(ref.rows - ref.deletions for ref in plan.parts),
         **made.counts.model_dump(),
         rejected=rejects.counts,
         rejected_samples=rejects.samples,
         samples=samples,
-        bytes=sum(plan.part_files[source_name(file)].bytes for file in missing) + (stored.bytes if stored else 0),
+        bytes=sum(plan.part_files[name].bytes for name in new) + (stored.bytes if stored else 0),
         left_out=plan.left_out,
         mesh_tree=plan.mesh_tree,
         gaps=gaps(made),
         gaps_allowed=allow_gaps,
+        **({"waited_for": parsed.waited_for} if parsed.waited_for else {}),
     )
 
 

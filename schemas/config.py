@@ -1,9 +1,11 @@
 """The configuration: one TOML file, typed. Unknown keys are refused with the nearest known one."""
 
 import math
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -27,11 +29,23 @@ class SelectionConfig(Frozen):
     """For `pmids`: one PMID per line, `#` starts a comment."""
 
 
+def _address(contact: str) -> str:
+    if not re.fullmatch(r"https?://[!-~]+|[!-?A-~]+@[!-?A-~]+", contact):
+        raise ValueError("give an e-mail address, or a URL with https://")
+    return contact
+
+
 class IngestConfig(Frozen):
     """Where articles come from, and when a new baseline is believed."""
 
     ncbi_url: str = "https://ftp.ncbi.nlm.nih.gov/pubmed"
     """For `--source ncbi`: what holds baseline/ and updatefiles/."""
+    contact: Annotated[str, AfterValidator(_address)] | None = None
+    """For what is fetched from NCBI: an e-mail address or URL, by which they can tell who asks and write to you."""
+    jitter_seconds: NonNegativeFloat = 3
+    """At most so long, by chance, NCBI is not asked yet: nights begin at the full hour everywhere."""
+    patience: NonNegativeFloat = 900
+    """Seconds that a night waits for files that NCBI lists and that are not whole yet; then it goes on without them."""
     max_vanished: float = Field(0.01, ge=0, le=1)
     """Share of the articles that a new baseline may lack; one that lacks more is refused."""
 

@@ -59,13 +59,16 @@ class IngestReport(Report, SnapshotCounts):
     gaps: tuple[str, ...] = ()
     """Update files that are missing between the baseline and the newest one."""
     gaps_allowed: bool = False
+    waited_for: tuple[str, ...] = ()
+    """Update files that NCBI lists, and that were not whole while they were waited for."""
 
     @property
     def trouble(self) -> tuple[int, str] | None:
-        if not self.gaps or self.gaps_allowed:
+        missing = sorted({*self.gaps, *self.waited_for})
+        if not missing or self.gaps_allowed:
             return super().trouble
-        more = f" and {len(self.gaps) - 3} more" if len(self.gaps) > 3 else ""
-        names = ", ".join(self.gaps[:3])
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        names = ", ".join(missing[:3])
         return 8, f"done, but update files are missing: {names}{more}; ingest them, or allow it with --allow-gaps"
 
 

@@ -17,14 +17,15 @@ from typing import BinaryIO, TypeVar
 import httpx
 
 from retrieval.ingest.http_headers import content_range, retry_after_seconds
-from schemas.errors import InputError
+from schemas.errors import AbsentError, InputError
 
 CONNECTIONS = 2
 """NCBI answers 503 to more."""
 FAILURES = 10
 """So many failures in a row without progress end a request; the waits between them add up to some three minutes."""
 LONGEST_WAIT = 60.0
-LONGEST_RETRY_AFTER = 300.0
+LONGEST_RETRY_AFTER = 3600.0
+"""A server that wants to be left alone for longer is not asked again by this run."""
 
 TRANSIENT = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError)
 
@@ -42,7 +43,8 @@ class _TransientError(Exception):
 class Downloader:
     """Requests that are repeated until they succeed. Threads may share it: they have two connections between them.
 
-    InputError: the server does not give it; names the URL and the last failure. CancelledError: after `stop`.
+    InputError: the server does not give it; names the URL and the last failure. AbsentError, which is one: it is not
+    there. CancelledError: after `stop`.
     """
 
     def __init__(
@@ -50,11 +52,12 @@ class Downloader:
         sleep: Callable[[float], object] | None = None,
         on_retry: Callable[[str], None] | None = None,
         read_timeout: float = 60.0,
+        agent: str = "pubray",
     ) -> None:
         """Nothing is requested yet. The callbacks are called in the thread that fetches.
 
         sleep: waits some seconds; if None, until `stop` at most. on_retry: is given a line that says what went wrong
-        and how long is waited. read_timeout: seconds after which a silent connection is given up.
+        and how long is waited. read_timeout: seconds after which a silent connection is given up. agent: who asks.
         """
         self._stopping = threading.Event()
         self._sleep = sleep or self._stopping.wait
@@ -64,7 +67,7 @@ class Downloader:
             limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
             timeout=httpx.Timeout(read_timeout, pool=None),
             follow_redirects=True,
-            headers={"User-Agent": "pubray", "Accept-Encoding": "identity"},
+            headers={"User-Agent": agent, "Accept-Encoding": "identity"},
         )
 
     def close(self) -> None:
@@ -132,6 +135,12 @@ class Downloader:
         if total is not None and _size(part) != total:
             raise _TransientError(f"{_size(part):,} of {total:,} bytes came")
 
+    def retry_after(self, seconds: float, reason: str) -> None:
+        """Tell what went wrong and that it is tried again, and wait so long."""
+        if self._on_retry:
+            self._on_retry(f"{reason}; again in {seconds:,.0f} s")
+        self.pause(seconds)
+
     def pause(self, seconds: float) -> None:
         self._sleep(seconds)
         self._check_stopped()
@@ -169,23 +178,20 @@ class Downloader:
                         f"{url}: given up after {FAILURES} failures in a row, the last one: {error}; run again to "
                         "continue"
                     ) from error
-                seconds = backoff(failures, error.retry_after)
-                if self._on_retry:
-                    self._on_retry(f"{url}: {error}; again in {seconds:.0f} s")
-                self.pause(seconds)
+                if error.retry_after > LONGEST_RETRY_AFTER:
+                    raise InputError(
+                        f"{url}: {error}, with Retry-After of {error.retry_after:,.0f} s; run again when that is over"
+                    ) from error
+                self.retry_after(max(backoff(failures), error.retry_after), f"{url}: {error}")
 
     def _check_stopped(self) -> None:
         if self._stopping.is_set():
             raise CancelledError("fetching was stopped")
 
 
-def backoff(failures: int, retry_after: float = 0.0) -> float:
-    """Return the seconds to wait after so many failures in a row: up to 1, 2, 4 … 60, half of it random.
-
-    retry_after: what the server asks for at least; it gets `LONGEST_RETRY_AFTER` at most.
-    """
-    longest = min(2.0 ** (failures - 1), LONGEST_WAIT)
-    return max(longest * random.uniform(0.5, 1.0), min(retry_after, LONGEST_RETRY_AFTER))
+def backoff(failures: int) -> float:
+    """Return the seconds to wait after so many failures in a row: up to 1, 2, 4 … 60, half of it random."""
+    return min(2.0 ** (failures - 1), LONGEST_WAIT) * random.uniform(0.5, 1.0)
 
 
 def _check_status(url: str, response: httpx.Response, wanted: set[int]) -> None:
@@ -195,7 +201,8 @@ def _check_status(url: str, response: httpx.Response, wanted: set[int]) -> None:
         asked = response.headers.get("Retry-After", "")
         raise _TransientError(reason, retry_after_seconds(asked, datetime.now(UTC)))
     if status not in wanted:
-        raise InputError(f"{url}: the server answers {reason}; check the address, or try again later")
+        kind = AbsentError if status in (404, 410) else InputError
+        raise kind(f"{url}: the server answers {reason}; check the address, or try again later")
 
 
 def _extent(response: httpx.Response) -> tuple[int | None, int | None]:

@@ -227,6 +227,8 @@ def _warnings(night: NightRecord) -> Iterator[str]:
     if ingest := night.ingest:
         if ingest.gaps:
             yield f"Update files are missing: {_some(ingest.gaps)}"
+        if ingest.waited_for:
+            yield f"Done without update files that were not whole at NCBI: {_some(ingest.waited_for)}"
         if ingest.left_out:
             yield f"Source files that are left out: {_some(ingest.left_out)}"
         for reason, count in ingest.rejected.items():

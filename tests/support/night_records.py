@@ -30,6 +30,7 @@ REPORT = night_report(
         "rejected": {"no PMID": 3},
         "rejected_samples": {"no PMID": [NASTY]},
         "gaps": ("pubmed26n0002",),
+        "waited_for": ("pubmed26n0004",),
     },
     embed={"encoded": 1851, "copied": 40_000_000, "bytes": 3000},
     index={"version": "b", "built": True, "articles": 2000, "gates": GATES, "canaries": CANARIES, "new_bytes": 5},

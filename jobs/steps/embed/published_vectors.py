@@ -5,12 +5,11 @@ import ray
 
 from actors.embed.known_sources import compare_sample, published_vectors
 from actors.fetch.chunk_mirror import ChunkMirror
-from actors.fetch.downloader import Downloader
 from actors.store.stores import open_store
 from jobs.common.cluster import connect, results
 from jobs.common.console import Progress, log
 from jobs.steps.embed.embed_pipeline import threads_of
-from jobs.steps.ingest.source_files import NCBI
+from jobs.steps.ingest.ncbi_guest import NCBI, ncbi_guest
 from retrieval.embed.known.published_chunks import PublishedChunks
 from schemas.config import Config
 from schemas.errors import StoreError, UsageError
@@ -26,7 +25,7 @@ def published_folder(config: Config, source: str) -> str:
     """Return the folder of chunks that `--import-npy` names; for `ncbi` they are fetched into the store.
 
     Raises:
-        UsageError: the configured encoder is another than that of the vectors.
+        UsageError: the configured encoder is another than that of the vectors, or nobody says who asks for them.
         InputError: the server does not give them.
         StoreError: there is no room for them.
     """
@@ -38,8 +37,7 @@ def published_folder(config: Config, source: str) -> str:
     if source != NCBI:
         return source
     folder = open_store(config).work(PUBLISHED_CHUNKS)
-    downloader = Downloader(on_retry=lambda line: log(f"download  {line}"))
-    with ChunkMirror(config.embed.published_url, folder, downloader) as mirror:
+    with ChunkMirror(config.embed.published_url, folder, ncbi_guest(config.ingest, "--import-npy")) as mirror:
         plan = mirror.plan(texts=True)
         log(f"download  {plan}")
         progress = Progress("download", len(plan.files), "files", "bytes")

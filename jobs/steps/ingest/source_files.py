@@ -9,7 +9,6 @@ from typing import NamedTuple
 import pyarrow as pa
 import ray
 
-from actors.fetch.downloader import Downloader
 from actors.fetch.embedded_wheels import embedded_folder
 from actors.fetch.mirrored_folder import fetching
 from actors.fetch.pubmed_mirror import PubmedMirror
@@ -19,6 +18,7 @@ from jobs.common.cluster import connect
 from jobs.common.config import store_root
 from jobs.common.console import Progress, log
 from jobs.common.run_reports import root_cause
+from jobs.steps.ingest.ncbi_guest import NCBI, ncbi_guest
 from retrieval.articles.article import ArticlePart, Rejects, write_article_part
 from retrieval.files.checked import file_digest
 from retrieval.ingest.ncbi import check_md5, updates_after
@@ -26,13 +26,11 @@ from retrieval.ingest.readers import open_source
 from retrieval.ingest.sources import SUFFIXES, is_pubmed, source_kind, source_name, source_order
 from schemas.config import Config
 from schemas.encoder import PREFIX
-from schemas.errors import InputError, PubrayError
+from schemas.errors import AbsentError, InputError, PubrayError
 from schemas.layout import SOURCES, Layout
 from schemas.snapshot import SourceFile
 from schemas.store import Store, Stored
 
-NCBI = "ncbi"
-"""As a source: what their server has."""
 NCBI_FOLDERS = ("baseline", "updatefiles")
 """As their server has them; the first says what a whole baseline is."""
 
@@ -63,6 +61,7 @@ def open_origin(config: Config, source: str, *, baseline: bool) -> Iterator[Orig
 
     Raises:
         InputError: there is no such thing, or it holds no source files.
+        UsageError: it is NCBI, and nobody says who asks.
     """
     if source != NCBI:
         store, found = find_sources(config, source)
@@ -74,8 +73,8 @@ def open_origin(config: Config, source: str, *, baseline: bool) -> Iterator[Orig
         yield Origin(store, keys, whole, found, fetch=lambda key: None, stop=lambda: None)
         return
     store = open_store(config)
-    downloader = Downloader(on_retry=lambda line: log(f"download  {line}"))
-    with PubmedMirror(config.ingest.ncbi_url, store.work(SOURCES), downloader) as mirror:
+    guest = ncbi_guest(config.ingest, "--source")
+    with PubmedMirror(config.ingest.ncbi_url, store.work(SOURCES), guest, config.ingest.patience) as mirror:
         listing = mirror.listing()
         files = {Layout.source(file): file for file in [*listing.baseline, *listing.updates]}
         in_baseline = frozenset(listing.baseline)
@@ -156,19 +155,27 @@ def _sources_among(found: list[Stored]) -> list[Stored]:
     return files
 
 
-def parse_all(store: Store, origin: Origin, files: list[str], lineage: int) -> float:
-    """Fetch files with few connections, parse each on the cluster as soon as it is here; return the seconds.
+class Parsed(NamedTuple):
+    """What became of source files that had no article part."""
+
+    seconds: float = 0.0
+    waited_for: tuple[str, ...] = ()
+    """Names of update files that are not whole where they come from; the others have their parts."""
+
+
+def parse_all(store: Store, origin: Origin, files: list[str], lineage: int) -> Parsed:
+    """Fetch files with few connections, parse each on the cluster as soon as it is here.
 
     lineage: the number of that for which they are read.
 
-    One that fails does not keep the others from completing.
+    One that fails does not keep the others from completing, and an update that is not whole yet is done without.
 
     Raises:
         InputError: one of them cannot be used; the others are done.
     """
     connect(store)
     progress = Progress("ingest", len(files), "files", "records")
-    failures: list[str] = []
+    failures, waited_for = list[str](), list[str]()
     with fetching(origin.fetch, files, origin.stop) as finished:
         for file, future in finished:
             try:
@@ -176,6 +183,10 @@ def parse_all(store: Store, origin: Origin, files: list[str], lineage: int) -> f
             except Exception as error:
                 if not isinstance(cause := root_cause(error), PubrayError):
                     raise
+                if isinstance(cause, AbsentError) and file not in (origin.baseline or ()):
+                    waited_for.append(source_name(file))
+                    progress.log(f"goes on without {waited_for[-1]}, which the next run asks for again: {cause}")
+                    continue
                 failures.append(str(cause))
                 progress.log(f"{PurePath(file).name} failed: {cause}")
                 continue
@@ -191,7 +202,7 @@ def parse_all(store: Store, origin: Origin, files: list[str], lineage: int) -> f
     if failures:
         more = f" (and {len(failures) - 1} more files)" if len(failures) > 1 else ""
         raise InputError(f"{failures[0]}{more}; the other files are done, and no snapshot was made")
-    return seconds
+    return Parsed(seconds, tuple(sorted(waited_for, key=source_order)))
 
 
 @ray.remote(num_cpus=1)

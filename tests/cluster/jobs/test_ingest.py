@@ -253,6 +253,11 @@ def server(source: Path, tmp_path: Path) -> Iterator[FileServer]:
         yield server
 
 
+def asking(server: FileServer, folder: Path, *settings: str) -> Config:
+    own = (f"ingest.ncbi_url={server.url}", "ingest.contact=me@example.org", "ingest.jitter_seconds=0")
+    return configured(folder / "store", *own, "ingest.patience=0", *settings)
+
+
 def fetched(server: FileServer) -> set[str]:
     """The names of files that were asked for, since the last call."""
     names = {request.path.rpartition("/")[2] for request in server.requests if request.path.endswith(".xml.gz")}
@@ -263,7 +268,7 @@ def fetched(server: FileServer) -> set[str]:
 def test_ncbis_files_arrive_whatever_goes_wrong_and_only_once(
     server: FileServer, real: Path, pmids: list[int], tmp_path: Path
 ) -> None:
-    config = configured(tmp_path / "store", f"ingest.ncbi_url={server.url}", "ingest.max_vanished=0.02")
+    config = asking(server, tmp_path, "ingest.max_vanished=0.02")
     first, second, third = (f"/baseline/pubmed26n000{number}.xml.gz" for number in (1, 2, 3))
     server.fail("/baseline/", Fault(status=503))
     server.fail(first, Fault(cut=5_000))
@@ -304,7 +309,7 @@ def test_ncbis_files_arrive_whatever_goes_wrong_and_only_once(
 def test_a_file_that_the_server_does_not_give_fails_by_name_and_the_others_complete(
     server: FileServer, tmp_path: Path
 ) -> None:
-    config = configured(tmp_path / "store", f"ingest.ncbi_url={server.url}")
+    config = asking(server, tmp_path)
     path = "/baseline/pubmed26n0001.xml.gz"
     server.always(path, Fault(status=404))
     assert refusal(InputError, config, "ncbi").startswith(f"{server.url}{path}: the server answers 404 Not Found; ")
@@ -315,8 +320,34 @@ def test_a_file_that_the_server_does_not_give_fails_by_name_and_the_others_compl
     assert fetched(server) == {"pubmed26n0001"}
 
 
+def test_an_update_that_is_not_whole_is_done_without_and_missed_until_it_comes(
+    server: FileServer, real: Path, pmids: list[int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = asking(server, tmp_path, "ingest.patience=0.5")
+    updates = server.folder / "updatefiles"
+    write_night(real, updates, "pubmed26n0004.xml.gz", made_night(DAY, revised_text=pmids[:3]))
+    md5 = updates / "pubmed26n0004.xml.gz.md5"
+    hidden = md5.rename(tmp_path / "md5")
+    for gaps in ((), ("pubmed26n0004",)):
+        report = ingest_into(config, "ncbi")
+        assert (report.waited_for, report.gaps) == (("pubmed26n0004",), gaps)
+        code, why = report.trouble or (0, "")
+        assert (code, "update files are missing: pubmed26n0004; " in why) == (8, True)
+        told = capsys.readouterr().err
+        assert "not whole yet: " in told
+        assert "goes on without pubmed26n0004, which the next run asks for again: " in told
+        if not gaps:  # then a later one comes
+            write_night(real, updates, "pubmed26n0005.xml.gz", made_night(DAY, revised_text=pmids[3:4]))
+    assert (report.ingested, counts(report)) == (1, {"revised_text": 1, "unchanged": 299})
+    assert report.bytes > 0
+    hidden.rename(md5)
+    whole = ingest_into(config, "ncbi")
+    assert (whole.waited_for, whole.gaps, whole.trouble) == ((), (), None)
+    assert counts(whole) == {"revised_text": 3, "unchanged": 297}
+
+
 def test_ncbi_sees_two_connections_of_ours_at_most(server: FileServer, tmp_path: Path) -> None:
     for number in (1, 2, 3):
         server.always(f"/baseline/pubmed26n000{number}.xml.gz", Fault(rate=200_000))
-    ingest_into(configured(tmp_path / "store", f"ingest.ncbi_url={server.url}"), "ncbi")
+    ingest_into(asking(server, tmp_path), "ncbi")
     assert server.most_connections == 2

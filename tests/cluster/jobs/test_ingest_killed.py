@@ -43,11 +43,16 @@ def server(cache: Path, tmp_path: Path) -> Iterator[FileServer]:
 
 @pytest.fixture
 def config(server: FileServer, tmp_path: Path) -> Config:
-    return configured(tmp_path / "store", f"ingest.ncbi_url={server.url}")
+    return configured(tmp_path / "store", *settings(server.url))
+
+
+def settings(url: str) -> list[str]:
+    return [f"ingest.ncbi_url={url}", "ingest.contact=me@example.org", "ingest.jitter_seconds=0"]
 
 
 def arguments(config: Config) -> list[str]:
-    return ["--set", f"ingest.ncbi_url={config.ingest.ncbi_url}", "ingest", "--source", "ncbi", "--json"]
+    own = [word for setting in settings(config.ingest.ncbi_url) for word in ("--set", setting)]
+    return [*own, "ingest", "--source", "ncbi", "--json"]
 
 
 def transfers(server: FileServer) -> dict[str, int]:

@@ -52,6 +52,7 @@ class Request:
     path: str
     range: str | None
     method: str = "GET"
+    agent: str = ""
     status: int = 0
     sent: int = 0
     """Bytes of the body so far."""
@@ -161,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         server = cast(FileServer, self.server)
-        request = Request(self.path, self.headers.get("Range"), self.command)
+        request = Request(self.path, self.headers.get("Range"), self.command, self.headers["User-Agent"] or "")
         fault = server.begin(request)
         if fault.drop:
             return self._leave()

@@ -189,6 +189,14 @@ def test_missing_update_files_are_told_by_an_exit_code_and_come_after_what_is_he
     assert (night_report(ingest={"gaps": names}, held="b").trouble or (0, ""))[0] == 6
 
 
+def test_update_files_that_were_not_whole_are_missing_too() -> None:
+    code, why = night_report(ingest={"waited_for": ("pubmed26n0003",)}).trouble or (0, "")
+    assert (code, "files are missing: pubmed26n0003; " in why) == (8, True)
+    both = night_report(ingest={"waited_for": ("pubmed26n0003", "pubmed26n0005"), "gaps": ("pubmed26n0003",)})
+    assert "missing: pubmed26n0003, pubmed26n0005; " in (both.trouble or (0, ""))[1]
+    assert night_report(ingest={"waited_for": ("pubmed26n0003",), "gaps_allowed": True}).trouble is None
+
+
 def test_what_no_service_answers_from_is_told() -> None:
     assert night_report(version="b", not_served="it answers from a").trouble == (
         7,

@@ -93,6 +93,9 @@ def test_a_missing_key_is_named_with_how_to_give_it(key: str) -> None:
         ("encoder.dimension", 1.5, "input should be a valid integer"),
         ("index", 3, "input should be a valid dictionary"),
         ("night.stage_seconds.embed", 0, "input should be greater than 0"),
+        ("ingest.contact", "me", "value error, give an e-mail address, or a url with https://"),
+        ("ingest.contact", "me @example.org", "value error"),
+        ("ingest.contact", "mé@example.org", "value error"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(key: str, value: object, what: str) -> None:

@@ -3,6 +3,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import closing
+from email.utils import formatdate
 from pathlib import Path
 from random import Random
 
@@ -150,14 +151,32 @@ def test_waits_double_up_to_a_bound_and_differ() -> None:
         assert longest * 0.9 < max(seconds) <= longest
 
 
-def test_the_server_may_ask_for_a_longer_wait_up_to_a_bound(
+def test_the_server_says_how_long_it_is_left_alone(
     downloader: Downloader, server: FileServer, waits: list[float]
 ) -> None:
-    server.fail("/text", *(Fault(status=503, retry_after=value) for value in ("7", "0", "86400")))
+    in_a_minute = formatdate(time.time() + 60, usegmt=True)
+    server.fail("/text", *(Fault(status=503, retry_after=value) for value in ("7", "0", "3600", in_a_minute)))
     downloader.get(f"{server.url}/text", int)
-    assert waits[0] == 7
+    assert (waits[0], waits[2]) == (7, LONGEST_RETRY_AFTER)
     assert 1 <= waits[1] <= 2
-    assert waits[2] == LONGEST_RETRY_AFTER
+    assert 50 < waits[3] <= 60
+
+
+def test_a_server_that_wants_to_be_left_alone_for_long_is_not_asked_again(
+    downloader: Downloader, server: FileServer, waits: list[float]
+) -> None:
+    server.always("/text", Fault(status=429, retry_after="86400"))
+    with pytest.raises(
+        InputError, match=rf"^{server.url}/text: 429 Too Many Requests, with Retry-After of 86,400 s; run again when"
+    ):
+        downloader.get(f"{server.url}/text", int)
+    assert (len(server.requests), waits) == (1, [])
+
+
+def test_who_asks_is_told(server: FileServer) -> None:
+    with closing(Downloader(agent="pubray/1 (+me@example.org)")) as downloader:
+        downloader.get(f"{server.url}/text", int)
+    assert [request.agent for request in server.requests] == ["pubray/1 (+me@example.org)"]
 
 
 def test_every_wait_is_told_with_its_reason(server: FileServer) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from actors.fetch.downloader import Downloader
 from actors.fetch.pubmed_mirror import FETCHES, Listing, PubmedMirror
-from schemas.errors import InputError, StoreError
+from schemas.errors import AbsentError, InputError, StoreError
 from tests.support.examples import examples
 from tests.support.pubmed.file_server import Fault, FileServer, listing_page, md5_text, publish
 
@@ -126,7 +126,7 @@ def test_what_is_there_is_not_asked_for(server: FileServer, tmp_path: Path) -> N
 
 def test_a_file_has_its_name_only_when_it_is_verified(server: FileServer, tmp_path: Path) -> None:
     server.always(f"{PATH}.md5", Fault(status=404))
-    with pytest.raises(InputError, match=rf"^{server.url}{PATH}\.md5: the server answers 404 Not Found; "):
+    with pytest.raises(AbsentError, match=rf"^{server.url}{PATH}\.md5: the server answers 404 Not Found; "):
         fetch(server, tmp_path)
     assert files(tmp_path) == {f".{NAME}.part": CONTENT}
     server.heal()
@@ -150,7 +150,7 @@ def test_a_file_whose_md5_is_never_right_is_given_up_with_both_digests(server: F
     server.always(f"{PATH}.md5", Fault(body=f"MD5({NAME})= {HEX}".encode()))
     found = hashlib.md5(CONTENT).hexdigest()
     with pytest.raises(
-        InputError, match=rf"^{server.url}{PATH}: md5 {found}, published is {HEX}, {FETCHES} times in a row; try again"
+        AbsentError, match=rf"^{server.url}{PATH}: md5 {found}, published is {HEX}, {FETCHES} times in a row; try again"
     ):
         fetch(server, tmp_path)
     assert files(tmp_path) == {f".{NAME}.part": b""}
@@ -247,6 +247,48 @@ def test_stop_ends_a_fetch_and_keeps_the_part(server: FileServer, tmp_path: Path
         with pytest.raises(CancelledError):
             running.result(timeout=5)
     assert files(tmp_path) == {part.name: CONTENT[:100_000]}
+
+
+def patient(server: FileServer, folder: Path, seconds: float, told: list[str]) -> PubmedMirror:
+    return PubmedMirror(server.url, folder / "mirror", Downloader(on_retry=told.append), seconds)
+
+
+@pytest.mark.parametrize("path", [PATH, f"{PATH}.md5"])
+def test_a_file_that_is_not_whole_yet_is_waited_for(path: str, server: FileServer, tmp_path: Path) -> None:
+    server.fail(path, Fault(status=404))
+    told = list[str]()
+    with patient(server, tmp_path, 0.3, told) as mirror:
+        mirror.fetch(NAME, baseline=True)
+    assert files(tmp_path) == {NAME: CONTENT}
+    [line] = told
+    assert line.startswith(f"not whole yet: {server.url}{path}: the server answers 404 Not Found; ")
+    assert sum(request.sent for request in server.asked(PATH)) == len(CONTENT)
+
+
+def test_all_files_that_are_not_whole_are_waited_for_together(server: FileServer, tmp_path: Path) -> None:
+    other = "pubmed26n0002.xml.gz"
+    publish(server.folder / "baseline", other, OLDER)
+    server.always(f"{PATH}.md5", Fault(body=f"MD5({NAME})= {HEX}".encode()))
+    server.always(f"/baseline/{other}.md5", Fault(status=404))
+    told, begun = list[str](), time.monotonic()
+    with patient(server, tmp_path, 0.4, told) as mirror:
+        for name in (NAME, other):
+            with pytest.raises(AbsentError):
+                mirror.fetch(name, baseline=True)
+        assert 0.4 <= time.monotonic() - begun < 0.8
+        server.heal()
+        mirror.fetch(NAME, baseline=True)
+    assert len(told) == 1
+    assert len(server.asked(PATH)) == 2 * FETCHES + 1
+
+
+def test_what_is_waited_for_is_looked_at_less_and_less_often(server: FileServer, tmp_path: Path) -> None:
+    server.fail(f"{PATH}.md5", *[Fault(status=404)] * 4)
+    waits = list[float]()
+    with PubmedMirror(server.url, tmp_path / "mirror", Downloader(waits.append), patience=350) as mirror:
+        mirror.fetch(NAME, baseline=True)
+    assert waits[:2] == [60, 120]
+    assert [round(wait) for wait in waits[2:]] == [240, 350]
 
 
 FAULTS = st.one_of(

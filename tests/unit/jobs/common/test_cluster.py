@@ -2,10 +2,10 @@ import os
 import socket
 
 import pytest
-from tests.support.ports import free_port
 
 from jobs.common.cluster import _stderr_muted, check_reached, is_private
 from schemas.errors import UsageError
+from tests.support.ports import free_port
 
 
 def test_a_cluster_is_private_unless_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
