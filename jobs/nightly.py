@@ -17,6 +17,7 @@ from jobs.common.store import read_current, served_version, versions
 from jobs.common.writer import writes
 from jobs.steps.night.deadlines import Deadlines
 from jobs.steps.night.forecast import forecast
+from jobs.steps.night.run_logs import RunLogs
 from jobs.steps.night.service_check import why_not_served
 from retrieval.index.gates import gates
 from schemas.config import Config
@@ -62,19 +63,24 @@ def night(
         PubrayError: of a stage; those before it are done.
     """
     record = Record(open_store(config), NIGHT)
-    stages = Stages(lambda name: record.stage(name, _so_far(stages)), Deadlines(config.night).of)
+    logs = RunLogs(open_store(config), record.name)
+    stages = Stages(
+        lambda name: record.stage(name, _so_far(stages) | {"logs": logs.keep()}), Deadlines(config.night).of
+    )
     try:
         ingested = stages.run("ingest", ingest.run, config, source=source, **of_ingest)
         report = _run(config, ingested, stages, allow_removed=allow_removed, service=service)
     except BaseException as error:
         with suppress(OSError, PubrayError):  # what went wrong first is what is told
-            record.end(outcome_of(root_cause(error)), _failed(stages, error), None)
+            record.end(outcome_of(root_cause(error)), _failed(stages, error) | {"logs": logs.keep(error)}, None)
         raise
-    record.end(_outcome(report), json_values(report) | _ended(report), report.version, report.figures)
+    values = json_values(report) | _ended(report) | {"logs": logs.keep()}
+    record.end(_outcome(report), values, report.version, report.figures)
     return report
 
 
 def _ended(report: NightReport) -> dict[str, Any]:
+    """Return how the command ends that shows this report."""
     code, why = report.trouble or (0, None)
     return {"exit_code": code, **({"error": why} if why else {})}
 

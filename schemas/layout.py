@@ -111,6 +111,8 @@ class Layout:
     """What one run of a job does or did."""
     run_page = Named("runs/<run>/report.html")
     """The same of a night for a person."""
+    run_log = Named("runs/<run>/logs/<log>")
+    """The last of what it logged."""
     runs = "runs/index.json"
     """The last of them, and how they ended."""
     version = Named(PLACES["versions"])

@@ -303,6 +303,8 @@ class NightRecord(Run):
     """Why it did not end with 0: the line that the terminal has."""
     exit_code: int | None = None
     seconds: Seconds = Field(default={})
+    logs: tuple[str, ...] = ()
+    """Names of the logs that are kept."""
 
 
 class SegmentStatus(Frozen):

@@ -57,9 +57,11 @@ def connect(store: Store) -> None:
             logging_level=logging.WARNING,
             log_to_driver=False,
         )
-    # Ray Data's bars and logs, in favour of ours; what goes wrong is raised.
+    # Ray Data's bars and lines, in favour of ours; what goes wrong is raised. Its log file stays.
     ray.data.DataContext.get_current().enable_progress_bars = False
-    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    for handler in logging.getLogger("ray.data").handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setLevel(logging.CRITICAL)
     if not is_private():
         if not most_of("CPU"):
             raise UsageError(f"the cluster {os.environ['RAY_ADDRESS']} has no CPU and will have none; give it a node")

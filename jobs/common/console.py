@@ -1,13 +1,16 @@
 """What a person sees: results on stdout; progress and logs on stderr, a bar on a terminal and plain lines elsewhere."""
 
+import datetime
 import sys
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from io import TextIOWrapper
 from typing import TextIO
 
 CLEAR = "\r\x1b[K"
+KEPT_LINES = 10_000
 LINE_SECONDS = 10.0
 """How often progress is logged where there is no terminal."""
 
@@ -40,8 +43,19 @@ def say(text: str) -> None:
     stream.flush()
 
 
+_kept: deque[str] = deque(maxlen=0)
+
+
+def keep_lines() -> deque[str]:
+    """Return where the last lines are that are logged from here on, with their times; there is one such place."""
+    global _kept
+    _kept = deque(maxlen=KEPT_LINES)
+    return _kept
+
+
 def log(text: str) -> None:
     """Print one line about the course of things."""
+    _kept.append(f"{datetime.datetime.now(datetime.UTC):%H:%M:%S} {text.removeprefix(CLEAR)}")
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
 
@@ -104,11 +118,11 @@ class Progress:
             text += f", {max(0, self.total - self.done) / rate:,.0f} s left"
         if end:
             text += f", {self.seconds:.1f} s"
-        if self._terminal:
-            sys.stderr.write(f"{CLEAR}{text}" + ("\n" if end else ""))
-            sys.stderr.flush()
+        if end or not self._terminal:
+            log(f"{CLEAR if self._terminal else ''}{text}")
         else:
-            log(text)
+            sys.stderr.write(f"{CLEAR}{text}")
+            sys.stderr.flush()
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -32,6 +32,7 @@ class Record:
             if other.job == job and other.outcome == RUNNING:
                 _write(store, other.model_copy(update={"outcome": DIED}), _told_before(store, other))
         self._store, self._run = store, _new(job)
+        self.name = self._run.run
         _write(store, self._run, {})
 
     def stage(self, name: str, values: dict[str, Any]) -> None:

@@ -127,6 +127,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,  # a night goes on with the template that it began with
     )
     environment.filters.update(duration=duration, size=size, minute=minute)
     return environment

@@ -136,7 +136,8 @@ def test_old_things_of_every_kind_go_and_what_current_needs_stays(tmp_path: Path
     write_bytes(store, Layout.quantizer_record("inputs"), record.model_dump_json().encode())
     write_bytes(store, f"{Layout.worker_shard('inputs', 0)}/lists.faiss", b"lists")
     write_bytes(store, Layout.source("pubmed26n0001.xml.gz"), b"source")
-    write_bytes(store, Layout.run_report("r"), b"{}")
+    for key in (Layout.run_report("r"), Layout.run_page("r"), Layout.run_log("r", "driver.log")):
+        write_bytes(store, key, b"{}")
     for place in (tmp_path, tmp_path / "segments", tmp_path / "vectors/f1/all", tmp_path / "shards/inputs"):
         (place / ".half.1234.tmp").write_bytes(b"half")
     (tmp_path / "sources" / ".half.xml.gz.part").write_bytes(b"to be gone on with")
@@ -160,7 +161,8 @@ def test_old_things_of_every_kind_go_and_what_current_needs_stays(tmp_path: Path
     there = {p.relative_to(tmp_path / "vectors").with_suffix("").as_posix() for p in tmp_path.glob("vectors/*/*/*")}
     assert there == kept
     left = files(tmp_path)
-    assert {"sources/pubmed26n0001.xml.gz", "sources/.half.xml.gz.part", "runs/r/report.json", "CURRENT"} <= left
+    assert {"sources/pubmed26n0001.xml.gz", "sources/.half.xml.gz.part", "CURRENT"} <= left
+    assert {"runs/r/report.json", "runs/r/report.html", "runs/r/logs/driver.log"} <= left
     assert not (tmp_path / "segments" / "s0").exists()
     assert "versions kept: new" in gc.show(report)
     assert cleaned(tmp_path).removed == {}

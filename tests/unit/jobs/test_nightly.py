@@ -13,6 +13,7 @@ from jobs.common.run_reports import json_values
 from schemas.article import Article
 from schemas.config import Stage
 from schemas.errors import InputError, OverdueError
+from schemas.layout import Layout
 from schemas.manifest import Current, Gate
 from tests.support.reports import night_report
 from tests.support.stores.hand_made_version import write_version
@@ -66,20 +67,10 @@ def test_a_night_whose_first_stage_fails_keeps_why(tmp_path: Path) -> None:
         nightly.night(config(tmp_path / "store"), source="/nowhere")
     report = kept(tmp_path / "store")
     assert (report["job"], report["failed"], report["error"]) == ("nightly", "ingest", str(error.value))
-    known = {
-        "format",
-        "run",
-        "job",
-        "started",
-        "finished",
-        "outcome",
-        "stage",
-        "failed",
-        "error",
-        "exit_code",
-        "seconds",
-    }
-    assert set(report) == known
+    of_run = {"run", "job", "started", "finished", "outcome", "stage"}
+    assert set(report) == {"format", *of_run, "failed", "error", "exit_code", "seconds", "logs"}
+    log = (tmp_path / "store" / Layout.run_log(report["run"], "driver.log")).read_text()
+    assert (report["logs"], "Traceback" in log, "/nowhere" in log) == (["driver.log"], True, True)
     assert report["exit_code"] == 1
     assert (report["outcome"], report["stage"]) == ("failed", "ingest")
     assert list(report["seconds"]) == ["ingest"]

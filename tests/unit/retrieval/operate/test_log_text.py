@@ -1,0 +1,43 @@
+"""What stays of a log."""
+
+import pytest
+
+from retrieval.operate.log_text import complaints, last_lines, without_secrets
+
+ENVIRONMENT = {
+    "PUBRAY_API_KEY": "first-key,second-key",
+    "AWS_SECRET_ACCESS_KEY": "abc/def+ghi",
+    "session_token": "abc/def+ghi/and-more",
+    "DB_PASSWORD": "short",
+    "HOME": "/home/somebody",
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("by abc/def+ghi.", "by ***."),
+        ("by abc/def+ghi/and-more.", "by ***."),  # the longer one first
+        ("keys first-key,second-key", "keys ***"),
+        ("key second-key", "key ***"),
+        ("short in /home/somebody", "short in /home/somebody"),
+        ("GET http://host/v1?api_key=xyz&k=3 200", "GET http://host/v1?api_key=***&k=3 200"),
+        ("'http://host/?k=3&X-Amz-Signature=0a1b'", "'http://host/?k=3&X-Amz-Signature=***'"),
+        ("to https://user:pass@host/path", "to https://***@host/path"),
+        ("to https://host/a@b", "to https://host/a@b"),
+        ("42 tokens/article, key = value", "42 tokens/article, key = value"),
+    ],
+)
+def test_secrets_are_not_kept(text: str, kept: str) -> None:
+    assert without_secrets(text, ENVIRONMENT) == kept
+
+
+def test_the_last_whole_lines_are_kept() -> None:
+    assert last_lines("one\ntwo\nthree\n", 100) == "one\ntwo\nthree\n"
+    assert last_lines("one\ntwo\nthree\n", 9) == "three\n"
+    assert last_lines("é" * 10, 11) == ""  # no whole line is so short
+
+
+def test_of_a_worker_its_own_words_are_kept() -> None:
+    assert complaints(":job_id:01000000\n:task_name:parse\n") == ""
+    assert complaints(":job_id:01\nTraceback …\n:task_name:parse\n  at :3\n") == "Traceback …\n  at :3"
