@@ -11,8 +11,8 @@ _SECRET = "key|secret|token|password|signature|credential"
 _NAME = re.compile("KEY|SECRET|TOKEN|PASSWORD", re.IGNORECASE)
 _IN_QUERY = re.compile(rf"([?&][\w.-]*(?:{_SECRET})[\w.-]*=)[^&\s\"'<>]+", re.IGNORECASE)
 _BEFORE_HOST = re.compile(r"(://)[^/@\s\"'<>]+(@)")
-_MARKS = re.compile(r"^:(?:job_id|task_name|actor_name):.*\n?", re.MULTILINE)
-"""Lines by which Ray says whose lines follow."""
+_MARKS = re.compile(r"^(?::(?:job_id|task_name|actor_name):|\[.*\] logging\.cc:).*\n?", re.MULTILINE)
+"""Lines by which Ray says whose lines follow, and how it logs."""
 
 
 def without_secrets(text: str, environment: Mapping[str, str]) -> str:

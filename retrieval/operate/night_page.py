@@ -233,8 +233,9 @@ def _warnings(night: NightRecord) -> Iterator[str]:
         if ingest.left_out:
             yield f"Source files that are left out: {_some(ingest.left_out)}"
         for reason, count in ingest.rejected.items():
-            samples = ", ".join(ingest.rejected_samples.get(reason, ()))
-            yield f"{count:,} records of its files were rejected: {reason}{f' ({samples}, …)' if samples else ''}"
+            samples = ingest.rejected_samples.get(reason, [])
+            more = [*samples, "…"] if count > len(samples) else samples
+            yield f"Records rejected: {count:,}, {reason} ({', '.join(more)})"
     if night.withdrawn and night.index:
         yield f"Version {night.index.version} was withdrawn before, and is promoted by name alone"
     if night.held:

@@ -39,5 +39,6 @@ def test_the_last_whole_lines_are_kept() -> None:
 
 
 def test_of_a_worker_its_own_words_are_kept() -> None:
-    assert complaints(":job_id:01000000\n:task_name:parse\n") == ""
+    own = "[2026-11-30 04:42:34,730 I 28115 28115] logging.cc:303: Set ray log level from environment variable X to 3"
+    assert complaints(f":job_id:01000000\n:task_name:parse\n{own}\n") == ""
     assert complaints(":job_id:01\nTraceback …\n:task_name:parse\n  at :3\n") == "Traceback …\n  at :3"

@@ -145,7 +145,7 @@ def test_warnings_are_told() -> None:
         "no disk",
         "Update files are missing: pubmed26n0002",
         "Done without update files that were not whole at NCBI: pubmed26n0004",
-        f"3 records of its files were rejected: no PMID ({NASTY}, …)",
+        f"Records rejected: 3, no PMID ({NASTY}, …)",
         "Version b was withdrawn before",
         "Version c is held",
         "Promoted, but not served: it answers from a",
