@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Annotated
 
+from actors.fetch.stored_models import read_model
 from actors.store.stores import store_at
 from jobs.common.config import store_root
 from jobs.common.console import Progress, megabytes
@@ -17,11 +18,11 @@ from jobs.common.contents import contents_of
 from jobs.common.options import Option
 from jobs.common.store import read_current, read_version, version_names, write_current
 from retrieval.files.checked import check_file, read_named, write_bytes
-from retrieval.index.segment import is_there, read_manifest
+from retrieval.index.segment import read_manifest
 from retrieval.operate.garbage import Contents, Entry, needed_by
 from schemas.config import Config
 from schemas.errors import StoreError, UsageError
-from schemas.layout import SEGMENT_MANIFEST
+from schemas.layout import FOLDERS
 from schemas.manifest import FileDigest
 from schemas.report import CopyReport
 from schemas.store import Store
@@ -30,6 +31,8 @@ LAST = ("snapshots", "versions")
 """In this order, behind what they name."""
 NAMED = ("quantizers", "truths", "tombstones", "mesh trees")
 """Kinds whose names are the sha256 of their contents."""
+MADE = ("segments", "models")
+"""Kinds that are folders."""
 THREADS = 8
 
 
@@ -91,16 +94,18 @@ def _wanted(contents: Contents, store: Store, version: str | None) -> list[Entry
     left = {
         *(("versions", name) for name in removing),
         # What no version names may not be whole.
-        *(("segments", entry.name) for entry in contents.entries),
-    } - {("segments", segment.id) for of in contents.versions for segment in of.segments}
+        *((kind, entry.name) for kind in MADE for entry in contents.entries),
+    }
+    left -= {("segments", segment.id) for of in contents.versions for segment in of.segments}
+    left -= {("models", model) for of in contents.versions for model in of.models.values()}
     lasting = (entry for entry in contents.entries if entry.kind not in ("worker shards", "temporary"))
     return [entry for entry in lasting if (entry.kind, entry.name) not in left]
 
 
 def _copy(origin: Store, goal: Store, entry: Entry) -> int:
-    """Copy an object or a segment; return its bytes, 0 if it was there."""
-    if entry.kind == "segments":
-        return _copy_segment(origin, goal, entry.key)
+    """Copy an object or a folder; return its bytes, 0 if it was there."""
+    if entry.kind in MADE:
+        return _copy_folder(origin, goal, entry)
     if (there := goal.facts(entry.key)) is not None:
         if there.bytes != entry.bytes or (entry.kind == "versions" and goal.read(entry.key) != origin.read(entry.key)):
             raise StoreError(
@@ -119,10 +124,10 @@ def _copy(origin: Store, goal: Store, entry: Entry) -> int:
     return entry.bytes
 
 
-def _copy_segment(origin: Store, goal: Store, folder: str) -> int:
-    manifest = read_manifest(origin, folder)
-    if is_there(goal, folder):
-        if read_manifest(goal, folder).files != manifest.files:
+def _copy_folder(origin: Store, goal: Store, entry: Entry) -> int:
+    folder, last, files = entry.key, FOLDERS[entry.kind], _files(origin, entry)
+    if goal.facts(f"{folder}/{last}") is not None:
+        if _files(goal, entry) != files:
             raise StoreError(
                 f"{goal.name(folder)} is another than {origin.name(folder)}; copy to an empty place, or remove it"
             )
@@ -133,13 +138,18 @@ def _copy_segment(origin: Store, goal: Store, folder: str) -> int:
         check_file(to / name, digest, whole=True)
         return digest.bytes
 
-    with goal.incoming(folder, last=SEGMENT_MANIFEST) as to:
+    with goal.incoming(folder, last=last) as to:
         to.mkdir()
-        size = sum(bring(name, digest) for name, digest in manifest.files.items())
-        if (content := origin.read(f"{folder}/{SEGMENT_MANIFEST}")) is None:
+        size = sum(bring(name, digest) for name, digest in files.items())
+        if (content := origin.read(f"{folder}/{last}")) is None:
             raise _gone(origin, folder)
-        (to / SEGMENT_MANIFEST).write_bytes(content)
+        (to / last).write_bytes(content)
     return size
+
+
+def _files(store: Store, entry: Entry) -> dict[str, FileDigest]:
+    """Return the files of a folder by its manifest."""
+    return read_manifest(store, entry.key).files if entry.kind == "segments" else read_model(store, entry.name).files
 
 
 def _gone(store: Store, key: str) -> StoreError:

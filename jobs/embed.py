@@ -3,11 +3,10 @@
 The unit of work, of streaming and of resume is a range of rows of an article part: one vector part.
 """
 
-from pathlib import Path
 from typing import Annotated
 
 from actors.embed.embed_stages import DRIFTED
-from actors.fetch.model_folders import tower_digests
+from actors.fetch.stored_models import brought, tower_digests
 from actors.store.stores import open_store
 from jobs.common.cluster import connect, most_of
 from jobs.common.console import Progress, table
@@ -54,11 +53,12 @@ def run(
     store = open_store(config)
     snapshot = ingested(store)
     selection, pmids = load_selection(config.selection)
-    fingerprint = article_fingerprint(config.encoder, tower_digests(config.encoder.article, Path(config.cache)))
+    fingerprint = article_fingerprint(config.encoder, tower_digests(config.encoder.article, config))
     plan = EmbedPlan(snapshot.id, selection, pmids, fingerprint)
     missing = _missing(config, store, plan, snapshot)
     totals, seconds, agreement = EmbedCounts(), 0.0, None
     if missing:
+        config = brought(config, config.encoder.article)
         plan = plan._replace(earlier=_earlier(config, store, plan))
         if import_npy:
             plan, agreement = with_published(config, plan, missing, import_npy, check)

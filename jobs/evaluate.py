@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import ValidationError
 
+from actors.fetch.stored_models import as_built
 from actors.search.index_searcher import IndexSearcher
 from actors.search.served_versions import ServedVersions
 from actors.service.assembly import load_encoder, load_ranking
@@ -55,6 +56,7 @@ def run(
         config = _with_query_length(config, query_length)
     store, threads = open_store(config), available_threads()
     version = served_version(store)
+    config = as_built(config, version)
     searcher = IndexSearcher(store, version, exact=exact)
     judgments = _judgments(searcher, beir, queries, qrels, mesh_topics)
     requests = {query: _request(query, text, task, candidates) for query, text in judgments.queries.items()}

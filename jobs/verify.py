@@ -11,7 +11,7 @@ from typing import Annotated
 
 from actors.evaluate.golden_checks import check_articles, check_queries, check_reranker
 from actors.fetch.embedded_wheels import embedded_folder
-from actors.fetch.model_folders import model_folder
+from actors.fetch.stored_models import configured_models, folder_of
 from actors.service.assembly import load_service
 from actors.store.stores import open_store
 from jobs import embed, index, ingest, promote, search
@@ -23,8 +23,7 @@ from jobs.common.options import Option
 from jobs.common.run_reports import Stages
 from jobs.common.store import read_version
 from jobs.steps.demo.demo_data import BASELINE, shipped, write_pmids
-from schemas.config import Config, RerankConfig
-from schemas.encoder import TowerSpec
+from schemas.config import Config
 from schemas.errors import UsageError
 from schemas.golden import Check, Golden, parse_golden
 from schemas.layout import SELECTIONS
@@ -50,12 +49,8 @@ def run(config: Config, *, golden: Annotated[str | None, GOLDEN_FILE] = None) ->
         WeightsError: a model is nowhere to be had.
     """
     known = read_golden(Path(golden)) if golden else find_golden(config.encoder.name)
-    models: list[TowerSpec | RerankConfig] = [config.encoder.query, config.encoder.article]
-    if config.rerank.kind == "cross-encoder":
-        models.append(config.rerank)
-    for each in models:
-        if each.model:  # all of them are here, before the first is loaded
-            model_folder(each.model, each.revision, Path(config.cache))
+    for model in configured_models(config):  # all of them are here, before the first is loaded
+        folder_of(model, config)
     exact = config.with_values(engine={"precision": "float32"})
     compared = (check(exact, known, available_threads()) for check in (check_queries, check_articles, check_reranker))
     checks = tuple(chain.from_iterable(compared))

@@ -231,6 +231,10 @@ class Config(Frozen):
     cache: str = "~/.cache/pubray"
     """A folder of each node, on its fastest disk: fetched models and data, and what is read of a store in S3. It can be
     deleted at any time."""
+    models: str | None = None
+    """A folder that holds models under their hub names, OWNER/NAME/ or NAME/: what it has is not asked of the hub."""
+    stored: dict[str, str] = Field(default={})
+    """Models that are in the store, by their names: jobs say it to their workers."""
     cache_bytes: PositiveInt | None = None
     """Of a store in S3 so much is kept there; None: 80 % of the disk."""
     lease: LeaseConfig = LeaseConfig()

@@ -8,6 +8,7 @@ FileKind = Literal[
     "segments",
     "tombstones",
     "truths",
+    "models",
     "quantizers",
     "quantizer records",
     "snapshots",
@@ -24,6 +25,7 @@ PLACES: dict[FileKind, str] = {
     "segments": "segments/<segment>",
     "tombstones": "tombstones/<sha256>.u32",
     "truths": "truths/<sha256>.npz",
+    "models": "models/<model>",
     "quantizers": "quantizers/<sha256>.faiss",
     "quantizer records": "quantizers/<inputs>.json",
     "snapshots": "snapshots/<snapshot>.parquet",
@@ -34,11 +36,18 @@ PLACES: dict[FileKind, str] = {
 }
 """Where each kind lies, by the names that it is listed under."""
 
-_FOLDERS = ("segments", "worker shards")
+SEGMENT_MANIFEST, MODEL_MANIFEST = "segment.json", "pubray.json"
+FOLDERS: dict[FileKind, str] = {
+    "segments": SEGMENT_MANIFEST,
+    "worker shards": SEGMENT_MANIFEST,
+    "models": MODEL_MANIFEST,
+}
+"""Kinds that are written as folders, and their manifests."""
+
 _PATTERNS = {
     kind: re.compile(
         re.sub(r"<.*>", lambda names: f"({re.sub('<.*?>', '[^/.][^/]*', names[0])})", place)
-        + ("(?:/.*)?" if kind in _FOLDERS else "")
+        + ("(?:/.*)?" if kind in FOLDERS else "")
     )
     for kind, place in PLACES.items()
 }
@@ -107,6 +116,8 @@ class Layout:
     segment = Named(PLACES["segments"])
     probe = Named("probes/<nonce>")
     """By which the nodes of a cluster show that they see the store; removed at once."""
+    model = Named(PLACES["models"])
+    """The folder of a model's weights, tokenizer and configuration."""
     run_report = Named("runs/<run>/report.json")
     """What one run of a job does or did."""
     run_page = Named("runs/<run>/report.html")
@@ -129,5 +140,3 @@ PMCIDS, PMCID_ORDER = "pmcids.i64", "pmcid_order.u32"
 AUTHORS, AUTHOR_ROWS = "authors.i64", "author_rows.u32"
 YEARS, DAYS, TERMS, POSTINGS = "years.i16", "days.u16", "terms.arrow", "postings.u32"
 """The data files of a segment; `schemas.formats` says which of them there are."""
-
-SEGMENT_MANIFEST = "segment.json"

@@ -2,13 +2,13 @@
 
 from pydantic import Field
 
-from schemas.base import Frozen
+from schemas.base import Frozen, digest
 from schemas.canary import CanaryAnswer
 from schemas.encoder import EncoderSpec, TowerDigests
 
 
 class FileDigest(Frozen):
-    """What a file of a segment must look like."""
+    """What a file of a segment or a model must look like."""
 
     bytes: int
     sha256: str
@@ -32,6 +32,17 @@ class Segment(Frozen):
     @property
     def bytes(self) -> int:
         return sum(file.bytes for file in self.files.values())
+
+
+class StoredModel(Frozen):
+    """A model that is an object of the store."""
+
+    files: dict[str, FileDigest]
+
+    @property
+    def digest(self) -> str:
+        """What it is called in the store: it changes exactly when a file does."""
+        return digest({name: file.sha256 for name, file in self.files.items()})
 
 
 class Tombstones(Frozen):
@@ -128,6 +139,9 @@ class IndexVersion(Frozen):
     fingerprint: str
     """Of the article space: which vector parts it was built from."""
     query_tower: TowerDigests
+    models: dict[str, str] = Field(default={})
+    """What it was built with and is to be served with, where the store has it: `StoredModel.digest` by the names of the
+    configuration. Versions older than the field say nothing."""
     quantizer: str
     metric: str
     nprobe: int

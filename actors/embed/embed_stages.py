@@ -7,7 +7,6 @@ worker beyond its model: texts, tokens and vectors of a few ranges; of one of 8,
 
 import platform
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from actors.embed.known_sources import COLUMNS, KnownSources, Probe
-from actors.fetch.model_folders import model_folder
+from actors.fetch.stored_models import folder_of
 from actors.store.stores import open_store
 from retrieval.articles.pmids import selected
 from retrieval.articles.snapshot import alive_rows, check_part, open_keys, read_snapshot
@@ -50,7 +49,7 @@ class TokenizeRange:
         self._config, self._plan, self._store = config, plan, open_store(config)
         self._snapshot = read_snapshot(self._store, plan.snapshot)
         tower = config.encoder.article
-        self._tokenizer = TowerTokenizer(model_folder(tower.model, tower.revision, Path(config.cache)), tower)
+        self._tokenizer = TowerTokenizer(folder_of(tower, config), tower)
         self._sources = KnownSources(config, plan)
 
     def __call__(self, ranges: pa.Table) -> pa.Table:

@@ -12,7 +12,8 @@ import numpy as np
 
 from actors.engine.engines import in_thread, load_engine
 from actors.engine.grouping import alike_together
-from actors.fetch.model_folders import model_digests, model_folder
+from actors.fetch.model_folders import model_digests
+from actors.fetch.stored_models import folder_of
 from retrieval.embed.pooling import TextVectors, unit
 from retrieval.embed.rates import MLP_MATRICES, forward_flops
 from retrieval.embed.tokens import TokenBatch, Tokens, TowerTokenizer, pad_id, padded_tokens, token_batches
@@ -38,7 +39,7 @@ class _Tower(Generic[T]):
     def __init__(self, config: Config, threads: int) -> None:
         self.spec, cache = config.encoder, Path(config.cache)
         tower: TowerSpec = getattr(self.spec, self.kind)
-        folder = model_folder(tower.model, tower.revision, cache)
+        folder = folder_of(tower, config)
         self.digests = model_digests(folder)
         self._tokenizer = TowerTokenizer(folder, tower)
         self._run = load_engine(folder, "encoder", config.engine, threads=threads, cache=cache)

@@ -4,11 +4,10 @@ InputError: a model cannot be had or read.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from actors.embed.towers import ArticleTower, QueryTower
 from actors.evaluate.authors_encoding import bmretriever_passage, bmretriever_query, bmretriever_vectors
-from actors.fetch.model_folders import model_folder
+from actors.fetch.stored_models import folder_of
 from actors.service.assembly import load_reranker
 from retrieval.evaluate.golden_comparison import compare_ends, compare_numbers, compare_vectors
 from schemas.arrays import Floats
@@ -56,7 +55,7 @@ def _compare(kind: str, config: Config, golden: Golden, vectors: Floats, laid_ou
     if golden.procedure is None:
         rows = zip(names, texts, vectors, strict=True)
         return [compare_ends(name, text, vector, golden.tolerance) for name, text, vector in rows]
-    published = bmretriever_vectors(model_folder(tower.model, tower.revision, Path(config.cache)), laid_out)
+    published = bmretriever_vectors(folder_of(tower, config), laid_out)
     return [
         compare_vectors(name, expected, vector, golden.tolerance)
         for name, expected, vector in zip(names, published, vectors, strict=True)

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from actors.fetch.embedded_wheels import embedded_folder
-from schemas.encoder import PREFIX, TowerDigests, TowerSpec
+from schemas.encoder import PREFIX, TowerDigests
 from schemas.errors import InputError, WeightsError
 
 BIN = "pytorch_model.bin"
@@ -15,8 +15,12 @@ SECONDS = 10.0
 """How long a hub may take to answer before it counts as out of reach."""
 
 
-def model_folder(model: str, revision: str | None, cache: Path, *, weights: bool = True) -> Path:
+def model_folder(
+    model: str, revision: str | None, cache: Path, models: str | None = None, *, weights: bool = True
+) -> Path:
     """Return the local folder of a model; what is not local yet is fetched (`weights` false: of a hub JSON files only).
+
+    models: a folder that is looked into, for OWNER/NAME/ or NAME/, before a hub is asked.
 
     Raises:
         WeightsError: there is no such folder, and the hub cannot be reached or does not give it.
@@ -25,6 +29,9 @@ def model_folder(model: str, revision: str | None, cache: Path, *, weights: bool
         return embedded_folder(model.removeprefix(PREFIX), cache)
     if (folder := Path(model).expanduser()).is_dir():
         return folder
+    for name in (model, Path(model).name):
+        if models and (folder := Path(models, name)).is_dir():
+            return folder
     if revision is None:
         raise WeightsError(f"model {model!r}: no such folder, and no revision to fetch from a model hub; give one")
     return hub_folder(model, revision, weights=weights)
@@ -70,11 +77,6 @@ def _fetched(model: str, revision: str, *, weights: bool) -> Path | None:
     whole = all((folder / name).exists() for name in ("config.json", "tokenizer.json"))
     loadable = any(folder.glob(SAFETENSORS)) or (folder / BIN).exists()
     return folder if whole and (loadable or not weights) else None
-
-
-def tower_digests(tower: TowerSpec, cache: Path) -> TowerDigests:
-    """Return the digests of the files that a tower is loaded from."""
-    return model_digests(model_folder(tower.model, tower.revision, cache))
 
 
 def weight_files(folder: Path) -> list[Path]:

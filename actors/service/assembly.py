@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from actors.embed.towers import ArticleTower, QueryTower, TextEncoder
-from actors.fetch.model_folders import model_folder
-from actors.fetch.pickled_weights import with_safetensors
+from actors.fetch.stored_models import as_built, folder_of
 from actors.search.index_searcher import IndexSearcher
 from actors.search.rerankers import CrossEncoderReranker, MaxSimReranker
 from actors.search.served_versions import ServedVersions
@@ -72,15 +71,15 @@ def load_reranker(config: Config, threads: int) -> MaxSimReranker | CrossEncoder
         UsageError: it is a cross-encoder without a model.
         InputError: its model cannot be had, or is a .bin that is not trusted.
     """
-    rerank, cache = config.rerank, Path(config.cache)
+    rerank = config.rerank
     if rerank.kind == "none":
         return None
     if rerank.kind == "maxsim":
         return MaxSimReranker(QueryTower(config, threads), ArticleTower(config, threads))
     if rerank.model is None:
         raise UsageError("rerank.kind = 'cross-encoder' needs rerank.model, a folder or a hub name")
-    folder = with_safetensors(model_folder(rerank.model, rerank.revision, cache), rerank.bin_sha256, cache)
-    return CrossEncoderReranker(folder, rerank.max_length, config.engine, threads=threads, cache=cache)
+    folder = folder_of(rerank, config)
+    return CrossEncoderReranker(folder, rerank.max_length, config.engine, threads=threads, cache=Path(config.cache))
 
 
 def load_ranking(config: Config, threads: int) -> Reranking | None:
@@ -98,5 +97,6 @@ def ranking(config: Config, reranker: Reranker, seconds: float | None) -> Rerank
 
 def load_service(config: Config, version: IndexVersion, threads: int) -> SearchService:
     """Load all parts into this process, for one version."""
+    config = as_built(config, version)
     encoder, searcher = load_encoder(config, version, threads), IndexSearcher(open_store(config), version)
     return SearchService(ServedVersions(version), encoder, searcher, load_ranking(config, threads))

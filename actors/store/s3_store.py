@@ -23,7 +23,7 @@ from retrieval.files.checked import HEAD_BYTES, file_digest
 from retrieval.files.disk_errors import told
 from retrieval.files.parquet import opened
 from schemas.errors import IntegrityError, StoreError
-from schemas.layout import Layout
+from schemas.layout import FOLDERS, Layout
 from schemas.manifest import FileDigest
 from schemas.store import Stored
 from schemas.writers import Holder
@@ -160,7 +160,8 @@ class S3Store:
             self._call("abort", of, "abort_multipart_upload", UploadId=upload)
             return
         # Manifests first: nobody takes for whole what is not.
-        below = sorted((one.key for one in self.entries(key)), key=lambda one: (not one.endswith(".json"), one))
+        manifests = FOLDERS.values()
+        below = sorted((one.key for one in self.entries(key)), key=lambda one: one.rpartition("/")[2] not in manifests)
         for one in (key, *below):
             self._call("remove", one, "delete_object")
 

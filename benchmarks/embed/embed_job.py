@@ -17,7 +17,8 @@ import pyarrow as pa
 
 from actors.embed.embed_stages import EncodeRange
 from actors.embed.known_sources import Probe
-from actors.fetch.model_folders import model_folder, tower_digests
+from actors.fetch.model_folders import model_folder
+from actors.fetch.stored_models import tower_digests
 from actors.store.local_store import LocalStore
 from benchmarks.common.cpu_watch import CpuWatch
 from jobs import ingest
@@ -131,7 +132,7 @@ def host_seconds(base: Config, pmids: list[int]) -> float:
         config = own_store(base, folder, pmids)
         objects = LocalStore(config.store)
         selection, chosen = load_selection(config.selection)
-        digests = tower_digests(config.encoder.article, Path(config.cache))
+        digests = tower_digests(config.encoder.article, config)
         snapshot = ingested(objects)
         plan = EmbedPlan(snapshot.id, selection, chosen, article_fingerprint(config.encoder, digests))
         connect(LocalStore(config.store))

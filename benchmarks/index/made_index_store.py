@@ -19,7 +19,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from transformers import BertConfig, BertModel
 
-from actors.fetch.model_folders import tower_digests
+from actors.fetch.stored_models import tower_digests
 from actors.store.local_store import LocalStore
 from benchmarks.index.made_vectors import MadeVectors, Numbers, mixed
 from jobs.common.config import load_config
@@ -145,7 +145,7 @@ class MadeStore:
 
     def _write_vectors(self, refs: tuple[PartRef, ...], known: int, snapshot: str) -> None:
         selection, _ = load_selection(self.config.selection)
-        digests = tower_digests(self.config.encoder.article, Path(self.config.cache))
+        digests = tower_digests(self.config.encoder.article, self.config)
         fingerprint = article_fingerprint(self.config.encoder, digests)
         added = {ref.name for ref in refs[known:]}
         progress = Progress("vectors", sum(ref.rows for ref in refs[known:]), "rows")

@@ -1,10 +1,8 @@
 """Vector parts of random vectors, for stores of which only sizes and times matter."""
 
-from pathlib import Path
-
 import numpy as np
 
-from actors.fetch.model_folders import tower_digests
+from actors.fetch.stored_models import tower_digests
 from actors.store.stores import open_store
 from jobs.common.store import ingested, load_selection
 from retrieval.articles.pmids import selected
@@ -20,7 +18,7 @@ def write_vectors(config: Config) -> None:
     """Write a vector of length 1 for each selected article of the newest snapshot."""
     store = open_store(config)
     snapshot, rng = ingested(store), np.random.default_rng(0)
-    fingerprint = article_fingerprint(config.encoder, tower_digests(config.encoder.article, Path(config.cache)))
+    fingerprint = article_fingerprint(config.encoder, tower_digests(config.encoder.article, config))
     selection, pmids = load_selection(config.selection)
     for one in row_ranges(snapshot.info.parts, config.embed.rows_per_part):
         with store.parquet(Layout.article_part(one.source)) as file:

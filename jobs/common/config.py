@@ -9,13 +9,12 @@ from typing import Any
 from actors.fetch.model_folders import model_folder
 from actors.store.stores import S3
 from retrieval.embed.sentence_transformers import encoder_values
-from schemas.config import Config, RerankConfig, parse_config
-from schemas.encoder import TowerSpec
+from schemas.config import Config, parse_config
 from schemas.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
 DEFAULT = ROOT / "infra" / "config" / "demo.toml"
-VARIABLES = {"store": "PUBRAY_STORE", "cache": "PUBRAY_CACHE"}
+VARIABLES = {"store": "PUBRAY_STORE", "cache": "PUBRAY_CACHE", "models": "PUBRAY_MODELS"}
 DERIVED = "sentence_transformers"
 """The key of `[encoder]` that stands for all others: a folder or hub name whose files say them."""
 
@@ -23,31 +22,25 @@ DERIVED = "sentence_transformers"
 def load_config(file: str | None, overrides: Sequence[str], environment: Mapping[str, str]) -> Config:
     """Read the config file (default: the demo's) and apply `key=value` overrides and the environment.
 
-    PUBRAY_STORE is the store, PUBRAY_CACHE the cache. PUBRAY_MODELS is a folder that holds models under their hub
-    names, OWNER/NAME/ or NAME/: what it has is not asked of the hub.
+    PUBRAY_STORE is the store, PUBRAY_CACHE the cache, PUBRAY_MODELS the folder of models.
 
     Raises:
-        UsageError: the file cannot be read, a key or value is not known, or the store or PUBRAY_MODELS is no folder.
+        UsageError: the file cannot be read, a key or value is not known, or the store or that of models is no folder.
         InputError: the encoder is to be read from a model folder that there is not, or that says what none can.
     """
     path = Path(file) if file else DEFAULT
     values = read_toml(path, "--config")
-    named = environment.get("PUBRAY_MODELS")
-    root = Path(named).expanduser().absolute() if named else None
-    if root and not root.is_dir():
-        raise UsageError(f"PUBRAY_MODELS = {str(root)!r}: no such folder; name one that holds OWNER/NAME/ of models")
     for override in overrides:
         _apply(values, override)
     values |= {key: environment[name] for key, name in VARIABLES.items() if environment.get(name)}
     if isinstance(encoder := values.get("encoder"), dict) and DERIVED in encoder:
         cache = values.get("cache", Config.model_fields["cache"].default)
-        values["encoder"] = _derived(encoder, Path(str(cache)).expanduser(), str(path), root)
+        values["encoder"] = _derived(encoder, Path(str(cache)).expanduser(), str(path), _models(values.get("models")))
     config = parse_config(values, str(path))
     return config.with_values(
         store=store_root(config.store),
         cache=str(Path(config.cache).expanduser().absolute()),
-        encoder={"query": _placed(config.encoder.query, root), "article": _placed(config.encoder.article, root)},
-        rerank=_placed(config.rerank, root),
+        models=_models(config.models),
     )
 
 
@@ -79,7 +72,17 @@ def read_toml(path: Path, named: str) -> dict[str, Any]:
         raise UsageError(f"{named} {path}: not TOML: {error}; correct it there") from None
 
 
-def _derived(encoder: dict[str, Any], cache: Path, origin: str, root: Path | None) -> dict[str, Any]:
+def _models(named: object) -> str | None:
+    """Return the whole path of the folder of models, if one is named."""
+    if not named:
+        return None
+    folder = Path(str(named)).expanduser().absolute()
+    if not folder.is_dir():
+        raise UsageError(f"PUBRAY_MODELS = {str(folder)!r}: no such folder; name one that holds OWNER/NAME/ of models")
+    return str(folder)
+
+
+def _derived(encoder: dict[str, Any], cache: Path, origin: str, models: str | None) -> dict[str, Any]:
     """Return the encoder spec that the one key `sentence_transformers`, and `revision`, stand for."""
     model, revision = encoder[DERIVED], encoder.get("revision")
     for key in encoder:
@@ -90,7 +93,7 @@ def _derived(encoder: dict[str, Any], cache: Path, origin: str, root: Path | Non
     for key, value in (DERIVED, model), ("revision", revision or ""):
         if not isinstance(value, str):
             raise UsageError(f"{origin}: encoder.{key} = {value!r}: input should be a valid string")
-    return encoder_values(model_folder(*_place(model, revision, root), cache, weights=False), model, revision)
+    return encoder_values(model_folder(model, revision, cache, models, weights=False), model, revision)
 
 
 def _apply(values: dict[str, Any], override: str) -> None:
@@ -108,17 +111,3 @@ def _apply(values: dict[str, Any], override: str) -> None:
         if not isinstance(values, dict):
             raise UsageError(f"--set {override!r}: {table!r} is a value, not a table")
     values[name] = value
-
-
-def _place(model: str, revision: str | None, root: Path | None) -> tuple[str, str | None]:
-    """Return where a model is taken from: OWNER/NAME/ or NAME/ in `root`, else as it is configured."""
-    if root and not Path(model).expanduser().is_dir():
-        for folder in (root / model, root / Path(model).name):
-            if folder.is_dir():
-                return str(folder), None
-    return model, revision
-
-
-def _placed(named: TowerSpec | RerankConfig, root: Path | None) -> dict[str, str | None]:
-    model, revision = _place(named.model, named.revision, root) if named.model else (None, named.revision)
-    return {"model": model, "revision": revision}

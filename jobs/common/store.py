@@ -50,7 +50,9 @@ def ingested(store: Store) -> Snapshot:
 
 def folder_sizes(store: Store) -> dict[str, int]:
     """Return the bytes of what takes most room."""
-    return {name: sum(one.bytes for one in store.entries(name)) for name in ("articles", "vectors", "segments")}
+    return {
+        name: sum(one.bytes for one in store.entries(name)) for name in ("articles", "vectors", "segments", "models")
+    }
 
 
 def _names(store: Store, folder: str, suffix: str) -> list[str]:

@@ -18,6 +18,7 @@ ORDER: tuple[FileKind, ...] = (
     "segments",
     "tombstones",
     "truths",
+    "models",
     # The snapshots still say which parts were in use once.
     "articles",
     "snapshots",
@@ -111,6 +112,7 @@ def kept_names(contents: Contents, limits: Limits) -> dict[FileKind, set[str]]:
         "segments": {s.id for v in versions for s in v.segments},
         "tombstones": {t.sha256 for v in versions for t in v.tombstones.values()},
         "truths": {v.checks.truth for v in versions},
+        "models": {model for v in versions for model in v.models.values()},
         "articles": _articles(contents, snapshots),
         "snapshots": snapshots,
         "mesh trees": {v.mesh_tree for v in versions if v.mesh_tree}

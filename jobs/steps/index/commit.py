@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import ray
 
+from actors.fetch.stored_models import brought
 from actors.store.stores import open_store
 from jobs.common.cluster import results
 from jobs.common.console import Progress, log, table
@@ -19,7 +20,7 @@ from retrieval.index.version_checks import RowChecks, advice
 from retrieval.ingest.lineage import line_of_descent
 from schemas.canary import CanaryAnswer
 from schemas.config import Config
-from schemas.errors import CheckError, StoreError
+from schemas.errors import CheckError, InputError, StoreError
 from schemas.layout import Layout
 from schemas.manifest import Checks, Current, IndexVersion, Recall, Segment
 from schemas.report import VersionReport
@@ -34,6 +35,7 @@ def commit(config: Config, version: IndexVersion) -> IndexVersion:
     Raises:
         StoreError: it does not hold what it should; it says what, and nothing is written.
     """
+    config = with_models(config)
     store, canaries = open_store(config), read_canaries(config.index.canaries)
     progress = Progress("check", config.index.recall_queries, "queries")
     parent = _parent(store, version.parent) if version.parent else None
@@ -63,7 +65,7 @@ def commit(config: Config, version: IndexVersion) -> IndexVersion:
         usual_shares=usual_shares(parent.checks if parent else None),
     )
     sequence = max((known.sequence for known in versions(store)), default=0) + 1
-    checked = version.model_copy(update={"checks": checks, "sequence": sequence})
+    checked = version.model_copy(update={"checks": checks, "sequence": sequence, "models": config.stored})
     content = checked.model_dump_json(indent=1)
     if IndexVersion.model_validate_json(content) != checked:
         raise CheckError(f"version {version.id} would not be read as it was written; CURRENT is what it was")
@@ -78,6 +80,21 @@ def _arrivals(store: Store, version: IndexVersion, parent: IndexVersion | None) 
     before = known.get(parent.snapshot) if parent else None
     line = line_of_descent([*known.values(), known[version.snapshot]])
     return arrivals(line, before.info if before else None)
+
+
+def with_models(config: Config) -> Config:
+    """Bring the models to the store by which a version is checked and served.
+
+    Without a re-ranker, which is a searcher's choice, a version is a version.
+    """
+    config = brought(config, config.encoder.query, config.encoder.article)
+    if config.rerank.kind != "cross-encoder" or not config.rerank.model:
+        return config
+    try:
+        return brought(config, config.rerank)
+    except InputError as error:
+        log(f"check     the re-ranker is not in the store, and searchers have to find it themselves: {error}")
+        return config
 
 
 def _stays(current: Current, version: str) -> Current:

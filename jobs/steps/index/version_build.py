@@ -1,11 +1,10 @@
 """One build of an index version: what it is made of, and the steps that make it."""
 
 from functools import partial
-from pathlib import Path
 
 import ray
 
-from actors.fetch.model_folders import tower_digests
+from actors.fetch.stored_models import tower_digests
 from actors.store.stores import open_store
 from jobs.common.cluster import most_of, results
 from jobs.common.console import log
@@ -47,8 +46,8 @@ class Build:
         self.config, self.store = config, open_store(config)
         self.snapshot = ingested(self.store)
         self.selection, self.pmids = load_selection(config.selection)
-        self.query_tower = tower_digests(config.encoder.query, Path(config.cache))
-        article_tower = tower_digests(config.encoder.article, Path(config.cache))
+        self.query_tower = tower_digests(config.encoder.query, config)
+        article_tower = tower_digests(config.encoder.article, config)
         self.fingerprint = article_fingerprint(config.encoder, article_tower)
         self.recipe = digest(
             {

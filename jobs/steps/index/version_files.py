@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+from actors.fetch.stored_models import read_model
 from actors.search.index_searcher import IndexSearcher
 from retrieval.evaluate.truth import read_truth
 from retrieval.files.checked import read_named
@@ -47,5 +48,8 @@ def check_bytes(store: Store, version: IndexVersion) -> None:
         for name, expected in segment.files.items():
             store.check(keys[name], expected, whole=True)
         check_pmids(*(store.local(keys[name], segment.files[name]) for name in (PMIDS, ARTICLES)))
+    for model in {*version.models.values()}:
+        for name, expected in read_model(store, model).files.items():
+            store.check(f"{Layout.model(model)}/{name}", expected, whole=True)
     for tombstones in version.tombstones.values():
         read_named(store, Layout.tombstones, tombstones.sha256, "tombstones", here=False)

@@ -17,6 +17,7 @@ from ray.serve.config import BackpressureConfig
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
+from actors.fetch.stored_models import as_built
 from actors.search.served_versions import Follower, ServedVersions
 from actors.search.sharded_searcher import ShardedSearcher, VersionSearcher
 from actors.service.assembly import check_servable, load_encoder, load_reranker, ranking
@@ -46,6 +47,7 @@ def application(config: Config, version: IndexVersion, key_digests: frozenset[st
 
     A request needs one of the API keys whose sha256 are given; if none are, it needs no key.
     """
+    config = as_built(config, version)
     threads, store = available_threads(), open_store(config)
     current = partial(served_version, store)
     parts: dict[str, tuple[Callable[[], Any], DeploymentConfig]] = {

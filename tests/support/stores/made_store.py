@@ -6,7 +6,7 @@ from typing import cast
 
 import numpy as np
 
-from actors.fetch.model_folders import tower_digests
+from actors.fetch.stored_models import tower_digests
 from actors.store.local_store import LocalStore
 from actors.store.stores import open_store
 from jobs import index, promote
@@ -100,6 +100,6 @@ class MadeStore:
         return read_version(self.files, report.version)
 
     def _vector_part(self, name: str) -> str:
-        tower = tower_digests(self.config.encoder.article, Path(self.config.cache))
+        tower = tower_digests(self.config.encoder.article, self.config)
         selection, _ = load_selection(self.config.selection)
         return Layout.vector_part(article_fingerprint(self.config.encoder, tower), selection, name)

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.fetch.stored_models import brought
 from actors.store.local_store import LocalStore
 from actors.store.stores import open_store
 from jobs import copy, promote, status
@@ -12,6 +13,7 @@ from retrieval.articles.article import read_article_part
 from retrieval.files.checked import write_bytes
 from retrieval.operate.garbage import Contents
 from schemas.article import Article
+from schemas.encoder import TowerSpec
 from schemas.errors import IntegrityError, StoreError, UsageError
 from schemas.layout import Layout
 from schemas.manifest import Current
@@ -21,13 +23,16 @@ from tests.support.stores.store_files import add_part, add_snapshot, config, set
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> LocalStore:
+def source(tmp_path: Path, tiny_encoder: Path) -> LocalStore:
     """Two versions, one of them CURRENT, and what they need."""
     store = LocalStore(str(tmp_path / "source"))
     made = write_version(store)
     snapshot = add_snapshot(store, [add_part(store, "a", Article(1))])
+    tower = TowerSpec(model=str(tiny_encoder), max_length=8)
     for name, segments in {"one": made.segments[:1], "two": made.segments}.items():
-        version = made.model_copy(update={"id": name, "snapshot": snapshot.id, "segments": segments})
+        models = brought(config(tmp_path / "source", cache=str(tmp_path / "models")), tower).stored
+        of = {"id": name, "snapshot": snapshot.id, "segments": segments, "models": models}
+        version = made.model_copy(update=of)
         write_bytes(store, Layout.version(name), version.model_dump_json().encode())
     set_current(store, Current(version="two", history=("one",)))
     write_bytes(store, "shards/x/0/lists.faiss", b"temporary")
@@ -60,6 +65,8 @@ def test_one_version_comes_with_what_it_needs(source: LocalStore, tmp_path: Path
     found = keys(str(tmp_path / "one"))
     assert {"versions/one.json", "articles/a.parquet", "segments/s0/segment.json"} <= found
     assert not {"versions/two.json", "segments/s1/segment.json", "CURRENT"} & found
+    [model] = read_version(source, "one").models.values()
+    assert f"models/{model}/pubray.json" in found
     promote.run(config(tmp_path / "one"), version="one")
 
 
@@ -97,7 +104,7 @@ def test_what_the_target_has_otherwise_is_refused_and_stays(source: LocalStore, 
     copy.run(config(tmp_path), source=source.root, target=goal.root)
 
 
-@pytest.mark.parametrize("key", ["segments/s0", "versions/one.json", "articles/a.parquet", "truths"])
+@pytest.mark.parametrize("key", ["segments/s0", "versions/one.json", "articles/a.parquet", "truths", "models"])
 def test_what_goes_meanwhile_is_told_and_no_version_lacks_it(
     key: str, source: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,11 +125,12 @@ def test_what_no_version_needs_stays_where_it_is(source: LocalStore, tmp_path: P
     add_snapshot(source, [read_article_part(source, "b").ref])
     write_bytes(source, "vectors/other/all/a.parquet", b"of an encoder that has no version")
     write_bytes(source, "segments/half/rows.f16", b"of a run that was killed")
+    write_bytes(source, "models/half/model.safetensors", b"of another")
     set_current(source, Current(version="two", removing=("one",)))
     copy.run(config(tmp_path), source=source.root, target=str(tmp_path / "all"))
     copied = keys(str(tmp_path / "all"))
     assert {"articles/b.parquet", "vectors/other/all/a.parquet"} <= copied
-    assert not {"segments/half/rows.f16", "versions/one.json"} & copied
+    assert not {"segments/half/rows.f16", "models/half/model.safetensors", "versions/one.json"} & copied
     copy.run(config(tmp_path), source=source.root, target=str(tmp_path / "two"), version="two")
     assert not {"articles/b.parquet", "vectors/other/all/a.parquet"} & keys(str(tmp_path / "two"))
 

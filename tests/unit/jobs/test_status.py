@@ -23,7 +23,7 @@ from tests.support.stores.store_files import add_part, add_snapshot, add_version
 def test_an_empty_store_says_what_to_do(tmp_path: Path) -> None:
     report = status.run(config(tmp_path / "none"))
     assert (report.current, report.versions, report.records) == (None, (), 0)
-    assert report.bytes == {"articles": 0, "vectors": 0, "segments": 0}
+    assert report.bytes == {"articles": 0, "vectors": 0, "segments": 0, "models": 0}
     assert "no versions yet: pubray embed, then pubray index" in status.show(report)
 
 

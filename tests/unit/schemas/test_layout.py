@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from schemas.layout import PLACES, FileKind, Layout, Named, key_of, kind_of
+from schemas.layout import FOLDERS, PLACES, FileKind, Layout, Named, key_of, kind_of
 
 KEYS = {
     Layout.current: "CURRENT",
@@ -37,6 +37,7 @@ WRITTEN_ONCE: dict[FileKind, tuple[str, str]] = {
     "segments": (Layout.segment("n"), "n"),
     "tombstones": (Layout.tombstones("n"), "n"),
     "truths": (Layout.truth("n"), "n"),
+    "models": (Layout.model("n"), "n"),
     "quantizers": (Layout.quantizer("n"), "n"),
     "quantizer records": (Layout.quantizer_record("n"), "n"),
     "snapshots": (Layout.snapshot("n"), "n"),
@@ -52,7 +53,7 @@ def test_of_a_key_kind_and_name_are_known(kind: FileKind) -> None:
     key, name = WRITTEN_ONCE[kind]
     assert (kind_of(key), key_of(kind, name)) == ((kind, name), key)
     inside = kind_of(f"{key}/0/lists.faiss")
-    assert inside == ((kind, name) if kind in ("segments", "worker shards") else None)
+    assert inside == ((kind, name) if kind in FOLDERS else None)
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,7 @@ import pytest
 import safetensors.torch
 
 from actors.fetch import model_folders
-from actors.fetch.model_folders import hub_folder, model_digests, model_folder, tower_digests
-from schemas.encoder import TowerSpec
+from actors.fetch.model_folders import hub_folder, model_digests, model_folder
 from schemas.errors import InputError, UsageError, WeightsError
 from tests.support.models import tiny
 from tests.support.models.embedded_model import CACHE
@@ -31,6 +30,19 @@ def test_a_folder_may_start_with_the_home_folder(tmp_path: Path, monkeypatch: py
     (tmp_path / "model").mkdir()
     monkeypatch.setenv("HOME", str(tmp_path))
     assert model_folder("~/model", None, Path("unused")) == tmp_path / "model"
+
+
+def test_of_a_folder_of_models_owner_and_name_come_before_the_name_alone_and_both_before_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named, owned = tmp_path / "models" / "encoder", tmp_path / "models" / "mine" / "encoder"
+    named.mkdir(parents=True)
+    assert model_folder("mine/encoder", "d83a36c", tmp_path, str(tmp_path / "models")) == named
+    owned.mkdir(parents=True)
+    assert model_folder("mine/encoder", "d83a36c", tmp_path, str(tmp_path / "models")) == owned
+    (tmp_path / "mine" / "encoder").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert model_folder("mine/encoder", None, tmp_path, str(tmp_path / "models")) == Path("mine/encoder")
 
 
 def test_an_embedded_model_lies_in_the_cache() -> None:
@@ -89,8 +101,7 @@ def test_the_digest_covers_every_file_of_the_weights(tmp_path: Path) -> None:
 
 def test_the_same_files_elsewhere_have_the_same_digests(tmp_path: Path) -> None:
     one, two = (tiny.encoder(tmp_path / name) for name in ("one", "two"))
-    tower = TowerSpec(model=str(two), max_length=8)
-    assert model_digests(one) == tower_digests(tower, Path("unused"))
+    assert model_digests(one) == model_digests(two)
 
 
 @pytest.mark.parametrize("missing", ["config.json", "tokenizer.json", "model.safetensors"])

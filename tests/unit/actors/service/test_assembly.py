@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from actors.fetch.model_folders import model_digests
+from actors.fetch.stored_models import brought
 from actors.search.rerankers import CrossEncoderReranker, MaxSimReranker
 from actors.search.served_versions import ServedVersions
 from actors.service.assembly import (
@@ -23,7 +24,7 @@ from actors.service.search_service import SearchService
 from actors.store.local_store import LocalStore
 from schemas.config import Config, EngineConfig, RerankConfig
 from schemas.encoder import EncoderSpec
-from schemas.errors import StoreError, UsageError
+from schemas.errors import StoreError, UsageError, WeightsError
 from schemas.manifest import IndexVersion, Segment
 from schemas.search import SearchRequest
 from tests.support.models import tiny
@@ -107,6 +108,23 @@ def test_the_same_weights_may_lie_elsewhere(config: Config, version: IndexVersio
     }
     ours = config.model_copy(update={"encoder": config.encoder.model_copy(update=moved)})
     assert load_encoder(ours, version, threads=1).query_tower.digests == version.query_tower
+
+
+def test_a_service_needs_no_model_but_those_of_its_version(
+    config: Config, version: IndexVersion, tiny_classifier: Path, tmp_path: Path
+) -> None:
+    named, cross = {"model": "owner/encoder"}, {"kind": "cross-encoder", "model": "owner/cross"}
+    shutil.copytree(config.encoder.query.model, tmp_path / "models" / "encoder")
+    shutil.copytree(tiny_classifier, tmp_path / "models" / "cross")
+    config = config.with_values(encoder={"query": named, "article": named}, rerank=cross)
+    driver = config.with_values(cache=str(tmp_path / "driver"), models=str(tmp_path / "models"))
+    models = brought(driver, config.encoder.query, config.rerank).stored
+    of = {"encoder": config.encoder, "query_tower": version.query_tower, "models": models}
+    made = write_version(LocalStore(config.store)).model_copy(update=of)
+    service = load_service(config, made, threads=1)
+    assert isinstance(service, SearchService)
+    with pytest.raises(WeightsError):
+        load_service(config.with_values(cache=str(tmp_path / "none")), made.model_copy(update={"models": {}}), 1)
 
 
 def reranking(config: Config, **values: Any) -> Config:

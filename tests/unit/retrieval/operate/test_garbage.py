@@ -33,7 +33,7 @@ def version(
     """Every second segment has tombstones."""
     made = [Segment(id=s, shard=0, rows=9, dimension=1, nlist=1, code_size=1, files={}) for s in segments]
     buried = {s: Tombstones(sha256=f"t of {s}", rows=1) for s in segments[::2]}
-    of_snapshot = {"snapshot": of, "mesh_tree": MESH_TREES[of]}
+    of_snapshot = {"snapshot": of, "mesh_tree": MESH_TREES[of], "models": {"towers": f"m of {quantizer}"}}
     update = {"segments": tuple(made), "tombstones": buried, "quantizer": quantizer, **of_snapshot}
     return VERSION.model_copy(update={**update, "id": name, "fingerprint": space[0], "selection": space[1]})
 
@@ -71,6 +71,7 @@ NAMES: dict[FileKind, list[str]] = {
     "quantizer records": ["r0", "r1", "r2"],
     "snapshots": list(PARTS),
     "mesh trees": ["m0", "m1", "m2", "m3"],
+    "models": ["m of q0", "m of q1", "m of none"],
     "articles": ["a", "b-1", "c", "d", "e", "pending"],
     "vectors": vector_parts(),
     "worker shards": ["w0", "w1"],
@@ -119,7 +120,8 @@ def needs(v: IndexVersion) -> set[tuple[str, str]]:
     """What opening a version needs."""
     buried = {("tombstones", t.sha256) for t in v.tombstones.values()}
     trees = {("mesh trees", v.mesh_tree)} if v.mesh_tree else set()
-    return {("quantizers", v.quantizer), *(("segments", s.id) for s in v.segments), *buried, *trees}
+    models = {("models", model) for model in v.models.values()}
+    return {("quantizers", v.quantizer), *(("segments", s.id) for s in v.segments), *buried, *trees, *models}
 
 
 def names(entries: Sequence[Entry], kind: FileKind) -> list[str]:
@@ -174,6 +176,7 @@ def test_what_only_old_versions_name_goes() -> None:
     assert names(removed, "segments") == ["s0", "s2", "s3", "s4"]
     assert names(removed, "tombstones") == ["t of s0", "t of s2", "t of s3", "t of s4"]
     assert (names(removed, "quantizers"), names(removed, "quantizer records")) == (["q0"], ["r0"])
+    assert names(removed, "models") == ["m of none", "m of q0"]
     assert names(removed, "snapshots") == ["n0", "n1", "n2", "n3"]
     assert names(removed, "articles") == ["a", "b-1", "c"]
     assert (names(removed, "worker shards"), names(removed, "temporary")) == (["w0", "w1"], [".x.tmp"])

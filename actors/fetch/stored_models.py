@@ -1,0 +1,131 @@
+"""Models as objects of the store: the driver of a job brings them, and no other node needs a hub or a folder of models.
+
+A model lies in `models/<digest>` of the store, and in a folder of that name in the cache of each node that has used it.
+Files are linked rather than copied wherever both lie on one disk.
+"""
+
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from actors.fetch.model_folders import SAFETENSORS, TEXTS, model_digests, model_folder
+from actors.store.stores import open_store
+from retrieval.files.atomic import atomic_path
+from retrieval.files.checked import check_file, file_digest, read_document
+from schemas.config import Config, RerankConfig
+from schemas.encoder import TowerDigests, TowerSpec
+from schemas.errors import IntegrityError
+from schemas.layout import MODEL_MANIFEST, Layout
+from schemas.manifest import FileDigest, IndexVersion, StoredModel
+from schemas.store import Store
+
+Model = TowerSpec | RerankConfig
+
+
+def configured_models(config: Config) -> list[Model]:
+    """Return the models of a configuration: those of the towers, and of the cross-encoder if there is one."""
+    cross = [config.rerank] if config.rerank.kind == "cross-encoder" and config.rerank.model else []
+    return [config.encoder.query, config.encoder.article, *cross]
+
+
+def folder_of(model: Model, config: Config) -> Path:
+    """Return the local folder of a model: that of the store, where a job says that it is there, or as configured.
+
+    Raises:
+        InputError: it cannot be had, or is a .bin that is not trusted.
+        StoreError: it is not in the store any more, or not what it was.
+    """
+    if digest := config.stored.get(_name(model)):
+        return _fetched(open_store(config), digest, Path(config.cache))
+    return _own_folder(model, config)
+
+
+def tower_digests(tower: TowerSpec, config: Config) -> TowerDigests:
+    """Return the digests of the files that a tower is loaded from."""
+    return model_digests(folder_of(tower, config))
+
+
+def brought(config: Config, *models: Model) -> Config:
+    """Bring models to the store, those that are not there; return the configuration by which every node finds them.
+
+    What `folder_of` raises is raised.
+    """
+    store, cache = open_store(config), Path(config.cache)
+    found = {_name(model): _bring(store, _own_folder(model, config), cache) for model in models}
+    return config.with_values(stored=found)
+
+
+def as_built(config: Config, version: IndexVersion) -> Config:
+    """Return the configuration with the models that a version was built with, where both name the same."""
+    return config.with_values(stored=version.models)
+
+
+def read_model(store: Store, digest: str) -> StoredModel:
+    """Return the manifest of a model of the store; StoreError: there is no such model, or it is another."""
+    key = Layout.model(digest)
+    model = read_document(store, f"{key}/{MODEL_MANIFEST}", StoredModel, f"model {digest}")
+    if model.digest != digest:
+        raise IntegrityError(f"{store.name(key)}: its manifest is that of {model.digest}; restore it from a copy")
+    return model
+
+
+def _name(model: Model) -> str:
+    return f"{model.model}@{model.revision}" if model.revision else str(model.model)
+
+
+def _own_folder(model: Model, config: Config) -> Path:
+    """Return the folder of a model as it is configured, in safetensors."""
+    cache = Path(config.cache)
+    folder = model_folder(str(model.model), model.revision, cache, config.models)
+    if isinstance(model, TowerSpec):
+        return folder
+    # Imported here: torch takes seconds and 200 MB, and towers are not converted.
+    from actors.fetch.pickled_weights import with_safetensors
+
+    return with_safetensors(folder, model.bin_sha256, cache)
+
+
+def _bring(store: Store, folder: Path, cache: Path) -> str:
+    """Put a model into the store and the cache of this node, unless it is there; return its digest."""
+    files = sorted(path for pattern in (*TEXTS, SAFETENSORS) for path in folder.glob(pattern))
+    model = StoredModel(files={path.name: file_digest(path) for path in files if path.name != MODEL_MANIFEST})
+    here, key = _here(cache, model.digest), Layout.model(model.digest)
+    if not here.is_dir():
+        with atomic_path(str(here)) as made:
+            made.mkdir()
+            for name, digest in model.files.items():
+                _take(folder / name, made / name, digest, link=folder.is_relative_to(cache))
+    if store.facts(f"{key}/{MODEL_MANIFEST}") is None:
+        with store.incoming(key, last=MODEL_MANIFEST) as made:
+            made.mkdir()
+            for name, digest in model.files.items():
+                _take(here / name, made / name, digest)
+            (made / MODEL_MANIFEST).write_text(model.model_dump_json(indent=1))
+    return model.digest
+
+
+def _fetched(store: Store, digest: str, cache: Path) -> Path:
+    """Return the folder of a model of the store, in the cache of this node."""
+    here, key = _here(cache, digest), Layout.model(digest)
+    if not here.is_dir():
+        model = read_model(store, digest)
+        with atomic_path(str(here)) as made:
+            made.mkdir()
+            for name, file in model.files.items():
+                _take(store.local(f"{key}/{name}", file), made / name, file)
+    return here
+
+
+def _here(cache: Path, digest: str) -> Path:
+    return cache / "models" / digest
+
+
+def _take(source: Path, target: Path, digest: FileDigest, *, link: bool = True) -> None:
+    """Link a file, or copy one that its owner may change or that lies on another disk; check it."""
+    with suppress(OSError):
+        if link:
+            os.link(source.resolve(), target)
+    if not target.exists():
+        shutil.copyfile(source, target)
+    check_file(target, digest, whole=True)
