@@ -70,7 +70,7 @@ def test_nights_and_a_search_need_the_store_alone(cluster: None, config: Config,
     assert not ray.get(ray.remote(lambda: Path(folder).exists()).remote())
     for night in (1, 2):
         write_night(tmp_path / "source", night, night * 100)
-        report = nightly.run(config, source=str(tmp_path / "source"))
+        report = nightly.night(config, source=str(tmp_path / "source"))
         assert report.embed.encoded == ARTICLES
     store = open_store(config)
     version = served_version(store)
