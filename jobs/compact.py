@@ -8,7 +8,7 @@ from typing import Annotated
 
 from actors.service.assembly import check_encoder
 from actors.store.stores import open_store
-from jobs.common.cluster import connect
+from jobs.common.cluster.joining import connect
 from jobs.common.options import Option
 from jobs.common.store import compacted_id, read_version, served_version, version_names
 from jobs.common.writer import writes

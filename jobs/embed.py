@@ -8,10 +8,10 @@ from typing import Annotated
 from actors.embed.embed_stages import DRIFTED
 from actors.fetch.stored_models import brought, tower_digests
 from actors.store.stores import open_store
-from jobs.common.cluster import connect, most_of
+from jobs.common.cluster.joining import connect, most_of
+from jobs.common.cluster.ray_metrics import EmbedMetrics
 from jobs.common.console import Progress, table
 from jobs.common.options import Option
-from jobs.common.ray_metrics import EmbedMetrics
 from jobs.common.run_records import record_of_done
 from jobs.common.run_reports import json_values
 from jobs.common.store import ingested, load_selection, snapshots

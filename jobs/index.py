@@ -9,7 +9,7 @@ stopped.
 from typing import Annotated
 
 from actors.store.stores import open_store
-from jobs.common.cluster import connect
+from jobs.common.cluster.joining import connect
 from jobs.common.options import Option
 from jobs.common.run_reports import root_cause
 from jobs.common.writer import writes

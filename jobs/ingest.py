@@ -7,7 +7,7 @@ from typing import Annotated
 import ray
 
 from actors.store.stores import open_store
-from jobs.common.cluster import connect, results
+from jobs.common.cluster.joining import connect, results
 from jobs.common.console import table
 from jobs.common.options import Option
 from jobs.common.store import newest_snapshot, snapshots

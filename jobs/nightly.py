@@ -16,7 +16,7 @@ from jobs.common.run_reports import Stages, json_values, root_cause
 from jobs.common.store import read_current, served_version, versions
 from jobs.common.writer import writes
 from jobs.steps.night.deadlines import Deadlines
-from jobs.steps.night.forecast import forecast
+from jobs.steps.night.dry_run import forecast
 from jobs.steps.night.run_logs import RunLogs
 from jobs.steps.night.service_check import why_not_served
 from retrieval.index.gates import gates

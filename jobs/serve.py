@@ -17,7 +17,7 @@ from ray.serve.config import HTTPOptions
 from actors.service.assembly import check_servable
 from actors.store.stores import open_store
 from actors.web.middleware.front import key_digests
-from jobs.common.cluster import connect, is_private
+from jobs.common.cluster.joining import connect, is_private
 from jobs.common.console import log
 from jobs.common.options import Option
 from jobs.common.run_reports import root_cause

@@ -15,7 +15,7 @@ from actors.fetch.stored_models import configured_models, folder_of
 from actors.service.assembly import load_service
 from actors.store.stores import open_store
 from jobs import embed, index, ingest, promote, search
-from jobs.common.cluster import connect, most_of
+from jobs.common.cluster.joining import connect, most_of
 from jobs.common.config import ROOT, read_toml
 from jobs.common.console import say, table
 from jobs.common.cpu_threads import available_threads

@@ -22,7 +22,7 @@ from actors.fetch.stored_models import tower_digests
 from actors.store.local_store import LocalStore
 from benchmarks.common.cpu_watch import CpuWatch
 from jobs import ingest
-from jobs.common.cluster import connect
+from jobs.common.cluster.joining import connect
 from jobs.common.config import load_config
 from jobs.common.store import ingested, load_selection, newest_snapshot
 from jobs.steps.embed.embed_pipeline import pipeline

@@ -16,7 +16,7 @@ from ray.serve.config import HTTPOptions
 from ray.serve.handle import DeploymentHandle
 
 from actors.store.local_store import LocalStore
-from jobs.common.cluster import connect
+from jobs.common.cluster.joining import connect
 from jobs.serve import wait
 
 ANSWER = b'{"hits":"' + b"x" * 15_000 + b'"}'

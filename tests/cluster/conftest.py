@@ -17,7 +17,7 @@ from isal import igzip
 from actors.fetch.embedded_wheels import embedded_folder
 from actors.store.local_store import LocalStore
 from jobs import embed, index, ingest, promote, serve
-from jobs.common.cluster import connect
+from jobs.common.cluster.joining import connect
 from jobs.common.config import load_config
 from jobs.common.run_records import Record
 from jobs.common.store import read_current, served_version

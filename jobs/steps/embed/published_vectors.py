@@ -6,7 +6,7 @@ import ray
 from actors.embed.known_sources import compare_sample, published_vectors
 from actors.fetch.chunk_mirror import ChunkMirror
 from actors.store.stores import open_store
-from jobs.common.cluster import connect, results
+from jobs.common.cluster.joining import connect, results
 from jobs.common.console import Progress, log
 from jobs.steps.embed.embed_pipeline import threads_of
 from jobs.steps.ingest.ncbi_guest import NCBI, ncbi_guest

@@ -8,7 +8,7 @@ import ray
 
 from actors.fetch.stored_models import brought
 from actors.store.stores import open_store
-from jobs.common.cluster import results
+from jobs.common.cluster.joining import results
 from jobs.common.console import Progress, log, table
 from jobs.common.store import change_current, read_version, snapshots, versions
 from jobs.steps.index.build_tasks import ask_canaries, check_rows, measure_recall, tune, write_answers

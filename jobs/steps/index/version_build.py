@@ -6,7 +6,7 @@ import ray
 
 from actors.fetch.stored_models import tower_digests
 from actors.store.stores import open_store
-from jobs.common.cluster import most_of, results
+from jobs.common.cluster.joining import most_of, results
 from jobs.common.console import log
 from jobs.common.store import (
     compacted_id,

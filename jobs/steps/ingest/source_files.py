@@ -14,7 +14,7 @@ from actors.fetch.mirrored_folder import fetching
 from actors.fetch.pubmed_mirror import PubmedMirror
 from actors.store.local_store import LocalStore
 from actors.store.stores import S3, open_store, store_at
-from jobs.common.cluster import connect
+from jobs.common.cluster.joining import connect
 from jobs.common.config import store_root
 from jobs.common.console import Progress, log
 from jobs.common.run_reports import root_cause

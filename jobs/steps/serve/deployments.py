@@ -30,8 +30,8 @@ from actors.web.api import create_app
 from actors.web.middleware.front import Front
 from actors.web.middleware.problems import RETRY_SECONDS
 from actors.web.middleware.request_log import log_to
+from jobs.common.cluster.ray_metrics import ServiceMetrics, node_metrics
 from jobs.common.cpu_threads import available_threads
-from jobs.common.ray_metrics import ServiceMetrics, node_metrics
 from jobs.common.store import served_version
 from retrieval.operate.store_metrics import Metric, exposition, store_metrics
 from schemas.config import Config, DeploymentConfig

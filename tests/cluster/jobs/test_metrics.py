@@ -5,7 +5,7 @@ import time
 import httpx
 import ray
 
-from jobs.common.ray_metrics import EmbedMetrics
+from jobs.common.cluster.ray_metrics import EmbedMetrics
 from schemas.vector import EmbedCounts
 
 SECONDS = 40

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from actors.store.local_store import LocalStore
-from jobs.common.nodes import check_nodes
+from jobs.common.cluster.nodes import check_nodes
 from schemas.config import Config
 from schemas.errors import StoreError
 

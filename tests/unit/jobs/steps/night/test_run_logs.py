@@ -1,4 +1,4 @@
-"""What is kept of logs without a cluster; with one: tests/cluster/test_logs.py."""
+"""What is kept of logs without a cluster; with one: tests/cluster/jobs/test_logs.py."""
 
 from pathlib import Path
 

@@ -7,8 +7,8 @@ import pytest
 from actors.store.local_store import LocalStore
 from jobs import nightly
 from jobs.common.run_records import Record
-from jobs.steps.night import forecast as module
-from jobs.steps.night.forecast import forecast
+from jobs.steps.night import dry_run as module
+from jobs.steps.night.dry_run import forecast
 from schemas.article import Article
 from schemas.config import Config
 from schemas.manifest import Current

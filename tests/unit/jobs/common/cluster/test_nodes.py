@@ -4,7 +4,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from actors.store.local_store import LocalStore
-from jobs.common.nodes import why_unfit
+from jobs.common.cluster.nodes import why_unfit
 from retrieval.files.checked import write_bytes
 
 KEY, OWN = "probes/1", version("pubray")

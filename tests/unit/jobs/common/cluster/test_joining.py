@@ -3,7 +3,7 @@ import socket
 
 import pytest
 
-from jobs.common.cluster import _stderr_muted, check_reached, is_private
+from jobs.common.cluster.joining import _stderr_muted, check_reached, is_private
 from schemas.errors import UsageError
 from tests.support.ports import free_port
 

@@ -3,9 +3,9 @@
 import os
 
 from actors.store.stores import open_store
-from jobs.common.cluster import connect, is_private
+from jobs.common.cluster.joining import connect, is_private
+from jobs.common.cluster.nodes import free_bytes, free_on_nodes
 from jobs.common.config import DEFAULT, read_toml
-from jobs.common.nodes import free_bytes, free_on_nodes
 from jobs.common.run_records import NIGHT, runs
 from jobs.common.store import newest_snapshot, read_current, snapshots, versions
 from jobs.steps.ingest.news import news

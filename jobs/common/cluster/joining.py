@@ -15,8 +15,8 @@ from ray._private.state import state
 from ray.autoscaler._private.util import format_readonly_node_type
 from ray.experimental.internal_kv import _internal_kv_get
 
+from jobs.common.cluster.nodes import check_nodes
 from jobs.common.console import Progress
-from jobs.common.nodes import check_nodes
 from schemas.errors import UsageError
 from schemas.store import Store
 
