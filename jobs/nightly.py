@@ -12,11 +12,12 @@ from jobs import compact, embed, index, ingest, promote
 from jobs.common.console import megabytes, table
 from jobs.common.options import Option
 from jobs.common.run_records import NIGHT, OUTCOMES, Record, exit_code_of, outcome_of
-from jobs.common.run_reports import Stages, json_values, root_cause
+from jobs.common.run_reports import Stages, json_values, root_cause, why_of
 from jobs.common.store import read_current, served_version, versions
 from jobs.common.writer import writes
 from jobs.steps.night.deadlines import Deadlines
 from jobs.steps.night.dry_run import forecast
+from jobs.steps.night.ending import tells_its_end
 from jobs.steps.night.run_logs import RunLogs
 from jobs.steps.night.service_check import why_not_served
 from retrieval.index.gates import gates
@@ -51,6 +52,7 @@ def run(
     return night(config, source=source, allow_removed=allow_removed, service=service, **of_ingest)
 
 
+@tells_its_end
 @writes("nightly")
 def night(
     config: Config, *, source: str, allow_removed: bool = False, service: str | None = None, **of_ingest: Any
@@ -183,5 +185,5 @@ def _failed(stages: Stages, error: BaseException) -> dict[str, Any]:
         **_so_far(stages),
         "exit_code": exit_code_of(cause),
         "failed": next(reversed(stages.seconds), None),
-        "error": str(cause) if isinstance(cause, PubrayError) else f"{type(cause).__name__}: {cause}",
+        "error": why_of(cause),
     }

@@ -2,7 +2,7 @@
 
 import math
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -11,6 +11,7 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    SecretStr,
     ValidationError,
     model_validator,
 )
@@ -18,6 +19,7 @@ from pydantic import (
 from schemas.base import Frozen, first_wrong, nearest_key
 from schemas.encoder import EncoderSpec
 from schemas.errors import UsageError
+from schemas.run import Outcome
 
 
 class SelectionConfig(Frozen):
@@ -215,6 +217,20 @@ class NightConfig(Frozen):
     service_seconds: PositiveFloat = 900
     """So long a service may take to answer from what was promoted: it loads a version beside the one that it serves."""
 
+    metrics: str | None = None
+    """A file that its metrics are written to at its end, for node_exporter's textfile collector: `…/pubray.prom`."""
+
+
+class NotifyConfig(Frozen):
+    """Who is told how a night has ended."""
+
+    url: SecretStr | None = None
+    """A webhook. Whoever knows it can write there; PUBRAY_NOTIFY_URL keeps it out of the file."""
+    format: Literal["json", "slack"] = "json"
+    """`slack`: a text, as Slack, Mattermost and others take it."""
+    on: tuple[Outcome, ...] = tuple(end for end in get_args(Outcome) if end not in ("running", "done", "nothing new"))
+    """After which outcomes."""
+
 
 class LeaseConfig(Frozen):
     """Who writes to a store in S3."""
@@ -239,6 +255,7 @@ class Config(Frozen):
     """Of a store in S3 so much is kept there; None: 80 % of the disk."""
     lease: LeaseConfig = LeaseConfig()
     night: NightConfig = NightConfig()
+    notify: NotifyConfig = NotifyConfig()
     ingest: IngestConfig = IngestConfig()
     selection: SelectionConfig = SelectionConfig()
     encoder: EncoderSpec

@@ -57,6 +57,24 @@ class Run(Frozen):
     """Of a night whose stages were all done."""
 
 
+class NightEnd(Frozen):
+    """What is told of a night that has ended."""
+
+    outcome: str
+    """An `Outcome`."""
+    exit_code: int
+    why: str | None
+    """One line; None where all is as it should be."""
+    run: str | None
+    """None: it ended before it could say that it had begun."""
+    report: str | None
+    """The key of its report in the store."""
+    store: str
+    version: str | None
+    """CURRENT at its end."""
+    seconds: float
+
+
 class RunList(Frozen):
     """The last runs of a store, oldest first."""
 

@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from actors.fetch.model_folders import model_folder
 from actors.store.stores import S3
@@ -14,7 +15,12 @@ from schemas.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
 DEFAULT = ROOT / "infra" / "config" / "demo.toml"
-VARIABLES = {"store": "PUBRAY_STORE", "cache": "PUBRAY_CACHE", "models": "PUBRAY_MODELS"}
+VARIABLES = {
+    "store": "PUBRAY_STORE",
+    "cache": "PUBRAY_CACHE",
+    "models": "PUBRAY_MODELS",
+    "notify.url": "PUBRAY_NOTIFY_URL",
+}
 DERIVED = "sentence_transformers"
 """The key of `[encoder]` that stands for all others: a folder or hub name whose files say them."""
 
@@ -22,21 +28,27 @@ DERIVED = "sentence_transformers"
 def load_config(file: str | None, overrides: Sequence[str], environment: Mapping[str, str]) -> Config:
     """Read the config file (default: the demo's) and apply `key=value` overrides and the environment.
 
-    PUBRAY_STORE is the store, PUBRAY_CACHE the cache, PUBRAY_MODELS the folder of models.
+    PUBRAY_STORE is the store, PUBRAY_CACHE the cache, PUBRAY_MODELS the folder of models,
+    PUBRAY_NOTIFY_URL the webhook.
 
     Raises:
-        UsageError: the file cannot be read, a key or value is not known, or the store or that of models is no folder.
+        UsageError: the file cannot be read, a key or value is not known, the store or that of models is no folder, or
+            the webhook no URL.
         InputError: the encoder is to be read from a model folder that there is not, or that says what none can.
     """
     path = Path(file) if file else DEFAULT
     values = read_toml(path, "--config")
     for override in overrides:
         _apply(values, override)
-    values |= {key: environment[name] for key, name in VARIABLES.items() if environment.get(name)}
+    for key, name in VARIABLES.items():
+        if environment.get(name):
+            _put(values, key, environment[name], name)
     if isinstance(encoder := values.get("encoder"), dict) and DERIVED in encoder:
         cache = values.get("cache", Config.model_fields["cache"].default)
         values["encoder"] = _derived(encoder, Path(str(cache)).expanduser(), str(path), _models(values.get("models")))
     config = parse_config(values, str(path))
+    if config.notify.url and not _is_url(config.notify.url.get_secret_value()):
+        raise UsageError("notify.url, or PUBRAY_NOTIFY_URL: no URL; write https://HOST/PATH")  # of a secret no value
     return config.with_values(
         store=store_root(config.store),
         cache=str(Path(config.cache).expanduser().absolute()),
@@ -105,9 +117,22 @@ def _apply(values: dict[str, Any], override: str) -> None:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text
+    _put(values, key, value, f"--set {override!r}")
+
+
+def _put(values: dict[str, Any], key: str, value: object, named: str) -> None:
+    """Put a value into nested tables; `named` is by what the user did."""
     *tables, name = key.split(".")
     for table in tables:
         values = values.setdefault(table, {})
         if not isinstance(values, dict):
-            raise UsageError(f"--set {override!r}: {table!r} is a value, not a table")
+            raise UsageError(f"{named}: {table!r} is a value, not a table")
     values[name] = value
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

@@ -50,6 +50,13 @@ def root_cause(error: BaseException) -> BaseException:
     return next(known, None) or next(filter(None, of_disk), error)
 
 
+def why_of(cause: BaseException) -> str:
+    """Return why a run failed, in one line."""
+    if isinstance(cause, PubrayError):
+        return str(cause)
+    return " ".join(f"{type(cause).__name__}: {cause}".split()).removesuffix(":")
+
+
 def _links(error: BaseException) -> Iterator[BaseException]:
     """Yield an error and all that are behind it; Ray's have a `cause` of their own."""
     seen, waiting = set[int](), [error]

@@ -8,7 +8,7 @@ MOST = 1_000_000
 SHORTEST = 6
 """Characters of a secret; what is shorter is a word of the text too."""
 _SECRET = "key|secret|token|password|signature|credential"
-_NAME = re.compile("KEY|SECRET|TOKEN|PASSWORD", re.IGNORECASE)
+_NAME = re.compile("KEY|SECRET|TOKEN|PASSWORD|NOTIFY", re.IGNORECASE)
 _IN_QUERY = re.compile(rf"([?&][\w.-]*(?:{_SECRET})[\w.-]*=)[^&\s\"'<>]+", re.IGNORECASE)
 _BEFORE_HOST = re.compile(r"(://)[^/@\s\"'<>]+(@)")
 _MARKS = re.compile(r"^(?::(?:job_id|task_name|actor_name):|\[.*\] logging\.cc:).*\n?", re.MULTILINE)

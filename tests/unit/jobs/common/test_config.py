@@ -45,6 +45,23 @@ def test_the_environment_names_the_store_before_the_file_and_overrides(tmp_path:
     assert load_config(None, ["store=/other"], {"PUBRAY_STORE": ""}).store == "/other"
 
 
+def test_the_webhook_comes_from_the_environment_and_is_never_shown(tmp_path: Path) -> None:
+    url = "https://hooks.example.org/services/secret"
+    config = load_config(None, ["notify.format=slack"], {"PUBRAY_NOTIFY_URL": url})
+    assert config.notify.url
+    assert (config.notify.url.get_secret_value(), config.notify.format) == (url, "slack")
+    assert "secret" not in f"{config!r} {config.model_dump_json()}"
+    assert "done" not in config.notify.on
+    assert {"failed", "held", "update files are missing"} < {*config.notify.on}
+
+
+@pytest.mark.parametrize("url", ["htps://hooks/secret", "hooks/secret", "https:///secret", "https://h:x/secret"])
+def test_a_webhook_that_is_no_url_is_refused_and_not_shown(url: str) -> None:
+    with pytest.raises(UsageError) as error:
+        load_config(None, [], {"PUBRAY_NOTIFY_URL": url})
+    assert str(error.value) == "notify.url, or PUBRAY_NOTIFY_URL: no URL; write https://HOST/PATH"
+
+
 def test_folders_are_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", "/home/someone")
     monkeypatch.chdir(tmp_path)

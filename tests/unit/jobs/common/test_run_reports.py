@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from jobs.common.run_reports import Stages, json_values, root_cause
+from jobs.common.run_reports import Stages, json_values, root_cause, why_of
 from schemas.errors import InputError, PubrayError, StoreError
 from schemas.report import Report
 
@@ -107,3 +107,9 @@ def test_a_circle_of_errors_ends() -> None:
 def test_what_nothing_is_told_of_is_left_out() -> None:
     assert json_values(Report()) == {}
     assert json_values(Report(failures=())) == {"failures": []}
+
+
+def test_why_a_run_failed_is_one_line() -> None:
+    assert why_of(StoreError("no bucket")) == "no bucket"
+    assert why_of(ValueError("a\n  b")) == "ValueError: a b"
+    assert why_of(KeyboardInterrupt()) == "KeyboardInterrupt"

@@ -9,6 +9,7 @@ ENVIRONMENT = {
     "AWS_SECRET_ACCESS_KEY": "abc/def+ghi",
     "session_token": "abc/def+ghi/and-more",
     "DB_PASSWORD": "short",
+    "PUBRAY_NOTIFY_URL": "https://hooks/T1/B2",
     "HOME": "/home/somebody",
 }
 
@@ -20,6 +21,7 @@ ENVIRONMENT = {
         ("by abc/def+ghi/and-more.", "by ***."),  # the longer one first
         ("keys first-key,second-key", "keys ***"),
         ("key second-key", "key ***"),
+        ("POST https://hooks/T1/B2 failed", "POST *** failed"),
         ("short in /home/somebody", "short in /home/somebody"),
         ("GET http://host/v1?api_key=xyz&k=3 200", "GET http://host/v1?api_key=***&k=3 200"),
         ("'http://host/?k=3&X-Amz-Signature=0a1b'", "'http://host/?k=3&X-Amz-Signature=***'"),
