@@ -108,6 +108,7 @@ def _unused(store: Store, parts: KnownParts) -> dict[str, int | None]:
     """
     infos = line_of_descent(snapshots(store))
     used = {name for info in infos for name in (*(part.name for part in info.parts), *info.left_out)}
+    parts.look_at(parts.names - used)
     return {name: parts.file(name).source.lineage for name in parts.names - used}
 
 

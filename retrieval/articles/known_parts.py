@@ -1,12 +1,16 @@
 """What is known of the article parts of a store without reading any that the newest snapshot knows already."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from retrieval.articles.article import ArticlePart, read_article_part
 from retrieval.articles.snapshot import Snapshot
 from schemas.layout import Layout, kind_of
 from schemas.snapshot import PartFile, PartRef
 from schemas.store import Store, Stored
+
+READERS = 16
 
 
 class KnownParts:
@@ -25,6 +29,12 @@ class KnownParts:
     def names(self) -> set[str]:
         """Of all, whether in a snapshot or not."""
         return set(self._found)
+
+    def look_at(self, names: Iterable[str]) -> None:
+        """Read the footers that are to be read of these parts, many at a time: a bucket takes its time for each."""
+        unread = [name for name in names if not self._is_as_it_was(name) and name not in self._read]
+        with ThreadPoolExecutor(READERS) as pool:
+            self._read |= zip(unread, pool.map(partial(read_article_part, self._store), unread), strict=True)
 
     def ref(self, name: str) -> PartRef:
         """Return the part that there is; IntegrityError: it is none, or not whole."""

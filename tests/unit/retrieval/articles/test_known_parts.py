@@ -56,6 +56,18 @@ def test_of_what_a_snapshot_knows_nothing_is_read(store: LocalStore, monkeypatch
     assert read == ["b"]
 
 
+def test_what_is_looked_at_is_read_once(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"part{number}" for number in range(40)]
+    for number, name in enumerate(names):
+        add_part(store, name, Article(number + 1))
+    before = snapshot(store, *names[:3])
+    read, parts = footers(monkeypatch), KnownParts(store, before)
+    parts.look_at(names)
+    assert sorted(read) == sorted(names[3:])
+    assert all(parts.ref(name).rows == 1 for name in names)
+    assert len(read) == len(names) - 3
+
+
 @pytest.mark.parametrize("change", ["content", "time"])
 def test_a_part_that_is_not_as_it_was_is_read_again(
     change: str, store: LocalStore, monkeypatch: pytest.MonkeyPatch
