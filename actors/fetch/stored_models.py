@@ -61,6 +61,13 @@ def as_built(config: Config, version: IndexVersion) -> Config:
     return config.with_values(stored=version.models)
 
 
+def by_names(text: str, config: Config) -> str:
+    """Return a text with the models of the store by the names that they are configured by, and not by their folders."""
+    for name, digest in config.stored.items():
+        text = text.replace(str(_here(Path(config.cache), digest)), name)
+    return text
+
+
 def read_model(store: Store, digest: str) -> StoredModel:
     """Return the manifest of a model of the store; StoreError: there is no such model, or it is another."""
     key = Layout.model(digest)

@@ -9,6 +9,7 @@ from ray.exceptions import RayActorError
 
 from actors.embed.embed_stages import EncodeRange, TokenizeRange, WriteRange
 from actors.embed.known_sources import read_probe
+from actors.fetch.stored_models import by_names
 from schemas.config import Config
 from schemas.errors import StoreError
 from schemas.vector import EmbedPlan, RowRange
@@ -30,7 +31,8 @@ def written(config: Config, plan: EmbedPlan, missing: list[RowRange]) -> Iterato
     except RayActorError as error:
         if error.actor_init_failed:
             # Ray keeps only the text of what was raised, and that comes last.
-            raise StoreError(f"a worker of embed cannot start: {str(error).strip().splitlines()[-1]}") from None
+            why = by_names(str(error).strip().splitlines()[-1], config)
+            raise StoreError(f"a worker of embed cannot start: {why}") from None
         raise StoreError(
             f"a worker of embed died {TRIES} times at one range, or while it started; if memory is short, lower "
             "engine.batch_tokens or embed.actors; what is written is kept, run pubray embed again"

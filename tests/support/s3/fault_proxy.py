@@ -4,7 +4,7 @@ import asyncio
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
@@ -45,6 +45,8 @@ class FaultProxy:
     port: int = 0
     faults: list[Fault] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
+    conditions: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """moto looks at a condition and writes in two steps, between which its other threads run: it gets one at a time."""
 
     @property
     def address(self) -> str:
@@ -82,7 +84,8 @@ class FaultProxy:
             return True
         if fault and fault.kind == "reset":
             return False
-        reply = await self._asked(head, body)
+        async with self.conditions if re.search(rb"(?i)\r\nif-(none-)?match:", head) else nullcontext():
+            reply = await self._asked(head, body)
         self.seen.append(Seen(line, len(reply), len(body)))
         if fault and fault.kind == "lose":
             return False

@@ -45,4 +45,4 @@ def test_not_all_ask_at_the_same_moment() -> None:
         ncbi_guest(IngestConfig(contact=CONTACT, jitter_seconds=0.5), "--source").close()
         waits.append(time.monotonic() - begun)
     assert max(waits) - min(waits) > 0.1
-    assert max(waits) < 1.5
+    assert min(waits) < 0.5
