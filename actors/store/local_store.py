@@ -25,6 +25,8 @@ WRITER = ".writer.lock"
 """Held by the one job that writes; says who."""
 TELL_SECONDS = 1.0
 """How often it is said how far he is."""
+LOOK_SECONDS = 0.5
+"""In which whoever only looks has looked."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ class LocalStore:
         except OSError as error:
             raise StoreError(f"store {self.root}: {error.strerror}; name a folder that can be written") from None
         with file:
-            if not lock(file, wait=False):
+            if not _locked(file):
                 file.seek(0)
                 other = file.read().decode() or "another job,"
                 raise WriterError(f"store {self.root}: {other} is writing; wait until it has ended")
@@ -148,6 +150,14 @@ class LocalStore:
 
     def end_writing(self) -> None:
         raise StoreError(f"store {self.root}: a folder's lock ends with its process; end that process")
+
+
+def _locked(file: BinaryIO) -> bool:
+    """Lock for writing; whoever only looks who writes holds the lock for a moment, and is waited for."""
+    until = time.monotonic() + LOOK_SECONDS
+    while not (mine := lock(file, wait=False)) and time.monotonic() < until:
+        time.sleep(0.02)
+    return mine
 
 
 def _walk(top: Path) -> Iterator[Path]:

@@ -105,7 +105,7 @@ def test_a_stage_that_takes_too_long_ends_the_night_and_the_report_says_so(
     assert (report["outcome"], report["stage"], report["failed"]) == ("failed", "embed", "embed")
     assert report["error"] == str(error.value)
     assert report["error"].startswith("embed took longer than night.stage_seconds.embed = 0.2; ")
-    assert 0.2 <= report["seconds"]["embed"] < 1.3
+    assert 0.2 <= report["seconds"]["embed"] < 15
     assert (tmp_path / ".writer.lock").read_text() == ""  # nobody writes
 
 

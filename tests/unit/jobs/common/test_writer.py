@@ -1,9 +1,12 @@
 """One writer at a time, within a process and between processes."""
 
+import fcntl
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -13,10 +16,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from actors.store.lease_object import _take
+from actors.store.local_store import WRITER, LocalStore
 from jobs import ingest
 from jobs.common.config import ROOT
 from jobs.common.store import RUNS, read_current, swap_current
 from jobs.common.writer import take_over, writes, writing
+from retrieval.files.atomic import lock
 from schemas.config import Config
 from schemas.errors import LostError, MovedError, StoreError, WriterError
 from schemas.manifest import Current
@@ -47,6 +52,17 @@ def test_another_writer_is_told_who_writes(tmp_path: Path) -> None:
     assert str(error.value).startswith(f"store {tmp_path}: pubray nightly, process ")
     assert str(error.value).endswith(" is writing; wait until it has ended")
     second()
+
+
+def test_whoever_only_looks_is_waited_for(tmp_path: Path) -> None:
+    own = config(tmp_path)
+    with writing(own, "gc"):
+        pass  # there is a lock to be looked at
+    with Path(own.store, WRITER).open("rb") as looked_at:
+        assert lock(looked_at, wait=False, shared=True)
+        threading.Timer(0.1, partial(fcntl.flock, looked_at, fcntl.LOCK_UN)).start()
+        with writing(own, "nightly"):
+            assert (LocalStore(own.store).writer() or "").startswith("pubray nightly, ")
 
 
 def test_the_lock_ends_with_its_process(tmp_path: Path) -> None:

