@@ -72,6 +72,7 @@ def kill_midway(config: Config) -> None:
     assert vector_parts(config) | done == vector_parts(config)
 
 
+@pytest.mark.whole
 def test_stopped_by_ctrl_c_then_killed_and_run_again_is_as_never_disturbed(
     embedded: Path, config: Config, undisturbed: Vectors
 ) -> None:

@@ -101,9 +101,8 @@ def test_a_build_that_was_killed_at_every_stage_is_as_never_killed(store: MadeSt
     assert not count(store, "shards/*")
 
 
-@pytest.mark.parametrize(
-    "stages", ["segments", pytest.param("tombstones, then segments", marks=pytest.mark.whole)], ids=str
-)
+@pytest.mark.whole
+@pytest.mark.parametrize("stages", ["segments", "tombstones, then segments"])
 def test_a_night_that_was_killed_leaves_current_as_it_was(store: MadeStore, tmp_path: Path, stages: str) -> None:
     base = store.promoted(store.index())
     store.publish(NIGHT)

@@ -64,6 +64,7 @@ def write_night(folder: Path, number: int, first: int) -> None:
     (folder / f"pubmed26n{number:04}.xml").write_bytes(document(*records))
 
 
+@pytest.mark.whole
 def test_nights_and_a_search_need_the_store_alone(cluster: None, config: Config, tmp_path: Path) -> None:
     folder = str(config.models)
     assert Path(folder).exists()
