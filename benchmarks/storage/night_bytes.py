@@ -23,7 +23,7 @@ from actors.fetch.embedded_wheels import embedded_folder
 from actors.store.stores import open_store
 from benchmarks.storage.random_vectors import write_vectors
 from jobs import index, ingest, nightly, promote
-from jobs.common.config import load_config
+from jobs.common.config import ROOT, load_config
 from jobs.common.console import megabytes, say, table
 from jobs.common.store import served_version
 from retrieval.ingest.made_files import write_night
@@ -35,6 +35,7 @@ from tests.support.s3.bucket_server import Bucket, bucket
 BASE = "pubmed21n1298.xml.gz"
 SHARES = {"new": 0.4, "text": 0.25, "metadata": 0.25, "again": 0.05, "deleted": 0.05}
 FIRST_NEW = 50_000_000
+CANARIES = ROOT / "infra" / "canaries.toml"
 
 
 def main() -> None:
@@ -48,7 +49,8 @@ def main() -> None:
         )
         config = config.with_values(
             encoder={"article": {"model": model(config)}, "query": {"model": model(config)}},
-            index={"max_deltas": 9, "recall_floor": 0},
+            index={"max_deltas": 9, "recall_floor": 0, "canaries": str(CANARIES), "canary_floor": 0},
+            embed={"min_agreement": -1},  # the vectors of the base are not the encoder's
         )
         ingest.run(config, source=str(embedded_folder("pubmed", Path("~/.cache/pubray").expanduser())))
         write_vectors(config)

@@ -10,12 +10,13 @@ from schemas.vector import EmbedCounts
 
 
 class EmbedMetrics:
-    """A counter `pubray_embed_<name>` for each of `EmbedCounts`, exported by the process that made it."""
+    """A counter `pubray_embed_<name>` for each of `EmbedCounts` that only grows, exported by its process."""
 
     def __init__(self) -> None:
         self._counters = {
             name: Counter(f"pubray_embed_{name}", description=field.description or name.replace("_", " "))
             for name, field in EmbedCounts.model_fields.items()
+            if name != "probe_cosine"
         }
 
     def add(self, counts: EmbedCounts) -> None:

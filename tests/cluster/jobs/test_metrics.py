@@ -14,7 +14,7 @@ SECONDS = 40
 def test_what_was_embedded_can_be_scraped(cluster: None) -> None:
     metrics = EmbedMetrics()
     metrics.add(EmbedCounts(encoded=3, encode_seconds=0.5))
-    metrics.add(EmbedCounts(encoded=4))
+    metrics.add(EmbedCounts(encoded=4, probed=2, probe_cosine=-0.5))  # of encoders that do not agree at all
     [node, *_] = ray.nodes()  # type: ignore[no-untyped-call]
     url = f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
     for _ in range(SECONDS):
