@@ -41,8 +41,8 @@ def forecast(config: Config, source: str, *, without: str | None, with_file: str
     with open_origin(config, source, baseline=False) as origin:
         missing = news(store, origin, previous, without=without, with_file=with_file).missing
         size = _bytes(origin, missing, previous)
+        records = _records(origin, missing, previous)
     line = line_of_descent(snapshots(store)) if previous else []
-    records = records_in(size, previous.info if previous else None)
     encoded = encoded_of(records, line) + _unembedded(config, store, previous, served)
     known = rates([run.figures for run in runs(store).runs if run.job == NIGHT and run.figures][-LAST:])
     cores, gpus = os.cpu_count() or 1, round(config.embed.actors * config.embed.num_gpus)
@@ -79,6 +79,18 @@ def _bytes(origin: Origin, missing: list[str], previous: Snapshot | None) -> int
     """Return the bytes of the files that are new; where nobody tells them, those of the last ones."""
     told = [origin.found[file].bytes for file in missing if file in origin.found]
     return sum(told) + round((len(missing) - len(told)) * mean_bytes(previous.info if previous else None))
+
+
+def _records(origin: Origin, missing: list[str], previous: Snapshot | None) -> int:
+    """Return how many records the files have that are new: Parquet says so, others are guessed by their bytes."""
+    rows, others = 0, list[str]()
+    for file in missing:
+        if file.endswith(".parquet"):
+            with origin.store.parquet(file) as opened:
+                rows += opened.metadata.num_rows
+        else:
+            others.append(file)
+    return rows + records_in(_bytes(origin, others, previous), previous.info if previous else None)
 
 
 def _unembedded(config: Config, store: Store, snapshot: Snapshot | None, served: IndexVersion | None) -> int:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from actors.store.local_store import LocalStore
@@ -53,6 +55,12 @@ def test_of_an_empty_store_all_is_new(config: Config, source: str) -> None:
     assert found.hours > 0
     assert found.usd > 0
     assert found.free["this machine"] > 0
+
+
+def test_parquet_says_how_many_records_it_has(config: Config, tmp_path: Path) -> None:
+    table = pa.table({"pmid": range(1, 301), "title": ["x"] * 300, "abstract": ["y"] * 300})
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert forecast_of(config, str(tmp_path / "a.parquet")).records == 300
 
 
 def test_what_is_new_is_guessed_by_what_is_there_and_by_the_nights_before(
