@@ -23,7 +23,8 @@ from jobs.steps.night.service_check import why_not_served
 from retrieval.index.gates import gates
 from schemas.config import Config
 from schemas.errors import PubrayError
-from schemas.report import IngestReport, NightForecast, NightReport, Report
+from schemas.night_report import NightForecast, NightReport
+from schemas.report import IngestReport, Report
 
 SERVICE = Option("at the end wait until the service there answers from what was promoted", metavar="URL")
 DRY_RUN = Option("say what is new, and what the night will take; change nothing")

@@ -3,7 +3,8 @@
 from schemas.base import Frozen
 from schemas.figures import Figure, Stage
 from schemas.golden import Check
-from schemas.report import Bytes, NightReport, Report, Seconds
+from schemas.night_report import NightReport
+from schemas.report import Bytes, Report, Seconds
 from schemas.search import SearchResponse
 
 Measures = dict[str, float]

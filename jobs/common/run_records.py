@@ -9,7 +9,7 @@ from retrieval.files.checked import parse_document, write_bytes
 from retrieval.operate.night_page import night_page
 from schemas.errors import IntegrityError, LostError, PubrayError
 from schemas.layout import Layout
-from schemas.report import NightRecord
+from schemas.night_report import NightRecord
 from schemas.run import NightFigures, Run, RunList
 from schemas.store import Store
 

@@ -39,16 +39,21 @@ def rates(nights: Sequence[NightFigures]) -> Rates | None:
 
 def records_in(source_bytes: int, newest: SnapshotInfo | None) -> int:
     """Return how many records source files of so many bytes may have, by those that came the last."""
-    refs = [part for part in newest.parts if part.name in newest.part_files][-RECENT:] if newest else []
-    read = sum(newest.part_files[part.name].source.bytes for part in refs) if newest else 0
-    bytes_a_record = read / rows if (rows := sum(part.rows for part in refs)) and read else FIGURES.source_bytes.value
-    return round(source_bytes / bytes_a_record)
+    recent = _recent(newest)
+    read, rows = sum(bytes for bytes, _ in recent), sum(rows for _, rows in recent)
+    return round(source_bytes / (read / rows if read and rows else FIGURES.source_bytes.value))
 
 
 def mean_bytes(newest: SnapshotInfo | None) -> float:
     """Return the bytes of a source file, by those that came the last; 0: none is known."""
-    refs = [part for part in newest.parts if part.name in newest.part_files][-RECENT:] if newest else []
-    return fmean(newest.part_files[part.name].source.bytes for part in refs) if newest and refs else 0.0
+    recent = _recent(newest)
+    return fmean(bytes for bytes, _ in recent) if recent else 0.0
+
+
+def _recent(newest: SnapshotInfo | None) -> list[tuple[int, int]]:
+    """Return the bytes and records of the source files that came the last."""
+    known = [part for part in newest.parts if part.name in newest.part_files][-RECENT:] if newest else []
+    return [(newest.part_files[part.name].source.bytes, part.rows) for part in known] if newest else []
 
 
 def encoded_of(records: int, line: Sequence[SnapshotInfo]) -> int:

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from retrieval.operate.charts import Line, line, shares
-from schemas.report import IngestReport, NightRecord
+from schemas.night_report import NightRecord
+from schemas.report import IngestReport
 from schemas.run import NightFigures, Run
 
 NIGHTS = 30

@@ -19,8 +19,6 @@ PATIENCE = 4
 """Nights after the disturbed one."""
 OUTAGE = 4.0
 """Seconds of a network that is cut, and of a server that is silent."""
-HELD, ONE_WRITES = 6, 4
-"""Exit codes."""
 
 
 class Met(NamedTuple):

@@ -5,7 +5,7 @@ from typing import Any
 from jobs.common.run_reports import json_values
 from schemas.canary import CanaryAnswer
 from schemas.manifest import Gate
-from schemas.report import NightRecord, NightReport
+from schemas.night_report import NightRecord, NightReport
 from schemas.run import NightFigures, Run
 from tests.support.reports import night_report
 

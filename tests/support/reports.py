@@ -2,7 +2,8 @@
 
 from typing import Any, TypeVar
 
-from schemas.report import CompactReport, EmbedReport, IndexReport, IngestReport, NightReport, Report
+from schemas.night_report import NightReport
+from schemas.report import CompactReport, EmbedReport, IndexReport, IngestReport, Report
 
 Kind = TypeVar("Kind", bound=Report)
 PLAIN: dict[object, object] = {int: 0, float: 0.0, str: "", bool: False, str | None: None}

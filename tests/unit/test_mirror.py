@@ -17,6 +17,7 @@ WITHOUT_TESTS = {
     "schemas/snapshot.py": "types and an Arrow schema",
     "schemas/report.py": "types, which the tests of jobs fill",
     "schemas/quality_report.py": "the same",
+    "schemas/night_report.py": "the same",
     "jobs/common/cluster/ray_metrics.py": "Ray's metrics exist in a cluster alone: tests/cluster/jobs/test_metrics.py",
     "actors/service/meter.py": "a protocol, and a class that does nothing",
 }

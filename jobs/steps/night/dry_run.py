@@ -20,7 +20,7 @@ from schemas.config import Config
 from schemas.figures import ENCODERS, FIGURES, GPUS
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
-from schemas.report import NightForecast
+from schemas.night_report import NightForecast
 from schemas.store import Store
 
 LAST = 14

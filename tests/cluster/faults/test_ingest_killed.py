@@ -4,7 +4,7 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -128,33 +128,31 @@ def stop(process: subprocess.Popen[str], config: Config) -> None:
 def test_stopped_by_ctrl_c_in_the_download_then_killed_in_the_parse_and_run_again_is_as_never_disturbed(
     cluster: None, server: FileServer, config: Config, tmp_path: Path
 ) -> None:
-    objects = LocalStore(config.store)
-    stall_all_but_one(server)
-    with started(config.store, *arguments(config)) as process:
-        wait_for_stalled_downloads(objects)
-        stop(process, config)
-    assert article_parts(objects) == {FILES[0]}
-    server.heal()
-    done = kill_in_the_parse(config)
-    assert server.asked(f"/baseline/{FILES[1]}.xml.gz")[1].range == f"bytes={STALL}-"
-    assert_finishes(server, config, done, tmp_path)
+    assert_goes_on(server, config, tmp_path, lambda process: stop(process, config))
 
 
 @pytest.mark.whole
 def test_killed_in_the_download_and_in_the_parse_then_run_again_is_as_never_killed(
     cluster: None, server: FileServer, config: Config, tmp_path: Path
 ) -> None:
+    assert_goes_on(server, config, tmp_path, lambda process: kill_all(config.store))
+
+
+def assert_goes_on(
+    server: FileServer, config: Config, folder: Path, end: Callable[["subprocess.Popen[str]"], None]
+) -> None:
+    """Ended in the download, then killed in the parse, a run makes what one makes that was never disturbed."""
     objects = LocalStore(config.store)
     stall_all_but_one(server)
-    with started(config.store, *arguments(config)):
+    with started(config.store, *arguments(config)) as process:
         wait_for_stalled_downloads(objects)
-        kill_all(config.store)
+        end(process)
     assert article_parts(objects) == {FILES[0]}
     assert newest_snapshot(objects) is None
     server.heal()
     done = kill_in_the_parse(config)
     assert server.asked(f"/baseline/{FILES[1]}.xml.gz")[1].range == f"bytes={STALL}-"
-    assert_finishes(server, config, done, tmp_path)
+    assert_finishes(server, config, done, folder)
 
 
 @pytest.mark.whole

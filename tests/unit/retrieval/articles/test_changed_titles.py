@@ -2,8 +2,14 @@
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from retrieval.articles import changed_titles as module
 from retrieval.articles.article import article_with_id
 from retrieval.articles.changed_titles import SHOWN, changed_titles
+from retrieval.files.parquet import read_range
 from schemas.article import Article
 from tests.support.stores.article_histories import Histories, deletion
 
@@ -49,3 +55,20 @@ def test_of_a_first_file_some_are_shown_by_their_own_ids(tmp_path: Path) -> None
     assert list(found) == ["added"]
     assert len(found["added"]) == SHOWN
     assert all(title == f"t{id_.removeprefix('doc')}" for id_, title in found["added"].items())
+
+
+def test_titles_of_one_part_are_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    histories = Histories(tmp_path)
+    parts = histories.add_all([BEFORE])
+    old = histories.snapshot(parts)
+    night = histories.snapshot([*parts, histories.add("night", [deletion(pmid) for pmid in (1, 3, 6)])], old)
+    read = list[list[str]]()
+
+    def counted(file: pq.ParquetFile, start: int, stop: int, columns: list[str]) -> pa.Table:
+        read.append(columns)
+        return read_range(file, start, stop, columns)
+
+    monkeypatch.setattr(module, "read_range", counted)
+    found = changed_titles(histories.store, old, night)
+    assert found == {"deleted": {"1": "title 1", "3": "title 3", "6": "title 6"}}
+    assert read == [["pmid"], ["doc_id", "title"]]

@@ -9,7 +9,7 @@ from lxml import html
 
 from retrieval.operate.night_page import NIGHTS, OUTCOMES, duration, night_page, size
 from schemas.canary import CanaryAnswer
-from schemas.report import NightRecord
+from schemas.night_report import NightRecord
 from schemas.run import Run
 from tests.support.night_records import GATES, NASTY, figures, record, run
 from tests.support.reports import night_report

@@ -14,7 +14,7 @@ from jobs.steps.night.dry_run import forecast
 from schemas.article import Article
 from schemas.config import Config
 from schemas.manifest import Current
-from schemas.report import NightForecast
+from schemas.night_report import NightForecast
 from schemas.run import NightFigures
 from tests.support.stores.hand_made_version import write_version
 from tests.support.stores.store_files import add_part, add_snapshot, add_versions, set_current

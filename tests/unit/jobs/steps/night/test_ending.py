@@ -14,7 +14,7 @@ from jobs.steps.night import notification
 from jobs.steps.night.ending import tells_its_end
 from schemas.config import Config
 from schemas.errors import CheckError, InputError, StoreError, WriterError
-from schemas.report import NightReport
+from schemas.night_report import NightReport
 from tests.support.reports import night_report
 from tests.support.service.webhook import Webhook, webhook
 from tests.support.stores.store_files import config
