@@ -14,7 +14,7 @@ from retrieval.files.checked import read_named
 from retrieval.files.mapped import advise_random
 from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.exact import inner_products
-from retrieval.index.segment import OpenSegment
+from retrieval.index.segment import OpenSegment, open_all
 from retrieval.rows.named_rows import Name, parse_names
 from retrieval.rows.row_numbers import RowSet, read_tombstones
 from retrieval.search.filter_rows import Unknown, check_known, check_terms, lists_to_probe, unknown_terms, wanted_rows
@@ -97,8 +97,7 @@ class IndexSearcher:
         self.segments = [segment for segment in opened if shard in (None, segment.manifest.shard)]
         if not sparse:
             store.check_room(sum(segment.manifest.bytes for segment in self.segments))
-            for segment in self.segments:
-                segment.open_all()
+            open_all(self.segments)
         self._stack = stack_small(self.segments, self.quantizer)
         if not (exact or sparse):
             for segment in self.segments:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retrieval.files.atomic import lock
-from retrieval.files.checked import check_file, file_digest
+from retrieval.files.checked import check_file
 from retrieval.files.disk_errors import told
 from schemas.errors import IntegrityError, StoreError
 from schemas.manifest import FileDigest
@@ -45,8 +45,9 @@ class NodeCache:
         """How many bytes of objects it holds."""
         return sum(size for _, size, _ in _used(Path(self.folder, "objects")))
 
-    def path(self, name: str, tag: str, fetch: Callable[[Path], None], bytes: int, digest: FileDigest | None) -> Path:
-        """Return where an object lies; `fetch` is to bring its bytes to a path, unless it is there.
+    def path(self, name: str, tag: str, fetch: Callable[[Path], str], bytes: int, digest: FileDigest | None) -> Path:
+        """Return where an object lies; `fetch` is to bring its bytes to a path, and return their sha256, unless
+        it is there.
 
         The tag tells it from another object of the same name.
 
@@ -57,12 +58,11 @@ class NodeCache:
         target = self._target(name, tag)
         with self._locked(target):
             if not self._is_whole(target, bytes, digest):
-                self._make_room(bytes, name)
-                target.parent.mkdir(parents=True, exist_ok=True)
                 arriving = target.with_name(f".{target.name}.tmp")
                 try:
-                    fetch(arriving)
-                    self._check(arriving, name, bytes, digest)
+                    self._take_room(arriving, name, bytes)
+                    sha256 = fetch(arriving)
+                    self._check(arriving, name, bytes, digest, sha256)
                     arriving.replace(target)
                 except OSError as error:
                     raise told(error, str(arriving)) or error from None
@@ -113,12 +113,21 @@ class NodeCache:
         return False  # it is fetched again
 
     @staticmethod
-    def _check(path: Path, name: str, bytes: int, digest: FileDigest | None) -> None:
+    def _check(path: Path, name: str, bytes: int, digest: FileDigest | None, sha256: str) -> None:
         if (size := path.stat().st_size) != bytes:
             raise IntegrityError(f"{name}: arrived with {size} bytes, {bytes} were announced; run again")
-        if digest and (found := file_digest(path).sha256) != digest.sha256:
+        if digest and sha256 != digest.sha256:
             wanted = f"its manifest says {digest.sha256[:12]}…"
-            raise IntegrityError(f"{name}: arrived with sha256 {found[:12]}…, {wanted}; restore it from a copy")
+            raise IntegrityError(f"{name}: arrived with sha256 {sha256[:12]}…, {wanted}; restore it from a copy")
+
+    def _take_room(self, arriving: Path, name: str, bytes: int) -> None:
+        """Make room for what is to arrive, and take it: others arrive meanwhile."""
+        with self._locked(Path(self.folder)):
+            self._make_room(bytes, name)
+            arriving.parent.mkdir(parents=True, exist_ok=True)
+            with arriving.open("wb") as file:
+                if bytes:
+                    os.posix_fallocate(file.fileno(), 0, bytes)
 
     def _make_room(self, bytes: int, name: str) -> None:
         """Remove what was not used for longest, until there is room."""
@@ -133,15 +142,18 @@ class NodeCache:
         # Others may have filled the disk.
         left = min(limit, total + shutil.disk_usage(self.folder).free) - bytes
         for used, size, path in files:
-            if total <= left or used > time.time_ns() - OPENING_SECONDS * 1_000_000_000:
+            age = (time.time_ns() - used) / 1e9
+            if total <= left or age < OPENING_SECONDS:
                 break
+            if path.name.startswith(".") and age < LEFT_SECONDS:  # it is arriving
+                continue
             path.unlink(missing_ok=True)
             total -= size
 
 
 def _used(folder: Path) -> Iterator[tuple[int, int, Path]]:
-    """Yield when each object was used last, its size and its path."""
-    for path in folder.rglob("[!.]*"):
+    """Yield when each object was used last, its size and its path; those that are arriving too."""
+    for path in folder.rglob("*"):
         with suppress(FileNotFoundError):
             facts = path.stat()
             if path.is_file():

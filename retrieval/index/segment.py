@@ -17,7 +17,8 @@ describes the same article; r is its FAISS id.
 `schemas.formats` says which of them there are in which format.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -43,6 +44,8 @@ from schemas.manifest import Segment
 from schemas.store import Store
 
 READ_BYTES = 2**24
+THREADS = 8
+"""Files of segments that are brought at a time: most are small, and their server may be far."""
 
 SIZES_BEGIN = 32
 """Where in a lists file the sizes of the lists begin; codes and row numbers follow them."""
@@ -139,6 +142,14 @@ def is_there(store: Store, folder: str) -> bool:
     return store.facts(f"{folder}/{SEGMENT_MANIFEST}") is not None
 
 
+def open_all(segments: Sequence["OpenSegment"]) -> None:
+    """Bring and check every file of segments, those too that are seldom asked for, several at a time."""
+    files = [(segment, name) for segment in segments for name in segment.manifest.files]
+    files.sort(key=lambda one: -one[0].manifest.files[one[1]].bytes)  # none is left for when the others are here
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(lambda one: one[0].path(one[1]), files))
+
+
 def _lists_header(sizes: Lists, code_size: int) -> bytes:
     """Return the head of FAISS's `ilar` section (faiss/impl/index_write.cpp, write_InvertedLists)."""
     nlist = np.uint64(len(sizes)).tobytes()
@@ -193,11 +204,6 @@ class OpenSegment:
     def path(self, name: str) -> Path:
         """Return where one of the files can be mapped."""
         return self._store.local(f"{self._folder}/{name}", self.manifest.files[name])
-
-    def open_all(self) -> None:
-        """Bring and check every file, those too that are seldom asked for."""
-        for name in self.manifest.files:
-            self.path(name)
 
     @cached_property
     def scanned(self) -> ScannedLists:

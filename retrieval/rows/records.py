@@ -96,7 +96,9 @@ def _reader(batch: pa.RecordBatch, field: str) -> ReadValue:
         return lambda row: column[row].as_py()
     shown = SHOWN_OF_ITEMS.get(field)
     items = pc.struct_field(column.values, shown) if isinstance(shown, str) else column.values
-    ends = memoryview(column.offsets.to_numpy())
+    offsets = column.offsets
+    # Not by to_numpy(), which imports pandas: a second and more before a process gives its first answer.
+    ends = memoryview(offsets.buffers()[1]).cast("i")[offsets.offset :][: len(offsets)]
 
     def read(row: int) -> tuple[Any, ...]:
         first, last = ends[row], ends[row + 1]

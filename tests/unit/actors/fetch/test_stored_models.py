@@ -39,7 +39,7 @@ def config(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Config]:
         yield configured(str(tmp_path / "store"), tmp_path)
         return
     with moto_server():
-        yield configured("s3://b-1/models", tmp_path)
+        yield configured(f"s3://b-1/{tmp_path.name}", tmp_path)
 
 
 def elsewhere(config: Config, node: Path) -> Config:
@@ -82,7 +82,7 @@ def test_it_is_brought_once_and_two_at_once_bring_the_same(config: Config) -> No
 def test_what_a_stopped_upload_or_removal_left_is_taken_for_no_model(tmp_path: Path) -> None:
     tiny.encoder(tmp_path / "models" / NAME)
     with moto_server():
-        config = configured("s3://b-1/models", tmp_path)
+        config = configured(f"s3://b-1/{tmp_path.name}", tmp_path)
         [digest] = brought(config, config.encoder.query).stored.values()
         store, key = open_store(config), Layout.model(digest)
         store.remove(f"{key}/{MODEL_MANIFEST}")

@@ -24,10 +24,11 @@ class Far:
         (self.folder / name).write_bytes(content)
         return file_digest(self.folder / name)
 
-    def fetch(self, name: str) -> Callable[[Path], None]:
-        def fetch(path: Path) -> None:
+    def fetch(self, name: str) -> Callable[[Path], str]:
+        def fetch(path: Path) -> str:
             self.fetched.append(name)
             path.write_bytes((self.folder / name).read_bytes())
+            return file_digest(path).sha256
 
         return fetch
 
@@ -74,6 +75,20 @@ def test_what_somebody_is_opening_stays_though_there_is_no_room(far: Far, cache:
     os.utime(paths[0], ns=(0, 0))
     cache.path("c", "t", far.fetch("c"), 10, far.add("c", b"c" * 10))
     assert [path.exists() for path in paths] == [False, True]
+
+
+def test_what_arrives_at_the_same_time_has_its_room_already(far: Far, cache: NodeCache) -> None:
+    old = cache.path("old", "t", far.fetch("old"), 30, far.add("old", b"o" * 30))
+    os.utime(old, ns=(0, 0))
+    digests = {"a": far.add("a", b"a" * 60), "b": far.add("b", b"b" * 30)}
+
+    def fetch(path: Path) -> str:
+        cache.path("b", "t", far.fetch("b"), 30, digests["b"])
+        assert not old.exists()
+        return far.fetch("a")(path)
+
+    assert cache.path("a", "t", fetch, 60, digests["a"]).read_bytes() == b"a" * 60
+    assert cache.used == 90
 
 
 def test_others_may_have_filled_the_disk(far: Far, cache: NodeCache, monkeypatch: pytest.MonkeyPatch) -> None:

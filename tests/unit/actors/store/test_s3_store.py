@@ -109,9 +109,11 @@ def test_every_kind_of_reading_and_writing_survives(
         pq.write_table(table, path / "t.parquet")
         fail()
         (path / "m.json").write_text("{}")
-    other = S3Store(faulty.root, NodeCache(str(tmp_path / "elsewhere"), None))
-    fail()
-    assert other.local("s/rows", digest).read_bytes() == content
+    for small in (s3_store.SMALL, 0):  # at once, and in ranges
+        monkeypatch.setattr(s3_store, "SMALL", small)
+        fail()
+        other = S3Store(faulty.root, NodeCache(str(tmp_path / f"elsewhere-{small}"), None))
+        assert other.local("s/rows", digest).read_bytes() == content
     fail()
     assert faulty.ranges("s/rows", [5, 200_000], 9) == content[5:14] + content[200_000:200_009]
     fail()

@@ -12,7 +12,7 @@ from actors.store.local_store import LocalStore
 from retrieval.files.checked import HEAD_BYTES, check_file
 from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.centroids.quantizer_training import train_quantizer
-from retrieval.index.segment import OpenSegment, read_manifest
+from retrieval.index.segment import OpenSegment, open_all, read_manifest
 from retrieval.search.segment_search import search
 from schemas.errors import IntegrityError, StoreError
 from schemas.formats import FORMATS, NEWEST
@@ -47,7 +47,7 @@ def refusal(folder: Path, quantizer: Quantizer, name: str, *, whole: bool) -> st
         if whole:
             check_file(folder / name, manifest.files[name], whole=True)
         else:
-            corpus.opened(folder, manifest, quantizer).open_all()
+            open_all([corpus.opened(folder, manifest, quantizer)])
     except IntegrityError as error:
         return str(error)
     return None
