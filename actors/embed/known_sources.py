@@ -11,7 +11,7 @@ from actors.store.stores import open_store
 from retrieval.articles.snapshot import read_snapshot
 from retrieval.embed.known.known_vectors import EarlierVectors, Known, agreement
 from retrieval.embed.known.published_chunks import PublishedChunks
-from retrieval.embed.vector_parts import read_group, row_ranges
+from retrieval.embed.vector_parts import read_vector_range, row_ranges
 from retrieval.files.parquet import read_range
 from schemas.arrays import Rows
 from schemas.config import Config
@@ -27,8 +27,10 @@ COLUMNS = ("pmid", "doc_id", "text_hash", "title", "abstract")
 
 PROBED = 32
 """Articles that each encoder encodes again before its first range, to be compared with the vectors that they have."""
+LOOKED_AT = 2 * PROBED
+"""Rows in a line that are looked at for them, of which some have no vector."""
 TRIED = 8
-"""Row groups that are looked at for articles to be encoded again."""
+"""Places that are looked at, where there are too few."""
 
 
 class Probe(NamedTuple):
@@ -51,12 +53,12 @@ def read_probe(config: Config, plan: EmbedPlan) -> Probe | None:
     for one in rng.permutation(len(ranges))[:TRIED]:
         rows = ranges[one]
         with store.parquet(Layout.vector_part(plan.fingerprint, plan.selection, rows.name)) as file:
-            number = int(rng.integers(max(1, file.num_row_groups)))
-            before = sum(file.metadata.row_group(i).num_rows for i in range(number))
-            hashes, vectors, present = read_group(file, number)
+            count = file.metadata.num_rows
+            start = LOOKED_AT * int(rng.integers(-(-count // LOOKED_AT)))  # of row groups no more than need be
+            stop = min(start + LOOKED_AT, count)
+            hashes, vectors, present = read_vector_range(file, start, stop)
         with store.parquet(Layout.article_part(rows.source)) as file:
-            first = rows.start + before
-            articles = read_range(file, first, first + len(hashes), COLUMNS)
+            articles = read_range(file, rows.start + start, rows.start + stop, COLUMNS)
         same = np.flatnonzero(present & (articles["text_hash"].to_numpy() == hashes))[: PROBED - len(probe.texts)]
         columns = articles.select(["title", "abstract"]).take(pa.array(same)).to_pydict()
         texts = [ArticleText(*text) for text in zip(columns["title"], columns["abstract"], strict=True)]

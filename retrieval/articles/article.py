@@ -36,7 +36,7 @@ MAX_SAMPLES = 5
 _PACKER = msgpack.Packer()
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
 
-ROW_GROUP = 8192
+ROW_GROUP = 2048
 """Rows of an article part per Parquet row group: what is read at least to read a range."""
 PART_KEY = b"pubray.part"
 """Parquet metadata: an `ArticlePart` in JSON."""

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from retrieval.files.parquet import OtherFileError, said_by
+from retrieval.files.parquet import OtherFileError, read_range, said_by
 from schemas.arrays import Mask, Pmids, Rows
 from schemas.base import digest
 from schemas.errors import InputError
@@ -19,7 +19,7 @@ from schemas.snapshot import PartRef
 from schemas.store import Store
 from schemas.vector import RowRange, vector_schema
 
-VECTOR_ROW_GROUP = 64
+VECTOR_ROW_GROUP = 32
 """Rows of a vector part per row group: what is read at least to copy one vector, 0.1 MB of 768 dimensions. Parts that
 are older have 1,024."""
 READ_ROWS = 1024
@@ -87,9 +87,9 @@ def read_vector_rows(file: pq.ParquetFile, rows: NDArray[np.integer]) -> tuple[R
     return _vectors(file.read_row_groups(groups.tolist(), columns=["vector"]).take(places))
 
 
-def read_group(file: pq.ParquetFile, number: int) -> tuple[NDArray[np.uint64], Rows, Mask]:
-    """Return text hashes (n,), vectors (n, d) and which rows have one (n,) of one row group of an open vector part."""
-    table = file.read_row_group(number, columns=["text_hash", "vector"])
+def read_vector_range(file: pq.ParquetFile, start: int, stop: int) -> tuple[NDArray[np.uint64], Rows, Mask]:
+    """Return text hashes (n,), vectors (n, d) and which rows have one (n,) of the rows [start, stop) of an open part."""
+    table = read_range(file, start, stop, ["text_hash", "vector"])
     return table["text_hash"].to_numpy(), *_vectors(table)
 
 

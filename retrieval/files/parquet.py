@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from retrieval.files.footers import footer_of
 from schemas.errors import IntegrityError, StoreError
 
 
@@ -63,13 +64,12 @@ def opened(source: Path | pa.NativeFile, name: str = "") -> Iterator[pq.ParquetF
         IntegrityError: it is truncated, or a page that is read flipped, or it is not what the reader takes it for (a
             ValueError or KeyError meanwhile).
     """
-    far = not isinstance(source, Path)
-    with (
-        refusing(name or str(source)),
-        pq.ParquetFile(source, page_checksum_verification=True, pre_buffer=far) as file,
-    ):
-        _agreeing(file.metadata)
-        yield file
+    with refusing(name or str(source)):
+        far = not isinstance(source, Path)
+        footer = footer_of(source, name) if isinstance(source, pa.NativeFile) else None
+        with pq.ParquetFile(source, metadata=footer, page_checksum_verification=True, pre_buffer=far) as file:
+            _agreeing(file.metadata)
+            yield file
 
 
 def _agreeing(metadata: pq.FileMetaData) -> pq.FileMetaData:

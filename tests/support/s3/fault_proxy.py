@@ -27,7 +27,7 @@ class Fault:
 
 @dataclass
 class Seen:
-    """A request and the bytes of its answer."""
+    """A request, and the bytes that its answer brings, without the lines before them."""
 
     line: str
     bytes: int
@@ -86,7 +86,7 @@ class FaultProxy:
             return False
         async with self.conditions if re.search(rb"(?i)\r\nif-(none-)?match:", head) else nullcontext():
             reply = await self._asked(head, body)
-        self.seen.append(Seen(line, len(reply), len(body)))
+        self.seen.append(Seen(line, len(reply.partition(b"\r\n\r\n")[2]), len(body)))
         if fault and fault.kind == "lose":
             return False
         writer.write(reply[: len(reply) // 2] if fault else reply)
