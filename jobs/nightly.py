@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from actors.store.stores import open_store
 from jobs import compact, embed, index, ingest, promote
+from jobs.common.cluster.nodes import usd_per_hour
 from jobs.common.console import megabytes, table
 from jobs.common.options import Option
 from jobs.common.run_records import NIGHT, OUTCOMES, Record, exit_code_of, outcome_of
@@ -23,6 +24,7 @@ from jobs.steps.night.service_check import why_not_served
 from retrieval.index.gates import gates
 from schemas.config import Config
 from schemas.errors import PubrayError
+from schemas.manifest import Current
 from schemas.night_report import NightForecast, NightReport
 from schemas.report import IngestReport, Report
 
@@ -68,11 +70,14 @@ def night(
     record = Record(open_store(config), NIGHT)
     logs = RunLogs(open_store(config), record.name)
     stages = Stages(
-        lambda name: record.stage(name, _so_far(stages) | {"logs": logs.keep()}), Deadlines(config.night).of
+        lambda name: record.stage(name, _so_far(stages) | {"logs": logs.keep()}),
+        Deadlines(config.night).of,
+        lambda: usd_per_hour(config.embed.actors * config.embed.num_gpus),
     )
     try:
+        begun = read_current(open_store(config))
         ingested = stages.run("ingest", ingest.run, config, source=source, **of_ingest)
-        report = _run(config, ingested, stages, allow_removed=allow_removed, service=service)
+        report = _run(config, begun, ingested, stages, allow_removed=allow_removed, service=service)
     except BaseException as error:
         with suppress(OSError, PubrayError):  # what went wrong first is what is told
             record.end(outcome_of(root_cause(error)), _failed(stages, error) | {"logs": logs.keep(error)}, None)
@@ -133,7 +138,13 @@ def _show_forecast(report: NightForecast) -> str:
 
 
 def _run(
-    config: Config, ingested: IngestReport, stages: Stages, *, allow_removed: bool, service: str | None
+    config: Config,
+    begun: Current | None,
+    ingested: IngestReport,
+    stages: Stages,
+    *,
+    allow_removed: bool,
+    service: str | None,
 ) -> NightReport:
     by_name = _not_passed(config)
     embedded = stages.run("embed", embed.run, config)
@@ -141,11 +152,12 @@ def _run(
     withdrawn = built.version in promote.withdrawn(open_store(config))
     promoted = compacted = not_served = None
     if not (withdrawn or built.trouble):
-        promoted = stages.run("promote", promote.over_its_parent, config, built.version)
+        promoted = stages.run("promote", promote.over_its_parent, config, built.version, begun)
     if promoted and not promoted.held:
+        ours = read_current(open_store(config))
         compacted = stages.run("compact", compact.run, config)
         if not compacted.trouble and compacted.version not in {built.version, *promote.withdrawn(open_store(config))}:
-            promoted = stages.run("promote after compact", promote.over_its_parent, config, compacted.version)
+            promoted = stages.run("promote after compact", promote.over_its_parent, config, compacted.version, ours)
     if promoted and promoted.promoted and service:
         served = served_version(open_store(config))
         not_served = stages.run("service", why_not_served, config, service, served)
@@ -161,6 +173,7 @@ def _run(
         **({"by_name": by_name} if by_name else {}),
         **({"not_served": not_served} if not_served else {}),
         seconds=stages.seconds,
+        usd=stages.usd,
     )
 
 
@@ -176,7 +189,7 @@ def _so_far(stages: Stages) -> dict[str, Any]:
     """Return what is kept of the stages that are done."""
     done = {name: did for name, did in stages.results.items() if name in NightReport.model_fields}
     reports = {name: json_values(did) for name, did in done.items() if isinstance(did, Report)}
-    return {**reports, "seconds": dict(stages.seconds)}
+    return {**reports, "seconds": dict(stages.seconds), "usd": dict(stages.usd)}
 
 
 def _failed(stages: Stages, error: BaseException) -> dict[str, Any]:

@@ -55,13 +55,17 @@ def withdrawn(store: Store) -> set[str]:
     return {*current.withdrawn, *(v for v, key in keys.items() if key in rows)} - {current.version or ""}
 
 
-def over_its_parent(config: Config, version: str) -> PromoteReport:
-    """Promote what a night has built, or hold it where CURRENT is another version than it was built on."""
+def over_its_parent(config: Config, version: str, begun: Current | None) -> PromoteReport:
+    """Promote what a night has built, or hold it where somebody has moved CURRENT meanwhile.
+
+    begun: CURRENT as the night found it. It may have built on another, if that was moved before it came so far.
+    """
     store = open_store(config)
     made, current = read_version(store, version), read_current(store)
     served = current.version if current else None
+    moved = begun is not None and not (current and current.serves_as(begun))
     try:
-        if served in (made.parent, made.id):
+        if served in (made.parent, made.id) and not moved:
             return _promote(store, current, made)
     except MovedError:
         pass

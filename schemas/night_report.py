@@ -7,6 +7,9 @@ from pydantic import Field
 from schemas.report import CompactReport, EmbedReport, IndexReport, IngestReport, Report, Seconds
 from schemas.run import NightFigures, Run
 
+Usd = dict[str, float]
+"""By stage: of the machines that it ended with, for as long as it took, by the list prices of `pubray plan`."""
+
 
 class NightForecast(Report):
     """Of `nightly --dry-run`: what a night will take."""
@@ -44,12 +47,13 @@ class NightReport(Report):
     withdrawn: bool
     """What was built is what somebody rolled back from, so it is not promoted."""
     held: str | None = None
-    """The version that was not promoted, because CURRENT is another than it was built on."""
+    """The version that was not promoted, because somebody has changed CURRENT meanwhile."""
     by_name: tuple[str, ...] = ()
     """The gates that the version before it had not passed: somebody promoted it by name."""
     not_served: str | None = None
     """Why the service does not answer from what was promoted."""
     seconds: Seconds
+    usd: Usd
 
     @property
     def trouble(self) -> tuple[int, str] | None:
@@ -57,8 +61,8 @@ class NightReport(Report):
             compacted = self.compact.trouble if self.compact else None
             not_served = (7, f"promoted, but not served: {self.not_served}") if self.not_served else None
             return super().trouble or self.index.trouble or compacted or not_served or self.ingest.trouble
-        text = f"held: version {self.held} was not built on CURRENT, which somebody has changed meanwhile"
-        return 6, f"{text}; the next night builds on that, or promote it by name"
+        text = f"held: somebody has changed CURRENT while version {self.held} was made"
+        return 6, f"{text}; the next night goes on from that, or promote it by name"
 
     @property
     def figures(self) -> NightFigures:
@@ -72,6 +76,7 @@ class NightReport(Report):
             encoded=self.embed.encoded,
             articles_per_second=self.embed.articles_per_second if self.embed.encoded else None,
             seconds=sum(self.seconds.values()),
+            usd=sum(self.usd.values()),
         )
 
 
@@ -95,5 +100,6 @@ class NightRecord(Run):
     """Why it did not end with 0: the line that the terminal has."""
     exit_code: int | None = None
     seconds: Seconds = Field(default={})
+    usd: Usd = Field(default={})
     logs: tuple[str, ...] = ()
     """Names of the logs that are kept."""

@@ -36,6 +36,8 @@ class NightFigures(Frozen):
     """Of the encoders, where there was something to encode."""
     seconds: float
     """Of all stages."""
+    usd: float | None = None
+    """Of all stages; None: the night is older than that."""
 
 
 class Run(Frozen):

@@ -9,6 +9,7 @@ from retrieval.files.disk_errors import told
 from schemas.base import Frozen
 from schemas.errors import PubrayError
 
+HOUR = 3600.0
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
@@ -20,11 +21,15 @@ class Stages:
         self,
         begun: Callable[[str], None] = lambda name: None,
         limit: Callable[[str], AbstractContextManager[None]] = lambda name: nullcontext(),
+        price: Callable[[], float] = lambda: 0,
     ) -> None:
-        """`begun` is told the name of each before it is called; `limit` gives what each is called in."""
-        self._begun, self._limit = begun, limit
+        """`begun` is told the name of each before it is called; `limit` gives what each is called in; `price` is what
+        the machines cost that it ended with, in USD an hour."""
+        self._begun, self._limit, self._price = begun, limit, price
         self.seconds: dict[str, float] = {}
         """By name, in order; of the last call also if it failed."""
+        self.usd: dict[str, float] = {}
+        """By name, of those that did not fail."""
         self.results: dict[str, object] = {}
         """What the calls returned that did not fail."""
 
@@ -39,6 +44,7 @@ class Stages:
                 result = self.results[name] = function(*arguments, **options)
         finally:
             self.seconds[name] = time.monotonic() - start
+        self.usd[name] = self.seconds[name] / HOUR * self._price()
         return result
 
 

@@ -88,7 +88,7 @@ def read_vector_rows(file: pq.ParquetFile, rows: NDArray[np.integer]) -> tuple[R
 
 
 def read_vector_range(file: pq.ParquetFile, start: int, stop: int) -> tuple[NDArray[np.uint64], Rows, Mask]:
-    """Return text hashes (n,), vectors (n, d) and which rows have one (n,) of the rows [start, stop) of an open part."""
+    """Return text hashes (n,), vectors (n, d) and which have one (n,), of the rows [start, stop) of an open part."""
     table = read_range(file, start, stop, ["text_hash", "vector"])
     return table["text_hash"].to_numpy(), *_vectors(table)
 

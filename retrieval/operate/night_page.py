@@ -1,7 +1,7 @@
 """The page of a night: one HTML file that needs nothing else, for the engineer who is paged."""
 
 import datetime
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -74,13 +74,16 @@ class Change(NamedTuple):
 
 
 class StageBar(NamedTuple):
-    """How long a stage took; None while it goes on."""
+    """What a stage took, and its shares of the largest among them; None: it goes on, or writes nothing."""
 
     name: str
     seconds: float | None
     share: float
-    did: str
-    bytes: int | None
+    did: str = ""
+    bytes: int | None = None
+    bytes_share: float = 0
+    usd: float | None = None
+    usd_share: float = 0
 
 
 class View(NamedTuple):
@@ -130,7 +133,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,  # a night goes on with the template that it began with
     )
-    environment.filters.update(duration=duration, size=size, minute=minute)
+    environment.filters.update(duration=duration, size=size, usd=usd, minute=minute)
     return environment
 
 
@@ -149,6 +152,11 @@ def size(count: float) -> str:
             return f"{count:,.1f} {unit}" if unit != "B" else f"{count:,.0f} B"
         count /= 1000
     return f"{count:,.1f} TB"
+
+
+def usd(cost: float) -> str:
+    """Return a cost for a person: two digits of cents, and of less."""
+    return f"{cost:,.2f} USD" if cost >= 0.1 else f"{cost:.2g} USD"
 
 
 def minute(moment: str) -> str:
@@ -184,6 +192,7 @@ def _tiles(figures: Sequence[NightFigures | None]) -> Iterator[Tile]:
     yield tile("index", lambda one: one.bytes, size)
     yield tile("dead rows", lambda one: one.dead_rows, "{:,.0f}".format)
     yield tile("duration", lambda one: one.seconds, duration)
+    yield tile("cost", lambda one: one.usd, usd)
 
 
 def _has_news(night: NightRecord) -> bool:
@@ -211,12 +220,23 @@ def _stages(night: NightRecord) -> list[StageBar]:
         told["index"] = done, index.new_bytes if index.built else 0
     if compact:
         told["compact"] = compact.reason, compact.new_bytes if compact.compacted else 0
-    bars = [
-        StageBar(name, seconds, share, *told.get(name, ("", None)))
-        for (name, seconds), share in zip(night.seconds.items(), shares([*night.seconds.values()]), strict=True)
-    ]
+    of_time, of_bytes, of_usd = (
+        _shares(night.seconds, values)
+        for values in (night.seconds, {name: bytes for name, (_, bytes) in told.items()}, night.usd)
+    )
+    bars = []
+    for name, seconds in night.seconds.items():
+        did, bytes = told.get(name, ("", None))
+        cost = night.usd.get(name)
+        bars.append(StageBar(name, seconds, of_time[name], did, bytes, of_bytes[name], cost, of_usd[name]))
     going_on = night.stage if night.outcome == "running" else None
-    return [*bars, StageBar(going_on, None, 0, "", None)] if going_on else bars
+    return [*bars, StageBar(going_on, None, 0)] if going_on else bars
+
+
+def _shares(stages: Iterable[str], values: Mapping[str, float | None]) -> dict[str, float]:
+    """Return of each stage the share of its value of the greatest one."""
+    names = list(stages)
+    return dict(zip(names, shares([values.get(name) or 0 for name in names]), strict=True))
 
 
 def _some(names: Sequence[str]) -> str:
@@ -240,7 +260,7 @@ def _warnings(night: NightRecord) -> Iterator[str]:
     if night.withdrawn and night.index:
         yield f"Version {night.index.version} was withdrawn before, and is promoted by name alone"
     if night.held:
-        yield f"Version {night.held} is held: it was not built on CURRENT, which somebody has changed meanwhile"
+        yield f"Version {night.held} is held: somebody has changed CURRENT while it was made"
     yield from (f"The version before was promoted by name: {why}" for why in night.by_name)
     if night.not_served:
         yield f"Promoted, but not served: {night.not_served}"

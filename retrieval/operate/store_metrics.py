@@ -35,6 +35,7 @@ METRICS = {
     "pubray_night_failures": "Nights in a row, up to the last one, that were not served.",
     "pubray_night_last_success_timestamp_seconds": "When the last night ended that was served, or found nothing new.",
     "pubray_night_duration_seconds": "How long each stage of the last night took.",
+    "pubray_night_cost_usd": "What each stage of the last night cost, by list prices of the machines that it had.",
     "pubray_lease_age_seconds": "For how long the same job has been writing; 0: none is.",
     "pubray_cache_bytes": "Bytes of a bucket that this machine keeps.",
     "pubray_cache_limit_bytes": "Bytes of it that it may keep.",
@@ -85,6 +86,8 @@ def store_metrics(store: Store, rules: IndexConfig) -> Iterator[Metric]:
         report = json.loads(store.read(Layout.run_report(nights[-1].run)) or b"{}")
         for stage, seconds in report.get("seconds", {}).items():
             yield Metric("pubray_night_duration_seconds", seconds, {"stage": stage})
+        for stage, usd in report.get("usd", {}).items():
+            yield Metric("pubray_night_cost_usd", usd, {"stage": stage})
     yield Metric("pubray_lease_age_seconds", _lease_age(store))
     if (cached := store.cached()) is not None:
         yield Metric("pubray_cache_bytes", cached[0])

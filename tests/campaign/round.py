@@ -4,7 +4,6 @@ import random
 import time
 from pathlib import Path
 
-from jobs.common.store import compacted_id
 from tests.campaign.driven import Done, Store, wait
 from tests.campaign.world import Alive, World
 from tests.support.models import tiny
@@ -66,11 +65,6 @@ class Round:
     def taken(self) -> Alive:
         """What is alive by all files but those that are missing."""
         return self.world.alive(set(self.world.names) - self.missing)
-
-    def built_on(self, version: str) -> str:
-        """The version on which a night built what it serves, which it may have compacted at its end."""
-        parent: str = self.store.version(version)["parent"]
-        return self.built_on(parent) if version == compacted_id(parent) else parent
 
     def promote_anew(self) -> None:
         """Promote what `index --full` built."""

@@ -37,6 +37,7 @@ REPORT = night_report(
     compact={"version": "b", "reason": "not due", "gates": GATES, "canaries": CANARIES, "advice": "train anew"},
     version="b",
     seconds={"ingest": 30.0, "embed": 60.0, "index": 15.0, "promote": 0.1, "compact": 0.2},
+    usd={"ingest": 0.5, "embed": 1.0, "index": 0.25, "promote": 0.0016666, "compact": 0.003},
 )
 
 
@@ -47,7 +48,14 @@ def run(number: int, outcome: str = "done", **values: Any) -> Run:
 
 def figures(number: int) -> NightFigures:
     return NightFigures(
-        articles=2000 + number, bytes=10**9, dead_rows=number, recall_at_10=0.99, canaries=1, encoded=9, seconds=600
+        articles=2000 + number,
+        bytes=10**9,
+        dead_rows=number,
+        recall_at_10=0.99,
+        canaries=1,
+        encoded=9,
+        seconds=600,
+        usd=number / 10,
     )
 
 

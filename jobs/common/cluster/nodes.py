@@ -1,7 +1,9 @@
 """Whether the nodes of a cluster can do the work, before any of it is paid for."""
 
+import os
 import shutil
 import uuid
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,11 +14,15 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from retrieval.files.checked import write_bytes
 from schemas.errors import PubrayError, StoreError
+from schemas.figures import FIGURES, GPUS
 from schemas.layout import Layout
 from schemas.store import Store
 
 SECONDS = 60.0
 """In which a node must answer."""
+ACCELERATOR = "accelerator_type:"
+"""Begins the resource by which Ray tells the kind of a node's GPUs."""
+DEAREST = "h100"
 
 
 def check_nodes(store: Store) -> None:
@@ -48,6 +54,24 @@ def free_on_nodes(folder: str) -> dict[str, int]:
     nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
     asked = {node["NodeManagerHostname"]: _on(_free, node).remote(folder) for node in nodes if node["Alive"]}
     return dict(zip(asked, ray.get(list(asked.values()), timeout=SECONDS), strict=True))
+
+
+def usd_per_hour(gpus: float) -> float:
+    """Return what the nodes of the cluster cost by the list prices of `pubray plan`, GPUs of unknown kind the most.
+
+    gpus: of this machine, which is all there is where none is joined.
+    """
+    if not ray.is_initialized():
+        return price_of({"CPU": os.cpu_count() or 1, "GPU": gpus})
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return sum(price_of(node["Resources"]) for node in nodes if node["Alive"])
+
+
+def price_of(resources: Mapping[str, float]) -> float:
+    """Return what a node with such resources, as Ray names them, costs an hour."""
+    kinds = [name.removeprefix(ACCELERATOR).lower() for name in resources if name.startswith(ACCELERATOR)]
+    gpu = GPUS.get(kinds[0] if kinds else DEAREST, GPUS[DEAREST])
+    return resources.get("CPU", 0) * FIGURES.core_hour.value + resources.get("GPU", 0) * gpu.hour.value
 
 
 def _on(task: Any, node: dict[str, Any]) -> Any:

@@ -4,7 +4,7 @@ import os
 
 from actors.store.stores import open_store
 from jobs.common.cluster.joining import connect, is_private
-from jobs.common.cluster.nodes import free_bytes, free_on_nodes
+from jobs.common.cluster.nodes import free_bytes, free_on_nodes, usd_per_hour
 from jobs.common.config import DEFAULT, read_toml
 from jobs.common.run_records import NIGHT, runs
 from jobs.common.store import newest_snapshot, read_current, snapshots, versions
@@ -57,7 +57,7 @@ def forecast(config: Config, source: str, *, without: str | None, with_file: str
         records=records,
         encoded=encoded,
         hours=hours,
-        usd=hours * (cores * FIGURES.core_hour.value + gpus * GPU.hour.value),
+        usd=hours * usd_per_hour(gpus),
         nights=known.nights if known else 0,
         compaction=compaction,
         node_bytes=needed,

@@ -65,6 +65,6 @@ def test_the_same_versions_of_the_same_bytes(cluster: None, model: Path, tmp_pat
 def assert_first_query_reads_little(store: MadeStore, cache: Path) -> None:
     """On a node that has nothing yet: no vectors but by ranges, and no display data."""
     elsewhere = store.config.with_values(cache=str(cache))
-    promote.over_its_parent(elsewhere, served_version(store.files).id)
+    promote.over_its_parent(elsewhere, served_version(store.files).id, read_current(store.files))
     cached = {path.name for path in (cache / "s3" / "objects").rglob("*") if path.is_file()}
     assert {name for name in cached if len(Path(name).stem) != SHA256} == {"lists.faiss", "pmids.i64"}

@@ -26,6 +26,7 @@ REPORT = night_report(
     compact={"reason": "not due"},
     version="b",
     seconds={"ingest": 1.0, "embed": 2.0, "index": 3.0, "promote": 0.1, "compact": 0.2},
+    usd={"ingest": 0.01, "embed": 0.02, "index": 0.03, "promote": 0.001, "compact": 0.002},
 )
 
 
@@ -52,8 +53,9 @@ def test_a_withdrawn_version_is_told() -> None:
 
 
 def test_what_is_kept_of_a_night_has_the_keys_of_its_stages() -> None:
-    assert json_values(REPORT).keys() == {"ingest", "embed", "index", "compact", "version", "withdrawn", "seconds"}
-    assert json_values(night_report()).keys() == {"ingest", "embed", "index", "version", "withdrawn", "seconds"}
+    always = {"ingest", "embed", "index", "version", "withdrawn", "seconds", "usd"}
+    assert json_values(REPORT).keys() == {*always, "compact"}
+    assert json_values(night_report()).keys() == always
 
 
 def kept(folder: Path) -> dict[str, Any]:
@@ -68,7 +70,7 @@ def test_a_night_whose_first_stage_fails_keeps_why(tmp_path: Path) -> None:
     report = kept(tmp_path / "store")
     assert (report["job"], report["failed"], report["error"]) == ("nightly", "ingest", str(error.value))
     of_run = {"run", "job", "started", "finished", "outcome", "stage"}
-    assert set(report) == {"format", *of_run, "failed", "error", "exit_code", "seconds", "logs"}
+    assert set(report) == {"format", *of_run, "failed", "error", "exit_code", "seconds", "usd", "logs"}
     log = (tmp_path / "store" / Layout.run_log(report["run"], "driver.log")).read_text()
     assert (report["logs"], "Traceback" in log, "/nowhere" in log) == (["driver.log"], True, True)
     assert report["exit_code"] == 1
@@ -169,7 +171,7 @@ def test_a_night_tells_that_the_version_before_it_was_promoted_by_name(
 def test_a_night_that_is_held_says_so_and_has_an_exit_code_of_its_own() -> None:
     code, why = night_report(version="c", held="b").trouble or (0, "")
     assert code == 6
-    assert why.startswith("held: version b was not built on CURRENT")
+    assert why.startswith("held: somebody has changed CURRENT while version b was made; ")
 
 
 def test_missing_update_files_are_told_by_an_exit_code_and_come_after_what_is_held() -> None:

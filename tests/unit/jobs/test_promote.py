@@ -117,16 +117,30 @@ def test_what_a_night_has_built_is_held_where_current_was_moved_meanwhile(tmp_pa
     promoted(tmp_path, "a")
     promoted(tmp_path, "b")
     before = read_current(objects)
-    held = promote.over_its_parent(config(tmp_path), "on_a")
+    held = promote.over_its_parent(config(tmp_path), "on_a", before)
     assert held == PromoteReport(version="on_a", previous="b", promoted=False, held=True)
     assert read_current(objects) == before
     assert promoted(tmp_path, "on_a") == "on_a"  # by name
-    assert not promote.over_its_parent(config(tmp_path), "on_a").promoted  # it is CURRENT
+    now = read_current(objects)
+    assert not promote.over_its_parent(config(tmp_path), "on_a", now).promoted  # it is CURRENT
+
+
+def test_a_night_does_not_undo_what_somebody_did_before_it_began_to_build(tmp_path: Path) -> None:
+    objects = add_whole_versions(tmp_path, "a", "b", "on_a", b="a", on_a="a")
+    promoted(tmp_path, "a")
+    promoted(tmp_path, "b")
+    begun = read_current(objects)
+    rollback.run(config(tmp_path))
+    assert promote.over_its_parent(config(tmp_path), "on_a", begun).held
+    promoted(tmp_path, "b")  # it was a mistake
+    assert promote.over_its_parent(config(tmp_path), "on_a", begun).held
+    rollback.run(config(tmp_path))
+    assert promote.over_its_parent(config(tmp_path), "on_a", read_current(objects)).promoted
 
 
 def test_the_first_version_of_a_store_is_promoted(tmp_path: Path) -> None:
     add_whole_versions(tmp_path, "a")
-    assert promote.over_its_parent(config(tmp_path), "a").promoted
+    assert promote.over_its_parent(config(tmp_path), "a", None).promoted
 
 
 def test_a_version_that_is_not_there_is_refused_by_name(store: Path) -> None:
@@ -155,7 +169,7 @@ def test_what_does_not_open_is_not_promoted_nor_left_without_a_word(store: Path)
         with pytest.raises(IntegrityError, match=r"rows\.f16: 100 bytes, its manifest says"):
             promoted(store, version)
     with pytest.raises(IntegrityError, match=r"rows\.f16: 100 bytes"):
-        promote.over_its_parent(config(store), "b")
+        promote.over_its_parent(config(store), "b", read_current(LocalStore(str(store))))
     assert (store / "CURRENT").read_bytes() == before
 
 

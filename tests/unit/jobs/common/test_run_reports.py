@@ -1,5 +1,6 @@
 """What is told of a run."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,6 +18,12 @@ def test_a_stage_gives_what_its_function_returns_and_its_seconds_are_kept_in_ord
     assert list(stages.seconds) == ["join", "number"]
     assert all(0 <= seconds < 1 for seconds in stages.seconds.values())
     assert stages.results == {"join": "a-b", "number": 3}
+
+
+def test_a_stage_costs_what_its_machines_do_for_so_long() -> None:
+    stages = Stages(price=lambda: 7200)
+    stages.run("wait", time.sleep, 0.05)
+    assert 0.1 <= stages.usd["wait"] == 2 * stages.seconds["wait"] < 2
 
 
 def test_a_stage_is_told_before_it_is_run() -> None:

@@ -112,17 +112,24 @@ def test_a_night_without_news_does_not_tell_what_changed_in_another() -> None:
     assert "1,234" in text(read(record(report=rerun)))
 
 
-def test_stages_have_their_times_and_what_they_wrote() -> None:
+def test_stages_have_their_times_what_they_wrote_and_what_they_cost() -> None:
     page = read(record())
     rows = [" ".join(row.text_content().split()) for row in found(page, "//h2[text()='Stages']/..//tbody/tr")]
     assert rows[:3] == [
-        "ingest 30.0 s 1.2 MB 2 new of 3 files",
-        "embed 1 min 00 s 3.0 kB 1,851 encoded, 40,000,000 copied",
-        "index 15.0 s 5 B 0 segments, 2,000 articles",
+        "ingest 30.0 s 1.2 MB 0.50 USD 2 new of 3 files",
+        "embed 1 min 00 s 3.0 kB 1.00 USD 1,851 encoded, 40,000,000 copied",
+        "index 15.0 s 5 B 0.25 USD 0 segments, 2,000 articles",
     ]
-    assert rows[3:] == ["promote 0.1 s", "compact 0.2 s 0 B not due"]
-    widths = found(page, "//h2[text()='Stages']/..//rect/@width")
-    assert widths[:3] == ["50.00%", "100.00%", "25.00%"]
+    assert rows[3:] == ["promote 0.1 s 0.0017 USD", "compact 0.2 s 0 B 0.003 USD not due"]
+    widths = [found(row, ".//rect/@width") for row in found(page, "//h2[text()='Stages']/..//tbody/tr")]
+    assert widths[0] == ["50.00%", "100.00%", "50.00%"]
+    assert widths[1] == ["100.00%", "0.24%", "100.00%"]
+
+
+def test_a_night_by_an_earlier_pubray_has_no_costs() -> None:
+    night = record()
+    page = read(night.model_copy(update={"usd": {}}))
+    assert "promote 0.1 s compact" in text(page)
 
 
 def test_the_stage_that_goes_on_or_failed_is_named() -> None:

@@ -56,7 +56,8 @@ def serve(store: LocalStore, **values: Any) -> Snapshot:
 
 
 def end_night(store: LocalStore, outcome: str, **seconds: float) -> None:
-    Record(store, "nightly").end(outcome, {"seconds": seconds}, None)
+    usd = {stage: of / 10 for stage, of in seconds.items()}
+    Record(store, "nightly").end(outcome, {"seconds": seconds, "usd": usd}, None)
 
 
 def test_of_an_empty_store_nothing_but_that_nobody_writes_is_said(store: LocalStore) -> None:
@@ -114,6 +115,7 @@ def test_the_last_night_that_ended_is_told_while_another_runs(store: LocalStore)
     assert found["night_outcome held"] == 0
     assert "night_outcome running" not in found
     assert (found["night_duration_seconds ingest"], found["night_duration_seconds embed"]) == (1.5, 20)
+    assert (found["night_cost_usd ingest"], found["night_cost_usd embed"]) == (0.15, 2)
     assert found["night_failures"] == 0
     assert abs(found["night_last_success_timestamp_seconds"] - store.now() / 1e9) < 60
 

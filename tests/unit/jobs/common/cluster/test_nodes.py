@@ -1,11 +1,13 @@
 """Whether a process can work on a store that another one has written to."""
 
+import os
 from importlib.metadata import version
 from pathlib import Path
 
 from actors.store.local_store import LocalStore
-from jobs.common.cluster.nodes import why_unfit
+from jobs.common.cluster.nodes import price_of, usd_per_hour, why_unfit
 from retrieval.files.checked import write_bytes
+from schemas.figures import FIGURES, GPUS
 
 KEY, OWN = "probes/1", version("pubray")
 
@@ -25,3 +27,19 @@ def test_one_that_sees_another_folder_or_none_cannot(tmp_path: Path) -> None:
 
 def test_one_of_another_pubray_cannot(tmp_path: Path) -> None:
     assert why_unfit(LocalStore(str(tmp_path)), KEY, "9.9") == f"has pubray {OWN}, this process 9.9"
+
+
+def test_a_node_costs_what_its_cores_and_gpus_do() -> None:
+    core = FIGURES.core_hour.value
+    assert price_of({"CPU": 4.0, "memory": 1e9}) == 4 * core
+    assert price_of({"CPU": 8.0, "GPU": 2.0, "accelerator_type:L4": 1.0}) == 8 * core + 2 * GPUS["l4"].hour.value
+
+
+def test_a_gpu_that_is_not_known_is_taken_for_the_dearest() -> None:
+    dearest = max(gpu.hour.value for gpu in GPUS.values())
+    assert price_of({"GPU": 1.0, "accelerator_type:B200": 1.0}) == price_of({"GPU": 1.0}) == dearest
+
+
+def test_where_no_cluster_is_joined_it_is_this_machine() -> None:
+    assert usd_per_hour(0) == (os.cpu_count() or 1) * FIGURES.core_hour.value
+    assert usd_per_hour(1) - usd_per_hour(0) == GPUS["h100"].hour.value
