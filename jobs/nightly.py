@@ -83,7 +83,7 @@ def night(
             record.end(outcome_of(root_cause(error)), _failed(stages, error) | {"logs": logs.keep(error)}, None)
         raise
     values = json_values(report) | _ended(report) | {"logs": logs.keep()}
-    record.end(_outcome(report), values, report.version, report.figures)
+    record.end(_outcome(report, begun), values, report.version, report.figures)
     return report
 
 
@@ -93,10 +93,12 @@ def _ended(report: NightReport) -> dict[str, Any]:
     return {"exit_code": code, **({"error": why} if why else {})}
 
 
-def _outcome(report: NightReport) -> str:
+def _outcome(report: NightReport, begun: Current | None) -> str:
     if report.trouble:
         return OUTCOMES.get(report.trouble[0], "failed")
-    return "done" if report.index.built else "nothing new"
+    # What is promoted may have been built by an earlier night, which was held.
+    moved = report.version != (begun.version if begun else None)
+    return "done" if report.index.built or moved else "nothing new"
 
 
 def show(report: NightReport | NightForecast) -> str:

@@ -166,7 +166,9 @@ def stand_in(words: list[str]) -> list[str]:
 def test_every_command_of_a_page_is_one(name: str) -> None:
     before, jobs = parsers()
     for line in code(name):
-        found = re.match(r"(?:\$ )?(?:[A-Z_]+=\S+ )*pubray (?!JOB|[a-z]+:)([a-z-].*)", line)
+        found = re.match(
+            r"(?:\$ )?(?:[A-Z_]+=\S+ )*pubray (?!JOB|[a-z]+:)([a-z-][^;&]*)", line
+        )  # a shell's `&` and `;` end it
         command = shlex.split(found[1], comments=True) if found else []
         if not command or "…" in command:
             continue

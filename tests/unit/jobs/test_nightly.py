@@ -9,6 +9,7 @@ import pytest
 
 from actors.store.local_store import LocalStore
 from jobs import compact, embed, index, ingest, nightly
+from jobs.common.run_records import runs
 from jobs.common.run_reports import json_values
 from schemas.article import Article
 from schemas.config import Stage
@@ -166,6 +167,20 @@ def test_a_night_tells_that_the_version_before_it_was_promoted_by_name(
     [line] = [line for line in nightly.show(report).splitlines() if line.startswith("promoted by name: ")]
     assert "version a lacks 50.0% of the articles" in line
     assert report.trouble is None
+
+
+def test_a_night_that_promotes_what_an_earlier_one_has_built_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = LocalStore(str(tmp_path))
+    add_versions(store, "a", "b", parents={"b": "a"}, of=write_version(store))
+    set_current(store, Current(version="a"))
+    reports = night_report(index={"built": False, "version": "b"}, compact={"version": "b"})
+    for job in (ingest, embed, index, compact):
+        monkeypatch.setattr(job, "run", lambda *_, job=job, **__: getattr(reports, job.__name__.split(".")[-1]))
+    for outcome in ("done", "nothing new"):
+        nightly.night(config(tmp_path), source="s")
+        assert runs(store).runs[-1].outcome == outcome
 
 
 def test_a_night_that_is_held_says_so_and_has_an_exit_code_of_its_own() -> None:
