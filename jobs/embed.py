@@ -6,7 +6,7 @@ The unit of work, of streaming and of resume is a range of rows of an article pa
 from typing import Annotated
 
 from actors.embed.embed_stages import DRIFTED
-from actors.fetch.stored_models import brought, tower_digests
+from actors.fetch.stored_models import brought, found_before, tower_digests
 from actors.store.stores import open_store
 from jobs.common.cluster.joining import connect, most_of
 from jobs.common.cluster.ray_metrics import EmbedMetrics
@@ -14,7 +14,7 @@ from jobs.common.console import Progress, table
 from jobs.common.options import Option
 from jobs.common.run_records import record_of_done
 from jobs.common.run_reports import json_values
-from jobs.common.store import ingested, load_selection, snapshots
+from jobs.common.store import ingested, load_selection, snapshots, versions
 from jobs.common.writer import writes
 from jobs.steps.embed.embed_pipeline import actors_of, written
 from jobs.steps.embed.published_vectors import with_published
@@ -52,6 +52,7 @@ def run(
     """
     store = open_store(config)
     snapshot = ingested(store)
+    config = found_before(config, versions(store))
     selection, pmids = load_selection(config.selection)
     fingerprint = article_fingerprint(config.encoder, tower_digests(config.encoder.article, config))
     plan = EmbedPlan(snapshot.id, selection, pmids, fingerprint)

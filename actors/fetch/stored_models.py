@@ -6,6 +6,7 @@ Files are linked rather than copied wherever both lie on one disk.
 
 import os
 import shutil
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -52,8 +53,22 @@ def brought(config: Config, *models: Model) -> Config:
     What `folder_of` raises is raised.
     """
     store, cache = open_store(config), Path(config.cache)
-    found = {_name(model): _bring(store, _own_folder(model, config), cache) for model in models}
+    missing = {_name(model): model for model in models if _name(model) not in config.stored}
+    found = {name: _bring(store, _own_folder(model, config), cache) for name, model in missing.items()}
     return config.with_values(stored=found)
+
+
+def found_before(config: Config, versions: Iterable[IndexVersion]) -> Config:
+    """Return the configuration with those models of versions that a hub's revision names: it is not asked for them.
+
+    What has no revision may be another by now; and where there is a folder of models, that is what counts.
+    """
+    if config.models is not None:
+        return config
+    store, wanted = open_store(config), {_name(model) for model in configured_models(config) if model.revision}
+    known = {name: digest for version in versions for name, digest in version.models.items() if name in wanted}
+    there = {n: digest for n, digest in known.items() if store.facts(f"{Layout.model(digest)}/{MODEL_MANIFEST}")}
+    return config.with_values(stored=there)
 
 
 def as_built(config: Config, version: IndexVersion) -> Config:

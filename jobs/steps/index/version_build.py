@@ -4,7 +4,7 @@ from functools import partial
 
 import ray
 
-from actors.fetch.stored_models import tower_digests
+from actors.fetch.stored_models import found_before, tower_digests
 from actors.store.stores import open_store
 from jobs.common.cluster.joining import most_of, results
 from jobs.common.console import log
@@ -43,7 +43,8 @@ class Build:
     """One build: its inputs, all of which are in its id, and its steps."""
 
     def __init__(self, config: Config, *, full: bool) -> None:
-        self.config, self.store = config, open_store(config)
+        self.store = open_store(config)
+        self.config = config = found_before(config, versions(self.store))
         self.snapshot = ingested(self.store)
         self.selection, self.pmids = load_selection(config.selection)
         self.query_tower = tower_digests(config.encoder.query, config)

@@ -77,6 +77,9 @@ def test_nights_and_a_search_need_the_store_alone(cluster: None, config: Config,
     version = served_version(store)
     assert version.articles == 2 * ARTICLES
     assert version.models.keys() == {"owner/tiny@c0ffee"}
+    ephemeral = config.with_values(models=None, cache=str(tmp_path / "driver of tomorrow"))
+    write_night(tmp_path / "source", 3, 300)
+    assert nightly.night(ephemeral, source=str(tmp_path / "source")).embed.encoded == ARTICLES
     gc.run(config, keep=0, grace=0)
     assert {*store.names(Layout.model.folder)} == {*version.models.values()}
     elsewhere = config.with_values(models=None, cache=str(tmp_path / "elsewhere"))

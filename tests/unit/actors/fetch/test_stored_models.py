@@ -11,7 +11,15 @@ import safetensors.torch
 import torch
 
 from actors.fetch.model_folders import model_digests
-from actors.fetch.stored_models import as_built, brought, configured_models, folder_of, read_model, tower_digests
+from actors.fetch.stored_models import (
+    as_built,
+    brought,
+    configured_models,
+    folder_of,
+    found_before,
+    read_model,
+    tower_digests,
+)
 from actors.store.stores import open_store
 from schemas.config import Config, RerankConfig
 from schemas.encoder import TowerSpec
@@ -57,6 +65,32 @@ def test_a_node_without_hub_and_folder_has_the_same_files(config: Config, tmp_pa
     assert tower_digests(tower, node) == model_digests(tiny.encoder(tmp_path / "again"))
     shutil.rmtree(tmp_path / "store", ignore_errors=True)
     assert folder_of(tower, node) == found  # nothing is asked of the store any more
+
+
+def test_what_a_version_was_built_with_by_a_revision_is_asked_of_no_hub(config: Config, tmp_path: Path) -> None:
+    version = VERSION.model_copy(update={"models": {**brought(config, config.encoder.query).stored, "other": "1"}})
+    later = elsewhere(config, tmp_path / "later")
+    found = found_before(later, [version])
+    assert found.stored == {f"{NAME}@{REVISION}": version.models[f"{NAME}@{REVISION}"]}
+    shutil.rmtree(tmp_path / "models")
+    assert brought(found, *configured_models(found)).stored == found.stored
+    assert tower_digests(found.encoder.query, found) == model_digests(tiny.encoder(tmp_path / "again"))
+
+
+def test_a_folder_of_models_counts_more_than_what_a_version_was_built_with(config: Config) -> None:
+    version = VERSION.model_copy(update={"models": brought(config, config.encoder.query).stored})
+    assert found_before(config, [version]).stored == {}
+
+
+def test_a_model_without_revision_or_that_the_store_has_no_more_is_found_as_configured(
+    config: Config, tmp_path: Path
+) -> None:
+    version = VERSION.model_copy(update={"models": brought(config, config.encoder.query).stored})
+    later = elsewhere(config, tmp_path / "later")
+    tower = {"model": NAME, "revision": "another"}
+    assert found_before(later.with_values(encoder={"query": tower, "article": tower}), [version]).stored == {}
+    gone = version.model_copy(update={"models": {f"{NAME}@{REVISION}": "0" * 64}})
+    assert found_before(later, [gone]).stored == {}
 
 
 def test_without_a_word_of_a_job_it_is_looked_for_as_configured(config: Config, tmp_path: Path) -> None:
