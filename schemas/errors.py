@@ -74,6 +74,10 @@ class OverdueError(PubrayError):
     """A night, or a stage of one, took longer than it may."""
 
 
+class ClusterError(PubrayError):
+    """Ray did not come up."""
+
+
 class RequestError(PubrayError):
     """A service cannot be reached, or refuses a search."""
 

@@ -17,7 +17,7 @@ from ray.experimental.internal_kv import _internal_kv_get
 
 from jobs.common.cluster.nodes import check_nodes
 from jobs.common.console import Progress
-from schemas.errors import UsageError
+from schemas.errors import ClusterError, UsageError
 from schemas.store import Store
 
 REACHED_WITHIN = 10.0
@@ -34,6 +34,7 @@ def connect(store: Store) -> None:
 
     Raises:
         UsageError: nothing answers at RAY_ADDRESS.
+        ClusterError: a cluster of this machine alone does not come up.
         StoreError: a node of the cluster cannot do the work: it does not see the store, or has another pubray.
     """
     if ray.is_initialized():
@@ -50,7 +51,9 @@ def connect(store: Store) -> None:
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     else:
         check_reached(os.environ["RAY_ADDRESS"])
-    with _stderr_muted():
+    # Of tasks that fail together the first is told, by who waits for them; Ray would add the stacks of the others.
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
+    with _stderr_muted(), _told():
         ray.init(
             address=os.environ.get("RAY_ADDRESS", "local"),
             include_dashboard=False if is_private() else None,
@@ -98,6 +101,18 @@ def _is_scaled() -> bool:
     kinds = {*(report.get("active_nodes") or {}), *(report.get("idle_nodes") or {})}
     nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
     return bool(kinds - {format_readonly_node_type(node["NodeID"]) for node in nodes})
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell in a line what Ray raises as an Exception of no kind."""
+    try:
+        yield
+    except Exception as error:
+        if type(error) is not Exception:
+            raise
+        why = " ".join(str(error).split())
+        raise ClusterError(f"Ray did not come up on this machine ({why}); see what else it does, run again") from None
 
 
 @contextmanager

@@ -219,8 +219,8 @@ class _Handler(BaseHTTPRequestHandler):
         block = BLOCK if fault.rate is None else max(1, min(BLOCK, int(fault.rate / 20)))
         for at in range(0, end, block):
             piece = body[at : min(at + block, end)]
+            request.sent += len(piece)  # before the client can have it
             self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if fault.chunked else piece)
-            request.sent += len(piece)
             if fault.rate is not None:
                 time.sleep(len(piece) / fault.rate)
                 if not _is_open(self.connection):

@@ -3,8 +3,8 @@ import socket
 
 import pytest
 
-from jobs.common.cluster.joining import _stderr_muted, check_reached, is_private
-from schemas.errors import UsageError
+from jobs.common.cluster.joining import _stderr_muted, _told, check_reached, is_private
+from schemas.errors import ClusterError, UsageError
 from tests.support.ports import free_port
 
 
@@ -13,6 +13,16 @@ def test_a_cluster_is_private_unless_one_is_named(monkeypatch: pytest.MonkeyPatc
     assert is_private()
     monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001")
     assert not is_private()
+
+
+def test_what_ray_raises_of_no_kind_is_told_in_a_line() -> None:
+    with (
+        pytest.raises(ClusterError, match=r"^Ray did not come up on this machine \(The node timed out\. Or so\.\); "),
+        _told(),
+    ):
+        raise Exception("The node timed out.\nOr so.")
+    with pytest.raises(ConnectionError, match="another"), _told():
+        raise ConnectionError("another")
 
 
 def test_what_c_writes_meanwhile_is_lost_and_nothing_after_it(capfd: pytest.CaptureFixture[str]) -> None:

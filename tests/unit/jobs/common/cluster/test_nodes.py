@@ -4,6 +4,9 @@ import os
 from importlib.metadata import version
 from pathlib import Path
 
+import pytest
+import ray
+
 from actors.store.local_store import LocalStore
 from jobs.common.cluster.nodes import price_of, usd_per_hour, why_unfit
 from retrieval.files.checked import write_bytes
@@ -40,6 +43,7 @@ def test_a_gpu_that_is_not_known_is_taken_for_the_dearest() -> None:
     assert price_of({"GPU": 1.0, "accelerator_type:B200": 1.0}) == price_of({"GPU": 1.0}) == dearest
 
 
-def test_where_no_cluster_is_joined_it_is_this_machine() -> None:
+def test_where_no_cluster_is_joined_it_is_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
     assert usd_per_hour(0) == (os.cpu_count() or 1) * FIGURES.core_hour.value
     assert usd_per_hour(1) - usd_per_hour(0) == GPUS["h100"].hour.value
