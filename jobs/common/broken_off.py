@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 _asked: list[Exception] = []
 """Why what runs in this process is to end."""
@@ -16,26 +17,28 @@ def broken_off_by(error: Exception) -> Iterator[Callable[[], None]]:
     What is waited for ends as at Ctrl-C: of all that a signal can raise, this alone ends a call of Ray. SIGINT would
     not do: it is ignored in what a script has begun with `&`, and `interrupt_main` wakes nobody.
     """
-    main = threading.main_thread()
-    if threading.current_thread() is not main or main.ident is None:
+    if threading.current_thread() is not threading.main_thread():
         yield lambda: None
         return
-    thread = main.ident
-
-    def stop() -> None:
-        _asked.append(error)
-        signal.pthread_kill(thread, signal.SIGUSR1)
-
     before = signal.signal(signal.SIGUSR1, _interrupt)
     try:
-        yield stop
+        yield partial(break_off, error)
     except BaseException:
         if _asked:  # perhaps by who is around this: the innermost tells
             raise _asked[0] from None
         raise
     finally:
         signal.signal(signal.SIGUSR1, before)
-        _asked[:] = [other for other in _asked if other is not error]
+        outermost = before is not _interrupt
+        _asked[:] = [] if outermost else [other for other in _asked if other is not error]
+
+
+def break_off(error: Exception) -> None:
+    """Let an error end what a `broken_off_by` of the main thread is around, if there is one."""
+    main = threading.main_thread().ident
+    if main is not None and signal.getsignal(signal.SIGUSR1) is _interrupt:
+        _asked.append(error)
+        signal.pthread_kill(main, signal.SIGUSR1)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Faults in the middle of a night, and what becomes of it: each at a random moment of a random stage.
 
-    make faults [ARGS="--runs 60 --seed 7 --matrix docs/faults.md"]
+    make faults [ARGS="--runs 60 --seed 7 --ceph --matrix docs/faults.md"]
 
 A night over made files is disturbed once, in a folder or in a bucket, and run again until it ends well. Then all must
 be as after an undisturbed one: the version and every byte of it, what `gc` leaves, no upload that was begun. Meanwhile
@@ -16,7 +16,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from jobs.common.console import say, table
-from tests.faults.disturbed import FAULTS, Disturbed, Fault
+from tests.faults.disturbed import FAULTS, KILLED_SERVER, Disturbed, Fault
 from tests.faults.nights import STAGES, Nights
 
 TRIES = 4
@@ -28,16 +28,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Faults in the middle of a night.")
     parser.add_argument("--runs", type=int, default=12)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--ceph", action="store_true", help="a bucket of Ceph, whose gateway is killed too")
     parser.add_argument("--matrix", type=Path, help="write what was found there, as a table")
     options = parser.parse_args()
     rng, found, wrong = random.Random(options.seed), defaultdict[tuple[str, str, str], list[Disturbed]](list), 0
+    faults = (*FAULTS, *([KILLED_SERVER] if options.ceph else []))
     say(f"seed {options.seed}")
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-        Nights.beside_a_server(Path(folder)) as nights,
+        Nights.beside_a_server(Path(folder), ceph=options.ceph) as nights,
     ):
         for number in range(options.runs):
-            fault, stage = FAULTS[number % len(FAULTS)], rng.choice(STAGES)
+            fault, stage = faults[number % len(faults)], rng.choice(STAGES)
             done = disturbed(nights, fault, stage, rng)
             found[done.place, fault.name, done.stage].append(done)
             wrong += bool(done.wrong)

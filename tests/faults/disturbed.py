@@ -161,6 +161,21 @@ def silence_server(met: Met) -> None:
         time.sleep(OUTAGE)
 
 
+def kill_server(met: Met) -> None:
+    """It comes back after a while, with all that it had."""
+    bucket = met.place.bucket
+    assert bucket
+    assert bucket.restart
+    kill(bucket.process)
+    time.sleep(OUTAGE)
+    bucket.process = bucket.restart()
+
+
+def kill_head(met: Met) -> None:
+    for process in processes(met.place.root, "gcs_server"):
+        kill(process)
+
+
 def fill_disk(met: Met) -> Callable[[], None]:
     """That of the store, or of the cache where the store is a bucket."""
     filler, room = met.place.folder / ".filler", os.statvfs(met.place.folder)
@@ -197,6 +212,7 @@ FAULTS = (
     Fault("power cut", kill_everything),
     Fault("worker killed", kill_worker),
     Fault("raylet killed", kill_raylet),
+    Fault("head killed", kill_head),
     Fault("Ctrl-C", interrupt),
     Fault("driver stopped for longer than its lease", stop_driver),
     Fault("disk full", fill_disk),
@@ -206,3 +222,5 @@ FAULTS = (
     Fault("replies lost", lose_replies, in_bucket=True),
     Fault("server silent", silence_server, in_bucket=True),
 )
+KILLED_SERVER = Fault("server killed", kill_server, in_bucket=True)
+"""Of one that keeps what it has: Ceph's."""

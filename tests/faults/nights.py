@@ -26,6 +26,7 @@ from tests.campaign.round import CONFIG
 from tests.campaign.world import World
 from tests.support.models import tiny
 from tests.support.s3.bucket_server import Bucket, bucket
+from tests.support.s3.ceph_server import ceph_bucket
 
 STAGES = ("ingest", "embed", "index", "promote", "compact")
 ROOT = Path(__file__).parents[2]
@@ -144,9 +145,9 @@ class Nights:
 
     @classmethod
     @contextmanager
-    def beside_a_server(cls, folder: Path) -> Iterator["Nights"]:
+    def beside_a_server(cls, folder: Path, *, ceph: bool) -> Iterator["Nights"]:
         """Make them."""
-        with bucket() as server:
+        with ceph_bucket(folder / "ceph") if ceph else bucket() as server:
             yield cls(folder, server)
 
     def _config(self, store: Path | str, cache: Path) -> Config:

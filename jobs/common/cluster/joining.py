@@ -5,23 +5,28 @@ import logging
 import math
 import os
 import socket
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import ray
-from ray._private.ray_constants import DEBUG_AUTOSCALING_STATUS
+from ray._private.ray_constants import DEBUG_AUTOSCALING_STATUS, PROCESS_TYPE_GCS_SERVER
 from ray._private.state import state
 from ray.autoscaler._private.util import format_readonly_node_type
 from ray.experimental.internal_kv import _internal_kv_get
 
+from jobs.common.broken_off import break_off
 from jobs.common.cluster.nodes import check_nodes
-from jobs.common.console import Progress
+from jobs.common.console import Progress, log
 from schemas.errors import ClusterError, UsageError
 from schemas.store import Store
 
 REACHED_WITHIN = 10.0
 """Seconds. Ray itself is silent for minutes where nothing answers."""
+LEAVING = 10.0
+"""Seconds that a run has to end when its head has."""
 
 
 def is_private() -> bool:
@@ -60,6 +65,8 @@ def connect(store: Store) -> None:
             logging_level=logging.WARNING,
             log_to_driver=False,
         )
+    if is_private():
+        threading.Thread(target=_watch_head, name="head", daemon=True).start()
     # Ray Data's bars and lines, in favour of ours; what goes wrong is raised. Its log file stays.
     ray.data.DataContext.get_current().enable_progress_bars = False
     for handler in logging.getLogger("ray.data").handlers:
@@ -101,6 +108,20 @@ def _is_scaled() -> bool:
     kinds = {*(report.get("active_nodes") or {}), *(report.get("idle_nodes") or {})}
     nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
     return bool(kinds - {format_readonly_node_type(node["NodeID"]) for node in nodes})
+
+
+def _watch_head() -> None:
+    """End the run with a line when the head of its own cluster has ended: Ray would end it after a minute, silently."""
+    node: Any = ray._private.worker._global_node
+    code = node.all_processes[PROCESS_TYPE_GCS_SERVER][0].process.wait()
+    if not ray.is_initialized() or ray._private.worker._global_node is not node:
+        return
+    error = ClusterError(f"Ray's head on this machine ended ({code}); what is finished is kept, run it again to go on")
+    break_off(error)
+    time.sleep(LEAVING)
+    if threading.main_thread().is_alive():  # else it has told
+        log(f"pubray: {error}")
+    os._exit(error.exit_code)  # something waits for the head
 
 
 @contextmanager

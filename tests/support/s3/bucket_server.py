@@ -5,10 +5,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from actors.store.s3_client import client
 from tests.support.s3.fault_proxy import FaultProxy, fault_proxy
@@ -18,12 +18,15 @@ SECONDS = 30
 """How long the server may take to come up."""
 
 
-class Bucket(NamedTuple):
+@dataclass
+class Bucket:
     """The server's own address, and the proxy that clients ask."""
 
     address: str
     proxy: FaultProxy
     process: int
+    restart: Callable[[], int] | None = None
+    """Starts a server that was killed, with all that it had, and returns its process; None: it would have nothing."""
 
 
 @contextmanager

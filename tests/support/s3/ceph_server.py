@@ -12,11 +12,31 @@ from pathlib import Path
 import pytest
 
 from actors.store import s3_client
+from tests.support.s3.bucket_server import Bucket
+from tests.support.s3.fault_proxy import fault_proxy
 from tests.support.s3.moto_server import environment
 
+GATEWAY = "client.rgw.pid"
 PROGRAMS = ("ceph-mon", "ceph-osd", "radosgw", "radosgw-admin", "ceph")
 KEYS = ("ak123456", "sk12345678")
 UP = Path(__file__).with_name("ceph_up.sh")
+
+
+@contextmanager
+def ceph_bucket(folder: Path) -> Iterator[Bucket]:
+    """Run one behind a proxy, which clients of this process and its children ask; its gateway can be started anew."""
+
+    def process() -> int:
+        return int((folder / "run" / GATEWAY).read_text())
+
+    def restart() -> int:
+        subprocess.run(
+            ["radosgw", "-n", "client.rgw"], env={**os.environ, "CEPH_CONF": f"{folder}/ceph.conf"}, check=True
+        )
+        return process()
+
+    with ceph_server(folder) as address, fault_proxy(address) as proxy, environment(proxy.address, *KEYS):
+        yield Bucket(address, proxy, process(), restart)
 
 
 @contextmanager

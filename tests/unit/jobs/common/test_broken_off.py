@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from jobs.common.broken_off import broken_off_by, within
+from jobs.common.broken_off import break_off, broken_off_by, within
 from schemas.errors import LostError, OverdueError
 
 LOST, LATE = LostError("lost"), OverdueError("late")
@@ -58,6 +58,15 @@ def test_the_innermost_tells_why_whoever_asked() -> None:
     assert told == [LOST]
     with pytest.raises(OverdueError), broken_off_by(LOST), within(0.1, LATE):
         wait()
+
+
+def test_who_has_no_block_of_his_own_can_break_off_what_is_under_way_and_nothing_after_it() -> None:
+    with soon(), pytest.raises(LostError), within(20, LATE), within(20, LATE):
+        threading.Timer(0.1, break_off, [LOST]).start()
+        wait()
+    break_off(LOST)
+    with within(20, LATE):
+        time.sleep(0.1)
 
 
 def test_what_fails_by_itself_and_ctrl_c_are_told_as_they_are() -> None:
