@@ -32,6 +32,7 @@ def main() -> int:
     parser.add_argument("--matrix", type=Path, help="write what was found there, as a table")
     options = parser.parse_args()
     rng, found, wrong = random.Random(options.seed), defaultdict[tuple[str, str, str], list[Disturbed]](list), 0
+    rows: list[list[object]] = []
     faults = (*FAULTS, *([KILLED_SERVER] if options.ceph else []))
     say(f"seed {options.seed}")
     with (
@@ -44,10 +45,11 @@ def main() -> int:
             found[done.place, fault.name, done.stage].append(done)
             wrong += bool(done.wrong)
             say(f"{number + 1}: {done.line}")
-    rows = [[*key, len(them), *summary(them)] for key, them in sorted(found.items())]
+            rows = [[*key, len(them), *summary(them)] for key, them in sorted(found.items())]
+            if options.matrix:
+                command = f"--runs {number + 1} --seed {options.seed}{' --ceph' if options.ceph else ''}"
+                write_matrix(options.matrix, rows, command)
     say(table(["store", "fault", "stage", "runs", "it ended with", "runs after it", "wrong"], rows))
-    if options.matrix:
-        write_matrix(options.matrix, rows, options.seed)
     return 1 if wrong else 0
 
 
@@ -72,14 +74,13 @@ def summary(them: list[Disturbed]) -> list[object]:
     ]
 
 
-def write_matrix(file: Path, rows: list[list[object]], seed: int) -> None:
-    """Write the table between the marks of a page."""
+def write_matrix(file: Path, rows: list[list[object]], command: str) -> None:
+    """Write the table between the marks of a page, under the options by which it was made."""
     head, _, rest = file.read_text().partition("<!-- matrix -->")
     _, _, tail = rest.partition("<!-- end -->")
     lines = ["| store | fault | at stage | runs | the night ended with | runs after it | losses |", "|" + " --- |" * 7]
     lines += ["| " + " | ".join(map(str, row)) + " |" for row in rows]
-    runs = sum(int(str(row[3])) for row in rows)
-    text = f'\n`make faults ARGS="--runs {runs} --seed {seed}"`:\n\n' + "\n".join(lines) + "\n"
+    text = f'\n`make faults ARGS="{command}"`:\n\n' + "\n".join(lines) + "\n"
     file.write_text(f"{head}<!-- matrix -->\n{text}\n<!-- end -->{tail}")
 
 
