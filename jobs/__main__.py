@@ -34,7 +34,7 @@ JOBS = {
     "evaluate": "measure the quality of the CURRENT version against judgments",
     "verify": "compare an encoder with its published values, then search 1,000 real articles",
     "status": "versions, counts and sizes of the store",
-    "runs": "the last runs: when, how they ended, at which stage",
+    "runs": "the last nights: when, how they ended, at which stage",
     "metrics": "what the store says of itself to Prometheus: freshness, nights, quality, sizes",
     "lease": "who writes to the store; --break lets the next run begin where that one is dead",
     "copy": "a store, or one version of it, to another: backup, restore, from a folder to a bucket",

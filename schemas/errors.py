@@ -75,7 +75,7 @@ class OverdueError(PubrayError):
 
 
 class ClusterError(PubrayError):
-    """Ray did not come up."""
+    """Ray did not come up, or its head has ended."""
 
 
 class RequestError(PubrayError):
