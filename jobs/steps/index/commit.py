@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import ray
 
-from actors.fetch.stored_models import brought
+from actors.fetch.stored_models import brought, found_before
 from actors.store.stores import open_store
 from jobs.common.cluster.joining import results
 from jobs.common.console import Progress, log, table
@@ -83,10 +83,11 @@ def _arrivals(store: Store, version: IndexVersion, parent: IndexVersion | None) 
 
 
 def with_models(config: Config) -> Config:
-    """Bring the models to the store by which a version is checked and served.
+    """Bring the models to the store by which a version is checked and served, those that are not there already.
 
     Without a re-ranker, which is a searcher's choice, a version is a version.
     """
+    config = found_before(config, versions(open_store(config)))
     config = brought(config, config.encoder.query, config.encoder.article)
     if config.rerank.kind != "cross-encoder" or not config.rerank.model:
         return config

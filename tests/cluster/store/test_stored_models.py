@@ -48,7 +48,7 @@ def caches_of_their_own(config: Config, monkeypatch: pytest.MonkeyPatch) -> None
 
     def brought(*given: stored_models.Model | Config) -> Config:
         found = stored_models.brought(*given)  # type: ignore[arg-type]
-        shutil.rmtree(config.cache)
+        shutil.rmtree(config.cache, ignore_errors=True)
         return found
 
     for module in (embed, commit):
