@@ -7,7 +7,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from retrieval.files.disk_errors import told
 from schemas.base import Frozen
-from schemas.errors import PubrayError
+from schemas.errors import ClusterError, PubrayError
 
 HOUR = 3600.0
 Arguments = ParamSpec("Arguments")
@@ -48,12 +48,33 @@ class Stages:
         return result
 
 
+LOSSES = (
+    "LocalRayletDiedError",
+    "NodeDiedError",
+    "ObjectLostError",
+    "ObjectStoreFullError",
+    "OutOfDiskError",
+    "OutOfMemoryError",
+    "OwnerDiedError",
+    "RpcError",
+    "TaskUnschedulableError",
+    "WorkerCrashedError",
+)
+"""What Ray raises where a machine or a process fails, and no code of ours."""
+
+
 def root_cause(error: BaseException) -> BaseException:
-    """Return the `PubrayError` that a chain of errors wraps, or what a disk's error is told as; else the outermost."""
+    """Return the `PubrayError` that a chain of errors wraps, or what one of its machine is told as; else the outermost."""
     links = list(_links(error))
     known = (link for link in links if isinstance(link, PubrayError) and not hasattr(link, "cause"))
     of_disk = (told(link, "") for link in links if isinstance(link, OSError))
-    return next(known, None) or next(filter(None, of_disk), error)
+    of_ray = (_lost(link) for link in links if type(link).__name__ in LOSSES)
+    return next(known, None) or next(filter(None, of_disk), None) or next(of_ray, error)
+
+
+def _lost(error: BaseException) -> ClusterError:
+    why = next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
+    return ClusterError(f"Ray lost what it worked with ({why}); what is finished is kept, run it again to go on")
 
 
 def why_of(cause: BaseException) -> str:

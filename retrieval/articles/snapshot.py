@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from retrieval.articles.alive_records import KEY_FIELDS, Records, records_of
 from retrieval.articles.article import article_part
 from retrieval.articles.pmids import PmidClass, find_among, pmid_classes
-from retrieval.files.parquet import opened, said_by
+from retrieval.files.parquet import opened, read_groups, said_by
 from schemas.arrays import Mask, Pmids
 from schemas.errors import IntegrityError
 from schemas.layout import Layout
@@ -62,7 +62,7 @@ def alive_rows(file: pq.ParquetFile, number: int, start: int, stop: int) -> Mask
     """
     mask = np.zeros(stop - start, dtype=np.bool_)
     groups = [i for i in range(file.num_row_groups) if _may_hold(file.metadata.row_group(i), number, start, stop)]
-    found = file.read_row_groups(groups, columns=["part", "row"])
+    found = read_groups(file, groups, ["part", "row"])
     rows = found["row"].to_numpy()
     rows = rows[(found["part"].to_numpy() == number) & (rows >= start) & (rows < stop)]
     mask[rows - start] = True
@@ -94,7 +94,7 @@ def key_groups(store: Store, snapshot: Snapshot | None, columns: Sequence[str]) 
         return
     with open_keys(store, snapshot.id) as file:
         for index in range(file.num_row_groups):
-            yield file.read_row_group(index, columns=list(columns)).select(columns)
+            yield read_groups(file, [index], columns).select(columns)
 
 
 class SnapshotDifference(NamedTuple):

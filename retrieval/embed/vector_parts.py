@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from retrieval.files.parquet import OtherFileError, read_range, said_by
+from retrieval.files.parquet import OtherFileError, read_groups, read_range, said_by
 from schemas.arrays import Mask, Pmids, Rows
 from schemas.base import digest
 from schemas.errors import InputError
@@ -61,7 +61,7 @@ def count_vectors(file: pq.ParquetFile) -> int:
 def have_keys(file: pq.ParquetFile, articles: pa.Table) -> bool:
     """Return whether the rows of an open vector part are of these articles and of their texts."""
     columns = ["pmid", "text_hash"]
-    found = file.read(columns)
+    found = read_groups(file, range(file.num_row_groups), columns)
     return all(np.array_equal(found[name].to_numpy(), articles[name].to_numpy()) for name in columns)
 
 
@@ -71,7 +71,7 @@ def read_vectors(file: pq.ParquetFile) -> tuple[Pmids, Rows, Mask]:
     # Some groups after the others, by one thread: what it takes to decode them is used again for the next.
     step, numbers = max(1, READ_ROWS // _rows_of_group(file)), list(range(file.num_row_groups))
     runs = [numbers[start : start + step] for start in range(0, len(numbers), step)]
-    table = pa.concat_tables(file.read_row_groups(run, columns, use_threads=False) for run in runs).select(columns)
+    table = pa.concat_tables(read_groups(file, run, columns, threads=False) for run in runs).select(columns)
     return table["pmid"].to_numpy(), *_vectors(table)
 
 
@@ -84,7 +84,7 @@ def read_vector_rows(file: pq.ParquetFile, rows: NDArray[np.integer]) -> tuple[R
     groups, where = np.unique(rows // size, return_inverse=True)
     # All groups but a file's last are full, and the last of those read is the only one that may be it.
     places = pa.array(where * size + rows % size)
-    return _vectors(file.read_row_groups(groups.tolist(), columns=["vector"]).take(places))
+    return _vectors(read_groups(file, groups.tolist(), ["vector"]).take(places))
 
 
 def read_vector_range(file: pq.ParquetFile, start: int, stop: int) -> tuple[NDArray[np.uint64], Rows, Mask]:

@@ -40,9 +40,19 @@ def read_range(file: pq.ParquetFile, start: int, stop: int, columns: Sequence[st
     ends = np.cumsum([0, *sizes])
     first = int(np.searchsorted(ends, start, "right")) - 1
     last = int(np.searchsorted(ends, stop, "left"))
-    table = file.read_row_groups(list(range(first, last)), columns=list(columns))
+    table = read_groups(file, range(first, last), columns)
     table = table.select(dict.fromkeys(column.partition(".")[0] for column in columns))
     return table.slice(start - int(ends[first]), stop - start).combine_chunks()
+
+
+def read_groups(
+    file: pq.ParquetFile, groups: Sequence[int], columns: Sequence[str], *, threads: bool = True
+) -> pa.Table:
+    """Read some columns of whole row groups: all rows, or none. A flipped footer can hide the pages of a column."""
+    table = file.read_row_groups(list(groups), columns=list(columns), use_threads=threads)
+    if len(table) != (rows := sum(file.metadata.row_group(i).num_rows for i in groups)):
+        raise ValueError(f"{len(table)} rows of {', '.join(columns)}, not {rows}")
+    return table
 
 
 def said_by(file: pq.ParquetFile, key: bytes, what: str) -> bytes:

@@ -50,6 +50,8 @@ def read_parquet_articles(file: BinaryIO, name: str, rejects: Rejects) -> Iterat
                     for article in _usable(found[1] if found else None, title, abstract, place, rejects):
                         yield article._replace(**facts)
             rows += batch.num_rows
+        if rows != (said := parquet.metadata.num_rows):
+            raise InputError(f"{name} is not whole Parquet: of {said:,} rows {rows:,} are there; write it anew")
     except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
         fact = " ".join(str(error).split())
         raise InputError(f"{name} is not whole Parquet: {fact}, after row {rows:,}; write it anew") from error

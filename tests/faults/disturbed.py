@@ -179,7 +179,8 @@ def kill_head(met: Met) -> None:
 def fill_disk(met: Met) -> Callable[[], None]:
     """That of the store, or of the cache where the store is a bucket."""
     filler, room = met.place.folder / ".filler", os.statvfs(met.place.folder)
-    filler.write_bytes(bytes(room.f_bavail * room.f_frsize))
+    with suppress(OSError), filler.open("wb") as file:  # who writes meanwhile may have taken the last of it
+        file.write(bytes(room.f_bavail * room.f_frsize))
     return filler.unlink
 
 

@@ -22,6 +22,7 @@ from jobs.common.cpu_threads import available_threads
 from jobs.common.store import read_version
 from retrieval.articles.pmids import parse_pmids
 from retrieval.files.atomic import write_file
+from retrieval.files.parquet import read_groups
 from retrieval.ingest.made_files import Night, reissue, retract, revise_metadata, revise_text, write_night
 from retrieval.ingest.sources import source_name
 from schemas.arrays import Pmids
@@ -96,7 +97,7 @@ def choose(store: Store, count: int) -> list[int]:
     pmids = np.concatenate([changed, rng.permutation(np.setdiff1d(shipped(), changed))])
     if count > len(pmids):
         with store.parquet(Layout.article_part(source_name(BASELINE))) as file:
-            part = file.read(["pmid", "abstract"])
+            part = read_groups(file, range(file.num_row_groups), ["pmid", "abstract"])
         with_abstract = part.filter(pc.not_equal(part["abstract"], ""))["pmid"]
         pmids = np.concatenate([pmids, rng.permutation(np.setdiff1d(with_abstract, pmids))])
     return sorted(pmids[:count].tolist())

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from retrieval.articles.pmids import find_among
 from retrieval.articles.snapshot import open_keys, read_snapshot
 from retrieval.embed.vector_parts import read_vector_rows, row_ranges
+from retrieval.files.parquet import read_groups
 from schemas.arrays import Pmids, Rows
 from schemas.report import Agreement
 from schemas.store import Store
@@ -110,11 +111,11 @@ class EarlierVectors:
         found: list[Places] = [(np.empty(0, np.intp), np.empty(0, np.int32), np.empty(0, np.int32))]
         with open_keys(self._store, self._snapshot) as file:
             for group in self._groups_within(file, wanted):
-                keys = file.read_row_group(group, columns=["pmid", "text_hash"])
+                keys = read_groups(file, [group], ["pmid", "text_hash"])
                 hits, slots = find_among(wanted, keys["pmid"].to_numpy())
                 same = hashes[order[slots]] == keys["text_hash"].to_numpy()[hits]
                 if same.any():
-                    places = file.read_row_group(group, columns=["part", "row"]).take(pa.array(hits[same]))
+                    places = read_groups(file, [group], ["part", "row"]).take(pa.array(hits[same]))
                     found.append((order[slots[same]], places["part"].to_numpy(), places["row"].to_numpy()))
         positions, parts, rows = (np.concatenate(column) for column in zip(*found, strict=True))
         return positions, parts, rows

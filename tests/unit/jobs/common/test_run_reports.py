@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+import ray.exceptions
+from ray.exceptions import LocalRayletDiedError
 
-from jobs.common.run_reports import Stages, json_values, root_cause, why_of
-from schemas.errors import InputError, PubrayError, StoreError
+from jobs.common.run_reports import LOSSES, Stages, json_values, root_cause, why_of
+from schemas.errors import ClusterError, InputError, PubrayError, StoreError
 from schemas.report import Report
 
 
@@ -83,6 +85,19 @@ def test_a_full_disk_below_wrappers_is_told_in_one_line() -> None:
     assert str(cause) == "/store/x: no space left on device; make room, and run the job again"
     lost = FileNotFoundError(2, "No such file", "x")
     assert root_cause(lost) is lost  # which is for us to see
+
+
+def test_what_ray_loses_is_told_in_one_line() -> None:
+    cause = root_cause(WrappedError(LocalRayletDiedError()))
+    assert isinstance(cause, ClusterError)
+    assert str(cause) == (
+        "Ray lost what it worked with (The task's local raylet died. Check raylet.out for more information); what is "
+        "finished is kept, run it again to go on"
+    )
+
+
+def test_each_kind_of_loss_is_one_of_rays() -> None:
+    assert all(issubclass(getattr(ray.exceptions, name), ray.exceptions.RayError) for name in LOSSES)
 
 
 def test_a_cause_is_found_below_any_number_of_wrappers() -> None:

@@ -118,6 +118,18 @@ def test_what_is_not_whole_parquet_is_refused(data: bytes) -> None:
         parquet_rows(data)
 
 
+def test_parquet_whose_number_of_rows_is_flipped_is_refused() -> None:
+    """A bit is flipped of each byte that may be the number: rows are all read, or it is told that they are not."""
+    good, told = parquet_bytes({"pmid": list(range(1, 51)), "title": ["t"] * 50, "abstract": ["a"] * 50}), set[str]()
+    begin = len(good) - 8 - int.from_bytes(good[-8:-4], "little")
+    for place in (place for place in range(begin, len(good) - 8) if good[place] == 2 * 50):  # as Thrift writes it
+        try:
+            assert len(parquet_rows(good[:place] + bytes([good[place] ^ 8]) + good[place + 1 :])) == 50
+        except InputError as error:
+            told.add(str(error))
+    assert "in.parquet is not whole Parquet: of 54 rows 50 are there; write it anew" in told
+
+
 def test_beir_ids_that_are_not_decimal_are_kept_beside_their_key() -> None:
     number, word = beir_rows(
         {"_id": "42", "title": "t", "text": "a", "metadata": {}}, "", {"_id": "MED-10", "text": "b"}
