@@ -64,7 +64,7 @@ LOSSES = (
 
 
 def root_cause(error: BaseException) -> BaseException:
-    """Return the `PubrayError` that a chain of errors wraps, or what one of its machine is told as; else the outermost."""
+    """Return the `PubrayError` that a chain of errors wraps, or as what its machine failed; else the outermost."""
     links = list(_links(error))
     known = (link for link in links if isinstance(link, PubrayError) and not hasattr(link, "cause"))
     of_disk = (told(link, "") for link in links if isinstance(link, OSError))
