@@ -7,7 +7,11 @@ import yaml
 from ray._private.label_utils import validate_node_label_syntax
 from ray.autoscaler._private.util import prepare_config, validate_config
 
-CLUSTER_FILE = Path(__file__).parents[3] / "ray_cluster.yaml"
+from jobs.common.cluster.placement import LABEL
+from jobs.common.config import load_config
+
+ROOT = Path(__file__).parents[3]
+CLUSTER_FILE, CONFIG = ROOT / "ray_cluster.yaml", ROOT / "infra" / "config" / "medcpt-cluster.toml"
 
 
 @pytest.fixture
@@ -27,13 +31,20 @@ def test_a_misspelt_key_is_refused(cluster: dict[str, Any]) -> None:
         validate_config(prepare_config(cluster))
 
 
-def test_five_groups_each_with_its_label(cluster: dict[str, Any]) -> None:
+def test_each_node_has_the_label_of_its_group(cluster: dict[str, Any]) -> None:
     groups = cluster["available_node_types"]
 
-    assert list(groups) == ["head", "cpu", "encode", "serve-cpu", "serve-gpu"]
+    assert list(groups) == ["head", "cpu", "encode-spot", "encode", "serve-cpu", "serve-gpu"]
     for name, group in groups.items():
         validate_node_label_syntax(group["labels"])
-        assert group["labels"] == {"pubray-group": name}
+        assert group["labels"] == {LABEL: name.removesuffix("-spot")}
+
+
+def test_work_is_placed_on_groups_that_there_are(cluster: dict[str, Any]) -> None:
+    placement = load_config(str(CONFIG), [], {}).placement.model_dump()
+
+    there = {group["labels"][LABEL] for group in cluster["available_node_types"].values()}
+    assert {*placement.values()} == there - {"head"}
 
 
 def test_limits_of_groups_and_cluster_agree(cluster: dict[str, Any]) -> None:
@@ -43,6 +54,15 @@ def test_limits_of_groups_and_cluster_agree(cluster: dict[str, Any]) -> None:
     assert all(group["min_workers"] <= group["max_workers"] for group in workers)
 
 
+def test_where_there_is_no_spot_node_one_on_demand_comes(cluster: dict[str, Any]) -> None:
+    spot, other = (cluster["available_node_types"][name] for name in ("encode-spot", "encode"))
+
+    assert spot["priority"] > other["priority"]
+    assert spot["labels"] == other["labels"]
+    assert spot["resources"] == other["resources"]
+    assert spot["node_config"] == {**other["node_config"], "InstanceMarketOptions": {"MarketType": "spot"}}
+
+
 def test_only_encoding_runs_on_spot(cluster: dict[str, Any]) -> None:
     spot = [
         name
@@ -50,4 +70,4 @@ def test_only_encoding_runs_on_spot(cluster: dict[str, Any]) -> None:
         if group["node_config"].get("InstanceMarketOptions") == {"MarketType": "spot"}
     ]
 
-    assert spot == ["encode"]
+    assert spot == ["encode-spot"]
