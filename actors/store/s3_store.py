@@ -7,8 +7,8 @@ import shutil
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ GAP = 2048
 """So many bytes between two ranges are fetched too, rather than asked for by two requests."""
 SWAPS = 4
 """So often a condition is tried that should hold: the server refuses it too while others ask for the same."""
+SWAPPED = (Layout.current, Layout.lease, Layout.runs)
 HEAD = f"bytes=0-{HEAD_BYTES - 1}"
 UPLOAD = "?uploadId="
 """Between the key and the id of an upload that was not finished."""
@@ -53,6 +54,8 @@ class S3Store:
     cache: NodeCache
     lease_seconds: float = 60
     """How long who writes, and is silent, is waited for."""
+    _tags: dict[str, tuple[bytes | None, str]] = field(default_factory=dict, repr=False, compare=False)
+    """What is swapped, as it was last read: what was just read need not be read again."""
 
     @property
     def _bucket(self) -> str:
@@ -87,10 +90,12 @@ class S3Store:
             answer = client().call_s3("get_object", Bucket=self._bucket, Key=self._key(key))
             return body_of(answer), answer["ETag"]
 
-        try:
-            return asked("read", self._bucket, self._key(key), get)
-        except FileNotFoundError:
-            return None, ""
+        found: tuple[bytes | None, str] = None, ""
+        with suppress(FileNotFoundError):
+            found = asked("read", self._bucket, self._key(key), get)
+        if key in SWAPPED:
+            self._tags[key] = found
+        return found
 
     def facts(self, key: str) -> Stored | None:
         try:
@@ -138,12 +143,13 @@ class S3Store:
 
         If somebody has replaced that too before it looked, it is said not to have been made.
         """
-        found, tag = self._tagged(key)
+        known = self._tags.get(key)
+        found, tag = known if known and known[0] == expected else self._tagged(key)
         if found != expected:
             return found == new
-        # Ceph before version 18 refuses the tag as it gave it, and knows it without the quotes.
-        conditions = [{"IfNoneMatch": "*"}] if expected is None else [{"IfMatch": tag}, {"IfMatch": tag.strip('"')}]
-        for condition in conditions * SWAPS:
+        for plain in (False, True) * SWAPS:
+            # Ceph before version 18 refuses the tag as it gave it, and knows it without the quotes.
+            condition = {"IfNoneMatch": "*"} if expected is None else {"IfMatch": tag.strip('"') if plain else tag}
             try:
                 self._call("replace", key, "put_object", Body=new, **condition)
                 return True
@@ -152,8 +158,9 @@ class S3Store:
             except OSError as error:
                 if not condition_failed(error):
                     raise
-            if (now := self.read(key)) != expected:
-                return now == new
+            found, tag = self._tagged(key)
+            if found != expected:
+                return found == new
         raise StoreError(f"{self.name(key)}: its server does not know it by its tag; it has no conditional writes")
 
     def remove(self, key: str) -> None:

@@ -14,6 +14,7 @@ from actors.store.local_store import LocalStore
 from actors.store.stores import open_store
 from retrieval.files.checked import file_digest, write_bytes
 from schemas.errors import IntegrityError, StoreError
+from schemas.layout import Layout
 from schemas.store import Store
 from tests.support.stores.store_files import config
 
@@ -153,21 +154,22 @@ def test_swap_needs_the_expected_content(store: Store) -> None:
     assert store.read("CURRENT") == b"b"
 
 
-def count_up(store: Store, name: str, times: int) -> None:
+def count_up(store: Store, key: str, name: str, times: int) -> None:
     """Add a line, `times` times, again whenever somebody else was faster."""
     while times:
-        before = store.read("n") or b""
-        times -= store.swap("n", before, before + f"{name}{times}\n".encode())
+        before = store.read(key) or b""
+        times -= store.swap(key, before, before + f"{name}{times}\n".encode())
 
 
-def test_no_swap_of_racing_threads_is_lost(store: Store) -> None:
-    write_bytes(store, "n", b"")
-    threads = [threading.Thread(target=count_up, args=(store, str(racer), 3)) for racer in range(RACERS)]
+@pytest.mark.parametrize("key", ["n", Layout.current])
+def test_no_swap_of_racing_threads_is_lost(key: str, store: Store) -> None:
+    write_bytes(store, key, b"")
+    threads = [threading.Thread(target=count_up, args=(store, key, str(racer), 3)) for racer in range(RACERS)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    lines = (store.read("n") or b"").decode().split()
+    lines = (store.read(key) or b"").decode().split()
     assert sorted(lines) == sorted(f"{racer}{time}" for racer in range(RACERS) for time in range(1, 4))
 
 
