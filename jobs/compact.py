@@ -6,16 +6,14 @@ byte a row; it reads and writes all of a shard.
 
 from typing import Annotated
 
-from actors.service.assembly import check_encoder
+from actors.service.servable import check_encoder
 from actors.store.stores import open_store
 from jobs.common.cluster.joining import connect
 from jobs.common.options import Option
 from jobs.common.store import compacted_id, read_version, served_version, version_names
 from jobs.common.writer import writes
-from jobs.steps.index.build_tasks import merge
-from jobs.steps.index.commit import commit, merged, now, report_of, show_version
-from jobs.steps.index.population import population_of
-from retrieval.index.version_checks import due_compaction
+from jobs.steps.index.version_reports import report_of, show_version
+from retrieval.index.upkeep import due_compaction
 from schemas.config import Config
 from schemas.manifest import UNCHECKED
 from schemas.report import CompactReport
@@ -41,9 +39,16 @@ def run(config: Config, *, force: Annotated[bool, Option("whether it is due or n
     if compacted in version_names(store):
         found = read_version(store, compacted)
         return report_of(CompactReport, config, found, compacted=False, reason="exists")
+    # Imported here: torch, which is behind them, takes a second, and most nights do without.
+    from jobs.steps.index.build_tasks import merge
+    from jobs.steps.index.commit import commit, merged, now
+    from jobs.steps.index.population import population_of
+    from jobs.steps.index.reservations import merging
+
     connect(store)
     shards = {s.shard for s in version.segments}
-    merges = [merge.remote(store, version.quantizer, f"{compacted}-{shard}", shard, version) for shard in shards]
+    placed = merge.options(**merging(config, version.quantizer, version.rows))
+    merges = [placed.remote(store, version.quantizer, f"{compacted}-{shard}", shard, version) for shard in shards]
     population = population_of(config, version)
     made = {
         "id": compacted,

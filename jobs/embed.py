@@ -8,15 +8,16 @@ from typing import Annotated
 from actors.embed.embed_stages import DRIFTED
 from actors.fetch.stored_models import brought, found_before, tower_digests
 from actors.store.stores import open_store
-from jobs.common.cluster.joining import connect, most_of
+from jobs.common.cluster.joining import connect
+from jobs.common.cluster.placement import most_of
 from jobs.common.cluster.ray_metrics import EmbedMetrics
 from jobs.common.console import Progress, table
 from jobs.common.options import Option
 from jobs.common.run_records import record_of_done
 from jobs.common.run_reports import json_values
-from jobs.common.store import ingested, load_selection, snapshots, versions
+from jobs.common.store import ingested, keep_selection, snapshots, versions
 from jobs.common.writer import writes
-from jobs.steps.embed.embed_pipeline import actors_of, written
+from jobs.steps.embed.embed_pipeline import written
 from jobs.steps.embed.published_vectors import with_published
 from retrieval.articles.snapshot import Snapshot
 from retrieval.embed.rates import embed_rates
@@ -53,9 +54,9 @@ def run(
     store = open_store(config)
     snapshot = ingested(store)
     config = found_before(config, versions(store))
-    selection, pmids = load_selection(config.selection)
+    selection = keep_selection(store, config.selection)
     fingerprint = article_fingerprint(config.encoder, tower_digests(config.encoder.article, config))
-    plan = EmbedPlan(snapshot.id, selection, pmids, fingerprint)
+    plan = EmbedPlan(snapshot.id, selection, fingerprint)
     missing = _missing(config, store, plan, snapshot)
     totals, seconds, agreement = EmbedCounts(), 0.0, None
     if missing:
@@ -71,7 +72,7 @@ def run(
         parts=len(row_ranges(snapshot.info.parts, config.embed.rows_per_part)),
         embedded_parts=len(missing),
         **totals.model_dump(),
-        **embed_rates(totals, seconds, max(1, actors_of(config, missing))).model_dump(),
+        **embed_rates(totals, seconds).model_dump(),
         **({"check": agreement} if agreement else {}),
     )
     if missing:
@@ -116,7 +117,7 @@ def _embed(config: Config, plan: EmbedPlan, missing: list[RowRange]) -> tuple[Em
     """
     progress = Progress("embed", sum(r.stop - r.start for r in missing), "rows", "tokens")
     connect(open_store(config))
-    if (wanted := config.embed.num_gpus) > (there := most_of("GPU")):
+    if (wanted := config.embed.num_gpus) > (there := most_of("GPU", config.placement.encode)):
         raise UsageError(f"embed.num_gpus = {wanted}, but there are {there:g} GPUs, and will be no more; set it to 0")
     metrics, totals, left = EmbedMetrics(), EmbedCounts(), {r.name for r in missing}
     failures: list[str] = []

@@ -13,7 +13,6 @@ from actors.service.assembly import load_encoder, load_ranking
 from actors.service.search_service import SearchService
 from actors.store.stores import open_store
 from jobs.common.console import Progress, table
-from jobs.common.cpu_threads import available_threads
 from jobs.common.options import TASK, Option
 from jobs.common.store import served_version
 from retrieval.evaluate.judgments import Judgments, headings, mesh_topics, read_judgments
@@ -54,14 +53,14 @@ def run(
     """
     if query_length is not None:
         config = _with_query_length(config, query_length)
-    store, threads = open_store(config), available_threads()
+    store = open_store(config)
     version = served_version(store)
     config = as_built(config, version)
     searcher = IndexSearcher(store, version, exact=exact)
     judgments = _judgments(searcher, beir, queries, qrels, mesh_topics)
     requests = {query: _request(query, text, task, candidates) for query, text in judgments.queries.items()}
-    second = None if no_rerank else load_ranking(config, threads)
-    service = SearchService(ServedVersions(version), load_encoder(config, version, threads), searcher, second)
+    second = None if no_rerank else load_ranking(config)
+    service = SearchService(ServedVersions(version), load_encoder(config, version), searcher, second)
     responses = asyncio.run(_ask_all(service, requests))
     if run:
         write_file(run, "".join(trec_run(responses)).encode())

@@ -13,8 +13,8 @@ from jobs.common.cluster.joining import connect
 from jobs.common.options import Option
 from jobs.common.run_reports import root_cause
 from jobs.common.writer import writes
-from jobs.steps.index.commit import commit, report_of, show_version
-from jobs.steps.index.version_build import Build
+from jobs.steps.index.build_inputs import BuildInputs
+from jobs.steps.index.version_reports import report_of, show_version
 from schemas.config import Config
 from schemas.errors import RowsError, UsageError
 from schemas.report import IndexReport
@@ -47,9 +47,13 @@ def run(
         config = config.with_values(index={"target_recall": target_recall})
     if allow_removed:
         config = config.with_values(index={"max_removed": 1})
-    build = Build(config, full=full)
-    if (there := build.existing()) is not None:
+    if (there := BuildInputs(config, full=full).existing()) is not None:
         return report_of(IndexReport, config, there, built=False)
+    # Imported here: torch, which is behind them, takes a second, and a night without news does without.
+    from jobs.steps.index.commit import commit
+    from jobs.steps.index.version_build import Build
+
+    build = Build(config, full=full)
     connect(open_store(config))
     try:
         version = commit(config, build.run())

@@ -8,9 +8,10 @@ import ray
 
 from actors.store.stores import open_store
 from jobs.common.cluster.joining import connect, results
+from jobs.common.cluster.placement import place
 from jobs.common.console import table
 from jobs.common.options import Option
-from jobs.common.store import newest_snapshot, snapshots
+from jobs.common.store import newest_snapshot, snapshots, wrote
 from jobs.common.writer import writes
 from jobs.steps.ingest.news import news
 from jobs.steps.ingest.source_files import Parsed, open_origin, parse_all
@@ -23,6 +24,7 @@ from retrieval.files.checked import write_named
 from retrieval.ingest.lineage import check_vanished, gaps, line_of_descent, parts_in_order, pending_parts
 from retrieval.ingest.mesh_files import read_mesh_tree
 from retrieval.ingest.sources import source_name
+from retrieval.operate import memory
 from schemas.config import Config
 from schemas.errors import StoreError
 from schemas.layout import Layout
@@ -70,14 +72,14 @@ def run(
     tree = read_mesh_tree(Path(mesh_tree)) if mesh_tree else None
     with open_origin(config, source, baseline=baseline) as origin:
         found = news(store, origin, previous, without=without, with_file=with_file)
-        parsed = parse_all(store, origin, found.missing, found.lineage.number) if found.missing else Parsed()
+        parsed = parse_all(config, origin, found.missing, found.lineage.number) if found.missing else Parsed()
     if found.changed:
         more = f" (and {len(found.changed) - 1} more files)" if len(found.changed) > 1 else ""
         raise StoreError(f"{found.changed[0]}{more}; the other files are done, and no snapshot was made")
     new = [name for name in map(source_name, found.missing) if name not in parsed.waited_for]
     here = [name for name in found.names if name not in parsed.waited_for]
     plan = _planned(store, KnownParts(store, previous), previous, found.lineage, here, found.left_out, tree)
-    made, samples = _snapshot(store, plan, config.ingest.max_vanished)
+    made, samples = _snapshot(config, store, plan)
     stored = store.facts(Layout.snapshot(plan.id)) if new else None
     rejects = sum((Rejects(file.rejected, file.samples) for file in plan.part_files.values()), Rejects())
     return IngestReport(
@@ -147,18 +149,20 @@ def show(report: IngestReport) -> str:
     return f"{head}\n{table(['articles', 'count'], counts + rejected)}"
 
 
-def _snapshot(store: Store, plan: SnapshotPlan, max_vanished: float) -> tuple[SnapshotInfo, Samples]:
+def _snapshot(config: Config, store: Store, plan: SnapshotPlan) -> tuple[SnapshotInfo, Samples]:
     """Return the snapshot of a plan; make it if there is none, and return some of what changed."""
     samples: Samples = {}
     if store.facts(Layout.snapshot(plan.id)) is None:
         connect(store)
         rows = sum(part.rows for part in plan.parts)
-        task = make_snapshot.remote(store, plan, max_vanished)
+        placed = make_snapshot.options(**place(config.placement, "ingest", memory.of_snapshot(rows)))
+        task = placed.remote(store, plan, config.ingest.max_vanished)
         [samples] = results([task], "snapshot", rows, "records", lambda _: rows)
+        wrote(store, Layout.snapshot.folder)
     return read_snapshot(store, plan.id).info, samples
 
 
-@ray.remote(num_cpus=1)
+@ray.remote
 def make_snapshot(store: Store, plan: SnapshotPlan, max_vanished: float) -> Samples:
     """Write the snapshot of a plan; return some of what changed."""
     previous = plan.previous.info if plan.previous else None

@@ -20,7 +20,6 @@ from jobs.steps.night.deadlines import Deadlines
 from jobs.steps.night.dry_run import forecast
 from jobs.steps.night.ending import tells_its_end
 from jobs.steps.night.run_logs import RunLogs
-from jobs.steps.night.service_check import why_not_served
 from retrieval.index.gates import gates
 from schemas.config import Config
 from schemas.errors import PubrayError
@@ -72,7 +71,7 @@ def night(
     stages = Stages(
         lambda name: record.stage(name, _so_far(stages) | {"logs": logs.keep()}),
         Deadlines(config.night).of,
-        lambda: usd_per_hour(config.embed.actors * config.embed.num_gpus),
+        lambda: usd_per_hour(config.embed.fewest * config.embed.num_gpus),
     )
     try:
         begun = read_current(open_store(config))
@@ -161,6 +160,8 @@ def _run(
         if not compacted.trouble and compacted.version not in {built.version, *promote.withdrawn(open_store(config))}:
             promoted = stages.run("promote after compact", promote.over_its_parent, config, compacted.version, ours)
     if promoted and promoted.promoted and service:
+        from jobs.steps.night.service_check import why_not_served  # and torch behind it, which takes a second
+
         served = served_version(open_store(config))
         not_served = stages.run("service", why_not_served, config, service, served)
     current = read_current(open_store(config))

@@ -5,7 +5,7 @@ from typing import Annotated
 from actors.store.stores import open_store
 from jobs.common.options import Option
 from jobs.common.store import read_current, read_version, swap_current, versions
-from jobs.steps.index.version_files import check_answers
+from jobs.steps.index.file_checks import check_files
 from retrieval.index.gates import gates
 from schemas.config import Config
 from schemas.errors import CheckError, MovedError, StoreError
@@ -76,9 +76,13 @@ def _promote(store: Store, current: Current | None, version: IndexVersion) -> Pr
     before, chosen = current or Current(version=None, epoch=0), version.id
     if chosen in before.removing:
         raise StoreError(f"version {chosen} is being removed by pubray gc; promote another")
-    check_answers(store, version)
     if chosen == before.version:
+        check_files(store, version)
         return PromoteReport(version=chosen, previous=chosen, promoted=False)
+    # Imported here: torch, which is behind it, takes a second, and what is CURRENT already does without.
+    from jobs.steps.index.version_files import check_answers
+
+    check_answers(store, version)
     changes = {
         "version": chosen,
         "epoch": before.epoch + 1,

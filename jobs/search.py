@@ -8,7 +8,6 @@ from pydantic import ValidationError
 from actors.service.assembly import load_service
 from actors.store.stores import open_store
 from jobs.common.console import cut, table
-from jobs.common.cpu_threads import available_threads
 from jobs.common.options import TASK, Option
 from jobs.common.service_client import ask
 from jobs.common.store import read_version, served_version
@@ -55,7 +54,7 @@ def run(
         config = config.with_values(rerank={"kind": "none"})
     store = open_store(config)
     searched = read_version(store, version) if version else served_version(store)
-    service = load_service(config, searched, available_threads())
+    service = load_service(config, searched)
     [response] = asyncio.run(service.search(request))
     return response
 

@@ -11,18 +11,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
+from pydantic import Field
 from ray import serve
-from ray.serve.config import HTTPOptions
+from ray.serve.config import HTTPOptions, ProxyLocation
 
-from actors.service.assembly import check_servable
+from actors.service.servable import check_servable
 from actors.store.stores import open_store
 from actors.web.middleware.front import key_digests
 from jobs.common.cluster.joining import connect, is_private
+from jobs.common.config import load_config
 from jobs.common.console import log
 from jobs.common.options import Option
 from jobs.common.run_reports import root_cause
 from jobs.common.store import served_version
 from jobs.steps.serve.deployments import application
+from schemas.base import Frozen
 from schemas.config import Config, ServeConfig
 from schemas.errors import StoreError, UsageError
 from schemas.quality_report import ServeReport
@@ -59,6 +62,30 @@ def listening(config: Config, **options: str | int | None) -> Config:
     return config.with_values(serve={name: value for name, value in options.items() if value is not None})
 
 
+class ServeArguments(Frozen):
+    """What `serve deploy`, `serve run` and a RayService give: `args` of their application."""
+
+    config: str | None = None
+    """As `pubray --config`."""
+    overrides: tuple[str, ...] = Field((), alias="set")
+    """As `pubray --set`."""
+
+
+def app(arguments: ServeArguments) -> serve.Application:
+    """Return the service as an application that Ray deploys by this path, `jobs.serve:app`.
+
+    Its address and where its proxies run are Ray's to be told, not ours.
+
+    Raises:
+        UsageError: the configuration cannot be, or no node can hold what it asks for.
+        StoreError: there is no CURRENT version, or it belongs to another encoder.
+    """
+    config = load_config(arguments.config, arguments.overrides, os.environ)
+    version = served_version(open_store(config))
+    check_servable(config, version)
+    return application(config, version, load_key_digests(config.serve, os.environ))
+
+
 def deploy(config: Config) -> str:
     """Start the service; return its URL when it is ready.
 
@@ -73,7 +100,8 @@ def deploy(config: Config) -> str:
     check_port(host, port)
     connect(open_store(config))
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
-    serve.start(http_options=HTTPOptions(host=host, port=port))
+    location = ProxyLocation.HeadOnly if config.serve.proxies == "head" else ProxyLocation.EveryNode
+    serve.start(proxy_location=location, http_options=HTTPOptions(host=host, port=port))
     try:
         serve.run(application(config, version, digests), name=APP, route_prefix="/")
     except RuntimeError as error:

@@ -15,10 +15,10 @@ from actors.fetch.stored_models import configured_models, folder_of
 from actors.service.assembly import load_service
 from actors.store.stores import open_store
 from jobs import embed, index, ingest, promote, search
-from jobs.common.cluster.joining import connect, most_of
+from jobs.common.cluster.joining import connect
+from jobs.common.cluster.placement import most_of
 from jobs.common.config import ROOT, read_toml
 from jobs.common.console import say, table
-from jobs.common.cpu_threads import available_threads
 from jobs.common.options import Option
 from jobs.common.run_reports import Stages
 from jobs.common.store import read_version
@@ -52,7 +52,7 @@ def run(config: Config, *, golden: Annotated[str | None, GOLDEN_FILE] = None) ->
     for model in configured_models(config):  # all of them are here, before the first is loaded
         folder_of(model, config)
     exact = config.with_values(engine={"precision": "float32"})
-    compared = (check(exact, known, available_threads()) for check in (check_queries, check_articles, check_reranker))
+    compared = (check(exact, known) for check in (check_queries, check_articles, check_reranker))
     checks = tuple(chain.from_iterable(compared))
     say(show_checks(checks, known))
     report = VerifyReport(
@@ -133,7 +133,7 @@ def _search(config: Config, compared: VerifyReport) -> VerifiedReport:
     built = stages.run("index", index.run, config)
     promote.run(config, version=built.version)
     version = read_version(open_store(config), built.version)
-    service = stages.run("load", load_service, config, version, available_threads())
+    service = stages.run("load", load_service, config, version)
     answers = stages.run("search", asyncio.run, service.search(SearchRequest(query=QUERIES)))
     return VerifiedReport(
         **compared.model_dump(),

@@ -74,16 +74,23 @@ class EmbedConfig(Frozen):
     rows_per_part: PositiveInt = 8192
     """Rows of an article part per vector part: what a crash loses at most, per actor. With another number every
     article is embedded anew."""
-    actors: PositiveInt = 1
-    """Encoder actors: one per GPU, or one per few CPU cores."""
+    actors: PositiveInt | Literal["auto"] = "auto"
+    """Encoder actors. `auto`: as many as GPUs can be had for, as nodes come and go; without GPUs one a node."""
+    max_actors: PositiveInt = 64
+    """Where they are `auto`."""
     threads: NonNegativeInt = 0
-    """CPU threads per actor; 0: all cores divided by the actors."""
+    """CPU threads per actor; 0: the cores of its node, divided by the actors there."""
     num_gpus: NonNegativeFloat = 0
     """GPUs per actor; a fraction shares one."""
     min_agreement: float = Field(0.99, ge=-1, le=1)
     """An encoder whose vectors of articles that have one already have a lower median cosine with those writes none."""
     published_url: str = "https://ftp.ncbi.nlm.nih.gov/pub/lu/MedCPT/pubmed_embeddings"
     """For `--import-npy ncbi`: what holds MedCPT's vectors of all articles up to 2023."""
+
+    @property
+    def fewest(self) -> int:
+        """How many actors there are at least."""
+        return 1 if self.actors == "auto" else self.actors
 
 
 class IndexConfig(Frozen):
@@ -161,6 +168,8 @@ class DeploymentConfig(Frozen):
     """Calls that a replica takes at a time."""
     num_cpus: NonNegativeFloat = 0.25
     num_gpus: NonNegativeFloat = 0
+    max_replicas_per_node: PositiveInt | None = None
+    """So that a node that is lost takes no more of them along. None: any."""
     max_batch_size: PositiveInt = 16
     """Items of a call, at most."""
     max_waiting: PositiveInt = 256
@@ -186,6 +195,8 @@ class ServeConfig(Frozen):
 
     host: str = Field("127.0.0.1", min_length=1)
     port: int = Field(8000, ge=1, le=65535)
+    proxies: Literal["head", "every node"] = "head"
+    """Where HTTP is listened to: on the head, or on every node that has replicas, for a load balancer in front."""
     seconds: PositiveFloat = 10
     """How long a request may take."""
     cached: NonNegativeInt = 1000
@@ -232,6 +243,35 @@ class NotifyConfig(Frozen):
     """After which outcomes."""
 
 
+Work = Literal[
+    "ingest", "tokenise", "encode", "train", "build", "merge", "check", "api", "query_encoder", "searcher", "reranker"
+]
+"""What runs on a cluster: of a night, and from `api` on of the service."""
+
+
+class PlacementConfig(Frozen):
+    """On which nodes work runs: those whose label `pubray-group` is this; None: on any."""
+
+    ingest: str | None = None
+    """Source files → article parts, and snapshots."""
+    tokenise: str | None = None
+    """What embed does beside encoding: reading, looking for known vectors, writing."""
+    encode: str | None = None
+    train: str | None = None
+    """k-means."""
+    build: str | None = None
+    """Worker shards."""
+    merge: str | None = None
+    """Of worker shards, and of deltas."""
+    check: str | None = None
+    """All that is looked at before a version is promoted."""
+    api: str | None = None
+    """HTTP, of the service."""
+    query_encoder: str | None = None
+    searcher: str | None = None
+    reranker: str | None = None
+
+
 class LeaseConfig(Frozen):
     """Who writes to a store in S3."""
 
@@ -254,6 +294,7 @@ class Config(Frozen):
     cache_bytes: PositiveInt | None = None
     """Of a store in S3 so much is kept there; None: 80 % of the disk."""
     lease: LeaseConfig = LeaseConfig()
+    placement: PlacementConfig = PlacementConfig()
     night: NightConfig = NightConfig()
     notify: NotifyConfig = NotifyConfig()
     ingest: IngestConfig = IngestConfig()
@@ -273,12 +314,13 @@ class Config(Frozen):
         Raises:
             UsageError: one of them cannot be.
         """
-        return parse_config(_merged(self.model_dump(), values), "command line")
+        return parse_config(merged(self.model_dump(), values), "command line")
 
 
-def _merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    both = {key: _merged(values[key], new) for key, new in changes.items() if isinstance(new, dict) and key in values}
-    return values | changes | both
+def merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Return values with others in their place; of a table in both, with the others of its keys."""
+    tables = {key for key, new in changes.items() if isinstance(new, dict) and isinstance(values.get(key), dict)}
+    return values | changes | {key: merged(values[key], changes[key]) for key in tables}
 
 
 def parse_config(values: dict[str, Any], origin: str) -> Config:

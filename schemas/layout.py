@@ -13,6 +13,7 @@ FileKind = Literal[
     "quantizer records",
     "snapshots",
     "mesh trees",
+    "selections",
     "vectors",
     "articles",
     "worker shards",
@@ -30,6 +31,7 @@ PLACES: dict[FileKind, str] = {
     "quantizer records": "quantizers/<inputs>.json",
     "snapshots": "snapshots/<snapshot>.parquet",
     "mesh trees": "mesh/<sha256>.tsv",
+    "selections": "pmids/<selection>.i64",
     "vectors": "vectors/<fingerprint>/<selection>/<part>.parquet",
     "articles": "articles/<source>.parquet",
     "worker shards": "shards/<inputs>",
@@ -98,6 +100,8 @@ class Layout:
     snapshot = Named(PLACES["snapshots"])
     mesh_tree = Named(PLACES["mesh trees"])
     """Which MeSH headings are narrower than which, as `retrieval.ingest.mesh_files` writes it."""
+    selection = Named(PLACES["selections"])
+    """The PMIDs of a selection that is a list, in order."""
     vector_parts = Named("vectors/<fingerprint>/<selection>")
     """The folder of the vector parts of one article space and selection."""
     vector_part = Named(PLACES["vectors"])

@@ -195,6 +195,12 @@ class RunsReport(Report):
     store: str
     runs: tuple[Run, ...]
     """Oldest first."""
+    ended: tuple[int, str] | None = None
+    """With which code the night ended that was asked for, and why; None: well, or none was."""
+
+    @property
+    def trouble(self) -> tuple[int, str] | None:
+        return self.ended
 
 
 class MetricsReport(Report):

@@ -2,9 +2,7 @@
 
 from typing import NamedTuple, Self
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from schemas.base import Frozen
 
@@ -44,8 +42,6 @@ class EmbedPlan(NamedTuple):
 
     snapshot: str
     selection: str
-    pmids: NDArray[np.int64] | None
-    """Of the selection, where it is a list."""
     fingerprint: str
     earlier: str | None = None
     """A snapshot whose every vector part is there."""
@@ -73,6 +69,8 @@ class EmbedCounts(Frozen):
     without_abstract: int = 0
     cut: int = 0
     """Encoded articles that are longer than the encoder takes."""
+    encoders: int = 0
+    """That began to encode."""
     probed: int = 0
     """Articles that encoders encoded once more before their first range …"""
     probe_cosine: float = 0

@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from actors.embed.known_sources import COLUMNS, KnownSources, Probe
+from actors.embed.known_sources import COLUMNS, KnownSources, read_probe
 from actors.fetch.stored_models import folder_of
 from actors.store.stores import open_store
-from retrieval.articles.pmids import selected
+from retrieval.articles.pmids import read_selection, selected
 from retrieval.articles.snapshot import alive_rows, check_part, open_keys, read_snapshot
 from retrieval.embed.known.known_vectors import agreement
 from retrieval.embed.tokens import Tokens, TowerTokenizer
@@ -48,6 +48,7 @@ class TokenizeRange:
     def __init__(self, config: Config, plan: EmbedPlan) -> None:
         self._config, self._plan, self._store = config, plan, open_store(config)
         self._snapshot = read_snapshot(self._store, plan.snapshot)
+        self._pmids = read_selection(self._store, plan.selection)
         tower = config.encoder.article
         self._tokenizer = TowerTokenizer(folder_of(tower, config), tower)
         self._sources = KnownSources(config, plan)
@@ -72,7 +73,7 @@ class TokenizeRange:
             articles = read_range(file, rows.start, rows.stop, COLUMNS)
         with open_keys(self._store, self._snapshot.id) as file:
             alive = alive_rows(file, self._snapshot.number(rows.source), rows.start, rows.stop)
-        [wanted] = np.nonzero(alive & selected(self._config.selection, self._plan.pmids, articles))
+        [wanted] = np.nonzero(alive & selected(self._config.selection, self._pmids, articles))
         texts = articles.take(pa.array(wanted))
         known, found = self._sources.find(texts)
         rest = np.delete(np.arange(len(wanted)), known.rows)
@@ -114,16 +115,19 @@ class EncodeRange:
     One that makes other vectors than are there, by another driver or library, encodes nothing: they do not mix.
     """
 
-    def __init__(self, config: Config, threads: int, probe: Probe | None = None) -> None:
+    def __init__(self, config: Config, plan: EmbedPlan, beside: int = 1) -> None:
+        """`beside`: how many there are on its node, this one included; they share its cores."""
         # Imported here: torch takes seconds and 200 MB, and the other stages and the driver do without.
         from actors.embed.towers import ArticleTower
+        from actors.engine.cpu_threads import available_threads
 
-        self._tower = ArticleTower(config, threads)
+        probe = read_probe(config, plan)
+        self._tower = ArticleTower(config, config.embed.threads or max(1, available_threads() // beside))
         own = self._tower.encode(probe.texts if probe else [ArticleText("", "")])  # loads what is loaded at first use
-        self._refused, self._probed = "", EmbedCounts()
+        self._refused, self._begun = "", EmbedCounts(encoders=1)
         if probe:
             found = agreement(probe.vectors, own)
-            self._probed = EmbedCounts(probed=found.pairs, probe_cosine=found.pairs * found.median_cosine)
+            self._begun += EmbedCounts(probed=found.pairs, probe_cosine=found.pairs * found.median_cosine)
             if found.median_cosine < config.embed.min_agreement:
                 self._refused = (
                     f"{DRIFTED}, on {platform.node()}: median cosine {found.median_cosine:.4f} of {found.pairs}, "
@@ -148,8 +152,8 @@ class EncodeRange:
         seconds = time.perf_counter() - start
         # Not at the start, when all the other workers start too.
         self._peak = self._peak or self._tower.peak()
-        probed, self._probed = self._probed, EmbedCounts()  # told once
-        done = probed + EmbedCounts(
+        begun, self._begun = self._begun, EmbedCounts()  # told once
+        done = begun + EmbedCounts(
             padded_tokens=self._tower.padded_tokens(texts),
             flops=self._tower.flops(texts),
             peak_flops=self._peak * seconds,

@@ -107,7 +107,7 @@ def published_vectors(config: Config, folder: str) -> PublishedChunks:
     return PublishedChunks(Path(folder), open_store(config).work(PUBLISHED_INDICES), config.encoder.dimension)
 
 
-def compare_sample(config: Config, folder: str, ranges: list[RowRange], count: int, threads: int) -> Agreement:
+def compare_sample(config: Config, folder: str, ranges: list[RowRange], count: int) -> Agreement:
     """Encode articles whose vectors are published, about `count` of some ranges, and say how the vectors agree.
 
     Raises:
@@ -115,8 +115,9 @@ def compare_sample(config: Config, folder: str, ranges: list[RowRange], count: i
     """
     # Imported here: torch takes seconds and 200 MB, and the others do without.
     from actors.embed.towers import ArticleTower
+    from actors.engine.cpu_threads import available_threads
 
-    tower = ArticleTower(config, threads)
+    tower = ArticleTower(config, config.embed.threads or available_threads())
     store, chunks, rng = open_store(config), published_vectors(config, folder), np.random.default_rng(0)
     known, own = [], []
     for rows in ranges:

@@ -6,6 +6,7 @@ InputError: a model cannot be had or read.
 from collections.abc import Sequence
 
 from actors.embed.towers import ArticleTower, QueryTower
+from actors.engine.cpu_threads import available_threads
 from actors.evaluate.authors_encoding import bmretriever_passage, bmretriever_query, bmretriever_vectors
 from actors.fetch.stored_models import folder_of
 from actors.service.assembly import load_reranker
@@ -18,26 +19,28 @@ from schemas.golden import Check, Golden, GoldenText
 from schemas.protocols import ArticleText, Match, Query, Scoring
 
 
-def check_queries(config: Config, golden: Golden, threads: int) -> list[Check]:
+def check_queries(config: Config, golden: Golden) -> list[Check]:
     """Encode the queries and compare."""
     spec = config.encoder.query
     laid_out = [bmretriever_query(q.text, q.task or spec.task or "") for q in golden.query]
-    vectors = QueryTower(config, threads).encode([Query(q.text, q.task) for q in golden.query])
+    vectors = QueryTower(config, available_threads()).encode([Query(q.text, q.task) for q in golden.query])
     return _compare("query", config, golden, vectors, laid_out)
 
 
-def check_articles(config: Config, golden: Golden, threads: int) -> list[Check]:
+def check_articles(config: Config, golden: Golden) -> list[Check]:
     """Encode the articles and compare."""
     laid_out = [bmretriever_passage(a.title, a.abstract) for a in golden.article]
-    vectors = ArticleTower(config, threads).encode([ArticleText(a.title, a.abstract) for a in golden.article])
+    vectors = ArticleTower(config, available_threads()).encode(
+        [ArticleText(a.title, a.abstract) for a in golden.article]
+    )
     return _compare("article", config, golden, vectors, laid_out)
 
 
-def check_reranker(config: Config, golden: Golden, threads: int) -> list[Check]:
+def check_reranker(config: Config, golden: Golden) -> list[Check]:
     """Score the passages and compare the logits; no checks if there is nothing to compare, or no cross-encoder."""
     if golden.rerank is None or config.rerank.kind != "cross-encoder":
         return []
-    reranker, passages = load_reranker(config, threads), golden.rerank.article
+    reranker, passages = load_reranker(config), golden.rerank.article
     assert reranker is not None  # its kind is cross-encoder
     matches = [Match(0.0, DisplayArticle(0, title=one.title, abstract=one.abstract)) for one in passages]
     [scores] = reranker.scores([Scoring(Query(golden.rerank.query), matches)])

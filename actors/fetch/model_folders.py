@@ -1,6 +1,8 @@
 """Where the weights of a model lie: a folder, an embedded model, or a pinned revision of the model hub."""
 
 import hashlib
+import os
+from functools import lru_cache
 from pathlib import Path
 
 from actors.fetch.embedded_wheels import embedded_folder
@@ -98,9 +100,19 @@ def weight_files(folder: Path) -> list[Path]:
 
 def model_digests(folder: Path) -> TowerDigests:
     """Return sha256 of the weights (all `weight_files`, in their order) and of the tokenizer."""
-    weights = hashlib.sha256()
-    for path in weight_files(folder):
+    files = (*weight_files(folder), folder / "tokenizer.json")
+    return _digests(tuple((file, *_changed(file.stat())) for file in files))
+
+
+def _changed(facts: os.stat_result) -> tuple[int, int, int]:
+    return facts.st_size, facts.st_mtime_ns, facts.st_ino
+
+
+@lru_cache
+def _digests(files: tuple[tuple[Path, int, int, int], ...]) -> TowerDigests:
+    """Return the digests of files, the tokenizer last; large ones take seconds, and both towers may be of the same."""
+    weights, tokenizer = hashlib.sha256(), files[-1][0]
+    for path, *_ in files[:-1]:
         with path.open("rb") as file:
             weights.update(hashlib.file_digest(file, "sha256").digest())
-    tokenizer = hashlib.sha256((folder / "tokenizer.json").read_bytes()).hexdigest()
-    return TowerDigests(weights=weights.hexdigest(), tokenizer=tokenizer)
+    return TowerDigests(weights=weights.hexdigest(), tokenizer=hashlib.sha256(tokenizer.read_bytes()).hexdigest())

@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from actors.fetch.model_folders import SAFETENSORS, TEXTS, model_digests, model_folder
 from actors.store.stores import open_store
@@ -26,8 +26,15 @@ Model = TowerSpec | RerankConfig
 
 def configured_models(config: Config) -> list[Model]:
     """Return the models of a configuration: those of the towers, and of the cross-encoder if there is one."""
-    cross = [config.rerank] if config.rerank.kind == "cross-encoder" and config.rerank.model else []
-    return [config.encoder.query, config.encoder.article, *cross]
+    towers: list[Model] = [config.encoder.query, config.encoder.article]
+    return towers + [model for model in reranking_models(config) if model not in towers]
+
+
+def reranking_models(config: Config) -> list[Model]:
+    """Return the models that the configured re-ranker is made of."""
+    if config.rerank.kind == "maxsim":
+        return [config.encoder.query, config.encoder.article]
+    return [config.rerank] if config.rerank.kind == "cross-encoder" and config.rerank.model else []
 
 
 def folder_of(model: Model, config: Config) -> Path:
@@ -74,6 +81,14 @@ def found_before(config: Config, versions: Iterable[IndexVersion]) -> Config:
 def as_built(config: Config, version: IndexVersion) -> Config:
     """Return the configuration with the models that a version was built with, where both name the same."""
     return config.with_values(stored=version.models)
+
+
+def weight_bytes(model: Model, config: Config) -> int:
+    """Return how large the weights of a model are; what `folder_of` raises is raised."""
+    if digest := config.stored.get(_name(model)):
+        files = read_model(open_store(config), digest).files
+        return sum(file.bytes for name, file in files.items() if PurePath(name).match(SAFETENSORS))
+    return sum(path.stat().st_size for path in folder_of(model, config).glob(SAFETENSORS))
 
 
 def by_names(text: str, config: Config) -> str:

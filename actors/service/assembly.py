@@ -3,12 +3,14 @@
 from pathlib import Path
 
 from actors.embed.towers import ArticleTower, QueryTower, TextEncoder
+from actors.engine.cpu_threads import available_threads
 from actors.fetch.stored_models import as_built, folder_of
 from actors.search.index_searcher import IndexSearcher
 from actors.search.rerankers import CrossEncoderReranker, MaxSimReranker
 from actors.search.served_versions import ServedVersions
 from actors.service.search_service import SearchService
 from actors.service.second_stage import Reranking
+from actors.service.servable import check_encoder
 from actors.store.stores import open_store
 from schemas.config import Config
 from schemas.errors import StoreError, UsageError
@@ -19,13 +21,14 @@ from schemas.search import ScoreKind
 SCORE_KINDS: dict[str, ScoreKind] = {"maxsim": "fused", "cross-encoder": "logit"}
 
 
-def load_encoder(config: Config, version: IndexVersion, threads: int) -> TextEncoder:
+def load_encoder(config: Config, version: IndexVersion) -> TextEncoder:
     """Load the query tower that the version names; the article tower follows when it is needed.
 
     Raises:
         StoreError: the configured one is another: its vectors and the version's would not be of one space.
     """
     check_encoder(config, version)
+    threads = available_threads()
     query_tower, model = QueryTower(config, threads), config.encoder.query.model
     for part, built_with in version.query_tower:
         if (found := getattr(query_tower.digests, part)) != built_with:
@@ -37,41 +40,14 @@ def load_encoder(config: Config, version: IndexVersion, threads: int) -> TextEnc
     return TextEncoder(query_tower, lambda: ArticleTower(config, threads))
 
 
-def check_encoder(config: Config, version: IndexVersion) -> None:
-    """Check, without loading anything, that the configured encoder is the version's; StoreError: it is another."""
-    ours, theirs = config.encoder.identity(), version.encoder.identity()
-    if ours != theirs:
-        key = next(key for key in ours if ours[key] != theirs[key])
-        difference = "" if key == "name" else f" with another {key!r}"
-        raise StoreError(
-            f"version {version.id} in {config.store} belongs to encoder {version.encoder.name!r}, the configured one "
-            f"is {config.encoder.name!r}{difference}; use the --config it was built with"
-        )
-
-
-def check_servable(config: Config, version: IndexVersion) -> None:
-    """Check, without loading anything, that a service of this configuration can answer from a version.
-
-    Raises:
-        StoreError: it belongs to another encoder, or has shards that nobody would search.
-    """
-    check_encoder(config, version)
-    shards = 1 + max((segment.shard for segment in version.segments), default=0)
-    if shards > config.index.num_shards:
-        raise StoreError(
-            f"version {version.id} has {shards} shards, but index.num_shards = {config.index.num_shards};"
-            f" set it to {shards}"
-        )
-
-
-def load_reranker(config: Config, threads: int) -> MaxSimReranker | CrossEncoderReranker | None:
+def load_reranker(config: Config) -> MaxSimReranker | CrossEncoderReranker | None:
     """Load the configured re-ranker.
 
     Raises:
         UsageError: it is a cross-encoder without a model.
         InputError: its model cannot be had, or is a .bin that is not trusted.
     """
-    rerank = config.rerank
+    rerank, threads = config.rerank, available_threads()
     if rerank.kind == "none":
         return None
     if rerank.kind == "maxsim":
@@ -82,9 +58,9 @@ def load_reranker(config: Config, threads: int) -> MaxSimReranker | CrossEncoder
     return CrossEncoderReranker(folder, rerank.max_length, config.engine, threads=threads, cache=Path(config.cache))
 
 
-def load_ranking(config: Config, threads: int) -> Reranking | None:
+def load_ranking(config: Config) -> Reranking | None:
     """Load the second stage, if there is one."""
-    reranker = load_reranker(config, threads)
+    reranker = load_reranker(config)
     return ranking(config, reranker, None) if reranker else None
 
 
@@ -95,8 +71,8 @@ def ranking(config: Config, reranker: Reranker, seconds: float | None) -> Rerank
     return Reranking(reranker, name, SCORE_KINDS[rerank.kind], rerank.candidates, seconds, rerank.degrade)
 
 
-def load_service(config: Config, version: IndexVersion, threads: int) -> SearchService:
+def load_service(config: Config, version: IndexVersion) -> SearchService:
     """Load all parts into this process, for one version."""
     config = as_built(config, version)
-    encoder, searcher = load_encoder(config, version, threads), IndexSearcher(open_store(config), version)
-    return SearchService(ServedVersions(version), encoder, searcher, load_ranking(config, threads))
+    encoder, searcher = load_encoder(config, version), IndexSearcher(open_store(config), version)
+    return SearchService(ServedVersions(version), encoder, searcher, load_ranking(config))

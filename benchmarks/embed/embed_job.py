@@ -16,7 +16,6 @@ import numpy as np
 import pyarrow as pa
 
 from actors.embed.embed_stages import EncodeRange
-from actors.embed.known_sources import Probe
 from actors.fetch.model_folders import model_folder
 from actors.fetch.stored_models import tower_digests
 from actors.store.local_store import LocalStore
@@ -24,7 +23,7 @@ from benchmarks.common.cpu_watch import CpuWatch
 from jobs import ingest
 from jobs.common.cluster.joining import connect
 from jobs.common.config import load_config
-from jobs.common.store import ingested, load_selection, newest_snapshot
+from jobs.common.store import ingested, keep_selection, newest_snapshot
 from jobs.steps.embed.embed_pipeline import pipeline
 from retrieval.articles.snapshot import alive_rows
 from retrieval.embed.tokens import Tokens, TowerTokenizer
@@ -119,11 +118,11 @@ class NullTower:
 class NullEncode(EncodeRange):
     """The encoding stage without an encoder: what is left is the host's work."""
 
-    def __init__(self, config: Config, threads: int, probe: Probe | None = None) -> None:
+    def __init__(self, config: Config, plan: EmbedPlan, beside: int = 1) -> None:
         """Load nothing."""
         self._tower = NullTower(config.encoder.dimension)  # type: ignore[assignment]
         self._peak, self._idle_since = None, None
-        self._refused, self._probed = "", EmbedCounts()
+        self._refused, self._begun = "", EmbedCounts(encoders=1)
 
 
 def host_seconds(base: Config, pmids: list[int]) -> float:
@@ -131,10 +130,10 @@ def host_seconds(base: Config, pmids: list[int]) -> float:
     with tempfile.TemporaryDirectory() as folder:
         config = own_store(base, folder, pmids)
         objects = LocalStore(config.store)
-        selection, chosen = load_selection(config.selection)
+        selection = keep_selection(objects, config.selection)
         digests = tower_digests(config.encoder.article, config)
         snapshot = ingested(objects)
-        plan = EmbedPlan(snapshot.id, selection, chosen, article_fingerprint(config.encoder, digests))
+        plan = EmbedPlan(snapshot.id, selection, article_fingerprint(config.encoder, digests))
         connect(LocalStore(config.store))
         ranges = row_ranges(snapshot.info.parts, config.embed.rows_per_part)
         with CpuWatch() as watch:

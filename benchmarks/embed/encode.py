@@ -21,10 +21,10 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from actors.embed.towers import ArticleTower
+from actors.engine.cpu_threads import available_threads
 from actors.fetch.model_folders import model_folder
 from benchmarks.embed.embed_job import base_store, host_seconds, real_articles, timed_job, tokenizer_seconds
 from jobs.common.console import say, table
-from jobs.common.cpu_threads import available_threads
 from schemas.config import Config, EmbedConfig
 from schemas.protocols import ArticleText
 

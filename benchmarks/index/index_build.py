@@ -19,7 +19,7 @@ from benchmarks.index.made_index_store import MadeStore
 from benchmarks.rivals.rivals import AUTOFAISS, rival_command
 from jobs import promote
 from jobs.common.console import log, say, table
-from jobs.common.store import ingested, load_selection, served_version
+from jobs.common.store import ingested, keep_selection, served_version
 from retrieval.embed.vector_parts import read_vectors, row_ranges
 from retrieval.files.checked import read_named
 from retrieval.index.centroids.quantizer import Quantizer
@@ -117,7 +117,7 @@ def own_steps(store: MadeStore, quantizer: Quantizer, vectors: Path) -> dict[str
     halves = [block.astype(np.float16) for block in blocks]
     rotated = [quantizer.rotate(block) for block in blocks]
     lists = [quantizer.assign(block) for block in rotated]
-    selection, _ = load_selection(store.config.selection)
+    selection = keep_selection(store.files, store.config.selection)
     version = served_version(store.files)
     part, *_ = row_ranges(ingested(store.files).info.parts, store.config.embed.rows_per_part)
     path = store.files.path(Layout.vector_part(version.fingerprint, selection, part.name))
@@ -144,7 +144,7 @@ def rate(step: Callable[[], object], rows: int) -> float:
 
 def write_subset(store: MadeStore, subset: int, path: Path) -> None:
     """Write the vectors of the first articles in float32, as FAISS wants them."""
-    selection, _ = load_selection(store.config.selection)
+    selection = keep_selection(store.files, store.config.selection)
     version = served_version(store.files)
     taken: list[Any] = []
     for part in row_ranges(ingested(store.files).info.parts, store.config.embed.rows_per_part):

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from actors.embed.towers import QueryTower
+from actors.engine.cpu_threads import available_threads
 from actors.store.local_store import LocalStore
 from benchmarks.common.job_watch import ROOT
 from benchmarks.embed.embed_job import base_store
@@ -19,7 +20,6 @@ from benchmarks.rivals.rivals import MATPLOTLIB, rival_command
 from jobs import embed, index, promote
 from jobs.common.config import load_config
 from jobs.common.console import megabytes, say, table
-from jobs.common.cpu_threads import available_threads
 from jobs.common.store import read_current, served_version
 from retrieval.files.checked import read_named
 from retrieval.index.centroids.quantizer import Quantizer

@@ -24,7 +24,7 @@ from actors.store.local_store import LocalStore
 from benchmarks.index.made_vectors import MadeVectors, Numbers, mixed
 from jobs.common.config import load_config
 from jobs.common.console import Progress
-from jobs.common.store import load_selection, newest_snapshot
+from jobs.common.store import keep_selection, newest_snapshot
 from retrieval.articles.article import Rejects, article_batches, read_article_part, write_article_part
 from retrieval.articles.snapshot import alive_rows, read_snapshot
 from retrieval.articles.snapshot_update import SnapshotPlan, write_snapshot
@@ -144,7 +144,7 @@ class MadeStore:
         self._write_vectors(refs, known or 0, plan.id)
 
     def _write_vectors(self, refs: tuple[PartRef, ...], known: int, snapshot: str) -> None:
-        selection, _ = load_selection(self.config.selection)
+        selection = keep_selection(self.files, self.config.selection)
         digests = tower_digests(self.config.encoder.article, self.config)
         fingerprint = article_fingerprint(self.config.encoder, digests)
         added = {ref.name for ref in refs[known:]}

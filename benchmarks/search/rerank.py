@@ -11,6 +11,7 @@ import asyncio
 from statistics import median
 from typing import Any
 
+from actors.engine.cpu_threads import available_threads
 from actors.search.index_searcher import IndexSearcher
 from actors.search.served_versions import ServedVersions
 from actors.service.assembly import load_encoder, load_ranking
@@ -18,7 +19,6 @@ from actors.service.search_service import SearchService
 from actors.store.local_store import LocalStore
 from jobs.common.config import load_config
 from jobs.common.console import Progress, say, table
-from jobs.common.cpu_threads import available_threads
 from jobs.common.store import served_version
 from retrieval.evaluate.judgments import Judgments, headings, mesh_topics
 from retrieval.evaluate.scores import measure, paired_difference
@@ -41,7 +41,7 @@ def main() -> None:
     version = served_version(objects)
     searcher = IndexSearcher(objects, version)
     judgments = mesh_topics(headings(searcher.segments), options.topics, seed=0)
-    encoder, second = load_encoder(config, version, threads), load_ranking(config, threads)
+    encoder, second = load_encoder(config, version), load_ranking(config)
     service = SearchService(ServedVersions(version), encoder, searcher, second)
     plain = measured(judgments, asyncio.run(ask(service, judgments, None)))
     rows: list[list[Any]] = [["none", mean(plain), None, None, 0.0]]

@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 
 from actors.embed.towers import QueryTower
+from actors.engine.cpu_threads import available_threads
 from actors.search.index_searcher import IndexSearcher
 from actors.store.local_store import LocalStore
 from jobs.common.config import load_config
-from jobs.common.cpu_threads import available_threads
 from jobs.common.store import served_version
 from schemas.arrays import Floats
 from schemas.protocols import Query

@@ -34,7 +34,6 @@ from benchmarks.serve.serve_rivals import RIVALS, rival_serving
 from benchmarks.serve.serve_soak import soak
 from jobs.common.config import load_config
 from jobs.common.console import say, table
-from jobs.common.cpu_threads import available_threads
 from jobs.common.store import served_version
 from schemas.arrays import Vector
 from schemas.config import Config, DeploymentConfig
@@ -127,9 +126,9 @@ class Together:
 
 def in_process(config: Config, queries: list[str], seconds: int, *, rerank: bool) -> list[Load]:
     """Ask the same service in this process."""
-    version, threads = served_version(LocalStore(config.store)), available_threads()
-    ranking = load_ranking(config, threads) if rerank else None
-    encoder, searcher = load_encoder(config, version, threads), IndexSearcher(LocalStore(config.store), version)
+    version = served_version(LocalStore(config.store))
+    ranking = load_ranking(config) if rerank else None
+    encoder, searcher = load_encoder(config, version), IndexSearcher(LocalStore(config.store), version)
     together: Any = Together(encoder, searcher, ranking and ranking.reranker)
     service = SearchService(
         ServedVersions(version), together, together, ranking and ranking._replace(reranker=together)

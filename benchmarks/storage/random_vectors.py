@@ -4,8 +4,8 @@ import numpy as np
 
 from actors.fetch.stored_models import tower_digests
 from actors.store.stores import open_store
-from jobs.common.store import ingested, load_selection
-from retrieval.articles.pmids import selected
+from jobs.common.store import ingested, keep_selection
+from retrieval.articles.pmids import read_selection, selected
 from retrieval.articles.snapshot import alive_rows, open_keys
 from retrieval.embed.vector_parts import row_ranges, write_vector_part
 from retrieval.files.parquet import read_range
@@ -19,13 +19,13 @@ def write_vectors(config: Config) -> None:
     store = open_store(config)
     snapshot, rng = ingested(store), np.random.default_rng(0)
     fingerprint = article_fingerprint(config.encoder, tower_digests(config.encoder.article, config))
-    selection, pmids = load_selection(config.selection)
+    selection = keep_selection(store, config.selection)
     for one in row_ranges(snapshot.info.parts, config.embed.rows_per_part):
         with store.parquet(Layout.article_part(one.source)) as file:
             articles = read_range(file, one.start, one.stop, ["pmid", "text_hash", "abstract"])
         with open_keys(store, snapshot.id) as file:
             wanted = alive_rows(file, snapshot.number(one.source), one.start, one.stop)
-        wanted &= selected(config.selection, pmids, articles)
+        wanted &= selected(config.selection, read_selection(store, selection), articles)
         vectors = rng.standard_normal((len(articles), config.encoder.dimension), np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         keys, hashes = articles["pmid"].to_numpy(), articles["text_hash"].to_numpy()

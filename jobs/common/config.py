@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from actors.fetch.model_folders import model_folder
 from actors.store.stores import S3
 from retrieval.embed.sentence_transformers import encoder_values
-from schemas.config import Config, parse_config
+from schemas.config import Config, merged, parse_config
 from schemas.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
@@ -21,6 +21,8 @@ VARIABLES = {
     "models": "PUBRAY_MODELS",
     "notify.url": "PUBRAY_NOTIFY_URL",
 }
+BASE = "based_on"
+"""The key of a configuration that names another, by its path from there: what it does not say itself is said there."""
 DERIVED = "sentence_transformers"
 """The key of `[encoder]` that stands for all others: a folder or hub name whose files say them."""
 
@@ -37,7 +39,7 @@ def load_config(file: str | None, overrides: Sequence[str], environment: Mapping
         InputError: the encoder is to be read from a model folder that there is not, or that says what none can.
     """
     path = Path(file) if file else DEFAULT
-    values = read_toml(path, "--config")
+    values = _read(path, "--config")
     for override in overrides:
         _apply(values, override)
     for key, name in VARIABLES.items():
@@ -82,6 +84,18 @@ def read_toml(path: Path, named: str) -> dict[str, Any]:
         raise UsageError(f"{named} {path}: {error.strerror}; give a TOML file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{named} {path}: not TOML: {error}; correct it there") from None
+
+
+def _read(path: Path, named: str) -> dict[str, Any]:
+    """Return what a configuration says, and beside it what the one says that it is based on."""
+    values = read_toml(path, named)
+    if (base := values.pop(BASE, None)) is None:
+        return values
+    if not isinstance(base, str) or not (path.parent / base).is_file():
+        raise UsageError(f"{named} {path}: {BASE} = {base!r}: no such file beside it; name another configuration")
+    if BASE in (below := read_toml(path.parent / base, f"{BASE} of {path}:")):
+        raise UsageError(f"{named} {path}: {BASE} = {base!r}, which is based on another itself; name that one")
+    return merged(below, values)
 
 
 def _models(named: object) -> str | None:

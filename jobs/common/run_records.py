@@ -2,9 +2,13 @@
 
 import datetime
 import json
-from contextlib import suppress
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from threading import Lock
 from typing import Any
 
+from jobs.common.console import log
 from retrieval.files.checked import parse_document, write_bytes
 from retrieval.operate.night_page import night_page
 from schemas.errors import IntegrityError, LostError, PubrayError
@@ -24,28 +28,54 @@ OUTCOMES = {5: "checks failed", 6: "held", 7: "not served", 8: "update files are
 
 
 class Record:
-    """The record of a run that is under way."""
+    """The record of a run that is under way. It is written meanwhile: a far store would keep each stage waiting."""
 
     def __init__(self, store: Store, job: str) -> None:
         """Begin it. Of this job others that are said to be running died: nobody else writes."""
-        for other in runs(store).runs:
-            if other.job == job and other.outcome == RUNNING:
-                _write(store, other.model_copy(update={"outcome": DIED}), _told_before(store, other))
         self._store, self._run = store, _new(job)
         self.name = self._run.run
-        _write(store, self._run, {})
+        self._writer, self._lock = ThreadPoolExecutor(1, thread_name_prefix="record"), Lock()
+        self._news: dict[str, Any] | None = {}
+        self._writer.submit(self._find_died)
+        self._writer.submit(self._tell)
 
     def stage(self, name: str, values: dict[str, Any]) -> None:
         """Say at which stage it is, and what is known of it by then."""
-        self._run = self._run.model_copy(update={"stage": name})
-        _write(self._store, self._run, values)
+        with self._lock:
+            self._run, self._news = self._run.model_copy(update={"stage": name}), values
+        self._writer.submit(self._tell)
+
+    def _find_died(self) -> None:
+        with _told():
+            for other in runs(self._store).runs:
+                if other.job == self._run.job and other.outcome == RUNNING:
+                    died = other.model_copy(update={"outcome": DIED})
+                    _write(self._store, died, _told_before(self._store, other))
+
+    def _tell(self) -> None:
+        """Write the last of what was said, if it is not written yet."""
+        with self._lock:
+            run, values, self._news = self._run, self._news, None
+        with _told():
+            if values is not None:
+                _write(self._store, run, values)
 
     def end(
         self, outcome: str, values: dict[str, Any], version: str | None, figures: NightFigures | None = None
     ) -> None:
         """Keep the values of its report."""
+        self._writer.shutdown()
         ended = {"outcome": outcome, "finished": _now(), "version": version, "figures": figures}
         _write(self._store, self._run.model_copy(update=ended), values)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Log what cannot be written: what is written next says it all again."""
+    try:
+        yield
+    except (OSError, PubrayError) as error:
+        log(f"record    is not written: {error}")
 
 
 def record_of_done(store: Store, job: str, values: dict[str, Any]) -> None:

@@ -3,22 +3,40 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, TypeVar, cast
 
 from jobs.common.console import log
-from retrieval.articles.pmids import parse_pmids, selection_id
+from retrieval.articles.pmids import list_id, parse_pmids
 from retrieval.articles.snapshot import Snapshot, read_snapshot
-from retrieval.files.checked import parse_document, read_document
+from retrieval.files.checked import parse_document, read_document, write_bytes
 from schemas.base import digest
 from schemas.config import SelectionConfig
 from schemas.errors import InputError, IntegrityError, LostError, MovedError, StoreError
 from schemas.layout import Layout
 from schemas.manifest import Current, IndexVersion
 from schemas.store import Store
+
+Document = TypeVar("Document")
+READ: ContextVar[dict[tuple[str, str], Any] | None] = ContextVar("read", default=None)
+"""What the job has read that runs here and nobody else changes meanwhile, by store and key: manifests, snapshots, lists
+of them, and which versions are being removed."""
+
+
+def _once(store: Store, key: str, read: Callable[[], Document]) -> Document:
+    if (known := READ.get()) is None:
+        return read()
+    if (store.root, key) not in known:
+        known[store.root, key] = read()
+    return cast("Document", known[store.root, key])
+
+
+def wrote(store: Store, key: str) -> None:
+    """Say that an object was changed, or that something came to a folder or went from it."""
+    if (known := READ.get()) is not None:
+        known.pop((store.root, key), None)
 
 
 def article_parts(store: Store) -> set[str]:
@@ -28,7 +46,8 @@ def article_parts(store: Store) -> set[str]:
 
 def snapshots(store: Store) -> list[Snapshot]:
     """Return all snapshots, the newest last. Those that do not say when go by lineage and number of article parts."""
-    found = (read_snapshot(store, name) for name in _names(store, Layout.snapshot.folder, ".parquet"))
+    names = _listed(store, Layout.snapshot.folder, ".parquet")
+    found = (_once(store, Layout.snapshot(name), partial(read_snapshot, store, name)) for name in names)
     return sorted(found, key=lambda s: (s.info.sequence, s.info.lineage.number, len(s.info.parts)))
 
 
@@ -59,10 +78,15 @@ def _names(store: Store, folder: str, suffix: str) -> list[str]:
     return [name.removesuffix(suffix) for name in store.names(folder) if name.endswith(suffix)]
 
 
-def load_selection(config: SelectionConfig) -> tuple[str, NDArray[np.int64] | None]:
-    """Return the selection's id, and its PMIDs where it is a list."""
+def _listed(store: Store, folder: str, suffix: str) -> list[str]:
+    """Return what `_names` does, of a folder to which this process alone adds, and says so."""
+    return _once(store, folder, lambda: _names(store, folder, suffix))
+
+
+def keep_selection(store: Store, config: SelectionConfig) -> str:
+    """Return the selection's id; where it is a list of PMIDs, see to it that workers find that in the store."""
     if config.rule != "pmids":
-        return selection_id(config, None), None
+        return config.rule
     if config.file is None:
         raise InputError("selection.rule = 'pmids' needs selection.file, a list of PMIDs")
     try:
@@ -70,12 +94,16 @@ def load_selection(config: SelectionConfig) -> tuple[str, NDArray[np.int64] | No
     except OSError as error:
         raise InputError(f"selection.file = {config.file!r}: {error.strerror}") from None
     pmids = parse_pmids(text, config.file)
-    return selection_id(config, pmids), pmids
+    selection = list_id(pmids)
+    if store.facts(key := Layout.selection(selection)) is None:
+        write_bytes(store, key, pmids.tobytes())
+    return selection
 
 
 def read_version(store: Store, version: str) -> IndexVersion:
     """Return a version's manifest."""
-    return read_document(store, Layout.version(version), IndexVersion, f"version {version}")
+    key = Layout.version(version)
+    return _once(store, key, lambda: read_document(store, key, IndexVersion, f"version {version}"))
 
 
 def compacted_id(version: str) -> str:
@@ -85,9 +113,14 @@ def compacted_id(version: str) -> str:
 
 def version_names(store: Store) -> list[str]:
     """Return the ids of all versions, whether they can be read or not, but those that `gc` is removing."""
+    removing = _once(store, Layout.current, lambda: _removing(store))
+    return sorted({*_listed(store, Layout.version.folder, ".json")} - {*removing})
+
+
+def _removing(store: Store) -> tuple[str, ...]:
+    """Return which versions `gc` is removing, which is a writer like others."""
     current = read_current(store)
-    removing = current.removing if current else ()
-    return sorted({*_names(store, Layout.version.folder, ".json")} - {*removing})
+    return current.removing if current else ()
 
 
 def versions(store: Store) -> list[IndexVersion]:
@@ -154,6 +187,7 @@ def write_current(store: Store, expected: Current | None, new: Current) -> bool:
     """Replace CURRENT if it still is what is expected; return whether it was."""
     before = store.read(Layout.current)
     known = Current.model_validate_json(before) if before is not None else None
+    wrote(store, Layout.current)
     return known == expected and store.swap(Layout.current, before, new.model_dump_json(indent=1).encode())
 
 
@@ -162,6 +196,7 @@ def remove(store: Store, key: str) -> None:
     if store.root in RUNS.get():
         _check_writer(store, read_current(store))
     store.remove(key)
+    wrote(store, key.rpartition("/")[0])
 
 
 def _check_writer(store: Store, current: Current | None) -> None:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 from actors.store.stores import open_store
 from jobs.common.broken_off import broken_off_by
 from jobs.common.console import doing
-from jobs.common.store import RUNS, read_current, write_current
+from jobs.common.store import READ, RUNS, read_current, write_current
 from schemas.config import Config
 from schemas.errors import LostError
 from schemas.manifest import Current
@@ -48,11 +48,12 @@ def writing(config: Config, job: str) -> Iterator[None]:
         if outlived:
             take_over(store, run)
         runs = RUNS.set({**RUNS.get(), **({store.root: run} if outlived else {})})
-        token = _held.set(_held.get() | {config.store})
+        token, read = _held.set(_held.get() | {config.store}), READ.set({})
         try:
             yield
         finally:
             _held.reset(token)
+            READ.reset(read)
             RUNS.reset(runs)
 
 

@@ -7,15 +7,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from retrieval.files.checked import read_bytes
 from schemas.arrays import Mask, Number, Pmids, RowNumbers
 from schemas.base import digest
 from schemas.config import SelectionConfig
 from schemas.errors import InputError
+from schemas.layout import Layout
 from schemas.manifest import Population
+from schemas.store import Store
 
 CLASS_ROWS = 8_000_000
 """PMIDs that are looked at together where all of a snapshot is: what bounds the memory."""
 
+LIST = "pmids-"
+"""Begins the id of a selection that is a list."""
 MAX_DIGITS = 18
 """Of an int64."""
 
@@ -81,9 +86,16 @@ def parse_pmids(text: str, name: str) -> Pmids:
     return np.unique(np.array(pmids, np.int64))
 
 
-def selection_id(config: SelectionConfig, pmids: Pmids | None) -> str:
-    """Name a selection; two of the same name select alike."""
-    return config.rule if pmids is None else f"pmids-{digest(pmids.tolist())}"
+def list_id(pmids: Pmids) -> str:
+    """Name the selection of these PMIDs; two of the same name select alike."""
+    return f"{LIST}{digest(pmids.tolist())}"
+
+
+def read_selection(store: Store, selection: str) -> Pmids | None:
+    """Return the PMIDs of a selection that is a list, sorted; None: it is another rule."""
+    if not selection.startswith(LIST):
+        return None
+    return np.frombuffer(read_bytes(store, Layout.selection(selection), f"the selection {selection}"), np.int64)
 
 
 def selected(config: SelectionConfig, pmids: Pmids | None, articles: pa.Table) -> Mask:

@@ -42,8 +42,9 @@ def forward_flops(config: Mapping[str, Any], lengths: Sequence[int] | NDArray[np
     return float(config["num_hidden_layers"] * per_layer)
 
 
-def embed_rates(totals: EmbedCounts, seconds: float, actors: int) -> EmbedRates:
-    """Return the rates of `actors` encoders, which took `seconds` from begin to end; zeros where none did anything."""
+def embed_rates(totals: EmbedCounts, seconds: float) -> EmbedRates:
+    """Return the rates of encoders, which took `seconds` from begin to end; zeros where none did anything."""
+    actors = max(1, totals.encoders)
     working = (totals.encode_seconds + totals.wait_seconds) / actors
     return EmbedRates(
         articles_per_second=totals.encoded / working if working else 0.0,

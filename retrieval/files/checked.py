@@ -18,9 +18,9 @@ HEAD_BYTES = 64 * 1024
 Document = TypeVar("Document", bound=Frozen)
 
 
-def write_bytes(store: Store, key: str, content: bytes) -> None:
-    """Store a small object."""
-    with store.incoming(key, again=True) as path:
+def write_bytes(store: Store, key: str, content: bytes, *, again: bool = False) -> None:
+    """Store a small object; again: it will be read here by its path."""
+    with store.incoming(key, again=again) as path:
         path.write_bytes(content)
 
 
@@ -28,7 +28,7 @@ def write_named(store: Store, place: Callable[[str], str], content: bytes) -> st
     """Store bytes under the key of their sha256, which is returned; they may be there already."""
     sha256 = hashlib.sha256(content).hexdigest()
     if store.facts(place(sha256)) is None:
-        write_bytes(store, place(sha256), content)
+        write_bytes(store, place(sha256), content, again=True)
     return sha256
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from retrieval.articles.pmids import mixed, population, selected
+from retrieval.articles.pmids import mixed, population, read_selection, selected
 from retrieval.articles.snapshot import Snapshot, alive_rows, check_part, open_keys, read_snapshot
 from retrieval.embed.vector_parts import have_keys, read_vectors
 from retrieval.files.parquet import read_range
@@ -68,13 +68,13 @@ def read_worker_rows(
     Raises:
         StoreError: one of them has no vector.
     """
-    snapshot, filled = read_snapshot(store, plan.snapshot), 0
+    snapshot, listed, filled = read_snapshot(store, plan.snapshot), read_selection(store, plan.selection), 0
     rows = np.empty((sum(part.vectors for part in work), config.encoder.dimension), np.float16)
     pmids, articles = [], []
     for part, chosen, _ in work:
         key = Layout.vector_part(plan.fingerprint, plan.selection, part.name)
         records = _of_range(store, snapshot, part, lambda file, one: read_kept(file, one.start, one.stop))
-        wanted = _wanted(store, config, plan, snapshot, part, chosen, records)
+        wanted = _alive(store, snapshot, part, chosen) & selected(config.selection, listed, records)
         with store.parquet(key) as file:
             part_pmids, vectors, present = read_vectors(file)
             same = have_keys(file, records)
@@ -96,10 +96,11 @@ def read_worker_rows(
 
 def wanted_population(store: Store, config: Config, plan: EmbedPlan, work: Sequence[Work]) -> Population:
     """Return which articles of some ranges must be in the index, by their article parts alone. Memory: one range."""
-    snapshot, total, columns = read_snapshot(store, plan.snapshot), Population(), ["pmid", "abstract"]
+    snapshot, listed = read_snapshot(store, plan.snapshot), read_selection(store, plan.selection)
+    total, columns = Population(), ["pmid", "abstract"]
     for part, chosen, _ in work:
         articles = _of_range(store, snapshot, part, lambda file, one: read_range(file, one.start, one.stop, columns))
-        wanted = _wanted(store, config, plan, snapshot, part, chosen, articles)
+        wanted = _alive(store, snapshot, part, chosen) & selected(config.selection, listed, articles)
         total += population(articles["pmid"].to_numpy()[wanted])
     return total
 
@@ -114,23 +115,14 @@ def _of_range(
         return read(file, part)
 
 
-def _wanted(
-    store: Store,
-    config: Config,
-    plan: EmbedPlan,
-    snapshot: Snapshot,
-    part: RowRange,
-    chosen: NDArray[np.int32] | None,
-    articles: pa.Table,
-) -> Mask:
-    """Return which rows of a range are alive and selected: all such, or those among the `chosen` ones."""
+def _alive(store: Store, snapshot: Snapshot, part: RowRange, chosen: NDArray[np.int32] | None) -> Mask:
+    """Return which rows of a range are alive: all such, or the `chosen` ones, which are."""
     if chosen is None:
         with open_keys(store, snapshot.id) as file:
-            wanted = alive_rows(file, snapshot.number(part.source), part.start, part.stop)
-    else:
-        wanted = np.zeros(len(articles), bool)
-        wanted[chosen - part.start] = True
-    return wanted & selected(config.selection, plan.pmids, articles)
+            return alive_rows(file, snapshot.number(part.source), part.start, part.stop)
+    wanted = np.zeros(part.stop - part.start, bool)
+    wanted[chosen - part.start] = True
+    return wanted
 
 
 def shard_of(pmids: Pmids, num_shards: int) -> Lists:

@@ -24,6 +24,7 @@ ORDER: tuple[FileKind, ...] = (
     "snapshots",
     # These name it too.
     "mesh trees",
+    "selections",
     "worker shards",
     "temporary",
 )
@@ -115,6 +116,7 @@ def kept_names(contents: Contents, limits: Limits) -> dict[FileKind, set[str]]:
         "models": {model for v in versions for model in v.models.values()},
         "articles": _articles(contents, snapshots),
         "snapshots": snapshots,
+        "selections": {v.selection for v in versions},
         "mesh trees": {v.mesh_tree for v in versions if v.mesh_tree}
         | {i.mesh_tree for name, i in contents.snapshots.items() if name in snapshots and i.mesh_tree},
     }

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import faiss
 
-from retrieval.articles.pmids import CLASS_ROWS
 from retrieval.embed.rates import forward_flops
 from retrieval.index.tuning import nlist_for, sample_for
+from retrieval.operate import memory
 from schemas.config import Config
 from schemas.figures import EncoderFigures, Figures, Gpu, Stage
 
@@ -20,12 +20,6 @@ ROW_NUMBER = 8
 """Bytes of an id in a list; as many are in each file of PMIDs or hashes, and half as many in that of their order."""
 KEYS = 16
 """Bytes per row of a vector part: PMID and hash."""
-MERGE_MEMORY = 500e6
-"""What a merge holds beside which rows are live: a group of rows, a range of PMIDs, the facets that it inverts."""
-TRAINING_CENTROID = 20
-"""Bytes per number of a centroid that k-means holds beside the sample: sums, and copies to multiply with."""
-CLASS_KEY = 100
-"""Bytes per row of a class, where PMIDs are checked or snapshots compared."""
 
 
 class Scale(NamedTuple):
@@ -73,7 +67,7 @@ class Planner:
         download = records * f.source_bytes.value / f.download.value
         return self._stage(
             "ingest",
-            _largest((scale.cores, f.ingest_memory.value), (1, self._snapshot_memory())),
+            _largest((scale.cores, memory.of_parser()), (1, memory.of_snapshot(scale.articles))),
             records * f.part_bytes.value + scale.articles * f.snapshot_bytes.value,
             records * f.source_bytes.value,
             [Step(records / f.ingest.value, scale.cores, download), Step(scale.articles / f.first_snapshot.value)],
@@ -81,10 +75,10 @@ class Planner:
 
     def embed(self) -> Stage:
         """Plan articles → vector parts."""
-        engine, workers = self._engine_memory(), self.scale.gpus or self.config.embed.actors
-        memory = engine, workers * (engine + 2 * self.figures.process_memory.value)
+        engine, workers = self._engine_memory(), self.scale.gpus or self.config.embed.fewest
+        of_all = workers * (engine + 2 * memory.PROCESS)
         disk = self.scale.articles * self._vector_bytes()
-        return self._stage("embed", memory, disk, 0, [self._encoding(self.scale.articles)])
+        return self._stage("embed", (engine, of_all), disk, 0, [self._encoding(self.scale.articles)])
 
     def index(self) -> Stage:
         """Plan vector parts → quantizer → worker shards → segments → checks. Both of the last lie on disk at once."""
@@ -93,8 +87,8 @@ class Planner:
         sample = min(rules.sample or sample_for(self.nlist), rows)
         train = self.figures.rounds.value * self._assign_flops(sample) / self.figures.products.value
         workers = min(self.scale.cores, -(-rows // rules.rows_per_worker))
-        training = self._process() + 2 * self.dimension * sample + TRAINING_CENTROID * self.nlist * self.dimension
-        merging = self._process() + MERGE_MEMORY + rows / rules.num_shards
+        training = memory.of_training(sample, self.nlist, self.dimension)
+        merging = memory.of_merge(rows // rules.num_shards, self._quantizer_bytes())
         return self._stage(
             "index --full",
             _largest((1, training), (workers, self._build_memory(rows)), (shards, merging), (1, self._check_memory())),
@@ -107,7 +101,12 @@ class Planner:
         """Plan one night: new files to a version with one more delta, not compacted."""
         f, scale = self.figures, self.scale
         rows = round(scale.nightly * f.night_rows.value)
-        alone = (self._snapshot_memory(), self._engine_memory(), self._build_memory(rows), self._check_memory())
+        alone = (
+            memory.of_snapshot(scale.articles),
+            self._engine_memory(),
+            self._build_memory(rows),
+            self._check_memory(),
+        )
         parts = scale.nightly * f.part_bytes.value + scale.articles * f.snapshot_bytes.value
         steps = [
             Step(scale.nightly / f.ingest.value, scale.cores),
@@ -118,7 +117,7 @@ class Planner:
         ]
         return self._stage(
             "night",
-            _largest((scale.cores, f.ingest_memory.value), *((1, memory) for memory in alone)),
+            _largest((scale.cores, memory.of_parser()), *((1, of_one) for of_one in alone)),
             parts + rows * (self._vector_bytes() + self.row_bytes()),
             scale.nightly * f.source_bytes.value + rows * self.row_bytes(),
             steps,
@@ -128,12 +127,13 @@ class Planner:
         """Plan a day of service: one replica each; the lists in memory, rows and articles on disk."""
         serve, f, engine = self.config.serve, self.figures, self._engine_memory()
         lists = self.scale.articles * (self.code_bytes() + ROW_NUMBER)
-        searcher = self._process() + self.scale.articles + lists
+        searcher = memory.of_searcher(self.scale.articles, lists + 2 * self._quantizer_bytes())
         models = 2 if self.config.rerank.kind == "cross-encoder" else 1
         gpus = serve.encoder.num_gpus + serve.reranker.num_gpus if self.scale.gpus else 0.0
-        memory = max(searcher, engine), searcher + models * engine + f.process_memory.value
+        of_all = searcher + models * engine + memory.PROCESS
         cores = f.serve_cores.value
-        return self._stage("serve, a day", memory, 0, 0, [Step(DAY * cores, cores, gpu_seconds=DAY * gpus)])
+        steps = [Step(DAY * cores, cores, gpu_seconds=DAY * gpus)]
+        return self._stage("serve, a day", (max(searcher, engine), of_all), 0, 0, steps)
 
     def code_bytes(self) -> int:
         factory = self.config.index.type.format(dimension=self.dimension, nlist=1)
@@ -166,14 +166,14 @@ class Planner:
         return [Step(self.scale.articles / f.compare.value), Step(new * 2 * self.dimension / f.exact_search.value)]
 
     def _stage(
-        self, name: str, memory: tuple[float, float], disk: float, temporary: float, steps: Sequence[Step]
+        self, name: str, processes: tuple[float, float], disk: float, temporary: float, steps: Sequence[Step]
     ) -> Stage:
-        """Return a stage of steps, one after the other. memory: of the largest process, and of all at once."""
+        """Return a stage of steps, one after the other. processes: memory of the largest, and of all at once."""
         core_hours = sum(step.core_seconds for step in steps) / HOUR
         gpu_hours = sum(step.gpu_seconds for step in steps) / HOUR
         hours = sum(step.seconds for step in steps) / HOUR
         usd = core_hours * self.figures.core_hour.value + gpu_hours * self.scale.gpu.hour.value
-        return Stage(name, *memory, disk, temporary, core_hours, gpu_hours, hours, usd)
+        return Stage(name, *processes, disk, temporary, core_hours, gpu_hours, hours, usd)
 
     def _assign_flops(self, rows: float) -> float:
         return 2 * rows * self.dimension * (self.nlist + self.dimension)
@@ -184,24 +184,15 @@ class Planner:
     def _vector_bytes(self) -> float:
         return 2 * self.dimension + KEYS
 
-    def _process(self) -> float:
-        """Return the memory of a process that holds the quantizer: as FAISS has it, and laid out for products."""
-        return self.figures.process_memory.value + 2 * self._quantizer_bytes()
-
     def _build_memory(self, rows: int) -> float:
         held = min(rows, self.config.index.rows_per_worker)
-        return self._process() + held * (3 * self.dimension + self.figures.worker_memory.value)
-
-    def _snapshot_memory(self) -> float:
-        rows, f = self.scale.articles, self.figures
-        return f.process_memory.value + f.snapshot_memory.value * min(rows, CLASS_ROWS) + rows
+        return memory.of_worker(held, self.dimension, self._quantizer_bytes())
 
     def _check_memory(self) -> float:
-        rows = self.scale.articles
-        return self._process() + CLASS_KEY * min(rows, CLASS_ROWS) + rows
+        return memory.of_checks(self.scale.articles, self._quantizer_bytes())
 
     def _engine_memory(self) -> float:
-        return self.figures.engine_memory.value + 4 * self.encoder.parameters
+        return memory.of_engine(4 * self.encoder.parameters)
 
 
 def _largest(*processes: tuple[int, float]) -> tuple[float, float]:
@@ -209,4 +200,4 @@ def _largest(*processes: tuple[int, float]) -> tuple[float, float]:
 
     processes: of each kind how many there are side by side, and the memory of one.
     """
-    return max(memory for _, memory in processes), max(count * memory for count, memory in processes)
+    return max(of_one for _, of_one in processes), max(count * of_one for count, of_one in processes)

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from jobs.common.run_records import NIGHT, Record
 from jobs.common.run_reports import json_values
 from schemas.canary import CanaryAnswer
 from schemas.manifest import Gate
 from schemas.night_report import NightRecord, NightReport
 from schemas.run import NightFigures, Run
+from schemas.store import Store
 from tests.support.reports import night_report
 
 NASTY = "<script>alert('x')</script> & \"quotes\""
@@ -62,3 +64,15 @@ def figures(number: int) -> NightFigures:
 def record(number: int = 30, outcome: str = "done", report: NightReport | None = REPORT, **values: Any) -> NightRecord:
     told = json_values(report) if report else {}
     return NightRecord.model_validate({**run(number, outcome).model_dump(), "format": 1, **told, **values})
+
+
+def written(record: Record) -> None:
+    """Wait until what a record was told is in the store."""
+    record._writer.shutdown()
+
+
+def begun(store: Store, stage: str, values: dict[str, Any]) -> None:
+    """Leave the record of a night that is at a stage, or died there."""
+    record = Record(store, NIGHT)
+    record.stage(stage, values)
+    written(record)

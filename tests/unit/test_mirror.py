@@ -19,15 +19,18 @@ WITHOUT_TESTS = {
     "schemas/quality_report.py": "the same",
     "schemas/night_report.py": "the same",
     "jobs/common/cluster/ray_metrics.py": "Ray's metrics exist in a cluster alone: tests/cluster/jobs/test_metrics.py",
+    "jobs/steps/index/commit.py": "it starts tasks and waits for them: tests/cluster/jobs/test_nights.py",
     "actors/service/meter.py": "a protocol, and a class that does nothing",
 }
 WITHOUT_SOURCE = {
     "actors/embed/test_exactness.py": "vectors and scores beside the authors' own procedures, over towers and engines",
     "actors/web/page/test_page_html.py": "the templates in assets/, as a reader of the page sees them",
     "infra/test_alerts.py": "infra/monitoring",
+    "infra/test_aws.py": "infra/aws, and the instances of ray_cluster.yaml",
     "infra/test_config_files.py": "infra/config",
     "infra/test_demo_data.py": "infra/demo",
     "infra/test_environment.py": "constraints.txt, and what is installed",
+    "infra/test_image.py": "the Dockerfile",
     "infra/test_ray_cluster.py": "ray_cluster.yaml",
     "retrieval/ingest/pubmed/test_stream_damaged.py": "damaged files, through all of pubmed/",
     "test_shown_fields.py": "what follows from DisplayArticle, in three rooms",

@@ -1,8 +1,6 @@
 """Joining Ray: the cluster that RAY_ADDRESS names, else a private one on this machine."""
 
-import json
 import logging
-import math
 import os
 import socket
 import threading
@@ -12,13 +10,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import ray
-from ray._private.ray_constants import DEBUG_AUTOSCALING_STATUS, PROCESS_TYPE_GCS_SERVER
-from ray._private.state import state
-from ray.autoscaler._private.util import format_readonly_node_type
-from ray.experimental.internal_kv import _internal_kv_get
+from ray._private.ray_constants import PROCESS_TYPE_GCS_SERVER
 
 from jobs.common.broken_off import break_off
 from jobs.common.cluster.nodes import check_nodes
+from jobs.common.cluster.placement import most_of
 from jobs.common.console import Progress, log
 from schemas.errors import ClusterError, UsageError
 from schemas.store import Store
@@ -90,24 +86,6 @@ def check_reached(address: str) -> None:
             f"RAY_ADDRESS = {address}: no cluster answers ({error}); start it with ray up, or unset RAY_ADDRESS to "
             "work on this machine"
         ) from None
-
-
-def most_of(resource: str) -> float:
-    """Return how much there is of a resource, or can be where nodes are started as they are needed."""
-    there = float(ray.cluster_resources().get(resource, 0))  # type: ignore[no-untyped-call]
-    ceiling = state.get_max_resources_from_cluster_config()
-    if ceiling is not None:
-        return max(there, float(ceiling.get(resource, 0)))
-    return math.inf if _is_scaled() else there
-
-
-def _is_scaled() -> bool:
-    """Return whether the first autoscaler, which tells no limits, starts nodes: of kinds, not of single nodes."""
-    said = json.loads(_internal_kv_get(DEBUG_AUTOSCALING_STATUS) or "{}")
-    report = said.get("autoscaler_report") or {}
-    kinds = {*(report.get("active_nodes") or {}), *(report.get("idle_nodes") or {})}
-    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-    return bool(kinds - {format_readonly_node_type(node["NodeID"]) for node in nodes})
 
 
 def _watch_head() -> None:

@@ -18,7 +18,6 @@ from actors.service.search_service import SearchService
 from actors.store.stores import open_store
 from jobs.common.config import ROOT
 from jobs.common.console import cut, table
-from jobs.common.cpu_threads import available_threads
 from jobs.common.store import read_version
 from retrieval.articles.pmids import parse_pmids
 from retrieval.files.atomic import write_file
@@ -142,7 +141,7 @@ def ancestors(store: Store, newest: IndexVersion) -> list[IndexVersion]:
 def searches(config: Config, versions: Sequence[IndexVersion]) -> tuple[tuple[str, ...], ...]:
     """Search for each changed article by its title in every version; return a row each."""
     plain = config.with_values(rerank={"kind": "none"})
-    services = [load_service(plain, version, available_threads()) for version in versions]
+    services = [load_service(plain, version) for version in versions]
     return tuple((s.change, str(s.pmid), *(asyncio.run(_found(of, s)) for of in services)) for s in SEARCHES)
 
 

@@ -1,6 +1,5 @@
 """The Ray Data pipeline of embed: read and tokenise, encode, write; a range of rows at a time."""
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,14 +7,18 @@ import ray
 from ray.exceptions import RayActorError
 
 from actors.embed.embed_stages import EncodeRange, TokenizeRange, WriteRange
-from actors.embed.known_sources import read_probe
-from actors.fetch.stored_models import by_names
+from actors.fetch.stored_models import by_names, weight_bytes
+from jobs.common.cluster.placement import most_of, nodes_of, place
+from retrieval.operate import memory
 from schemas.config import Config
 from schemas.errors import StoreError
 from schemas.vector import EmbedPlan, RowRange
 
 TRIES = 3
 """Of a range whose worker process dies. Ray Data's own rule is to try for ever."""
+SHARE = 0.01
+"""Of a core that an encoder reserves, which uses them all: actors that hold every core keep the other stages from
+running, for ever; and those that reserve nothing are not spread over the nodes."""
 MAX_RESTARTS = 6
 """Of a worker; those that die while they start have no range to count for."""
 
@@ -41,37 +44,38 @@ def written(config: Config, plan: EmbedPlan, missing: list[RowRange]) -> Iterato
 
 def pipeline(
     config: Config, plan: EmbedPlan, missing: list[RowRange], encoder: type[EncodeRange] = EncodeRange
-) -> ray.data.Dataset:
+) -> "ray.data.Dataset":
     """Return the dataset of the ranges as they are written: columns `name`, `counts` in JSON, `error`."""
-    actors = actors_of(config, missing)
-    threads = threads_of(config, actors)
+    least, most = encoders(config, len(missing))
     common: dict[str, Any] = {
         "batch_size": 1,
         "batch_format": "pyarrow",
         "max_task_retries": TRIES - 1,
         "max_restarts": MAX_RESTARTS,
     }
-    helpers = {"compute": ray.data.ActorPoolStrategy(min_size=1, max_size=actors), "num_cpus": 0.25, **common}
+    helpers = {
+        "compute": ray.data.ActorPoolStrategy(min_size=1, max_size=most),
+        **place(config.placement, "tokenise", memory.PROCESS, cores=0.25),
+        **common,
+    }
+    weights = weight_bytes(config.encoder.article, config)
     ranges = ray.data.from_items([{"range": r.model_dump_json()} for r in missing], override_num_blocks=len(missing))
     # Not map_batches(), which takes no limits of retries without a warning.
     tokens = ranges.map_batches_internal(TokenizeRange, fn_constructor_args=(config, plan), **helpers)
-    # No CPU is reserved: actors that hold every CPU keep the other stages from running, for ever.
     vectors = tokens.map_batches_internal(
         encoder,
-        fn_constructor_args=(config, threads, read_probe(config, plan)),
-        compute=ray.data.ActorPoolStrategy(size=actors),
-        num_cpus=0,
-        num_gpus=config.embed.num_gpus,
+        fn_constructor_args=(config, plan, -(-most // max(1, nodes_of(config.placement.encode)))),
+        compute=ray.data.ActorPoolStrategy(min_size=least, max_size=most),
+        **place(config.placement, "encode", memory.of_engine(weights), cores=SHARE, gpus=config.embed.num_gpus),
         **common,
     )
     return vectors.map_batches_internal(WriteRange, fn_constructor_args=(config, plan), **helpers)
 
 
-def threads_of(config: Config, actors: int) -> int:
-    """Return how many threads each of the actors that encode has."""
-    return config.embed.threads or max(1, (os.cpu_count() or 1) // actors)
-
-
-def actors_of(config: Config, missing: list[RowRange]) -> int:
-    """Return how many actors encode."""
-    return min(config.embed.actors, len(missing))
+def encoders(config: Config, ranges: int) -> tuple[int, int]:
+    """Return how many actors encode so many ranges, at least and at most."""
+    if config.embed.actors != "auto":
+        return (fixed := min(config.embed.actors, ranges)), fixed
+    gpus, group = config.embed.num_gpus, config.placement.encode
+    there = most_of("GPU", group) / gpus if gpus else nodes_of(group)
+    return 1, int(max(1, min(there, config.embed.max_actors, ranges)))

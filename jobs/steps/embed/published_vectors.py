@@ -5,12 +5,14 @@ import ray
 
 from actors.embed.known_sources import compare_sample, published_vectors
 from actors.fetch.chunk_mirror import ChunkMirror
+from actors.fetch.stored_models import weight_bytes
 from actors.store.stores import open_store
 from jobs.common.cluster.joining import connect, results
+from jobs.common.cluster.placement import place
 from jobs.common.console import Progress, log
-from jobs.steps.embed.embed_pipeline import threads_of
 from jobs.steps.ingest.ncbi_guest import NCBI, ncbi_guest
 from retrieval.embed.known.published_chunks import PublishedChunks
+from retrieval.operate import memory
 from schemas.config import Config
 from schemas.errors import StoreError, UsageError
 from schemas.layout import PUBLISHED_CHUNKS
@@ -57,19 +59,20 @@ def with_published(
     folder = published_folder(config, source)
     connect(open_store(config))
     chunks = published_vectors(config, folder)
-    tasks = [_prepare.remote(chunks, number) for number in chunks.numbers]
+    placed = _prepare.options(**place(config.placement, "tokenise", memory.PROCESS))
+    tasks = [placed.remote(chunks, number) for number in chunks.numbers]
     results(tasks, "published", len(tasks), "chunks", lambda _: 1)
-    agreement = check_sample(config, folder, missing, check, threads_of(config, 1)) if check else None
+    agreement = check_sample(config, folder, missing, check) if check else None
     return plan._replace(published=folder), agreement
 
 
-@ray.remote(num_cpus=1)
+@ray.remote
 def _prepare(chunks: PublishedChunks, number: int) -> None:
     """Index one chunk. Memory: 80 bytes an article."""
     chunks.prepare(number)
 
 
-def check_sample(config: Config, folder: str, missing: list[RowRange], count: int, threads: int) -> Agreement:
+def check_sample(config: Config, folder: str, missing: list[RowRange], count: int) -> Agreement:
     """Compare about `count` published vectors, of random articles of some ranges, with the encoder's own.
 
     Raises:
@@ -77,8 +80,9 @@ def check_sample(config: Config, folder: str, missing: list[RowRange], count: in
     """
     rng = np.random.default_rng(0)
     ranges = [missing[i] for i in rng.permutation(len(missing))[:SAMPLED_RANGES]]
-    compare = ray.remote(num_gpus=config.embed.num_gpus)(compare_sample)
-    found: Agreement = ray.get(compare.remote(config, folder, ranges, count, threads))
+    held = memory.of_engine(weight_bytes(config.encoder.article, config))
+    compare = ray.remote(**place(config.placement, "encode", held, gpus=config.embed.num_gpus))(compare_sample)
+    found: Agreement = ray.get(compare.remote(config, folder, ranges, count))
     if found.below:
         raise StoreError(
             f"{found.below} of {found.pairs} published vectors are not the encoder's own (least cosine "

@@ -1,4 +1,7 @@
-"""The Ray tasks that make versions: differences, training, worker shards, merges, tombstones, checks."""
+"""The Ray tasks that make versions: differences, training, worker shards, merges, tombstones, checks.
+
+What each reserves, and where it runs, is said where it is started: see `jobs.common.cluster.placement`.
+"""
 
 from functools import partial
 
@@ -6,9 +9,9 @@ import numpy as np
 import ray
 
 from actors.embed.towers import QueryTower
+from actors.engine.cpu_threads import using_threads
 from actors.search.index_searcher import IndexSearcher, load_quantizer, open_segments
 from actors.store.stores import open_store
-from jobs.common.cpu_threads import available_threads, using_threads
 from retrieval.articles.pmids import population
 from retrieval.articles.snapshot import SnapshotDifference, compare_snapshots, read_snapshot
 from retrieval.embed.vector_parts import sample_vectors
@@ -50,28 +53,27 @@ from schemas.store import Store
 from schemas.vector import EmbedPlan
 
 
-@ray.remote(num_cpus=1)
+@ray.remote
 def find_changes(store: Store, old: str, new: str) -> SnapshotDifference:
-    """Compare two snapshots. Memory: 50 bytes a key, of 8 million keys at most."""
+    """Compare two snapshots."""
     return compare_snapshots(store, *(read_snapshot(store, snapshot) for snapshot in (old, new)))
 
 
-@ray.remote(num_cpus=1)
-def train(config: Config, counts: dict[str, int], factory: str, size: int, device: str) -> QuantizerRecord:
-    """Train the quantizer on a sample and store it, with all cores: nothing else of the job runs meanwhile.
-
-    Memory: the sample in float16, 6.4 GB for 65,536 lists of 768, and 1.7 GB (see `train_quantizer`).
-    """
+@ray.remote
+def train(
+    config: Config, counts: dict[str, int], factory: str, size: int, device: str, threads: int
+) -> QuantizerRecord:
+    """Train the quantizer on a sample and store it: nothing else of the job runs meanwhile."""
     metric, seed = metric_for(normalize=config.encoder.normalize), config.index.seed
     store = open_store(config)
     vectors = sample_vectors(store, counts, size, seed, dimension=config.encoder.dimension)
-    with using_threads(available_threads()):
+    with using_threads(threads):
         content, record = train_quantizer(vectors, factory, metric=metric, seed=seed, device=device)
-    write_bytes(store, Layout.quantizer(record.sha256), content)
+    write_bytes(store, Layout.quantizer(record.sha256), content, again=True)
     return record
 
 
-@ray.remote(num_cpus=1)
+@ray.remote
 def build_worker_shards(config: Config, plan: EmbedPlan, work: list[Work], quantizer: str, name: str) -> list[Segment]:
     """Build one worker's shards, one per shard of the index."""
     store = open_store(config)
@@ -89,12 +91,9 @@ def build_worker_shards(config: Config, plan: EmbedPlan, work: list[Work], quant
     return segments
 
 
-@ray.remote(num_cpus=1)
+@ray.remote
 def merge(store: Store, quantizer: str, segment: str, shard: int, of: list[str] | IndexVersion) -> Segment:
-    """Merge what the workers of these names built for a shard, or the live rows of a version's, into one segment.
-
-    Memory: one group of lists (see retrieval.index.segment_build), and of a version a byte a row.
-    """
+    """Merge what the workers of these names built for a shard, or the live rows of a version's, into one segment."""
     folder = Layout.segment(segment)
     if is_there(store, folder):
         return read_manifest(store, folder)
@@ -116,7 +115,7 @@ def merge(store: Store, quantizer: str, segment: str, shard: int, of: list[str] 
         )
 
 
-@ray.remote(num_cpus=1)
+@ray.remote
 def bury(
     store: Store, version: IndexVersion, left: Population, outdated: Pmids
 ) -> tuple[dict[str, Tombstones], Population]:
@@ -133,20 +132,22 @@ def bury(
     return tombstones, left
 
 
-@ray.remote(num_cpus=1)
+@ray.remote
 def find_wanted(config: Config, plan: EmbedPlan, work: list[Work]) -> Population:
     """Return which articles of some ranges must be in the index."""
     return wanted_population(open_store(config), config, plan, work)
 
 
-@ray.remote(num_cpus=1)
+@ray.remote
 def find_live(store: Store, version: IndexVersion) -> Population:
     """Return which articles are live in a version."""
     return live_population(_open(store, version))
 
 
-@ray.remote(num_cpus=1)
-def write_answers(config: Config, store: Store, version: IndexVersion, parent: IndexVersion | None) -> str:
+@ray.remote
+def write_answers(
+    config: Config, store: Store, version: IndexVersion, parent: IndexVersion | None, threads: int
+) -> str:
     """Store what an exact search of the version finds (see retrieval.evaluate.truth); return its name.
 
     Where segments of the parent go on, its truth does. Otherwise every row is read, for queries as users make them:
@@ -160,11 +161,11 @@ def write_answers(config: Config, store: Store, version: IndexVersion, parent: I
         if carried := carry_truth(known, open_segments(store, parent, quantizer), segments):
             return write_truth(store, carried)
     texts = sample_queries(segments, config.index.recall_queries, config.index.seed)
-    queries = QueryTower(config, available_threads()).encode([Query(text) for text in texts])
+    queries = QueryTower(config, threads).encode([Query(text) for text in texts])
     return write_truth(store, find_truth(queries, segments))
 
 
-@ray.remote(num_cpus=1)
+@ray.remote
 def measure_recall(store: Store, version: IndexVersion, truth: str) -> Recall:
     """Compare the version with exact search."""
     queries, answers = _answers(store, truth)
@@ -173,7 +174,7 @@ def measure_recall(store: Store, version: IndexVersion, truth: str) -> Recall:
     return Recall(queries=len(found), at_10=at_10, at_100=at_100)
 
 
-@ray.remote(num_cpus=1)
+@ray.remote
 def tune(config: Config, store: Store, version: IndexVersion, truth: str) -> SearchRules:
     """Return the cheapest rules that reach `index.target_recall`.
 
@@ -192,12 +193,17 @@ def tune(config: Config, store: Store, version: IndexVersion, truth: str) -> Sea
     return cheapest_rules(config.index.target_recall, searcher.quantizer.nlist, version.candidates, measured)
 
 
-@ray.remote(num_cpus=1)
+@ray.remote
 def ask_canaries(
-    config: Config, store: Store, version: IndexVersion, parent: IndexVersion | None, canaries: tuple[Canary, ...]
+    config: Config,
+    store: Store,
+    version: IndexVersion,
+    parent: IndexVersion | None,
+    canaries: tuple[Canary, ...],
+    threads: int,
 ) -> tuple[tuple[CanaryAnswer, ...], float | None]:
     """Return what a version answers, and how much of it is another than its parent of the same encoder answered."""
-    queries = QueryTower(config, available_threads()).encode([Query(canary.text) for canary in canaries])
+    queries = QueryTower(config, threads).encode([Query(canary.text) for canary in canaries])
     searcher = IndexSearcher(store, version, sparse=True)
     found = searcher.candidates(queries, DEPTH)
     answers = tuple(answer(canary, one, searcher.segments) for canary, one in zip(canaries, found, strict=True))
@@ -215,7 +221,7 @@ def _answers(store: Store, truth: str) -> tuple[Floats, list[Pmids]]:
     return known.queries, [answer.pmids for answer in known.answers()]
 
 
-@ray.remote(num_cpus=1)
+@ray.remote
 def check_rows(store: Store, version: IndexVersion, parent: IndexVersion | None) -> RowChecks:
     """Check a version's live rows against its snapshot, and count what it lacks of its parent.
 

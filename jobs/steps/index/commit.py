@@ -2,31 +2,28 @@
 
 import datetime
 from collections.abc import Sequence
-from typing import TypeVar
 
 import ray
 
 from actors.fetch.stored_models import brought, found_before
 from actors.store.stores import open_store
 from jobs.common.cluster.joining import results
-from jobs.common.console import Progress, log, table
-from jobs.common.store import change_current, read_version, snapshots, versions
+from jobs.common.console import Progress, log
+from jobs.common.store import change_current, read_version, snapshots, versions, wrote
 from jobs.steps.index.build_tasks import ask_canaries, check_rows, measure_recall, tune, write_answers
+from jobs.steps.index.reservations import asking, checking
 from retrieval.evaluate.canaries import read_canaries
 from retrieval.files.checked import write_bytes
-from retrieval.index.gates import Arrivals, arrivals, gates, usual_shares
+from retrieval.index.gates import Arrivals, arrivals, usual_shares
 from retrieval.index.tuning import SearchRules
-from retrieval.index.version_checks import RowChecks, advice
+from retrieval.index.version_checks import RowChecks
 from retrieval.ingest.lineage import line_of_descent
 from schemas.canary import CanaryAnswer
 from schemas.config import Config
 from schemas.errors import CheckError, InputError, StoreError
 from schemas.layout import Layout
 from schemas.manifest import Checks, Current, IndexVersion, Recall, Segment
-from schemas.report import VersionReport
 from schemas.store import Store
-
-Kind = TypeVar("Kind", bound=VersionReport)
 
 
 def commit(config: Config, version: IndexVersion) -> IndexVersion:
@@ -40,17 +37,22 @@ def commit(config: Config, version: IndexVersion) -> IndexVersion:
     progress = Progress("check", config.index.recall_queries, "queries")
     parent = _parent(store, version.parent) if version.parent else None
     alike = parent if parent and parent.recipe == version.recipe else None
-    truth: str = ray.get(write_answers.remote(config, store, version, alike))
+    asks, threads = asking(config, version)
+    truth: str = ray.get(write_answers.options(**asks).remote(config, store, version, alike, threads))
     if config.index.target_recall:
-        rules: SearchRules = ray.get(tune.remote(config, store, version, truth))
+        rules: SearchRules = ray.get(tune.options(**asks).remote(config, store, version, truth))
         version = version.model_copy(update=rules._asdict())
     rows: RowChecks
     recall: Recall
-    rows, recall = ray.get([check_rows.remote(store, version, parent), measure_recall.remote(store, version, truth)])
+    looks = checking(config, version.rows, version.quantizer)
+    by_rows = check_rows.options(**looks).remote(store, version, parent)
+    rows, recall = ray.get([by_rows, measure_recall.options(**looks).remote(store, version, truth)])
     answers: tuple[CanaryAnswer, ...] = ()
     changed: float | None = None
     if canaries:
-        answers, changed = ray.get(ask_canaries.remote(config, store, version, parent, canaries))
+        answers, changed = ray.get(
+            ask_canaries.options(**asks).remote(config, store, version, parent, canaries, threads)
+        )
     progress.add(recall.queries)
     progress.finish()
     checks = Checks(
@@ -70,6 +72,7 @@ def commit(config: Config, version: IndexVersion) -> IndexVersion:
     if IndexVersion.model_validate_json(content) != checked:
         raise CheckError(f"version {version.id} would not be read as it was written; CURRENT is what it was")
     write_bytes(store, Layout.version(version.id), content.encode())
+    wrote(store, Layout.version.folder)
     change_current(store, lambda current: _stays(current, version.id))
     return checked
 
@@ -122,33 +125,3 @@ def merged(stage: str, rows: int, merges: Sequence[ray.ObjectRef[Segment]]) -> t
 def now() -> str:
     """Return the time in UTC, ISO 8601."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-
-
-def report_of(kind: type[Kind], config: Config, version: IndexVersion, **did: bool | str) -> Kind:
-    """Return what a job reports of a version, and what it did."""
-    known = versions(open_store(config))
-    parent = next((v.segments for v in known if v.id == version.parent), ())
-    return kind(
-        version=version.id,
-        articles=version.articles,
-        segments=len(version.segments),
-        dead_rows=version.dead_rows,
-        lists=version.segments[0].nlist,
-        nprobe=version.nprobe,
-        bytes=version.bytes,
-        new_bytes=sum(segment.bytes for segment in version.segments if segment not in parent),
-        recall_at_10=version.checks.recall.at_10,
-        recall_at_100=version.checks.recall.at_100,
-        imbalance=version.checks.imbalance,
-        canaries=version.checks.canaries,
-        gates=gates(version, config.index, known),
-        advice=advice(version, known),
-        **did,
-    )
-
-
-def show_version(report: VersionReport, done: str) -> str:
-    """Return for a person what was done of a version, and its figures."""
-    shown = set(VersionReport.model_fields) - {"failures", "version", "canaries", "gates"}
-    figures = report.model_dump(include=shown, exclude_none=True)
-    return f"version {report.version}: {done}\n{table(['of the version', 'value'], figures.items())}"

@@ -5,8 +5,9 @@ import ray
 from actors.store.stores import open_store
 from jobs.common.console import log
 from jobs.common.run_reports import root_cause
-from jobs.common.store import load_selection
+from jobs.common.store import keep_selection
 from jobs.steps.index.build_tasks import find_live, find_wanted
+from jobs.steps.index.reservations import checking
 from retrieval.articles.snapshot import read_snapshot
 from retrieval.embed.vector_parts import row_ranges
 from retrieval.index.segment_build import Work, group_work
@@ -24,7 +25,9 @@ def population_of(config: Config, version: IndexVersion) -> Population:
     """
     if version.population is not None:
         return version.population
-    live: Population = ray.get(find_live.remote(open_store(config), version))
+    live: Population = ray.get(
+        find_live.options(**checking(config, version.rows, version.quantizer)).remote(open_store(config), version)
+    )
     try:
         wanted = _wanted(config, version)
     except StoreError as error:
@@ -39,17 +42,19 @@ def population_of(config: Config, version: IndexVersion) -> Population:
 
 
 def _wanted(config: Config, version: IndexVersion) -> Population:
-    selection, pmids = load_selection(config.selection)
+    store = open_store(config)
+    selection = keep_selection(store, config.selection)
     if selection != version.selection:
         raise StoreError(f"its selection is {version.selection}, the configured one {selection}")
-    snapshot = read_snapshot(open_store(config), version.snapshot)
-    plan = EmbedPlan(snapshot.id, selection, pmids, version.fingerprint)
+    snapshot = read_snapshot(store, version.snapshot)
+    plan = EmbedPlan(snapshot.id, selection, version.fingerprint)
     work = [
         Work(one, None, one.stop - one.start) for one in row_ranges(snapshot.info.parts, config.embed.rows_per_part)
     ]
     groups = group_work(work, config.index.rows_per_worker, config.index.min_workers)
+    placed = find_wanted.options(**checking(config, config.index.rows_per_worker))
     try:
-        return sum(ray.get([find_wanted.remote(config, plan, group) for group in groups]), Population())
+        return sum(ray.get([placed.remote(config, plan, group) for group in groups]), Population())
     except Exception as error:
         if isinstance(cause := root_cause(error), StoreError):
             raise cause from None

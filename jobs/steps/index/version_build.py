@@ -1,27 +1,19 @@
-"""One build of an index version: what it is made of, and the steps that make it."""
+"""One build of an index version: the steps that make it."""
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any
 
 import ray
 
-from actors.fetch.stored_models import found_before, tower_digests
-from actors.store.stores import open_store
-from jobs.common.cluster.joining import most_of, results
-from jobs.common.console import log
-from jobs.common.store import (
-    compacted_id,
-    ingested,
-    load_selection,
-    read_current,
-    read_version,
-    remove,
-    version_names,
-    versions,
-)
+from jobs.common.cluster.joining import results
+from jobs.common.cluster.placement import most_of
+from jobs.common.store import remove
+from jobs.steps.index.build_inputs import BuildInputs
 from jobs.steps.index.build_tasks import build_worker_shards, bury, find_changes, find_wanted, merge, train
 from jobs.steps.index.commit import merged, now
 from jobs.steps.index.population import population_of
-from jobs.steps.index.version_files import check_bytes
+from jobs.steps.index.reservations import building, checking, merging, training
 from retrieval.articles.snapshot import SnapshotDifference
 from retrieval.embed.vector_parts import count_vectors, row_ranges
 from retrieval.files.checked import read_document, write_bytes
@@ -31,87 +23,24 @@ from retrieval.index.tuning import metric_for, nlist_for, nprobe_for, sample_for
 from retrieval.ingest.lineage import gaps
 from schemas.base import digest
 from schemas.config import Config
-from schemas.encoder import article_fingerprint
 from schemas.errors import CheckError, StoreError
-from schemas.formats import FORMATS, NEWEST
+from schemas.formats import NEWEST
 from schemas.layout import Layout
 from schemas.manifest import UNCHECKED, IndexVersion, Population, QuantizerRecord, Segment, Tombstones
 from schemas.vector import EmbedPlan, RowRange
 
+THREADS = 16
+"""Vector parts that are asked for their counts at a time: their server may be far."""
 
-class Build:
-    """One build: its inputs, all of which are in its id, and its steps."""
+
+class Build(BuildInputs):
+    """One build: its inputs, and its steps."""
 
     def __init__(self, config: Config, *, full: bool) -> None:
-        self.store = open_store(config)
-        self.config = config = found_before(config, versions(self.store))
-        self.snapshot = ingested(self.store)
-        self.selection, self.pmids = load_selection(config.selection)
-        self.query_tower = tower_digests(config.encoder.query, config)
-        article_tower = tower_digests(config.encoder.article, config)
-        self.fingerprint = article_fingerprint(config.encoder, article_tower)
-        self.recipe = digest(
-            {
-                "selection": self.selection,
-                "fingerprint": self.fingerprint,
-                "index": config.index.model_dump(include={"type", "nlist", "num_shards", "sample", "seed"}),
-                "segment": FORMATS[1]._asdict(),  # the first for ever: a segment says its own
-            }
-        )
-        current = read_current(self.store)
-        self._full_anew, self._on = full, current.version if current else None
-        served = self._served(self._on) if self._on and not full else None
-        self.parent = served if served and served.recipe == self.recipe else None
-        rows = {"recipe": self.recipe, "snapshot": self.snapshot.id, "parent": self.parent.id if self.parent else None}
-        # What is asked to be made anew shares no file with a version that is there, which may be damaged.
-        self.rows_digest = digest(rows | ({"beside": version_names(self.store)} if full else {}))
-        self.rules = digest(
-            {
-                "index": config.index.model_dump(
-                    include={"nprobe", "candidates"} | ({"target_recall"} if config.index.target_recall else set())
-                ),
-                "encoder": config.encoder.identity(),
-                "query_tower": self.query_tower.model_dump(),
-                **({"mesh_tree": self.snapshot.info.mesh_tree} if self.snapshot.info.mesh_tree else {}),
-            }
-        )
-        # What was CURRENT is in it: a version is promoted only over the one that it was built on.
-        self.id = digest({"rows": self.rows_digest, "rules": self.rules, "on": self._on, "format": NEWEST})
-        self._plan = EmbedPlan(self.snapshot.id, self.selection, self.pmids, self.fingerprint)
+        super().__init__(config, full=full)
+        self._plan = EmbedPlan(self.snapshot.id, self.selection, self.fingerprint)
         self._made: list[str] = []
         self._vector_part = partial(Layout.vector_part, self.fingerprint, self.selection)
-
-    def _served(self, version: str) -> IndexVersion:
-        try:
-            return read_version(self.store, version)
-        except StoreError as error:
-            raise type(error)(f"{error}; or build beside it with pubray index --full") from None
-
-    def existing(self) -> IndexVersion | None:
-        """Return the version that this build would make, or CURRENT if it is as fresh."""
-        if self._full_anew:
-            return next((v for v in reversed(versions(self.store)) if self._is_alike(v)), None)
-        parent = self.parent
-        if parent and (parent.snapshot, parent.rules) == (self.snapshot.id, self.rules):
-            return parent
-        return read_version(self.store, self.id) if self.id in version_names(self.store) else None
-
-    def _is_alike(self, version: IndexVersion) -> bool:
-        """Return whether a version is one that was built anew from what this build is made of, and is whole."""
-        made = (version.parent, version.recipe, version.rules, version.snapshot)
-        shards = {segment.shard for segment in version.segments}
-        if made != (self._on, self.recipe, self.rules, self.snapshot.id):
-            return False
-        if self._on and version.id == compacted_id(self._on):
-            return False
-        if version.tombstones or len(shards) < len(version.segments):
-            return False
-        try:
-            check_bytes(self.store, version)
-        except StoreError as error:
-            log(f"index     version {version.id} is built again: {error}")
-            return False
-        return True
 
     def run(self) -> IndexVersion:
         """Return the version, which is not committed yet."""
@@ -119,11 +48,13 @@ class Build:
             return self._full()
         population = population_of(self.config, parent)
         alive = self.snapshot.info.counts.alive
-        task = find_changes.remote(self.store, parent.snapshot, self.snapshot.id)
+        compare = find_changes.options(**checking(self.config, alive))
+        task = compare.remote(self.store, parent.snapshot, self.snapshot.id)
         changes: SnapshotDifference
         [changes] = results([task], "compare", alive, "articles", lambda _: alive)
         tombstones: dict[str, Tombstones]
-        tombstones, left = ray.get(bury.remote(self.store, parent, population, changes.outdated))
+        placed = bury.options(**checking(self.config, parent.rows, parent.quantizer))
+        tombstones, left = ray.get(placed.remote(self.store, parent, population, changes.outdated))
         deltas, new = self._segments(self._work_of(changes), parent.quantizer)
         return self._version(parent.quantizer, (*parent.segments, *deltas), tombstones, left + new)
 
@@ -143,7 +74,8 @@ class Build:
         present = set(self.store.names(Layout.vector_parts(self.fingerprint, self.selection)))
         if missing := sum(f"{one.name}.parquet" not in present for one in ranges):
             raise StoreError(f"{missing} of {len(ranges)} vector parts are not there; run pubray embed first")
-        work = [Work(one, None, self._count(one)) for one in ranges]
+        with ThreadPoolExecutor(THREADS) as pool:
+            work = [Work(one, None, count) for one, count in zip(ranges, pool.map(self._count, ranges), strict=True)]
         if not any(part.vectors for part in work):
             raise StoreError(f"none of the articles is selected by selection.rule = {self.config.selection.rule!r}")
         record = self._quantizer(work)
@@ -171,8 +103,10 @@ class Build:
         nlist = config.nlist or nlist_for(sum(counts.values()))
         size = min(config.sample or sample_for(nlist), sum(counts.values()))
         factory = config.type.format(dimension=dimension, nlist=nlist)
-        share = min(1.0, self.config.embed.num_gpus, most_of("GPU"))
-        task = train.options(num_gpus=share).remote(self.config, counts, factory, size, "cuda" if share else "cpu")
+        share = min(1.0, self.config.embed.num_gpus, most_of("GPU", self.config.placement.train))
+        reserved, threads = training(self.config, nlist, size, share)
+        device = "cuda" if share else "cpu"
+        task = train.options(**reserved).remote(self.config, counts, factory, size, device, threads)
         record: QuantizerRecord
         [record] = results([task], "train", size, "vectors", lambda record: record.trained_on)
         write_bytes(self.store, key, record.model_dump_json(indent=1).encode())
@@ -192,26 +126,30 @@ class Build:
         names = [digest({**of, "work": [part.identity() for part in group]}) for group in groups]
         made = digest({**of, "work": [part.identity() for part in work]})
         self._made = [f"{made}-{shard}" for shard in range(config.num_shards)]
-        wanted = [find_wanted.remote(self.config, self._plan, group) for group in groups]
+        rows = max(sum(part.vectors for part in group) for group in groups)
+        reserved = building(self.config, quantizer, rows)
+        wanted = [find_wanted.options(**reserved).remote(self.config, self._plan, group) for group in groups]
         if all(is_there(self.store, Layout.segment(segment)) for segment in self._made):
             # A run that was killed between merge and commit left them.
             there = (read_manifest(self.store, Layout.segment(segment)) for segment in self._made)
             segments = tuple(manifest for manifest in there if manifest.rows)
         else:
-            segments = self._built(groups, names, quantizer)
+            segments = self._built(groups, names, quantizer, reserved)
         return segments, sum(ray.get(wanted), Population())
 
-    def _built(self, groups: list[list[Work]], names: list[str], quantizer: str) -> tuple[Segment, ...]:
+    def _built(
+        self, groups: list[list[Work]], names: list[str], quantizer: str, reserved: dict[str, Any]
+    ) -> tuple[Segment, ...]:
         tasks = [
-            build_worker_shards.remote(self.config, self._plan, group, quantizer, name)
+            build_worker_shards.options(**reserved).remote(self.config, self._plan, group, quantizer, name)
             for group, name in zip(groups, names, strict=True)
         ]
         vectors = sum(part.vectors for group in groups for part in group)
         built = results(tasks, "build", vectors, "vectors", lambda shards: sum(s.rows for s in shards))
-        merges = [
-            merge.remote(self.store, quantizer, segment, shard, names) for shard, segment in enumerate(self._made)
-        ]
-        return merged("merge", sum(s.rows for shards in built for s in shards), merges)
+        sizes = [sum(shards[shard].rows for shards in built) for shard in range(len(self._made))]
+        placed = merge.options(**merging(self.config, quantizer, max(sizes)))
+        merges = [placed.remote(self.store, quantizer, s, shard, names) for shard, s in enumerate(self._made)]
+        return merged("merge", sum(sizes), merges)
 
     def _version(
         self,
@@ -227,7 +165,7 @@ class Build:
         return IndexVersion(
             id=self.id,
             created=now(),
-            parent=self._on,
+            parent=self.on,
             recipe=self.recipe,
             rules=self.rules,
             snapshot=self.snapshot.id,

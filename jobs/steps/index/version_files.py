@@ -1,9 +1,8 @@
 """What the files of a version are worth: it answers a query, or every byte of it is what it was."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 from actors.fetch.stored_models import read_model
 from actors.search.index_searcher import IndexSearcher
+from jobs.steps.index.file_checks import check_files
 from retrieval.evaluate.truth import read_truth
 from retrieval.files.checked import read_named
 from retrieval.index.segment import check_pmids
@@ -11,9 +10,6 @@ from schemas.errors import IntegrityError
 from schemas.layout import ARTICLES, PMIDS, Layout
 from schemas.manifest import IndexVersion
 from schemas.store import Store
-
-THREADS = 16
-"""Files that are looked at at a time: their server may be far."""
 
 
 def check_answers(store: Store, version: IndexVersion) -> None:
@@ -24,9 +20,7 @@ def check_answers(store: Store, version: IndexVersion) -> None:
     Raises:
         StoreError: a file cannot be opened, or no answer comes.
     """
-    files = {f"{Layout.segment(s.id)}/{name}": digest for s in version.segments for name, digest in s.files.items()}
-    with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(store.check, files.keys(), files.values()))
+    check_files(store, version)
     searcher, truth = IndexSearcher(store, version, sparse=True), read_truth(store, version.checks.truth)
     [found] = searcher.candidates(truth.queries[:1], 1)
     if not len(found.pmids):

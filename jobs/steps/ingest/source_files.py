@@ -15,6 +15,7 @@ from actors.fetch.pubmed_mirror import PubmedMirror
 from actors.store.local_store import LocalStore
 from actors.store.stores import S3, open_store, store_at
 from jobs.common.cluster.joining import connect
+from jobs.common.cluster.placement import place
 from jobs.common.config import store_root
 from jobs.common.console import Progress, log
 from jobs.common.run_reports import root_cause
@@ -24,6 +25,7 @@ from retrieval.files.checked import file_digest
 from retrieval.ingest.ncbi import check_md5, updates_after
 from retrieval.ingest.readers import open_source
 from retrieval.ingest.sources import SUFFIXES, is_pubmed, source_kind, source_name, source_order
+from retrieval.operate import memory
 from schemas.config import Config
 from schemas.encoder import PREFIX
 from schemas.errors import AbsentError, InputError, PubrayError
@@ -163,7 +165,7 @@ class Parsed(NamedTuple):
     """Names of update files that are not whole where they come from; the others have their parts."""
 
 
-def parse_all(store: Store, origin: Origin, files: list[str], lineage: int) -> Parsed:
+def parse_all(config: Config, origin: Origin, files: list[str], lineage: int) -> Parsed:
     """Fetch files with few connections, parse each on the cluster as soon as it is here.
 
     lineage: the number of that for which they are read.
@@ -173,7 +175,9 @@ def parse_all(store: Store, origin: Origin, files: list[str], lineage: int) -> P
     Raises:
         InputError: one of them cannot be used; the others are done.
     """
+    store = open_store(config)
     connect(store)
+    placed = parse_source.options(**place(config.placement, "ingest", memory.of_parser()))
     progress = Progress("ingest", len(files), "files", "records")
     failures, waited_for = list[str](), list[str]()
     with fetching(origin.fetch, files, origin.stop) as finished:
@@ -191,7 +195,7 @@ def parse_all(store: Store, origin: Origin, files: list[str], lineage: int) -> P
                 progress.log(f"{PurePath(file).name} failed: {cause}")
                 continue
             if result is None:  # fetched
-                finished.add(file, parse_source.remote(store, origin.store, file, lineage).future())
+                finished.add(file, placed.remote(store, origin.store, file, lineage).future())
             else:
                 progress.add(1, result.ref.rows)
                 ref, rejected = result.ref, sum(result.rejects.counts.values())
@@ -205,7 +209,7 @@ def parse_all(store: Store, origin: Origin, files: list[str], lineage: int) -> P
     return Parsed(seconds, tuple(sorted(waited_for, key=source_order)))
 
 
-@ray.remote(num_cpus=1)
+@ray.remote
 def parse_source(store: Store, sources: Store, key: str, lineage: int) -> ArticlePart:
     """Write the article part of one source file, after a look at the md5 beside it if there is one."""
     # Articles are trees of tuples: a sixth of the time went into looking for cycles, of which there are none.

@@ -12,7 +12,7 @@ from jobs.steps.ingest.news import news
 from jobs.steps.ingest.source_files import Origin, open_origin
 from retrieval.articles.snapshot import Snapshot
 from retrieval.embed.vector_parts import row_ranges
-from retrieval.index.version_checks import due_compaction
+from retrieval.index.upkeep import due_compaction
 from retrieval.ingest.lineage import line_of_descent
 from retrieval.operate.forecast import encoded_of, mean_bytes, rates, records_in
 from retrieval.operate.planning import Planner, Scale
@@ -45,7 +45,7 @@ def forecast(config: Config, source: str, *, without: str | None, with_file: str
     line = line_of_descent(snapshots(store)) if previous else []
     encoded = encoded_of(records, line) + _unembedded(config, store, previous, served)
     known = rates([run.figures for run in runs(store).runs if run.job == NIGHT and run.figures][-LAST:])
-    cores, gpus = os.cpu_count() or 1, round(config.embed.actors * config.embed.num_gpus)
+    cores, gpus = os.cpu_count() or 1, round(config.embed.fewest * config.embed.num_gpus)
     alive = previous.info.counts.alive if previous else 0
     hours = known.seconds(encoded) / HOUR if known else _planned(config, alive + records, records, cores, gpus)
     compaction = due_compaction(served, config.index, coming=bool(missing)) if served else None

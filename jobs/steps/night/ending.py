@@ -45,7 +45,8 @@ def tells_its_end(run: Night) -> Night:
 def _tell(config: Config, begun: str, start: float, code: int, why: str | None) -> None:
     seconds = time.monotonic() - start
     _try("metrics", lambda: _leave_metrics(config))
-    _try("notify", lambda: notify(config.notify, _end(config, begun, seconds, code, why)))
+    if config.notify.url:
+        _try("notify", lambda: notify(config.notify, _end(config, begun, seconds, code, why)))
 
 
 def _try(what: str, action: Callable[[], None]) -> None:

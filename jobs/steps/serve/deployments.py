@@ -17,25 +17,28 @@ from ray.serve.config import BackpressureConfig
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
-from actors.fetch.stored_models import as_built
+from actors.fetch.stored_models import as_built, reranking_models, weight_bytes
 from actors.search.served_versions import Follower, ServedVersions
 from actors.search.sharded_searcher import ShardedSearcher, VersionSearcher
-from actors.service.assembly import check_servable, load_encoder, load_reranker, ranking
+from actors.service.assembly import load_encoder, load_reranker, ranking
 from actors.service.coalescer import Coalescer
 from actors.service.meter import Meter
 from actors.service.refreshed_text import RefreshedText
 from actors.service.search_service import SearchService
+from actors.service.servable import check_servable
 from actors.store.stores import open_store
 from actors.web.api import create_app
 from actors.web.middleware.front import Front
 from actors.web.middleware.problems import RETRY_SECONDS
 from actors.web.middleware.request_log import log_to
+from jobs.common.cluster.placement import place
 from jobs.common.cluster.ray_metrics import ServiceMetrics, node_metrics
-from jobs.common.cpu_threads import available_threads
 from jobs.common.store import served_version
+from retrieval.operate import memory
 from retrieval.operate.store_metrics import Metric, exposition, store_metrics
-from schemas.config import Config, DeploymentConfig
+from schemas.config import Config, DeploymentConfig, Work
 from schemas.errors import FailedError, OverloadedError, PubrayError, UnavailableError
+from schemas.layout import LISTS
 from schemas.manifest import IndexVersion
 
 LOG = logging.getLogger("pubray")
@@ -48,21 +51,33 @@ def application(config: Config, version: IndexVersion, key_digests: frozenset[st
     A request needs one of the API keys whose sha256 are given; if none are, it needs no key.
     """
     config = as_built(config, version)
-    threads, store = available_threads(), open_store(config)
+    store, serving = open_store(config), config.serve
     current = partial(served_version, store)
-    parts: dict[str, tuple[Callable[[], Any], DeploymentConfig]] = {
-        "encoder": (partial(load_encoder, config, version, threads), config.serve.encoder)
-    }
+    handles = {}
+
+    def deployed(cls: type, name: str, work: Work, settings: DeploymentConfig, held: float) -> serve.Deployment:
+        reserved = place(config.placement, work, held, cores=settings.num_cpus, gpus=settings.num_gpus)
+        return _deployment(cls, name, settings, reserved)
+
+    held = memory.of_engine(weight_bytes(config.encoder.query, config))
+    encoder = deployed(Part, "encoder", "query_encoder", serving.encoder, held)
+    handles["encoder"] = encoder.bind(partial(load_encoder, config, version))
     for shard in range(config.index.num_shards):
         name = "searcher" if config.index.num_shards == 1 else f"searcher-{shard}"
-        parts[name] = (partial(VersionSearcher, store, version, current, shard), config.serve.searcher)
+        segments = [segment for segment in version.segments if segment.shard == shard]
+        held = memory.of_searcher(sum(s.rows for s in segments), sum(s.files[LISTS].bytes for s in segments))
+        searcher = deployed(Part, name, "searcher", serving.searcher, held)
+        handles[name] = searcher.bind(partial(VersionSearcher, store, version, current, shard))
     if config.rerank.kind != "none":
-        parts["reranker"] = (partial(load_reranker, config, threads), config.serve.reranker)
-    handles = {name: _deployment(Part, name, settings).bind(load) for name, (load, settings) in parts.items()}
-    return _deployment(serve.ingress()(Api), "api", config.serve.api).bind(config, version, handles, key_digests)
+        held = memory.of_engine(sum(weight_bytes(model, config) for model in reranking_models(config)))
+        reranker = deployed(Part, "reranker", "reranker", serving.reranker, held)
+        handles["reranker"] = reranker.bind(partial(load_reranker, config))
+    api = deployed(serve.ingress()(Api), "api", "api", serving.api, memory.PROCESS)
+    return api.bind(config, version, handles, key_digests)
 
 
-def _deployment(cls: type, name: str, settings: DeploymentConfig) -> serve.Deployment:
+def _deployment(cls: type, name: str, settings: DeploymentConfig, reserved: dict[str, Any]) -> serve.Deployment:
+    """Return a deployment of whose replicas each reserves so much of a node."""
     scaling: dict[str, Any] = {"num_replicas": settings.min_replicas}
     if settings.max_replicas > settings.min_replicas:
         scaling = {
@@ -73,12 +88,14 @@ def _deployment(cls: type, name: str, settings: DeploymentConfig) -> serve.Deplo
                 "metrics_interval_s": settings.upscale_delay_s / 3,
             }
         }
+    if settings.max_replicas_per_node:
+        scaling["max_replicas_per_node"] = settings.max_replicas_per_node
     return serve.deployment(
         name=name,
         max_ongoing_requests=settings.max_ongoing_requests,
         max_queued_requests=settings.max_waiting,
         backpressure_config=BackpressureConfig(status_code=429, retry_after_s=RETRY_SECONDS),
-        ray_actor_options={"num_cpus": settings.num_cpus, "num_gpus": settings.num_gpus},
+        ray_actor_options=reserved,
         **scaling,
     )(cls)
 

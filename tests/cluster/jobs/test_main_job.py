@@ -14,7 +14,6 @@ from actors.search.index_searcher import IndexSearcher
 from actors.service.assembly import load_service
 from actors.store.local_store import LocalStore
 from jobs import embed, index, ingest, promote, rollback, serve, status
-from jobs.common.cpu_threads import available_threads
 from schemas.config import Config
 from schemas.errors import PubrayError
 from schemas.layout import Layout
@@ -161,7 +160,7 @@ def test_two_shards_behind_http_answer_as_one_searcher_of_both(url: str, version
     served.append(httpx.post(f"{url}/v1/search", json=bodies[-1], timeout=60).json()["hits"])
     assert [len(hits) for hits in served] == [50, min(300, version.articles), 10, 10]
     assert served[3][0]["id"] == bodies[3]["query"]
-    service = load_service(config, version, available_threads())
+    service = load_service(config, version)
 
     async def alone() -> list[Any]:
         answers = [await service.search(SearchRequest.model_validate(body)) for body in bodies]

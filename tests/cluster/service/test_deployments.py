@@ -8,17 +8,18 @@ def test_a_range_of_replicas_scales_by_itself() -> None:
     settings = DeploymentConfig(
         min_replicas=2, max_replicas=5, target_ongoing_requests=3, num_gpus=0.5, upscale_delay_s=6, downscale_delay_s=60
     )
-    deployment = _deployment(Part, "reranker", settings)
+    deployment = _deployment(Part, "reranker", settings, {"num_cpus": 0.25, "num_gpus": 0.5, "memory": 1000})
     scaling = deployment._deployment_config.autoscaling_config
     assert scaling
     assert (scaling.min_replicas, scaling.max_replicas, scaling.target_ongoing_requests) == (2, 5, 3)
     assert (scaling.upscale_delay_s, scaling.downscale_delay_s) == (6, 60)
     assert (scaling.look_back_period_s, scaling.metrics_interval_s) == (6, 2)
-    assert deployment.ray_actor_options == {"num_cpus": 0.25, "num_gpus": 0.5}
+    assert deployment.ray_actor_options == {"num_cpus": 0.25, "num_gpus": 0.5, "memory": 1000}
 
 
 def test_one_number_of_replicas_is_kept() -> None:
-    deployment = _deployment(Part, "searcher", DeploymentConfig(min_replicas=3, max_replicas=3, max_ongoing_requests=7))
+    settings = DeploymentConfig(min_replicas=3, max_replicas=3, max_ongoing_requests=7)
+    deployment = _deployment(Part, "searcher", settings, {"num_cpus": 0.25})
     assert deployment.num_replicas == 3
     assert deployment._deployment_config.autoscaling_config is None
     assert deployment.max_ongoing_requests == 7

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from jobs import compact, gc, index, promote, rollback, status
+from actors.store.stores import open_store
+from jobs import compact, gc, index, rollback, status
 from jobs.common.store import read_current, served_version
 from jobs.common.writer import writing
+from jobs.steps.index.version_files import check_answers
 from schemas.article import Article
 from schemas.errors import WriterError
 from schemas.manifest import IndexVersion
@@ -65,6 +67,6 @@ def test_the_same_versions_of_the_same_bytes(cluster: None, model: Path, tmp_pat
 def assert_first_query_reads_little(store: MadeStore, cache: Path) -> None:
     """On a node that has nothing yet: no vectors but by ranges, and no display data."""
     elsewhere = store.config.with_values(cache=str(cache))
-    promote.over_its_parent(elsewhere, served_version(store.files).id, read_current(store.files))
+    check_answers(open_store(elsewhere), served_version(store.files))
     cached = {path.name for path in (cache / "s3" / "objects").rglob("*") if path.is_file()}
     assert {name for name in cached if len(Path(name).stem) != SHA256} == {"lists.faiss", "pmids.i64"}

@@ -10,7 +10,7 @@ from actors.fetch.stored_models import tower_digests
 from actors.store.local_store import LocalStore
 from actors.store.stores import open_store
 from jobs import index, promote
-from jobs.common.store import load_selection, newest_snapshot, read_version, served_version
+from jobs.common.store import keep_selection, newest_snapshot, read_version, served_version
 from jobs.steps.index.version_build import Build
 from retrieval.articles.article import article_batch
 from retrieval.articles.snapshot import alive_rows, read_snapshot
@@ -101,5 +101,5 @@ class MadeStore:
 
     def _vector_part(self, name: str) -> str:
         tower = tower_digests(self.config.encoder.article, self.config)
-        selection, _ = load_selection(self.config.selection)
+        selection = keep_selection(self.files, self.config.selection)
         return Layout.vector_part(article_fingerprint(self.config.encoder, tower), selection, name)

@@ -33,7 +33,7 @@ def test_where_every_part_is_there_nothing_is_done_nor_kept(store: MadeStore) ->
 
 def test_missing_is_what_has_no_file(store: MadeStore) -> None:
     report = embed.run(store.config)
-    plan = EmbedPlan(report.snapshot, "all", None, report.fingerprint)
+    plan = EmbedPlan(report.snapshot, "all", report.fingerprint)
     snapshot = ingested(store.files)
     [first, *_] = sorted(store.files.path(Layout.vector_parts(report.fingerprint, "all")).iterdir())
     first.unlink()
@@ -43,7 +43,7 @@ def test_missing_is_what_has_no_file(store: MadeStore) -> None:
 
 def test_known_vectors_are_those_of_the_newest_snapshot_that_is_whole(store: MadeStore) -> None:
     report = embed.run(store.config)
-    plan = EmbedPlan(report.snapshot, "all", None, report.fingerprint)
+    plan = EmbedPlan(report.snapshot, "all", report.fingerprint)
     store.publish([Article(11)])
     [late] = list(store.files.path(Layout.vector_parts(report.fingerprint, "all")).glob("night0001*"))
     late.unlink()

@@ -114,7 +114,9 @@ def without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     """The one task of the snapshot runs here."""
     monkeypatch.setattr(ingest, "results", lambda tasks, *_: list(tasks))
     monkeypatch.setattr(ingest, "connect", lambda _: None)
-    monkeypatch.setattr(ingest, "make_snapshot", SimpleNamespace(remote=body(ingest.make_snapshot)))
+    monkeypatch.setattr(ingest, "place", lambda *_: {})
+    task = SimpleNamespace(remote=body(ingest.make_snapshot))
+    monkeypatch.setattr(ingest, "make_snapshot", SimpleNamespace(options=lambda: task))
 
 
 @pytest.mark.usefixtures("without_ray")

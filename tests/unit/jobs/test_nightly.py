@@ -1,6 +1,8 @@
 """What a night reports, and that a version that was withdrawn stays so."""
 
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any, get_args
@@ -16,6 +18,7 @@ from schemas.config import Stage
 from schemas.errors import InputError, OverdueError
 from schemas.layout import Layout
 from schemas.manifest import Current, Gate
+from tests.support.processes import ROOT
 from tests.support.reports import night_report
 from tests.support.stores.hand_made_version import write_version
 from tests.support.stores.store_files import add_part, add_snapshot, add_versions, config, set_current
@@ -210,3 +213,10 @@ def test_what_no_service_answers_from_is_told() -> None:
         7,
         "promoted, but not served: it answers from a",
     )
+
+
+def test_a_night_without_news_does_without_what_takes_long_to_import() -> None:
+    heavy = ("torch", "ray.data", "transformers", "openvino", "pandas", "fastapi", "s3fs")
+    look = f"import sys, jobs.nightly; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", look], cwd=ROOT, text=True, capture_output=True, check=True)
+    assert done.stdout.strip() == "[]"

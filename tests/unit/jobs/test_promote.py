@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from actors.store.local_store import LocalStore
 from jobs import promote, rollback
 from jobs.common.store import read_current, read_version, swap_current
 from jobs.common.writer import take_over
+from jobs.steps.index import version_files
 from jobs.steps.index.version_files import check_answers
 from retrieval.files.checked import write_bytes
 from schemas.config import Config
@@ -65,11 +67,11 @@ def test_another_run_that_begins_meanwhile_is_no_reason_to_give_up(
 
     def look_while_a_run_begins(of: Store, version: IndexVersion) -> None:
         check_answers(of, version)
-        for module in (promote, rollback):
+        for module in (version_files, rollback):
             monkeypatch.setattr(module, "check_answers", check_answers)
         take_over(of, "another run")
 
-    for module in (promote, rollback):
+    for module in (version_files, rollback):
         monkeypatch.setattr(module, "check_answers", look_while_a_run_begins)
     job(config(store))
     current = read_current(LocalStore(str(store)))
@@ -194,7 +196,8 @@ def test_what_gc_removes_meanwhile_is_not_promoted(store: Path, monkeypatch: pyt
     objects = LocalStore(str(store))
     promoted(store, "b")
     removing = Current(version="b", removing=("a",))
-    monkeypatch.setattr(promote, "check_answers", lambda *_: swap_current(objects, Current(version="b"), removing))
+    removes = partial(swap_current, objects, Current(version="b"), removing)
+    monkeypatch.setattr(version_files, "check_answers", lambda *_: removes())
     with pytest.raises(StoreError, match="version a is being removed by pubray gc; promote another"):
         promoted(store, "a")
     assert read_current(objects) == removing

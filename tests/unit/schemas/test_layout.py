@@ -41,6 +41,7 @@ WRITTEN_ONCE: dict[FileKind, tuple[str, str]] = {
     "quantizers": (Layout.quantizer("n"), "n"),
     "quantizer records": (Layout.quantizer_record("n"), "n"),
     "snapshots": (Layout.snapshot("n"), "n"),
+    "selections": (Layout.selection("n"), "n"),
     "mesh trees": (Layout.mesh_tree("n"), "n"),
     "vectors": (Layout.vector_part("f", "s", "n"), "f/s/n"),
     "articles": (Layout.article_part("n"), "n"),

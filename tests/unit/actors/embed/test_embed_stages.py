@@ -7,15 +7,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from actors.embed import embed_stages
 from actors.embed.embed_stages import DRIFTED, EncodeRange, TokenizeRange, WriteRange
 from actors.embed.known_sources import Probe
 from actors.embed.towers import ArticleTower
 from actors.engine import engines
 from actors.store.local_store import LocalStore
+from jobs.common.store import keep_selection
 from retrieval.articles.snapshot import Snapshot, read_snapshot
 from retrieval.embed.vector_parts import row_ranges, write_vector_part
+from schemas.arrays import Rows
 from schemas.article import Article
-from schemas.config import Config, EngineConfig, SelectionConfig
+from schemas.config import Config, EmbedConfig, EngineConfig, SelectionConfig
 from schemas.layout import Layout
 from schemas.protocols import ArticleText
 from schemas.vector import EmbedCounts, EmbedPlan, RowRange
@@ -33,7 +36,7 @@ ARTICLES = [
 ]
 ALIVE_WITH_ABSTRACT = [True, False, False, False, True, True]
 SOURCE = "pubmed26n0001"
-PLAN = EmbedPlan("now", "abstract", None, "fingerprint")
+PLAN = EmbedPlan("now", "abstract", "fingerprint")
 
 
 @pytest.fixture(autouse=True)
@@ -52,13 +55,13 @@ def config(tmp_path: Path, tiny_encoder: Path) -> Config:
         cache="unused",
         encoder=tiny.spec(tiny_encoder),
         engine=EngineConfig(kind="torch", precision="float32"),
+        embed=EmbedConfig(threads=1),
     )
 
 
-def embed(config: Config, ranges: list[RowRange], pmids: list[int] | None = None, plan: EmbedPlan = PLAN) -> pa.Table:
+def embed(config: Config, ranges: list[RowRange], plan: EmbedPlan = PLAN) -> pa.Table:
     table = pa.table({"range": [r.model_dump_json() for r in ranges]})
-    plan = plan._replace(pmids=None if pmids is None else np.array(pmids, np.int64))
-    return WriteRange(config, plan)(EncodeRange(config, threads=1)(TokenizeRange(config, plan)(table)))
+    return WriteRange(config, plan)(EncodeRange(config, plan)(TokenizeRange(config, plan)(table)))
 
 
 def counts(written: pa.Table) -> list[EmbedCounts]:
@@ -76,8 +79,8 @@ def rows(start: int, stop: int) -> RowRange:
 ALL = rows(0, 6)
 
 
-def part(config: Config, of: RowRange) -> Path:
-    return LocalStore(config.store).path(Layout.vector_part("fingerprint", "abstract", of.name))
+def part(config: Config, of: RowRange, selection: str = "abstract") -> Path:
+    return LocalStore(config.store).path(Layout.vector_part("fingerprint", selection, of.name))
 
 
 def test_a_part_has_every_row_and_vectors_where_selected_and_alive(config: Config) -> None:
@@ -143,15 +146,18 @@ def test_a_range_without_articles_to_embed_is_a_part_of_nulls(config: Config) ->
 
 
 def test_a_list_of_pmids_selects_without_regard_to_abstracts_but_only_what_is_alive(config: Config) -> None:
-    listed = config.model_copy(update={"selection": SelectionConfig(rule="pmids", file="unused")})
-    [done] = counts(embed(listed, [ALL], pmids=[12, 13, 14]))
+    file = Path(config.store) / "pmids.txt"
+    file.write_text("12\n13\n14\n")
+    listed = config.model_copy(update={"selection": SelectionConfig(rule="pmids", file=str(file))})
+    selection = keep_selection(LocalStore(config.store), listed.selection)
+    [done] = counts(embed(listed, [ALL], PLAN._replace(selection=selection)))
     assert (done.encoded, done.without_abstract, done.without_title) == (2, 1, 0)
-    assert vectors_at(part(config, ALL))[2].tolist() == [False, True, False, False, True, False]
+    assert vectors_at(part(config, ALL, selection))[2].tolist() == [False, True, False, False, True, False]
 
 
 def test_a_vector_beyond_float16_is_refused_by_pmid(config: Config) -> None:
     table = TokenizeRange(config, PLAN)(pa.table({"range": [rows(4, 6).model_dump_json()]}))
-    encoded = EncodeRange(config, threads=1)(table)
+    encoded = EncodeRange(config, PLAN)(table)
     overflown = np.full(2 * tiny.DIMENSION, np.inf, np.float16)
     column = pa.LargeListArray.from_arrays([0, len(overflown)], pa.array(overflown))
     encoded = encoded.set_column(encoded.column_names.index("encoded_vectors"), "encoded_vectors", column)
@@ -160,22 +166,28 @@ def test_a_vector_beyond_float16_is_refused_by_pmid(config: Config) -> None:
     assert not (part(config, rows(4, 6))).exists()
 
 
-def test_an_encoder_that_makes_other_vectors_than_are_there_encodes_nothing(config: Config) -> None:
+def test_an_encoder_that_makes_other_vectors_than_are_there_encodes_nothing(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def encode(vectors: Rows, config: Config = config) -> pa.Table:
+        monkeypatch.setattr(embed_stages, "read_probe", lambda *_: Probe(texts, vectors))
+        return EncodeRange(config, PLAN)(table)
+
     texts = [ArticleText(title, "dose in mice") for title in ("Statin", "Asthma", "Trial")]
     own = ArticleTower(config, 1).encode(texts).astype(np.float16)
     table = TokenizeRange(config, PLAN)(pa.table({"range": [ALL.model_dump_json(), rows(0, 2).model_dump_json()]}))
-    same = EncodeRange(config, 1, Probe(texts, own))(table)
+    same = encode(own)
     assert same["error"].to_pylist() == ["", ""]
     told = [EmbedCounts.model_validate_json(one) for one in same["counts"].to_pylist()]
     assert [one.probed for one in told] == [3, 0]
     assert told[0].probe_cosine == pytest.approx(3, abs=1e-3)
-    other = WriteRange(config, PLAN)(EncodeRange(config, 1, Probe(texts, np.roll(own, 1, axis=1)))(table))
+    other = WriteRange(config, PLAN)(encode(np.roll(own, 1, axis=1)))
     for error in other["error"].to_pylist():
         assert error.startswith(DRIFTED)
         assert "embed.min_agreement is 0.99" in error
     assert not part(config, ALL).exists()
     allowed = config.with_values(embed={"min_agreement": -1})
-    assert EncodeRange(allowed, 1, Probe(texts, np.roll(own, 1, axis=1)))(table)["error"].to_pylist() == ["", ""]
+    assert encode(np.roll(own, 1, axis=1), allowed)["error"].to_pylist() == ["", ""]
 
 
 def test_what_cannot_be_read_fails_by_name_and_the_others_are_written(config: Config) -> None:
@@ -214,7 +226,7 @@ def test_an_article_that_comes_again_with_its_text_keeps_its_vector_unencoded(co
     rename(store, after, "next")
 
     _, one = row_ranges(after.info.parts, len(ARTICLES))
-    config = config.model_copy(update={"embed": config.embed.model_copy(update={"rows_per_part": len(ARTICLES)})})
+    config = config.with_values(embed={"rows_per_part": len(ARTICLES), "min_agreement": -1})
     [done] = counts(embed(config, [one], plan=PLAN._replace(snapshot="next", earlier="now")))
     assert (done.copied, done.encoded) == (1, 2)
     _, vectors, present = vectors_at(part(config, one))

@@ -23,7 +23,7 @@ from tests.support.stores.published_chunk_files import DIMENSION, vector, write_
 from tests.support.stores.store_files import add_part, add_snapshot
 
 SOURCE = "pubmed26n0001"
-PLAN = EmbedPlan("now", "all", None, "fingerprint")
+PLAN = EmbedPlan("now", "all", "fingerprint")
 
 
 def article(pmid: int, text: str = "", doc_id: str | None = None) -> Article:
@@ -139,14 +139,14 @@ def compared(tmp_path: Path, tiny_encoder: Path) -> tuple[Config, str]:
 def test_a_sample_of_published_vectors_is_compared_with_the_encoders_own(compared: tuple[Config, str]) -> None:
     config, published = compared
     ranges = row_ranges([PartRef(SOURCE, "0", len(ARTICLES), 0)], 5)
-    everything = compare_sample(config, published, ranges, 100, threads=1)
+    everything = compare_sample(config, published, ranges, 100)
     assert (everything.pairs, everything.below) == (8, 0)
     assert everything.min_cosine > 0.9999
-    assert compare_sample(config, published, ranges, 3, threads=1).pairs == 4  # two of each range
+    assert compare_sample(config, published, ranges, 3).pairs == 4  # two of each range
     other = np.load(f"{published}/embeds_chunk_0.npy")
     other[2] = np.roll(other[2], 1)
     np.save(f"{published}/embeds_chunk_0.npy", other)
-    found = compare_sample(config, published, ranges, 100, threads=1)
+    found = compare_sample(config, published, ranges, 100)
     assert (found.pairs, found.below) == (8, 1)
     assert found.min_cosine < MIN_COSINE
 
@@ -155,4 +155,4 @@ def test_where_no_sampled_article_is_published_nothing_can_be_said(compared: tup
     config, published = compared
     ranges = row_ranges([PartRef(SOURCE, "0", len(ARTICLES), 0)], 8)[1:]
     with pytest.raises(StoreError, match=r"^no sampled article has a published vector; check the folder that --imp"):
-        compare_sample(config, published, ranges, 100, threads=1)
+        compare_sample(config, published, ranges, 100)

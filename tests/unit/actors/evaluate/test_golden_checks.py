@@ -63,7 +63,7 @@ def rounded(numbers: torch.Tensor) -> list[float]:
 
 
 def failed(config: Config, golden: Golden) -> list[str]:
-    checks = [c for check in (check_queries, check_articles, check_reranker) for c in check(config, golden, 1)]
+    checks = [c for check in (check_queries, check_articles, check_reranker) for c in check(config, golden)]
     assert len(checks) >= 4
     return [check.what for check in checks if not check.passed]
 
@@ -94,9 +94,9 @@ def test_title_and_abstract_as_one_segment_fail(medcpt: Config, printed: dict[st
 
 def test_without_a_cross_encoder_no_logits_are_compared(medcpt: Config, printed: dict[str, Any]) -> None:
     none = medcpt.model_copy(update={"rerank": RerankConfig(kind="none")})
-    assert check_reranker(none, parse_golden(printed, "f"), 1) == []
+    assert check_reranker(none, parse_golden(printed, "f")) == []
     del printed["rerank"]
-    assert check_reranker(medcpt, parse_golden(printed, "f"), 1) == []
+    assert check_reranker(medcpt, parse_golden(printed, "f")) == []
 
 
 def test_a_model_that_is_nowhere_is_told(medcpt: Config, printed: dict[str, Any]) -> None:
@@ -104,7 +104,7 @@ def test_a_model_that_is_nowhere_is_told(medcpt: Config, printed: dict[str, Any]
         update={"query": medcpt.encoder.query.model_copy(update={"model": "owner/nowhere"})}
     )
     with pytest.raises(WeightsError, match="owner/nowhere"):
-        check_queries(medcpt.model_copy(update={"encoder": spec}), parse_golden(printed, "f"), 1)
+        check_queries(medcpt.model_copy(update={"encoder": spec}), parse_golden(printed, "f"))
 
 
 BY_PROCEDURE = {

@@ -13,8 +13,6 @@ from actors.fetch.stored_models import brought
 from actors.search.rerankers import CrossEncoderReranker, MaxSimReranker
 from actors.search.served_versions import ServedVersions
 from actors.service.assembly import (
-    check_encoder,
-    check_servable,
     load_encoder,
     load_reranker,
     load_service,
@@ -23,9 +21,8 @@ from actors.service.assembly import (
 from actors.service.search_service import SearchService
 from actors.store.local_store import LocalStore
 from schemas.config import Config, EngineConfig, RerankConfig
-from schemas.encoder import EncoderSpec
 from schemas.errors import StoreError, UsageError, WeightsError
-from schemas.manifest import IndexVersion, Segment
+from schemas.manifest import IndexVersion
 from schemas.search import SearchRequest
 from tests.support.models import tiny
 from tests.support.service.seams import VERSION, Favours, Lengths, Shelf
@@ -49,7 +46,7 @@ def version(config: Config, tiny_encoder: Path) -> IndexVersion:
 
 
 def test_the_query_tower_of_the_version_is_loaded(config: Config, version: IndexVersion) -> None:
-    assert load_encoder(config, version, threads=1).query_tower.digests == version.query_tower
+    assert load_encoder(config, version).query_tower.digests == version.query_tower
 
 
 @pytest.mark.parametrize("file", ["model.safetensors", "tokenizer.json"])
@@ -60,13 +57,13 @@ def test_another_file_under_the_same_name_is_refused(
     spec = tiny.spec(folder)
     ours = config.model_copy(update={"encoder": spec})
     theirs = version.model_copy(update={"encoder": spec, "query_tower": model_digests(folder)})
-    load_encoder(ours, theirs, threads=1)
+    load_encoder(ours, theirs)
     if file == "tokenizer.json":
         (folder / file).write_text((folder / file).read_text() + "\n")
     else:
         (folder / file).write_bytes((tiny.encoder(tmp_path / "other", seed=1) / file).read_bytes())
     with pytest.raises(StoreError) as error:
-        load_encoder(ours, theirs, threads=1)
+        load_encoder(ours, theirs)
     part = "weights" if file == "model.safetensors" else "tokenizer"
     assert str(error.value).startswith(f"{folder}: its {part} (sha256 ")
     assert "version v1" in str(error.value)
@@ -85,20 +82,12 @@ def test_another_encoder_is_refused_before_anything_is_loaded(
     ours = config.model_copy(update={"encoder": config.encoder.model_copy(update=missing | change)})
     theirs = version.model_copy(update={"encoder": version.encoder.model_copy(update=missing)})
     with pytest.raises(StoreError) as error:
-        load_encoder(ours, theirs, threads=1)
+        load_encoder(ours, theirs)
     message, key = str(error.value), next(iter(change))
     assert message.startswith(f"version v1 in {config.store} belongs to encoder 'tiny', the configured one is ")
     assert message.endswith("; use the --config it was built with")
     assert ("'other'" if key == "name" else f"with another {key!r}") in message
     assert "\n" not in message
-
-
-@pytest.mark.parametrize("side", ["query", "article"])
-def test_another_tower_is_refused(side: str, config: Config, version: IndexVersion) -> None:
-    tower = getattr(config.encoder, side).model_copy(update={"template": "about {text}"})
-    spec: EncoderSpec = config.encoder.model_copy(update={side: tower})
-    with pytest.raises(StoreError, match=f"with another '{side}'"):
-        check_encoder(config.model_copy(update={"encoder": spec}), version)
 
 
 def test_the_same_weights_may_lie_elsewhere(config: Config, version: IndexVersion, tmp_path: Path) -> None:
@@ -107,7 +96,7 @@ def test_the_same_weights_may_lie_elsewhere(config: Config, version: IndexVersio
         side: getattr(config.encoder, side).model_copy(update={"model": str(folder)}) for side in ("query", "article")
     }
     ours = config.model_copy(update={"encoder": config.encoder.model_copy(update=moved)})
-    assert load_encoder(ours, version, threads=1).query_tower.digests == version.query_tower
+    assert load_encoder(ours, version).query_tower.digests == version.query_tower
 
 
 def test_a_service_needs_no_model_but_those_of_its_version(
@@ -121,10 +110,10 @@ def test_a_service_needs_no_model_but_those_of_its_version(
     models = brought(driver, config.encoder.query, config.rerank).stored
     of = {"encoder": config.encoder, "query_tower": version.query_tower, "models": models}
     made = write_version(LocalStore(config.store)).model_copy(update=of)
-    service = load_service(config, made, threads=1)
+    service = load_service(config, made)
     assert isinstance(service, SearchService)
     with pytest.raises(WeightsError):
-        load_service(config.with_values(cache=str(tmp_path / "none")), made.model_copy(update={"models": {}}), 1)
+        load_service(config.with_values(cache=str(tmp_path / "none")), made.model_copy(update={"models": {}}))
 
 
 def reranking(config: Config, **values: Any) -> Config:
@@ -132,15 +121,15 @@ def reranking(config: Config, **values: Any) -> Config:
 
 
 def test_the_configured_reranker_is_loaded(config: Config, tiny_classifier: Path) -> None:
-    assert load_reranker(reranking(config, kind="none"), threads=1) is None
-    assert isinstance(load_reranker(reranking(config, kind="maxsim"), threads=1), MaxSimReranker)
-    cross_encoder = load_reranker(reranking(config, kind="cross-encoder", model=str(tiny_classifier)), threads=1)
+    assert load_reranker(reranking(config, kind="none")) is None
+    assert isinstance(load_reranker(reranking(config, kind="maxsim")), MaxSimReranker)
+    cross_encoder = load_reranker(reranking(config, kind="cross-encoder", model=str(tiny_classifier)))
     assert isinstance(cross_encoder, CrossEncoderReranker)
 
 
 def test_a_cross_encoder_needs_a_model(config: Config) -> None:
     with pytest.raises(UsageError, match=r"needs rerank\.model"):
-        load_reranker(reranking(config, kind="cross-encoder"), threads=1)
+        load_reranker(reranking(config, kind="cross-encoder"))
 
 
 @pytest.mark.parametrize(
@@ -173,20 +162,7 @@ def test_all_parts_of_one_process_answer_together(
     version = built.model_copy(update={"encoder": version.encoder, "query_tower": version.query_tower})
     assert len(built.segments) == 2
     request = SearchRequest(query="muscle pain", k=7)
-    [response] = asyncio.run(load_service(config, version, threads=1).search(request))
+    [response] = asyncio.run(load_service(config, version).search(request))
     assert len(response.hits) == 7
     assert [h.score for h in response.hits] == sorted((h.score for h in response.hits), reverse=True)
     assert {hit.score_kind for hit in response.hits} == {"fused"}
-
-
-def test_a_version_with_more_shards_than_are_served_is_refused(config: Config, version: IndexVersion) -> None:
-    def sharded(*shards: int) -> IndexVersion:
-        segment = Segment(id="s", shard=0, rows=1, dimension=1, nlist=1, code_size=1, files={})
-        return version.model_copy(
-            update={"segments": tuple(segment.model_copy(update={"shard": shard}) for shard in shards)}
-        )
-
-    for fine in (sharded(), sharded(0), sharded(0, 0)):
-        check_servable(config, fine)
-    with pytest.raises(StoreError, match=r"has 2 shards, but index\.num_shards = 1; set it to 2"):
-        check_servable(config, sharded(0, 1))

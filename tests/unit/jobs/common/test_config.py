@@ -117,6 +117,29 @@ def test_a_file_that_is_not_toml_is_named(content: bytes, tmp_path: Path) -> Non
     assert refusal(str(file)).startswith(f"--config {file}: not TOML: ")
 
 
+def test_what_a_file_does_not_say_is_said_by_the_one_that_it_is_based_on(tmp_path: Path) -> None:
+    shutil.copy(DEFAULT, tmp_path / "demo.toml")
+    own = tmp_path / "own.toml"
+    own.write_text('based_on = "demo.toml"\n[placement]\nbuild = "cpu"\n[index]\nnum_shards = 2\n')
+    config, below = load_config(str(own), ["index.seed=3"], {}), load_config(None, [], {})
+    assert (config.placement.build, config.index.num_shards, config.index.seed) == ("cpu", 2, 3)
+    assert (config.encoder, config.index.canaries) == (below.encoder, below.index.canaries)
+
+
+@pytest.mark.parametrize(
+    ("base", "told"),
+    [
+        ("7", "based_on = 7: no such file beside it; name another configuration"),
+        ('"none.toml"', "based_on = 'none.toml': no such file beside it; name another configuration"),
+        ('"second.toml"', "based_on = 'second.toml', which is based on another itself; name that one"),
+    ],
+)
+def test_a_file_is_based_on_one_that_is_there_and_stands_by_itself(base: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "second.toml").write_text('based_on = "first.toml"\n')
+    (tmp_path / "own.toml").write_text(f"based_on = {base}\n")
+    assert refusal(str(tmp_path / "own.toml")) == f"--config {tmp_path / 'own.toml'}: {told}"
+
+
 def test_a_missing_key_is_named(tmp_path: Path) -> None:
     file = tmp_path / "empty.toml"
     file.write_text("store = 'x'")

@@ -10,6 +10,7 @@ from jobs.common.run_records import Record, outcome_of, record_of_done, runs
 from schemas.errors import CheckError, IntegrityError, LostError, StoreError
 from schemas.layout import Layout
 from schemas.run import NightFigures
+from tests.support.night_records import begun, written
 
 FIGURES = NightFigures(articles=9, bytes=8, dead_rows=7, recall_at_10=0.99, canaries=1, encoded=6, seconds=5)
 
@@ -30,10 +31,14 @@ def page(store: LocalStore, number: int) -> str:
 
 
 def test_a_run_is_told_at_its_start_at_each_stage_and_at_its_end(store: LocalStore) -> None:
-    record = Record(store, "nightly")
+    written(Record(store, "nightly"))
     assert report(store, 0)["outcome"] == "running"
     assert "<h1>Running</h1>" in page(store, 0)
+    store.remove("runs")
+    record = Record(store, "nightly")
+    record.stage("ingest", {})
     record.stage("embed", {"seconds": {"ingest": 1.5}})
+    written(record)
     assert (runs(store).runs[0].stage, report(store, 0)["stage"]) == ("embed", "embed")
     assert report(store, 0)["seconds"] == {"ingest": 1.5}
     assert "<h1>Running in embed</h1>" in page(store, 0)
@@ -46,7 +51,7 @@ def test_a_run_is_told_at_its_start_at_each_stage_and_at_its_end(store: LocalSto
 
 
 def test_the_next_run_finds_that_the_one_before_died(store: LocalStore) -> None:
-    Record(store, "nightly").stage("index", {"seconds": {"embed": 2.5}})
+    begun(store, "index", {"seconds": {"embed": 2.5}})
     record_of_done(store, "embed", {"encoded": 1})
     Record(store, "nightly").end("nothing new", {}, None)
     assert [(run.job, run.outcome, run.stage) for run in runs(store).runs] == [
@@ -63,11 +68,11 @@ def test_the_next_run_finds_that_the_one_before_died(store: LocalStore) -> None:
 
 @pytest.mark.parametrize("left", [None, b"", b'{"run": "r", "of": "a later pubray"}'])
 def test_a_run_that_died_may_have_left_no_report(store: LocalStore, left: bytes | None) -> None:
-    Record(store, "nightly").stage("index", {"seconds": {"embed": 2.5}})
+    begun(store, "index", {"seconds": {"embed": 2.5}})
     store.path(Layout.run_report(runs(store).runs[0].run)).unlink()
     if left is not None:
         store.path(Layout.run_report(runs(store).runs[0].run)).write_bytes(left)
-    Record(store, "nightly")
+    written(Record(store, "nightly"))
     assert (report(store, 0)["outcome"], "seconds" in report(store, 0)) == ("died", False)
 
 

@@ -7,7 +7,7 @@ from jobs.common.store import (
     article_parts,
     change_current,
     ingested,
-    load_selection,
+    keep_selection,
     newest_snapshot,
     read_current,
     read_version,
@@ -17,6 +17,7 @@ from jobs.common.store import (
     version_names,
     versions,
 )
+from retrieval.articles.pmids import read_selection
 from schemas.article import Article
 from schemas.config import SelectionConfig
 from schemas.errors import InputError, IntegrityError, MovedError, StoreError
@@ -130,25 +131,30 @@ def test_versions_that_are_being_removed_are_none(store: LocalStore) -> None:
     assert [version.id for version in versions(store)] == ["a"]
 
 
-def test_a_selection_that_is_a_list_is_named_by_what_is_in_it(tmp_path: Path) -> None:
+def test_a_selection_that_is_a_list_is_named_by_what_is_in_it_and_lies_in_the_store(
+    store: LocalStore, tmp_path: Path
+) -> None:
     file = tmp_path / "pmids.txt"
+    config = SelectionConfig(rule="pmids", file=str(file))
     file.write_text("3\n1 # one\n")
-    name, pmids = load_selection(SelectionConfig(rule="pmids", file=str(file)))
+    name = keep_selection(store, config)
+    pmids = read_selection(store, name)
     assert pmids is not None
     assert pmids.tolist() == [1, 3]
     file.write_text("1\n3\n")
-    assert load_selection(SelectionConfig(rule="pmids", file=str(file)))[0] == name
+    assert keep_selection(store, config) == name
     file.write_text("1\n4\n")
-    assert load_selection(SelectionConfig(rule="pmids", file=str(file)))[0] != name
+    assert keep_selection(store, config) != name
 
 
-def test_other_selections_are_named_by_their_rule() -> None:
-    assert load_selection(SelectionConfig(rule="all")) == ("all", None)
+def test_other_selections_are_named_by_their_rule(store: LocalStore) -> None:
+    assert keep_selection(store, SelectionConfig(rule="all")) == "all"
+    assert read_selection(store, "all") is None
 
 
-def test_a_selection_needs_its_file(tmp_path: Path) -> None:
+def test_a_selection_needs_its_file(store: LocalStore, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"needs selection\.file"):
-        load_selection(SelectionConfig(rule="pmids"))
+        keep_selection(store, SelectionConfig(rule="pmids"))
     missing = str(tmp_path / "none.txt")
     with pytest.raises(InputError, match=missing):
-        load_selection(SelectionConfig(rule="pmids", file=missing))
+        keep_selection(store, SelectionConfig(rule="pmids", file=missing))

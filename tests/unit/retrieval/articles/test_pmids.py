@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.articles import pmids as module
-from retrieval.articles.pmids import find_among, parse_pmids, pmid_classes, population, selected, selection_id
+from retrieval.articles.pmids import find_among, list_id, parse_pmids, pmid_classes, population, selected
 from schemas.config import SelectionConfig
 from schemas.errors import InputError
 from schemas.manifest import Population
@@ -79,8 +79,4 @@ def test_each_rule_selects_its_articles() -> None:
 
 
 def test_selections_of_one_name_select_alike() -> None:
-    config = SelectionConfig(rule="pmids", file="list.txt")
-    first, second = selection_id(config, np.array([1, 2])), selection_id(config, np.array([1, 3]))
-    assert first != second
-    assert first == selection_id(SelectionConfig(rule="pmids", file="elsewhere.txt"), np.array([1, 2]))
-    assert selection_id(SelectionConfig(rule="all"), None) == "all"
+    assert list_id(np.array([1, 2])) == list_id(np.array([1, 2])) != list_id(np.array([1, 3]))

@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from actors.store.local_store import LocalStore
-from retrieval.articles.pmids import population
+from retrieval.articles.pmids import list_id, population
 from retrieval.embed.vector_parts import row_ranges, write_vector_part
+from retrieval.files.checked import write_bytes
 from retrieval.index import segment_build as build_module
 from retrieval.index.segment import write_segment
 from retrieval.index.segment_build import (
@@ -56,7 +57,9 @@ DIMENSION = 4
 VECTORS = np.arange(24, dtype=np.float16).reshape(6, DIMENSION)
 
 
-def source(folder: Path, *, without: int | None = None) -> tuple[EmbedPlan, list[RowRange]]:
+def source(
+    folder: Path, *, without: int | None = None, selection: str = "abstract"
+) -> tuple[EmbedPlan, list[RowRange]]:
     """A store of an article part of 6 rows, the last of them a deletion of the first, and one without an abstract."""
     store = LocalStore(str(folder))
     articles = [Article(pmid, title=f"t{pmid}", abstract="" if pmid == 3 else "a") for pmid in range(1, 6)]
@@ -66,9 +69,9 @@ def source(folder: Path, *, without: int | None = None) -> tuple[EmbedPlan, list
         rows = np.arange(one.start, one.stop)
         keys = range_at(store.path(Layout.article_part("a")), one.start, one.stop, ["pmid", "text_hash"])
         pmids, hashes = (keys[name].to_numpy() for name in keys.column_names)
-        with store.incoming(Layout.vector_part("f", "abstract", one.name)) as path:
+        with store.incoming(Layout.vector_part("f", selection, one.name)) as path:
             write_vector_part(path, pmids, hashes, VECTORS[rows], rows + 1 != without)
-    return EmbedPlan(snapshot.id, "abstract", None, "f"), ranges
+    return EmbedPlan(snapshot.id, selection, "f"), ranges
 
 
 def read(folder: Path, of: EmbedPlan, parts: list[Work]) -> tuple[list[int], list[list[float]], list[str]]:
@@ -87,9 +90,14 @@ def test_live_and_selected_articles_are_read_with_their_vectors(tmp_path: Path) 
 
 def test_of_named_rows_the_selected_are_read(tmp_path: Path) -> None:
     of, ranges = source(tmp_path)
-    listed = of._replace(pmids=np.array([4, 5]))
     assert read(tmp_path, of, [Work(ranges[1], np.array([4], np.int32), 1)])[0] == [5]
-    assert read(tmp_path, listed, [Work(ranges[0], np.array([1, 3], np.int32), 2)])[0] == [4]
+
+
+def test_of_named_rows_the_listed_are_read(tmp_path: Path) -> None:
+    listed = np.array([4, 5])
+    of, ranges = source(tmp_path, selection=list_id(listed))
+    write_bytes(LocalStore(str(tmp_path)), Layout.selection(of.selection), listed.tobytes())
+    assert read(tmp_path, of, [Work(ranges[0], np.array([1, 3], np.int32), 2)])[0] == [4]
 
 
 def test_vectors_of_other_records_are_refused_by_name(tmp_path: Path) -> None:

@@ -13,17 +13,13 @@ from retrieval.articles.pmids import population
 from retrieval.index.centroids.quantizer import Quantizer
 from retrieval.index.segment import OpenSegment
 from retrieval.index.version_checks import (
-    advice,
     check_live,
     count_removed,
     dead_rows,
-    due_compaction,
     imbalance,
 )
 from schemas.article import Article
-from schemas.config import IndexConfig
 from schemas.errors import StoreError
-from schemas.manifest import IndexVersion, Segment, Tombstones
 from tests.support.examples import examples
 from tests.support.service.seams import VERSION
 from tests.support.stores import corpus
@@ -122,48 +118,3 @@ def test_the_imbalance_is_that_of_all_segments_together(quantizer: Quantizer, tm
     segments = [segment(tmp_path / str(i), quantizer, list(range(10 * i, 10 * i + 9))) for i in range(2)]
     sizes = np.sum([s.sizes for s in segments], axis=0)
     assert imbalance(segments) == pytest.approx(2 * sum(n * n for n in sizes.tolist()) / 18**2)
-
-
-def version(imbalance: float = 1, recall: float = 0.97, quantizer: str = "q1") -> IndexVersion:
-    checks = VERSION.checks.model_copy(
-        update={"imbalance": imbalance, "recall": VERSION.checks.recall.model_copy(update={"at_10": recall})}
-    )
-    return VERSION.model_copy(update={"checks": checks, "quantizer": quantizer})
-
-
-FIRST = version(2.0, 0.97)
-
-
-@pytest.mark.parametrize("later", [FIRST, version(2.5, 0.97), version(1.0, 0.955), version(9, 0.5, quantizer="q2")])
-def test_lists_that_fit_are_kept(later: IndexVersion) -> None:
-    assert advice(later, [version(1.0, 0.99, "q0"), FIRST, later]) is None
-
-
-def test_training_anew_is_proposed_where_the_lists_fit_worse_than_when_they_were_trained() -> None:
-    found = [advice(later, [FIRST, version(3.1), later]) for later in (version(3.0), version(2.0, 0.94))]
-    assert [text and text.partition(": ")[2] for text in found] == [
-        "since training the imbalance of the lists grew by 50%, and recall@10 fell by 0.000",
-        "since training the imbalance of the lists grew by 0%, and recall@10 fell by 0.030",
-    ]
-
-
-def merged_of(*shards: int, dead: int = 0) -> IndexVersion:
-    """A version with a segment of 10 rows for each shard named; the first has dead rows."""
-    segments = tuple(
-        Segment(id=f"s{i}", shard=shard, rows=10, dimension=1, nlist=1, code_size=1, files={})
-        for i, shard in enumerate(shards)
-    )
-    return VERSION.model_copy(update={"segments": segments, "tombstones": {"s0": Tombstones(sha256="", rows=dead)}})
-
-
-@pytest.mark.parametrize(
-    ("version", "reason"),
-    [
-        (merged_of(0, 1), None),
-        (merged_of(0, 1, 0, 1, dead=4), None),
-        (merged_of(0, 1, 0, 1, 1), "2 deltas, more than index.max_deltas = 1"),
-        (merged_of(0, 1, dead=3), "15.0% dead rows, more than index.max_dead = 10.0%"),
-    ],
-)
-def test_compaction_is_due_beyond_a_limit(version: IndexVersion, reason: str | None) -> None:
-    assert due_compaction(version, IndexConfig(max_deltas=1, max_dead=0.1)) == reason

@@ -70,6 +70,7 @@ NAMES: dict[FileKind, list[str]] = {
     "quantizers": ["q0", "q1"],
     "quantizer records": ["r0", "r1", "r2"],
     "snapshots": list(PARTS),
+    "selections": [*{selection for _, selection in SPACES}, "of none"],
     "mesh trees": ["m0", "m1", "m2", "m3"],
     "models": ["m of q0", "m of q1", "m of none"],
     "articles": ["a", "b-1", "c", "d", "e", "pending"],

@@ -21,6 +21,7 @@ from schemas.errors import StoreError
 from schemas.layout import Layout
 from schemas.manifest import Current, FileDigest, Gate, Segment
 from schemas.snapshot import Lineage, PartFile, SourceFile
+from tests.support.night_records import begun, written
 from tests.support.service.seams import VERSION
 from tests.support.stores.store_files import add_part, add_snapshot, set_current
 
@@ -107,7 +108,7 @@ def test_a_version_that_cannot_be_read_is_no_metric(store: LocalStore) -> None:
 def test_the_last_night_that_ended_is_told_while_another_runs(store: LocalStore) -> None:
     end_night(store, "done", ingest=1.5, embed=20)
     Record(store, "embed").end("failed", {}, None)  # no night
-    Record(store, "nightly").stage("ingest", {})
+    begun(store, "ingest", {})
     found = told(store)
     assert {key: value for key, value in found.items() if key.startswith("night_outcome") and value} == {
         "night_outcome done": 1
@@ -139,8 +140,8 @@ def test_failures_in_a_row_are_counted(store: LocalStore, outcomes: list[str], f
 
 
 def test_a_night_that_died_left_no_times(store: LocalStore) -> None:
-    Record(store, "nightly").stage("index", {})
-    Record(store, "nightly")
+    begun(store, "index", {})
+    written(Record(store, "nightly"))
     found = told(store)
     assert (found["night_outcome died"], found["night_failures"]) == (1, 1)
     assert [key for key in found if key.startswith("night_duration")] == []

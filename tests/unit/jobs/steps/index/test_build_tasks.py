@@ -93,7 +93,7 @@ def test_a_worker_builds_a_shard_for_each_of_the_index_and_none_twice(store: Loc
     add_vectors(store, key, pmids, hashes, vectors)
     encoder = config(Path()).encoder.model_copy(update={"dimension": corpus.DIMENSION})
     own = config(Path(store.root), encoder=encoder, index={"num_shards": 2}, selection={"rule": "all"})
-    plan = EmbedPlan(snapshot.id, "all", None, "f")
+    plan = EmbedPlan(snapshot.id, "all", "f")
     built = run(build_tasks.build_worker_shards, own, plan, [Work(part, None, 40)], sha256, "w")
     expected = np.bincount(shard_of(pmids, 2)).tolist()
     assert [(s.id, s.shard, s.rows) for s in built] == [("w/0", 0, expected[0]), ("w/1", 1, expected[1])]
@@ -105,7 +105,7 @@ def test_a_quantizer_is_trained_on_vector_parts_and_stored(store: LocalStore) ->
     key, ids = Layout.vector_part("f", "all", "a"), np.arange(200)
     add_vectors(store, key, ids, ids.astype(np.uint64), corpus.vectors(3, 200))
     encoder = config(Path()).encoder.model_copy(update={"dimension": corpus.DIMENSION, "normalize": True})
-    record = run(build_tasks.train, config(Path(store.root), encoder=encoder), {key: 200}, "IVF4,Flat", 150, "cpu")
+    record = run(build_tasks.train, config(Path(store.root), encoder=encoder), {key: 200}, "IVF4,Flat", 150, "cpu", 1)
     assert (record.factory, record.metric, record.trained_on) == ("IVF4,Flat", "l2", 150)
     assert load_quantizer(store, record.sha256).nlist == 4
 
@@ -174,4 +174,4 @@ def test_the_truth_of_the_parent_goes_on_with_its_segments(flat: Flat) -> None:
     store, version, truth = flat
     parent = version.model_copy(update={"checks": version.checks.model_copy(update={"truth": truth})})
     # the encoder of the configuration is nowhere to be had: nothing is encoded
-    assert run(build_tasks.write_answers, config(Path(store.root)), store, version, parent) == truth
+    assert run(build_tasks.write_answers, config(Path(store.root)), store, version, parent, 1) == truth

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from actors.store.local_store import LocalStore
-from jobs.steps.index.commit import report_of, show_version
+from jobs.steps.index.version_reports import report_of, show_version
 from retrieval.files.checked import write_bytes
 from schemas.layout import Layout
 from schemas.manifest import Tombstones

@@ -3,14 +3,22 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import faiss
 import torch
 
+CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
+"""Microseconds of CPU per microseconds, `max` for no limit; of a container."""
+
 
 def available_threads() -> int:
-    """Return the cores of this machine that this process may run on."""
-    return len(os.sched_getaffinity(0))
+    """Return the cores that this process may run on, or as many as its container may use, if that is less."""
+    cores = len(os.sched_getaffinity(0))
+    if not CPU_LIMIT.exists():
+        return cores
+    quota, period = CPU_LIMIT.read_text().split()
+    return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))
 
 
 @contextmanager

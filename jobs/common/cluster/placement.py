@@ -1,0 +1,106 @@
+"""Where work runs: on which group of nodes, and with how much of a node; what none can hold is refused at once."""
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import ray
+from ray._private.ray_constants import DEBUG_AUTOSCALING_STATUS
+from ray._private.state import available_resources_per_node
+from ray.autoscaler._private.util import format_readonly_node_type
+from ray.autoscaler.v2.utils import is_autoscaler_v2
+from ray.experimental.internal_kv import _internal_kv_get
+
+from schemas.config import PlacementConfig, Work
+from schemas.errors import UsageError
+
+LABEL = "pubray-group"
+"""Of a node: the group that it belongs to."""
+SHAPES = 3
+"""Kinds of nodes that are told, where none is large enough."""
+SETTLING = 1.0
+"""Seconds in which a job's stage before gives its cores back."""
+
+
+def place(
+    placement: PlacementConfig, work: Work, memory: float, *, cores: float = 1, gpus: float = 0
+) -> dict[str, Any]:
+    """Return what a task or an actor of some work reserves, as options of Ray. memory: bytes of its process.
+
+    Raises:
+        UsageError: there is no node that can ever hold it; says what it takes and what there is.
+    """
+    group, wanted = getattr(placement, work), {"CPU": cores, "GPU": gpus, "memory": math.ceil(memory)}
+    nodes = [node["Resources"] for node in _alive(group)]
+    if not any(_holds(node, wanted) for node in nodes) and not _is_scaled():
+        raise UsageError(_refusal(work, group, wanted, nodes))
+    selector = {"label_selector": {LABEL: group}} if group else {}
+    return {"num_cpus": cores, "num_gpus": gpus, "memory": wanted["memory"], **selector}
+
+
+def most_of(resource: str, group: str | None = None) -> float:
+    """Return how much there is of a resource on the nodes of a group; infinite where nodes come as they are needed."""
+    return math.inf if _is_scaled() else sum(node["Resources"].get(resource, 0) for node in _alive(group))
+
+
+def nodes_of(group: str | None) -> int:
+    """Return how many nodes of a group are there that have a CPU."""
+    return sum(node["Resources"].get("CPU", 0) > 0 for node in _alive(group))
+
+
+def free_cores(group: str | None) -> int:
+    """Return the cores of that node of a group which has most of them free, one at least.
+
+    What the job before reserved is free within a moment of its end.
+    """
+    deadline, cores = time.monotonic() + SETTLING, 0.0
+    nodes = {node["NodeID"]: node["Resources"].get("CPU", 0) for node in _alive(group)}
+    while cores < max(nodes.values(), default=0) and time.monotonic() < deadline:
+        free = available_resources_per_node()  # type: ignore[no-untyped-call]
+        cores = max(free.get(node, {}).get("CPU", 0) for node in nodes)
+        time.sleep(SETTLING / 20)
+    return max(1, math.floor(cores))
+
+
+def _holds(resources: Mapping[str, float], wanted: Mapping[str, float]) -> bool:
+    return all(resources.get(name, 0) >= amount for name, amount in wanted.items())
+
+
+def _refusal(work: Work, group: str | None, wanted: Mapping[str, float], nodes: list[dict[str, float]]) -> str:
+    if not nodes:
+        return (
+            f"placement.{work} = {group!r}, but no node has the label {LABEL}={group}, nor will have; start ray with "
+            f"--labels={LABEL}={group} on some, or name another group"
+        )
+    names = [name for name, amount in wanted.items() if amount]
+    shapes = dict.fromkeys(_told({name: node.get(name, 0) for name in names}) for node in nodes)
+    return (
+        f"{work} takes {_told({name: wanted[name] for name in names})} of one node; those of "
+        f"{f'group {group!r}' if group else 'the cluster'} have {' or '.join(list(shapes)[-SHAPES:])}, and there will "
+        "be no others; give it a larger one"
+    )
+
+
+def _told(amounts: Mapping[str, float]) -> str:
+    units = {"CPU": "CPUs", "GPU": "GPUs"}
+    told = [f"{amounts[name]:g} {unit}" for name, unit in units.items() if name in amounts]
+    return " and ".join([*told, f"{amounts['memory'] / 1e9:.1f} GB of memory"])
+
+
+def _alive(group: str | None) -> list[dict[str, Any]]:
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return [node for node in nodes if node["Alive"] and (group is None or node["Labels"].get(LABEL) == group)]
+
+
+def _is_scaled() -> bool:
+    """Return whether nodes are started as they are needed: nobody tells here which there can be."""
+    if is_autoscaler_v2(fetch_from_server=True):
+        return True
+    # The first autoscaler knows nodes that it may start by kinds, others one by one.
+    said = json.loads(_internal_kv_get(DEBUG_AUTOSCALING_STATUS) or "{}")
+    report = said.get("autoscaler_report") or {}
+    kinds = {*(report.get("active_nodes") or {}), *(report.get("idle_nodes") or {})}
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return bool(kinds - {format_readonly_node_type(node["NodeID"]) for node in nodes})

@@ -1,0 +1,106 @@
+"""What a task reserves, and that what no node can hold is refused with the arithmetic."""
+
+from typing import Any, get_args
+
+import pytest
+import ray
+
+from jobs.common.cluster import placement
+from jobs.common.cluster.placement import LABEL, free_cores, most_of, nodes_of, place
+from schemas.config import PlacementConfig, Work
+from schemas.errors import UsageError
+
+ANYWHERE = PlacementConfig()
+CPU_GROUP = PlacementConfig(build="cpu")
+
+
+def node(name: str, group: str | None = None, **resources: float) -> dict[str, Any]:
+    labels = {LABEL: group} if group else {}
+    return {"NodeID": name, "Alive": True, "Labels": labels, "Resources": {"memory": 8e9, **resources}}
+
+
+@pytest.fixture(autouse=True)
+def nodes(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """A head that takes no tasks, two nodes for CPU work and one with a GPU; no autoscaler."""
+    there = [
+        node("head", CPU=0),
+        node("a", "cpu", CPU=2),
+        node("b", "cpu", CPU=4),
+        node("c", "encode", CPU=16, GPU=1),
+        {"NodeID": "dead", "Alive": False, "Labels": {LABEL: "cpu"}, "Resources": {"CPU": 64, "memory": 1e12}},
+    ]
+    monkeypatch.setattr(ray, "nodes", lambda: there)
+    monkeypatch.setattr(placement, "_is_scaled", lambda: False)
+    monkeypatch.setattr(placement, "SETTLING", 0.0)
+    return there
+
+
+def test_each_kind_of_work_has_a_place() -> None:
+    assert set(get_args(Work)) == set(PlacementConfig.model_fields)
+
+
+def test_what_is_reserved_is_told_to_ray() -> None:
+    assert place(ANYWHERE, "build", 1e9, cores=2) == {"num_cpus": 2, "num_gpus": 0, "memory": 1_000_000_000}
+    there = place(PlacementConfig(encode="encode"), "encode", 1.5, cores=0.01, gpus=1)
+    assert there == {"num_cpus": 0.01, "num_gpus": 1, "memory": 2, "label_selector": {LABEL: "encode"}}
+
+
+@pytest.mark.parametrize(
+    ("asked", "config", "message"),
+    [
+        (
+            {"cores": 5},
+            CPU_GROUP,
+            "build takes 5 CPUs and 1.0 GB of memory of one node; those of group 'cpu' have 2 CPUs and 8.0 GB of "
+            "memory or 4 CPUs and 8.0 GB of memory, and there will be no others; give it a larger one",
+        ),
+        (
+            {"gpus": 2},
+            PlacementConfig(build="encode"),
+            "build takes 1 CPUs and 2 GPUs and 1.0 GB of memory of one node; those of group 'encode' have 16 CPUs and "
+            "1 GPUs and 8.0 GB of memory, and there will be no others; give it a larger one",
+        ),
+        (
+            {},
+            PlacementConfig(build="fast"),
+            "placement.build = 'fast', but no node has the label pubray-group=fast, nor will have; start ray with "
+            "--labels=pubray-group=fast on some, or name another group",
+        ),
+    ],
+)
+def test_what_no_node_can_hold_is_refused(asked: dict[str, float], config: PlacementConfig, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        place(config, "build", 1e9, **asked)
+    assert str(caught.value) == message
+
+
+def test_memory_counts_on_one_node_with_the_cores(nodes: list[dict[str, Any]]) -> None:
+    nodes.append(node("d", CPU=1, memory=64e9))
+    assert place(ANYWHERE, "build", 60e9, cores=1)
+    with pytest.raises(UsageError, match=r"build takes 2 CPUs and 60\.0 GB"):
+        place(ANYWHERE, "build", 60e9, cores=2)
+
+
+def test_where_nodes_are_started_as_they_are_needed_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(placement, "_is_scaled", lambda: True)
+    assert place(PlacementConfig(build="fast"), "build", 1e12, cores=64)["num_cpus"] == 64
+    assert most_of("GPU") == float("inf")
+
+
+def test_there_is_as_much_as_the_nodes_of_a_group_have() -> None:
+    assert (most_of("CPU"), most_of("CPU", "cpu"), most_of("GPU", "cpu"), most_of("GPU")) == (22, 6, 0, 1)
+    assert (nodes_of(None), nodes_of("cpu"), nodes_of("none")) == (3, 2, 0)
+
+
+def test_the_cores_are_those_of_the_node_that_has_most_of_them_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    free = {"a": {"CPU": 2.0}, "b": {"CPU": 1.5}, "c": {"CPU": 15.75}}
+    monkeypatch.setattr(placement, "SETTLING", 0.1)
+    monkeypatch.setattr(placement, "available_resources_per_node", lambda: free)
+    assert (free_cores("cpu"), free_cores("encode"), free_cores("none")) == (2, 15, 1)
+
+
+def test_what_the_job_before_gives_back_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([{"b": {"CPU": 3.5}}, {"b": {"CPU": 4.0}}])
+    monkeypatch.setattr(placement, "SETTLING", 5.0)
+    monkeypatch.setattr(placement, "available_resources_per_node", lambda: next(answers))
+    assert free_cores("cpu") == 4
