@@ -113,6 +113,7 @@ def test_a_search_needs_no_more_than_the_keyboard(browser: Browser, address: str
         page.keyboard.press("Tab")
         expect(page.get_by_role("link", name="Skip to the results")).to_be_focused()
         page.keyboard.press("Enter")
+        expect(page).to_have_url(re.compile(r"#main$"))
         page.keyboard.press("Tab")
         expect(page.locator("h2 a").first).to_be_focused()
         page.keyboard.press("/")

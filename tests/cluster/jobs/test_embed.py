@@ -125,6 +125,7 @@ def test_a_night_that_was_not_embedded_is_made_up_for_by_the_next_one(
     assert_copied(after, before, {new_a: x, new_b: y, b: b, c: c})
 
 
+@pytest.mark.whole
 def test_an_encoder_that_is_not_what_it_was_adds_no_vectors(
     real: Path, source: Path, config: Config, before: Vectors
 ) -> None:
@@ -202,6 +203,7 @@ def test_two_encoders_of_one_thread_give_the_vectors_of_one(embedded: Path, befo
     assert_close(alive_vectors(two), before)
 
 
+@pytest.mark.whole
 def test_a_damaged_article_part_fails_by_name_and_the_others_are_embedded(
     embedded: Path, before: Vectors, config: Config, tmp_path: Path
 ) -> None:
