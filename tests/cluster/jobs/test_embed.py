@@ -174,6 +174,7 @@ def promote_newest(config: Config) -> int:
     return built.articles
 
 
+@pytest.mark.whole
 def test_a_new_year_copies_all_but_the_revised_text_and_is_searched_with_the_same_scores(
     real: Path, config: Config, before: Vectors, tmp_path: Path
 ) -> None:

@@ -77,6 +77,7 @@ def test_what_is_published_is_imported_and_the_stale_and_the_missing_are_encoded
     assert all(np.abs(after[pmid] - vectors[pmid]).max() < 0.01 for pmid in (stale, missing))
 
 
+@pytest.mark.whole
 def test_without_texts_vectors_are_unverified_and_a_sample_can_be_compared_first(
     config: Config, vectors: Vectors, tmp_path: Path
 ) -> None:
