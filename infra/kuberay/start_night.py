@@ -24,7 +24,7 @@ AWAY = 1800.0
 """Seconds that the API server may be away."""
 ENDED = ("Complete", "Failed", "Suspended", "ValidationFailed")
 """A jobDeploymentStatus that nothing follows."""
-GONE = 404
+GONE, THERE = 404, 409
 
 
 class Api:
@@ -53,6 +53,8 @@ class Api:
             except urllib.error.HTTPError as error:
                 if error.code == GONE:
                     return None
+                if error.code == THERE:  # made by a request whose answer was lost
+                    return {}
                 if error.code < 500:
                     raise
                 why = str(error)

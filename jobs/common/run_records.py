@@ -36,14 +36,13 @@ class Record:
         self.name = self._run.run
         self._writer, self._lock = ThreadPoolExecutor(1, thread_name_prefix="record"), Lock()
         self._news: dict[str, Any] | None = {}
-        self._writer.submit(self._find_died)
-        self._writer.submit(self._tell)
+        self._asked = [self._writer.submit(self._find_died), self._writer.submit(self._tell)]
 
     def stage(self, name: str, values: dict[str, Any]) -> None:
         """Say at which stage it is, and what is known of it by then."""
         with self._lock:
             self._run, self._news = self._run.model_copy(update={"stage": name}), values
-        self._writer.submit(self._tell)
+        self._asked.append(self._writer.submit(self._tell))
 
     def _find_died(self) -> None:
         with _told():
@@ -67,6 +66,8 @@ class Record:
         self._writer.shutdown()
         ended = {"outcome": outcome, "finished": _now(), "version": version, "figures": figures}
         _write(self._store, self._run.model_copy(update=ended), values)
+        for asked in self._asked:
+            asked.result()  # raises what was no failure of the store
 
 
 @contextmanager

@@ -33,6 +33,8 @@ class Jobs(BaseHTTPRequestHandler):
     """None: it is gone."""
     refusals: ClassVar[list[int]] = []
     """Answers that come first."""
+    lost: ClassVar[int] = 0
+    """Jobs whose making is answered as if the server had gone."""
     seen: ClassVar[list[str]] = []
     began: ClassVar[Any] = None
 
@@ -59,8 +61,15 @@ class Jobs(BaseHTTPRequestHandler):
         if self._refused():
             return
         job = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if job["metadata"]["name"] in self.jobs:
+            self._answer(409, {})
+            return
         self.jobs[job["metadata"]["name"]] = job
         type(self).began()
+        if self.lost:
+            type(self).lost -= 1
+            self._answer(503, {})
+            return
         self._answer(201, job)
 
     def _refused(self) -> bool:
@@ -145,6 +154,14 @@ def test_a_server_that_is_away_is_waited_for_and_no_second_job_is_made(
     with serving(monkeypatch):
         assert start_night.main() == 0
     assert sum(line.startswith("POST") for line in Jobs.seen) == 1
+
+
+def test_a_job_whose_making_was_not_answered_is_followed(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    Jobs.states, Jobs.lost = ["Running", "Complete"], 1
+    nights_end(store, "done")
+    with serving(monkeypatch):
+        assert start_night.main() == 0
+    assert len(Jobs.jobs) == 2
 
 
 def test_one_that_goes_and_comes_back_is_asked_again(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:

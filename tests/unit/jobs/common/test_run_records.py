@@ -103,3 +103,19 @@ def test_a_list_that_cannot_be_read_is_named(store: LocalStore, tmp_path: Path) 
 )
 def test_how_a_run_ended_is_a_word(error: BaseException, outcome: str) -> None:
     assert outcome_of(error) == outcome
+
+
+def test_what_goes_wrong_while_it_is_written_is_raised_at_the_end(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(*_: object) -> None:
+        raise KeyError("of ours")
+
+    record = Record(store, "nightly")
+    with monkeypatch.context() as patched:
+        patched.setattr(run_records, "_write", wrong)
+        record.stage("embed", {})
+        written(record)
+    with pytest.raises(KeyError, match="of ours"):
+        record.end("done", {}, None)
+    assert runs(store).runs[-1].outcome == "done"
