@@ -62,10 +62,10 @@ def _is_of(process: Path, store: str, title: str) -> bool:
         return False
 
 
-def workers(title: str) -> list[int]:
-    """Process ids of this test's own Ray workers of that title, the oldest first: another Ray may run here too."""
+def workers(wanted: str) -> list[int]:
+    """Process ids of this test's own Ray workers of a title, the oldest first: another Ray may run here too."""
     ours = psutil.Process().children(recursive=True)
-    found = [process for process in ours if process.is_running() and title in " ".join(_command(process))]
+    found = [process for process in ours if process.is_running() and wanted in title(process)]
     return [process.pid for process in sorted(found, key=lambda process: process.create_time())]
 
 
@@ -74,11 +74,12 @@ def replicas(deployment: str) -> list[int]:
     return workers(f"ServeReplica:{APP}:{deployment}")
 
 
-def _command(process: psutil.Process) -> list[str]:
+def title(process: psutil.Process) -> str:
+    """Return its command line, which for a worker of Ray says what it does; empty where it has ended."""
     try:
-        return process.cmdline()
+        return " ".join(process.cmdline())
     except (psutil.NoSuchProcess, psutil.ZombieProcess):
-        return []
+        return ""
 
 
 @contextmanager

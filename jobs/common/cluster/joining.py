@@ -21,6 +21,8 @@ from schemas.store import Store
 
 REACHED_WITHIN = 10.0
 """Seconds. Ray itself is silent for minutes where nothing answers."""
+LOST_MS = "15000"
+"""In which a node that is lost is known to be."""
 LEAVING = 10.0
 """Seconds that a run has to end when its head has."""
 
@@ -52,6 +54,10 @@ def connect(store: Store) -> None:
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     else:
         check_reached(os.environ["RAY_ADDRESS"])
+    # A worker whose node was lost is asked again when Ray may have found that out (infra/aws/node.env), and not three
+    # times within a second.
+    os.environ.setdefault("RAY_task_actor_unavailable_retry_delay_base_ms", LOST_MS)
+    os.environ.setdefault("RAY_task_actor_unavailable_retry_max_delay_ms", LOST_MS)
     # Of tasks that fail together the first is told, by who waits for them; Ray would add the stacks of the others.
     os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
     with _stderr_muted(), _told():

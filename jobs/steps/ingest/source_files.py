@@ -1,6 +1,7 @@
 """Source files: where they come from (a folder, or NCBI's server), and the tasks that make article parts of them."""
 
 import gc
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePath
@@ -217,7 +218,10 @@ def parse_source(store: Store, sources: Store, key: str, lineage: int) -> Articl
     try:
         before, path, name = sources.facts(key), sources.local(key), source_name(key)
         if before is None:
-            raise InputError(f"{sources.name(key)}: it is gone; run pubray ingest again")
+            raise InputError(
+                f"{sources.name(key)}: not seen on node {socket.gethostname()}; run pubray ingest again, from a bucket "
+                "if only some nodes see that folder"
+            )
         if (md5 := sources.read(f"{key}.md5")) is not None:
             check_md5(path, md5.decode(errors="replace"))
         rejects = Rejects()

@@ -3,6 +3,7 @@
 The nodes live in a process of their own, which ends with its input: the cluster of the tests is in theirs.
 """
 
+import ctypes
 import json
 import os
 import subprocess
@@ -11,20 +12,28 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import grpc
+import psutil
 from ray.cluster_utils import Cluster
 from ray.core.generated import gcs_service_pb2_grpc
 from ray.core.generated.common_pb2 import TaskType
+from ray.core.generated.gcs_pb2 import ActorTableData
 from ray.core.generated.gcs_service_pb2 import GetAllActorInfoRequest, GetAllNodeInfoRequest, GetTaskEventsRequest
 
 from jobs.common.cluster.placement import LABEL
 from tests.campaign.driven import Done, end_of
-from tests.support.processes import ROOT
+from tests.support.ports import free_port
+from tests.support.processes import ROOT, kill, title
 
-MEMORY = 4e9
+MEMORY = 8e9
 """Bytes that each node says it has."""
+NODE_ENV = ROOT / "infra" / "aws" / "node.env"
+"""Whose limits say when a node is given up."""
+NEW_MOUNTS = 0x00020000
+"""CLONE_NEWNS of unshare(2), which Python knows from 3.12 on."""
 
 
 class Node(NamedTuple):
@@ -33,6 +42,8 @@ class Node(NamedTuple):
     group: str
     cpus: float = 1
     gpus: float = 0
+    core: int | None = None
+    """Of this machine, on which alone it works; None: on those of who starts it."""
 
 
 @dataclass
@@ -40,8 +51,10 @@ class LabelledCluster:
     """Nodes that are up."""
 
     address: str
-    raylets: dict[str, list[int]]
-    """Process ids, by group."""
+    raylets: list[int]
+    """Process ids, one for each node."""
+    dashboard: str
+    """Its URL, at which `serve deploy` asks; empty if there is none."""
 
     def environment(self, store: str) -> dict[str, str]:
         """Return that of a command that works on a store, on these nodes."""
@@ -65,6 +78,30 @@ class LabelledCluster:
         with self.start(store, *arguments) as process:
             return end_of(process)
 
+    def workers(self, work: str) -> list[int]:
+        """Return the process ids of those that do some work."""
+        return [process.pid for node in self._processes() for process in node if work in title(process)]
+
+    def kill_node_with(self, work: str) -> bool:
+        """Kill all of a node that does some work, as a power cut does; return whether there is one."""
+        for node in self._processes():
+            if any(work in title(process) for process in node):
+                for process in node:
+                    kill(process.pid)
+                return True
+        return False
+
+    def _processes(self) -> Iterator[list[psutil.Process]]:
+        """Yield those of each node."""
+        for raylet in map(psutil.Process, self.raylets):
+            yield [raylet, *raylet.children(recursive=True)]
+
+    def alive(self, name: str) -> list[bytes]:
+        """Return the nodes of the actors of a class that are alive, one for each actor."""
+        with grpc.insecure_channel(self.address) as channel:
+            actors = gcs_service_pb2_grpc.ActorInfoGcsServiceStub(channel).GetAllActorInfo(GetAllActorInfoRequest())
+        return [a.node_id for a in actors.actor_table_data if name in a.class_name and a.state == ActorTableData.ALIVE]
+
     def groups(self) -> dict[str, set[str]]:
         """Return in which groups tasks and actors ran, by their names."""
         found = defaultdict[str, set[str]](set)
@@ -83,12 +120,20 @@ class LabelledCluster:
 
 
 @contextmanager
-def labelled_cluster(nodes: Sequence[Node]) -> Iterator[LabelledCluster]:
-    """Start nodes; nothing of them is left at the end."""
-    words = [sys.executable, "-m", "tests.support.clusters.labelled_cluster", json.dumps(nodes)]
+def labelled_cluster(
+    nodes: Sequence[Node], *, own_disk: Path | None = None, dashboard: bool = False
+) -> Iterator[LabelledCluster]:
+    """Start nodes; nothing of them is left at the end.
+
+    own_disk: a folder at which each node has a disk of its own, which only root can give it.
+    """
+    port = free_port() if dashboard else 0
+    words = [json.dumps(nodes), str(own_disk or ""), str(port)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    settings = (line.partition("=") for line in NODE_ENV.read_text().splitlines() if line.startswith("RAY_health_"))
+    environment |= {name: value for name, _, value in settings}
     with subprocess.Popen(
-        words,
+        [sys.executable, "-m", "tests.support.clusters.labelled_cluster", *words],
         cwd=ROOT,
         env={**environment, "RAY_AUTH_MODE": "disabled"},
         text=True,
@@ -100,23 +145,42 @@ def labelled_cluster(nodes: Sequence[Node]) -> Iterator[LabelledCluster]:
         process.communicate("")
 
 
-def serve(nodes: Sequence[Node]) -> None:
+def serve(nodes: Sequence[Node], own_disk: str, port: int) -> None:
     """Start nodes, say how they are reached, and wait until the input ends."""
     told = os.dup(1)
     os.dup2(2, 1)  # what Ray prints is not for who reads this
-    cluster = Cluster(head_node_args={"num_cpus": 0})
-    raylets = defaultdict[str, list[int]](list)
-    for node in nodes:
-        raylet = cluster.add_node(
-            num_cpus=node.cpus, num_gpus=node.gpus, memory=MEMORY, labels={LABEL: node.group}, wait=True
+    # An address of their own for the others: a driver joins the node at this machine's, which is the head.
+    head = {"num_cpus": 0, "include_dashboard": bool(port), "dashboard_port": port}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    raylets, cores = [], os.sched_getaffinity(0)
+    for number, node in enumerate(nodes, 2):
+        if own_disk:
+            give_disk(own_disk)
+        os.sched_setaffinity(0, cores if node.core is None else {node.core})
+        started = cluster.add_node(
+            node_ip_address=f"127.0.0.{number}",
+            num_cpus=node.cpus,
+            num_gpus=node.gpus,
+            memory=MEMORY,
+            labels={LABEL: node.group},
+            wait=True,
         )
-        raylets[node.group].append(raylet.all_processes["raylet"][0].process.pid)
-    said = {"address": cluster.address, "raylets": raylets}
+        raylets.append(started.all_processes["raylet"][0].process.pid)
+    url = f"http://127.0.0.1:{port}" if port else ""
+    said = {"address": cluster.address, "raylets": raylets, "dashboard": url}
     with os.fdopen(told, "w") as out:
         out.write(f"{json.dumps(said)}\n")
     sys.stdin.read()
     cluster.shutdown()  # type: ignore[no-untyped-call]
 
 
+def give_disk(folder: str) -> None:
+    """Mount an empty disk on a folder, for this process and those that it starts from now on."""
+    if ctypes.CDLL(None, use_errno=True).unshare(NEW_MOUNTS):
+        raise OSError(ctypes.get_errno(), "unshare")
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], check=True)
+
+
 if __name__ == "__main__":
-    serve([Node(*values) for values in json.loads(sys.argv[1])])
+    serve([Node(*values) for values in json.loads(sys.argv[1])], sys.argv[2], int(sys.argv[3]))
