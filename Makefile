@@ -37,7 +37,7 @@ test: install  ## lint, format, types, import rules, tests; see docs/tests.md
 	@$(MAKE) --no-print-directory --jobs=2 test-what-waits test-what-computes
 
 test-all: clients  ## the same, with all that takes minutes
-	@$(MAKE) --no-print-directory test WHOLE='--whole --timeout=1800' PROGRAMS=ceph
+	@$(MAKE) --no-print-directory test WHOLE='--whole --timeout=1800' PROGRAMS='ceph sshd rsync buildah mmdebstrap'
 
 clients: install
 	@infra/install_clients.sh $(VENV)
@@ -66,8 +66,8 @@ campaign: install  ## random nights, kills and races against a plain model: ARGS
 faults: install  ## nights that a fault meets: ARGS="--runs 60 --seed 7"
 	@$(VENV)/bin/python -m tests.faults $(ARGS)
 
-gpu-check: install  ## the tests that need a GPU, on a machine that has one
-	$(VENV)/bin/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available() and "no CUDA device, or a torch without CUDA")'
+gpu-check: install  ## whether a GPU is right, and how fast, on a machine that has one
+	$(VENV)/bin/python -m benchmarks.gpu $(ARGS)
 	$(VENV)/bin/pytest tests/gpu
 
 fix: install  ## let ruff put lint and format right

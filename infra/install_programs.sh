@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sees to it that there are programs that tests and benchmarks drive: infra/install_programs.sh chromium prometheus ceph wrk
+# Sees to it that there are programs that tests and benchmarks drive: infra/install_programs.sh chromium prometheus ceph wrk …
 #
 # One that is there is used as it is. On Debian root installs their packages; elsewhere what needs them says so.
 set -euo pipefail
@@ -8,6 +8,8 @@ missing=()
 for program in "$@"; do
     names=("$program") packages=("$program")
     [[ $program != chromium ]] || names+=(chromium-browser google-chrome) packages+=(fonts-liberation)
+    [[ $program != sshd ]] || packages=(openssh-server)
+    [[ $program != buildah ]] || packages+=(crun fuse-overlayfs)
     [[ $program != ceph ]] || names=(radosgw) packages=(ceph-mon ceph-mgr ceph-osd ceph-common radosgw)
     command -v "${names[@]}" >/dev/null || missing+=("${packages[@]}")
 done

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from actors.store import s3_client
+from tests.support.ports import free_port
 from tests.support.s3.bucket_server import Bucket
 from tests.support.s3.fault_proxy import fault_proxy
 from tests.support.s3.moto_server import environment
@@ -40,21 +40,21 @@ def ceph_bucket(folder: Path) -> Iterator[Bucket]:
 
 
 @contextmanager
-def ceph_server(folder: Path) -> Iterator[str]:
-    """Run one, with an empty bucket `b-1`; return its address. Skips the test where its programs are not."""
+def ceph_server(folder: Path, address: str | None = None) -> Iterator[str]:
+    """Run one, with an empty bucket `b-1`, on loopback or at `HOST:PORT`; return its address.
+
+    Skips the test where its programs are not.
+    """
     if missing := [program for program in PROGRAMS if not shutil.which(program)]:
         pytest.skip(f"no {missing[0]}: infra/install_programs.sh ceph")
     if os.geteuid():
         pytest.skip("only root can run Ceph")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    address = address or f"127.0.0.1:{free_port()}"
     try:
-        subprocess.run([UP, str(folder), str(port)], check=True, start_new_session=True)
-        address = f"http://127.0.0.1:{port}"
-        with environment(address, *KEYS):
+        subprocess.run([UP, str(folder), address], check=True, start_new_session=True)
+        with environment(f"http://{address}", *KEYS):
             s3_client.client().makedirs("b-1", exist_ok=True)
-        yield address
+        yield f"http://{address}"
     finally:
         # The OSD first: the others would wait for it.
         for pid in sorted((folder / "run").glob("*.pid"), key=lambda path: "osd" not in path.name):

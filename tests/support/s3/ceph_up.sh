@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# A whole Ceph on loopback, in memory, with its S3 gateway: tests/support/s3/ceph_up.sh FOLDER PORT
+# A whole Ceph on loopback, in memory, with its S3 gateway: tests/support/s3/ceph_up.sh FOLDER ADDRESS
 #
 # One monitor, one OSD, one gateway; keys ak123456 and sk12345678. Root alone can run it. Whoever started it ends it, by
 # the process ids in FOLDER/run.
 set -euo pipefail
 
-folder=$1 port=$2
+folder=$1 address=$2
 mkdir -p "$folder"/{mon,osd,run,log,rgw}
 fsid=$(cat /proc/sys/kernel/random/uuid)
 cat >"$folder/ceph.conf" <<CONF
@@ -44,7 +44,7 @@ mon addr = 127.0.0.1:6789
 [osd.0]
 osd data = $folder/osd
 [client.rgw]
-rgw frontends = beast endpoint=127.0.0.1:$port
+rgw frontends = beast endpoint=$address
 rgw enable ops log = false
 rgw data = $folder/rgw
 rgw thread pool size = 32
@@ -81,4 +81,4 @@ ceph-osd -i 0 >/dev/null 2>&1
 until_works bash -c "ceph osd stat | grep -q '1 up'"
 radosgw-admin user create --uid=t --display-name=t --access-key=ak123456 --secret-key=sk12345678 >/dev/null 2>&1
 radosgw -n client.rgw
-until_works curl -s -o /dev/null "http://127.0.0.1:$port/"
+until_works curl -s -o /dev/null "http://$address/"
