@@ -20,6 +20,9 @@ from typing import Any
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 JOBS = "/apis/ray.io/v1/namespaces/{namespace}/rayjobs"
 PAUSE = 15.0
+"""Seconds between two looks."""
+ANSWER = 15.0
+"""Seconds in which a request is to be answered."""
 AWAY = 1800.0
 """Seconds that the API server may be away."""
 ENDED = ("Complete", "Failed", "Suspended", "ValidationFailed")
@@ -47,7 +50,7 @@ class Api:
             address = f"{self._jobs}/{name}".rstrip("/")
             request = urllib.request.Request(address, body, headers, method=method)
             try:
-                with urllib.request.urlopen(request, context=self._context, timeout=PAUSE) as answer:
+                with urllib.request.urlopen(request, context=self._context, timeout=ANSWER) as answer:
                     found: dict[str, Any] = json.load(answer)
                     return found
             except urllib.error.HTTPError as error:

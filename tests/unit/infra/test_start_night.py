@@ -4,6 +4,7 @@ import json
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -162,6 +163,14 @@ def test_a_job_whose_making_was_not_answered_is_followed(store: LocalStore, monk
     with serving(monkeypatch):
         assert start_night.main() == 0
     assert len(Jobs.jobs) == 2
+
+
+def test_two_at_once_follow_one_job(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    nights_end(store, "done")
+    with serving(monkeypatch) as port, ThreadPoolExecutor(2) as pool:
+        api = start_night.Api(f"http://127.0.0.1:{port}", "pubray", start_night.ACCOUNT)
+        names = set(pool.map(lambda _: start_night.start(api, "pubray-night", "20261130-093000"), range(2)))
+    assert names == Jobs.jobs.keys() - {"pubray-night"}
 
 
 def test_one_that_goes_and_comes_back_is_asked_again(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
