@@ -9,9 +9,10 @@ from jobs.common.config import DEFAULT, load_config
 from jobs.common.console import table
 from jobs.common.options import Option
 from retrieval.operate.planning import Planner, Scale
+from retrieval.operate.serving import serving_plan
 from schemas.config import Config
 from schemas.errors import UsageError
-from schemas.figures import ENCODERS, FIGURES, GPUS, Figure
+from schemas.figures import ENCODERS, FIGURES, GPUS, Figure, ServingPlan
 from schemas.quality_report import PlanReport
 
 NOTES = (
@@ -29,6 +30,7 @@ def run(
     cores: Annotated[int, Option("CPU cores in all; default 16", metavar="N")] = 16,
     gpus: Annotated[int, Option("default 1; 0: encode on the cores", metavar="N")] = 1,
     gpu: Annotated[str, Option("default h100", choices=GPUS)] = "h100",
+    queries: Annotated[float, Option("a second that the service is to answer; default 0: not asked", metavar="N")] = 0,
     core_hour: Annotated[float | None, Option(f"default {FIGURES.core_hour.value}, assumed", metavar="USD")] = None,
     gpu_hour: Annotated[float | None, Option("default: assumed for the kind of GPU", metavar="USD")] = None,
     overrides: Sequence[str] = (),
@@ -38,7 +40,13 @@ def run(
     Raises:
         UsageError: a number is too small, or an override wrong.
     """
-    numbers = ("articles", articles, 1), ("nightly", nightly, 0), ("cores", cores, 1), ("gpus", gpus, 0)
+    numbers = (
+        ("articles", articles, 1),
+        ("nightly", nightly, 0),
+        ("cores", cores, 1),
+        ("gpus", gpus, 0),
+        ("queries", queries, 0),
+    )
     for name, given, least in numbers:
         if not least <= given < math.inf:
             raise UsageError(f"--{name} {given:g}: give {least} or more")
@@ -50,6 +58,7 @@ def run(
         figures |= {"gpu_peak": kind.flops, "gpu_hour": kind.hour}
     own = load_config(str(DEFAULT.with_name(of.config)), overrides, {})
     scale = Scale(round(articles), round(nightly), cores, gpus, kind)
+    planner = Planner(own, of, scale, known)
     return PlanReport(
         articles=scale.articles,
         nightly=scale.nightly,
@@ -58,7 +67,8 @@ def run(
         cores=cores,
         gpus=gpus,
         gpu=gpu if gpus else None,
-        stages=tuple(Planner(own, of, scale, known).stages()),
+        stages=tuple(planner.stages()),
+        serving=serving_plan(planner, queries) if queries else None,
         figures=figures,
     )
 
@@ -78,7 +88,29 @@ def show(report: PlanReport) -> str:
     figures = [
         [name.replace("_", " "), _exact(f.value), f.unit, f.label, f.source] for name, f in report.figures.items()
     ]
-    return "\n".join([head, table(headers, rows), NOTES, "", table(["figure", "value", "unit", "is", "by"], figures)])
+    serving = [*_serving(report.serving, report.figures["recall"]), ""] if report.serving else []
+    shown = [head, table(headers, rows), NOTES, "", *serving, table(["figure", "value", "unit", "is", "by"], figures)]
+    return "\n".join(shown)
+
+
+def _serving(plan: ServingPlan, recall: Figure) -> list[str]:
+    rows = [
+        [
+            part.name,
+            f"{part.milliseconds:.1f}",
+            part.replicas,
+            f"{part.cores:g}",
+            f"{part.gpus:g}",
+            _rounded(part.memory / 1e9),
+        ]
+        for part in plan.parts
+    ]
+    headers = ["part", "ms/query", "replicas", "cores", "GPUs", "GB/replica"]
+    nodes = f"{plan.nodes} nodes without GPUs" + (f", {plan.gpu_nodes} with one" if plan.gpu_nodes else "")
+    return [
+        f"{plan.queries:g} queries a second: {nodes}, {plan.usd_month:,.0f} USD a month, recall@10 {recall.value:g}",
+        table(headers, rows),
+    ]
 
 
 def _exact(value: float) -> str:

@@ -53,6 +53,16 @@ class Figures(NamedTuple):
     worker_memory: Figure = Figure(6_200, "B/article", "assumed", "a worker of 131,072 rows held 1.8 GB")
     night_encoded: Figure = Figure(0.6, "of the records", "assumed", "new, or revised in text")
     night_rows: Figure = Figure(0.8, "of the records", "assumed", "those, or revised in metadata")
+    query_tokens: Figure = Figure(16, "tokens/query", "assumed", "special tokens included")
+    answering: Figure = Figure(
+        0.005, "core-s/query", "measured here", "python -m benchmarks.serve load, without model and search"
+    )
+    searching: Figure = Figure(0.00035, "core-s/query", "measured here", f"{MEASURE}, a query")
+    scanning: Figure = Figure(4.4e9, "B/core-s", "measured here", f"{MEASURE}, codes")
+    recall: Figure = Figure(0.99, "of ten", "measured here", "python -m benchmarks.index quality, 33,311 articles")
+    busy: Figure = Figure(0.7, "of the time", "assumed", "beyond which queries wait for one another")
+    serve_node: Figure = Figure(16, "cores", "assumed", "a node of ray_cluster.yaml's serve-cpu")
+    gpu_node: Figure = Figure(8, "cores/GPU", "assumed", "a node of its serve-gpu")
     serve_cores: Figure = Figure(4, "cores", "assumed", "one replica of each deployment")
     core_hour: Figure = Figure(0.05, "USD/core-h", "assumed", "list prices of clouds; --core-hour")
 
@@ -103,6 +113,33 @@ class Stage:
     """From begin to end on the given machines."""
     usd: float = 0.0
     """For the hours that are used, not for idle ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServedPart:
+    """What one deployment takes under a load."""
+
+    name: str
+    milliseconds: float
+    """Of a core, or of a GPU where it has one, for one query."""
+    replicas: int
+    cores: float
+    """Of all replicas; so with GPUs."""
+    gpus: float
+    memory: float
+    """Of one replica, in bytes, with what it maps."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServingPlan:
+    """What a service takes under a load."""
+
+    queries: float
+    """A second."""
+    parts: tuple[ServedPart, ...]
+    nodes: int
+    gpu_nodes: int
+    usd_month: float
 
 
 class EncoderFigures(NamedTuple):

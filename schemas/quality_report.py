@@ -1,7 +1,7 @@
 """What is reported of quality, and of a service: by `evaluate`, `verify`, `demo` and `serve`; and what is planned."""
 
 from schemas.base import Frozen
-from schemas.figures import Figure, Stage
+from schemas.figures import Figure, ServingPlan, Stage
 from schemas.golden import Check
 from schemas.night_report import NightReport
 from schemas.report import Bytes, Report, Seconds
@@ -22,6 +22,8 @@ class PlanReport(Report):
     gpus: int
     gpu: str | None
     stages: tuple[Stage, ...]
+    serving: ServingPlan | None
+    """Of `--queries`."""
     figures: dict[str, Figure]
 
 

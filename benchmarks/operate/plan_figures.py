@@ -32,15 +32,31 @@ from retrieval.index.exact import BLOCK, exact_search
 from retrieval.index.segment import OpenSegment, RowGroup, write_segment
 from retrieval.index.segment_build import group_rows, merged_groups, merged_sizes
 from retrieval.rows.records import read_kept
-from schemas.arrays import Lists
+from retrieval.search.segment_search import search
+from schemas import layout
+from schemas.arrays import Lists, Rows
 from schemas.config import Config
 from schemas.encoder import TowerSpec
-from schemas.layout import ARTICLES, AUTHOR_ROWS, AUTHORS, DAYS, PMCID_ORDER, PMCIDS, POSTINGS, TERMS, YEARS, Layout
+from schemas.layout import (
+    ARTICLES,
+    AUTHOR_ROWS,
+    AUTHORS,
+    DAYS,
+    PMCID_ORDER,
+    PMCIDS,
+    POSTINGS,
+    TERMS,
+    YEARS,
+    Layout,
+)
 
 DIMENSION, LISTS = 768, 256
 FACETS = (YEARS, DAYS, TERMS, POSTINGS, AUTHORS, AUTHOR_ROWS, PMCIDS, PMCID_ORDER)
 """With what finds authors and PMCIDs."""
 ANY_LENGTH = 1 << 20
+QUERIES, CANDIDATES = 500, 200
+FEW, MANY = 16, 128
+"""Lists that are probed."""
 
 
 def main() -> None:
@@ -115,16 +131,8 @@ def segments(config: Config, pmids: list[int]) -> dict[str, float]:
 
         encode, groups = cpu(lambda: [group_rows(quantizer, rows[half], keys[half], articles[half]) for half in halves])
         build, parts = cpu(lambda: [write(str(i), *group) for i, group in enumerate(groups)])
-        merge, _ = cpu(
-            lambda: write_segment(
-                Path(folder, "m"),
-                merged_groups(parts),
-                merged_sizes(parts),
-                segment="m",
-                shard=0,
-                quantizer=quantizer,
-            )
-        )
+        merge, merged = cpu(lambda: write("m", merged_sizes(parts), merged_groups(parts)))
+        searches = searching(merged, quantizer, rows)
         records = sum((Path(folder) / name / ARTICLES).stat().st_size for name in "01")
         facets = sum((Path(folder) / "m" / name).stat().st_size for name in FACETS)
         size = sum(digest.bytes for part in parts for digest in part.manifest.files.values())
@@ -134,13 +142,34 @@ def segments(config: Config, pmids: list[int]) -> dict[str, float]:
         "encoding, rows/s": len(keys) / encode,
         "writing a segment, bytes/s": size / build,
         "merging, bytes/s": size / merge,
+        **searches,
     }
+
+
+def searching(segment: OpenSegment, quantizer: Quantizer, rows: Rows) -> dict[str, float]:
+    """Return the seconds of a query beside the scan of its lists, and the bytes of codes a second of that."""
+    queries = rows[:: len(rows) // QUERIES][:QUERIES].astype(np.float32)
+
+    def of_all(nprobe: int) -> float:
+        seconds, _ = cpu(
+            lambda: [search(q[None], [segment], quantizer, nprobe=nprobe, candidates=CANDIDATES) for q in queries]
+        )
+        return seconds / QUERIES
+
+    of_all(FEW)
+    few, many = of_all(FEW), of_all(MANY)
+    codes = segment.manifest.files[layout.LISTS].bytes / LISTS
+    scan = (many - few) / (MANY - FEW)
+    return {"a query beside its scan, s": few - FEW * scan, "scanning codes, bytes/s": codes / scan}
 
 
 def _records(config: Config, pmids: list[int]) -> pa.Table:
     """Return what a segment keeps of the articles of both files with these PMIDs."""
     store, snapshot = LocalStore(config.store), ingested(LocalStore(config.store))
-    found = [read_kept(store.path(Layout.article_part(p.name)), 0, p.rows) for p in snapshot.info.parts]
+    found = []
+    for part in snapshot.info.parts:
+        with store.parquet(Layout.article_part(part.name)) as file:
+            found.append(read_kept(file, 0, part.rows))
     records = pa.concat_tables(found)
     rows = np.flatnonzero(np.isin(records["pmid"].to_numpy(), pmids))
     return records.take(pa.array(rows))

@@ -29,7 +29,18 @@ from actors.service.coalescer import Coalescer
 from actors.service.search_service import SearchService
 from actors.store.local_store import LocalStore
 from benchmarks.index.made_index_store import folder_for
-from benchmarks.serve.serve_load import CLIENTS, MODES, PORT, Load, require_wrk, running, serving, show, under_load
+from benchmarks.serve.serve_load import (
+    CLIENTS,
+    MODES,
+    PORT,
+    Load,
+    require_wrk,
+    running,
+    serving,
+    show,
+    texts,
+    under_load,
+)
 from benchmarks.serve.serve_rivals import RIVALS, rival_serving
 from benchmarks.serve.serve_soak import soak
 from jobs.common.config import load_config
@@ -85,19 +96,6 @@ def load(config: Config, queries: list[str], options: argparse.Namespace) -> Non
             say(f"missing: {name}: {error}")
         else:
             show(name, found, alone)
-
-
-def texts(config: Config) -> list[str]:
-    """Return a query for each article, of words of its title in another order: it names none."""
-    version = served_version(LocalStore(config.store))
-    rng = np.random.default_rng(0)
-    titles = [
-        title
-        for segment in IndexSearcher(LocalStore(config.store), version).segments
-        for title in segment.articles["title"].to_pylist()
-        if len(title.split()) > 3
-    ]
-    return [" ".join(rng.permutation(titles[i].split())[:8]) for i in rng.permutation(len(titles))]
 
 
 class Together:

@@ -13,10 +13,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import httpx
+import numpy as np
 import psutil
 
+from actors.search.index_searcher import IndexSearcher
+from actors.store.local_store import LocalStore
 from benchmarks.common.job_watch import ROOT
 from jobs.common.console import log, say, table
+from jobs.common.store import served_version
+from schemas.config import Config
 from schemas.search import SearchRequest
 
 PORT = "8123"
@@ -114,6 +119,19 @@ def under_load(service: Service, queries: list[str], seconds: int, *, rerank: bo
         pause = full.clients / (PACE * full.rate) * 1e3 - some.p50
         found.append(run_wrk(service, script, full.clients, seconds, pause)._replace(paced=True))
     return found
+
+
+def texts(config: Config) -> list[str]:
+    """Return a query for each article, of words of its title in another order: it names none."""
+    version = served_version(LocalStore(config.store))
+    rng = np.random.default_rng(0)
+    titles = [
+        title
+        for segment in IndexSearcher(LocalStore(config.store), version).segments
+        for title in segment.articles["title"].to_pylist()
+        if len(title.split()) > 3
+    ]
+    return [" ".join(rng.permutation(titles[i].split())[:8]) for i in rng.permutation(len(titles))]
 
 
 @contextmanager

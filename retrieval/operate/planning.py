@@ -75,7 +75,7 @@ class Planner:
 
     def embed(self) -> Stage:
         """Plan articles → vector parts."""
-        engine, workers = self._engine_memory(), self.scale.gpus or self.config.embed.fewest
+        engine, workers = self.engine_memory(), self.scale.gpus or self.config.embed.fewest
         of_all = workers * (engine + 2 * memory.PROCESS)
         disk = self.scale.articles * self._vector_bytes()
         return self._stage("embed", (engine, of_all), disk, 0, [self._encoding(self.scale.articles)])
@@ -88,11 +88,11 @@ class Planner:
         train = self.figures.rounds.value * self._assign_flops(sample) / self.figures.products.value
         workers = min(self.scale.cores, -(-rows // rules.rows_per_worker))
         training = memory.of_training(sample, self.nlist, self.dimension)
-        merging = memory.of_merge(rows // rules.num_shards, self._quantizer_bytes())
+        merging = memory.of_merge(rows // rules.num_shards, self.quantizer_bytes())
         return self._stage(
             "index --full",
             _largest((1, training), (workers, self._build_memory(rows)), (shards, merging), (1, self._check_memory())),
-            rows * self.row_bytes() + self._quantizer_bytes(),
+            rows * self.row_bytes() + self.quantizer_bytes(),
             rows * self.row_bytes(),
             [Step(train, self.scale.cores), *self._build(rows, self.scale.cores, shards), *self._checks(rows)],
         )
@@ -103,7 +103,7 @@ class Planner:
         rows = round(scale.nightly * f.night_rows.value)
         alone = (
             memory.of_snapshot(scale.articles),
-            self._engine_memory(),
+            self.engine_memory(),
             self._build_memory(rows),
             self._check_memory(),
         )
@@ -125,9 +125,9 @@ class Planner:
 
     def serve(self) -> Stage:
         """Plan a day of service: one replica each; the lists in memory, rows and articles on disk."""
-        serve, f, engine = self.config.serve, self.figures, self._engine_memory()
+        serve, f, engine = self.config.serve, self.figures, self.engine_memory()
         lists = self.scale.articles * (self.code_bytes() + ROW_NUMBER)
-        searcher = memory.of_searcher(self.scale.articles, lists + 2 * self._quantizer_bytes())
+        searcher = memory.of_searcher(self.scale.articles, lists + 2 * self.quantizer_bytes())
         models = 2 if self.config.rerank.kind == "cross-encoder" else 1
         gpus = serve.encoder.num_gpus + serve.reranker.num_gpus if self.scale.gpus else 0.0
         of_all = searcher + models * engine + memory.PROCESS
@@ -144,6 +144,14 @@ class Planner:
         keys = ROW_NUMBER + 3 * 3 * ROW_NUMBER // 2  # of PMIDs, titles and DOIs
         measured = self.figures.articles_bytes.value + self.figures.facets_bytes.value
         return 2 * self.dimension + self.code_bytes() + keys + measured
+
+    def quantizer_bytes(self) -> float:
+        """Return the bytes of centroids and rotation."""
+        return 4 * self.dimension * (self.nlist + self.dimension)
+
+    def engine_memory(self) -> float:
+        """Return what a process with one of the encoder's models takes."""
+        return memory.of_engine(4 * self.encoder.parameters)
 
     def _encoding(self, articles: float) -> Step:
         tokens = self.encoder.tokens.value
@@ -178,21 +186,15 @@ class Planner:
     def _assign_flops(self, rows: float) -> float:
         return 2 * rows * self.dimension * (self.nlist + self.dimension)
 
-    def _quantizer_bytes(self) -> float:
-        return 4 * self.dimension * (self.nlist + self.dimension)
-
     def _vector_bytes(self) -> float:
         return 2 * self.dimension + KEYS
 
     def _build_memory(self, rows: int) -> float:
         held = min(rows, self.config.index.rows_per_worker)
-        return memory.of_worker(held, self.dimension, self._quantizer_bytes())
+        return memory.of_worker(held, self.dimension, self.quantizer_bytes())
 
     def _check_memory(self) -> float:
-        return memory.of_checks(self.scale.articles, self._quantizer_bytes())
-
-    def _engine_memory(self) -> float:
-        return memory.of_engine(4 * self.encoder.parameters)
+        return memory.of_checks(self.scale.articles, self.quantizer_bytes())
 
 
 def _largest(*processes: tuple[int, float]) -> tuple[float, float]:

@@ -193,8 +193,14 @@ def damage(met: Met) -> Callable[[], None] | None:
     key = met.rng.choice(made)
     content = met.place.store.read(key) or b""
     place = met.rng.randrange(len(content))
+    met.place.damaged = key
     _put(met.place, key, content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
-    return lambda: _put(met.place, key, content)
+
+    def restore() -> None:
+        _put(met.place, key, content)
+        met.place.damaged = None
+
+    return restore
 
 
 def _put(place: Place, key: str, content: bytes) -> None:
