@@ -14,7 +14,7 @@ ALL = [*FIGURES, *(f for gpu in GPUS.values() for f in gpu), *(e.tokens for e in
 
 @pytest.mark.parametrize("figure", [f for f in ALL if f.label == "measured here"], ids=lambda figure: figure.unit)
 def test_what_was_measured_names_its_command(figure: Figure) -> None:
-    command, option, module = figure.source.split(",")[0].split()
+    command, option, module, *_ = figure.source.split(",")[0].split()
     assert (command, option) == ("python", "-m")
     assert find_spec(module)
 
