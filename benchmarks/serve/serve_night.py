@@ -13,10 +13,12 @@ import argparse
 import json
 import os
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import psutil
+import ray
 
 from actors.fetch.embedded_wheels import embedded_folder
 from benchmarks.serve.serve_load import PORT, Load, Service, answers, require_wrk, run_wrk, texts, wrk_script
@@ -24,7 +26,7 @@ from benchmarks.storage.night_bytes import make_night
 from benchmarks.storage.random_vectors import write_vectors
 from jobs import index, ingest, promote
 from jobs.common.config import load_config
-from jobs.common.console import say, table
+from jobs.common.console import log, say, table
 from schemas.config import Config
 from tests.support.clusters.labelled_cluster import LabelledCluster, Node, labelled_cluster
 from tests.support.processes import within
@@ -43,8 +45,8 @@ SETTINGS = [
     "embed.min_agreement=-1",  # the vectors of the base are not the encoder's
     "serve.cached=0",
     "rerank.kind=none",
-    *(f'placement.{work}="{group}"' for work, group in PLACEMENT.items()),
 ]
+PLACED = [*SETTINGS, *(f'placement.{work}="{group}"' for work, group in PLACEMENT.items())]
 SLICES, SECONDS = 6, 5
 FIGURES = ("p50", "p99", "rate")
 LIMIT = 1.2
@@ -66,6 +68,7 @@ def main() -> None:
         promote.run(config, version=index.run(config).version)
         source = make_night(config, Path(folder), options.records)
         queries = texts(config)
+        ray.shutdown()
         os.sched_setaffinity(0, {SERVICE_CORE})
         with labelled_cluster(NODES) as nodes:
             measured = beside(nodes, config, source, queries, options.clients)
@@ -90,25 +93,32 @@ def beside(
     nodes: LabelledCluster, config: Config, source: Path, queries: list[str], clients: int
 ) -> tuple[list[Load], list[Load]]:
     """Return what clients got without a night, and during one."""
-    settings = [word for setting in SETTINGS for word in ("--set", setting)]
+    settings = [word for setting in PLACED for word in ("--set", setting)]
+    night = [config.store, *settings, "nightly", "--source", str(source)]
     with nodes.start(config.store, *settings, "serve", "--port", PORT) as served:
         service = Service(f"http://127.0.0.1:{PORT}", psutil.Process(served.pid))
-        within(WAIT, lambda: served.poll() is not None or answers(service.url))
-        with wrk_script(queries, rerank=False) as script:
+        try:
+            within(WAIT, lambda: served.poll() is not None or answers(service.url))
+            with wrk_script(queries, rerank=False) as script:
+                return measured(nodes, lambda: run_wrk(service, script, clients, SECONDS), night)
+        finally:
+            served.terminate()
 
-            def measure() -> Load:
-                return run_wrk(service, script, clients, SECONDS)
 
-            measure()
-            alone = [measure() for _ in range(SLICES)]
-            during = []
-            with nodes.start(config.store, *settings, "nightly", "--source", str(source)) as night:
-                os.sched_setaffinity(night.pid, {NIGHT_CORE})
-                while night.poll() is None:
-                    during.append(measure())
-                assert night.returncode == 0, night.communicate()
-            alone += [measure() for _ in range(SLICES)]
-        served.terminate()
+def measured(
+    nodes: LabelledCluster, measure: Callable[[], Load], night: Sequence[str]
+) -> tuple[list[Load], list[Load]]:
+    """Measure before, during and after a night."""
+    measure()
+    alone, during = [measure() for _ in range(SLICES)], []
+    with nodes.start(*night) as running:
+        os.sched_setaffinity(running.pid, {NIGHT_CORE})
+        while running.poll() is None:
+            during.append(measure())
+            log(f"during a night: p50 {during[-1].p50:.0f} ms, p99 {during[-1].p99:.0f} ms")
+        if running.returncode:
+            raise SystemExit(f"the night failed: {running.communicate()[1]}")
+    alone += [measure() for _ in range(SLICES)]
     return alone, during[:-1]  # in the last one it ended
 
 
