@@ -12,13 +12,21 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 
 # Compiled here, where it is done once; no caches stay. CPU_BACKEND is empty where wheels of one's own are given.
 FROM build AS build-cpu
+# Again: not every builder knows in a stage what the one before it was given.
+ARG UV_DEFAULT_INDEX UV_FIND_LINKS SSL_CERT_FILE
 ARG CPU_BACKEND=cpu
 RUN python3 -m venv --without-pip /venv \
     && /uv/bin/uv pip install --quiet --no-cache --compile-bytecode --python /venv/bin/python \
        ${CPU_BACKEND:+--torch-backend "$CPU_BACKEND"} --constraints constraints.txt -e '.[cpu]'
+# Tests, headers for compilers that are not here, and other languages: 0.3 GB.
+WORKDIR /venv/lib/python3.11/site-packages
+RUN rm -rf torch/test torch/include ray/jars ray/cpp ray/rllib pyarrow/include openvino/include \
+    && find torch/bin -type f ! -name torch_shm_manager -delete \
+    && find . -type d -name tests -prune -exec rm -rf {} +
 
 # FAISS stays on the CPU: faiss-gpu would bring a second CUDA runtime beside torch's.
 FROM build AS build-gpu
+ARG UV_DEFAULT_INDEX UV_FIND_LINKS SSL_CERT_FILE
 ARG GPU_BACKEND=cu130
 RUN python3 -m venv --without-pip /venv \
     && /uv/bin/uv pip install --quiet --no-cache --compile-bytecode --python /venv/bin/python \
