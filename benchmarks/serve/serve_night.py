@@ -71,16 +71,16 @@ def main() -> None:
         ray.shutdown()
         os.sched_setaffinity(0, {SERVICE_CORE})
         with labelled_cluster(NODES) as nodes:
-            measured = beside(nodes, config, source, queries, options.clients)
-    alone, during = ({name: median(loads, name) for name in FIGURES} for loads in measured)
-    failed = sum(load.failed for loads in measured for load in loads)
+            both = beside(nodes, config, source, queries, options.clients)
+    alone, during = ({name: median(loads, name) for name in FIGURES} for loads in both)
+    failed = sum(load.failed for loads in both for load in loads)
     ratios = {name: during[name] / alone[name] for name in FIGURES}
     if options.json:
         say(json.dumps({**ratios, "failed": failed}))
         return
     shown = [[name, alone[name], during[name], ratios[name]] for name in FIGURES]
     say(table(["", "alone", "during a night", "ratio"], shown))
-    slices = f"{len(measured[1])} slices of {SECONDS} s during the night"
+    slices = f"{len(both[1])} slices of {SECONDS} s during the night"
     say(f"{slices}; limit of the ratio of times {LIMIT}; {failed} failed")
 
 

@@ -9,6 +9,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 checkout=$(cd ../.. && pwd)
 state=/run/pubray-cluster # cluster.yaml names it too
+home=~root                # of whom SSH logs in, whatever HOME says under sudo
 export PATH=$checkout/.venv/bin:$PATH RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=$state/token
 
 hosts_up() {
@@ -29,7 +30,7 @@ hosts_up() {
             mount -t tmpfs tmpfs /tmp/ray
             mount -t tmpfs tmpfs $state/host
             mkdir $state/host/{cache,written,work}
-            mount -t overlay overlay -o lowerdir=$HOME,upperdir=$state/host/written,workdir=$state/host/work $HOME
+            mount -t overlay overlay -o lowerdir=$home,upperdir=$state/host/written,workdir=$state/host/work $home
             exec $(command -v sshd) -D -f /dev/null -h $state/key -o AuthorizedKeysFile=$state/key.pub -o StrictModes=no \
                 -o PidFile=none -o UsePAM=no
         " &>"$state/host-$host.log" </dev/null &
