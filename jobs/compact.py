@@ -45,7 +45,7 @@ def run(config: Config, *, force: Annotated[bool, Option("whether it is due or n
     from jobs.steps.index.population import population_of
     from jobs.steps.index.reservations import merging
 
-    connect(store)
+    connect(config)
     shards = {s.shard for s in version.segments}
     placed = merge.options(**merging(config, version.quantizer, version.rows))
     merges = [placed.remote(store, version.quantizer, f"{compacted}-{shard}", shard, version) for shard in shards]

@@ -116,7 +116,7 @@ def _embed(config: Config, plan: EmbedPlan, missing: list[RowRange]) -> tuple[Em
         StoreError: some of them could not be written; the others are.
     """
     progress = Progress("embed", sum(r.stop - r.start for r in missing), "rows", "tokens")
-    connect(open_store(config))
+    connect(config)
     if (wanted := config.embed.num_gpus) > (there := most_of("GPU", config.placement.encode)):
         raise UsageError(f"embed.num_gpus = {wanted}, but there are {there:g} GPUs, and will be no more; set it to 0")
     metrics, totals, left = EmbedMetrics(), EmbedCounts(), {r.name for r in missing}

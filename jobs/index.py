@@ -8,7 +8,6 @@ stopped.
 
 from typing import Annotated
 
-from actors.store.stores import open_store
 from jobs.common.cluster.joining import connect
 from jobs.common.options import Option
 from jobs.common.run_reports import root_cause
@@ -54,7 +53,7 @@ def run(
     from jobs.steps.index.version_build import Build
 
     build = Build(config, full=full)
-    connect(open_store(config))
+    connect(config)
     try:
         version = commit(config, build.run())
     except Exception as error:

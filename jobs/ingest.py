@@ -153,7 +153,7 @@ def _snapshot(config: Config, store: Store, plan: SnapshotPlan) -> tuple[Snapsho
     """Return the snapshot of a plan; make it if there is none, and return some of what changed."""
     samples: Samples = {}
     if store.facts(Layout.snapshot(plan.id)) is None:
-        connect(store)
+        connect(config)
         rows = sum(part.rows for part in plan.parts)
         placed = make_snapshot.options(**place(config.placement, "ingest", memory.of_snapshot(rows)))
         task = placed.remote(store, plan, config.ingest.max_vanished)

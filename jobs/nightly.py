@@ -67,11 +67,11 @@ def night(
         PubrayError: of a stage; those before it are done.
     """
     record = Record(open_store(config), NIGHT)
-    logs = RunLogs(open_store(config), record.name)
+    logs = RunLogs(open_store(config), record.name, config.placement)
     stages = Stages(
         lambda name: record.stage(name, _so_far(stages) | {"logs": logs.keep()}),
         Deadlines(config.night).of,
-        lambda: usd_per_hour(config.embed.fewest * config.embed.num_gpus),
+        lambda: usd_per_hour(config),
     )
     try:
         begun = read_current(open_store(config))

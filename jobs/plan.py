@@ -16,8 +16,8 @@ from schemas.figures import ENCODERS, FIGURES, GPUS, Figure, ServingPlan
 from schemas.quality_report import PlanReport
 
 NOTES = (
-    "GB: of the largest process; of all of a stage (of serve with its lists mapped); on disk to stay; to be deleted\n"
-    "after it. Hours: on these machines, from begin to end. USD: for the hours that are used, not for idle ones."
+    "GB: of the largest process; of all of a stage; on disk to stay; to be deleted after it. Hours: on these machines,\n"
+    "from begin to end. USD: for the hours that are used, not for idle ones."
 )
 
 
@@ -30,7 +30,7 @@ def run(
     cores: Annotated[int, Option("CPU cores in all; default 16", metavar="N")] = 16,
     gpus: Annotated[int, Option("default 1; 0: encode on the cores", metavar="N")] = 1,
     gpu: Annotated[str, Option("default h100", choices=GPUS)] = "h100",
-    queries: Annotated[float, Option("a second that the service is to answer; default 0: not asked", metavar="N")] = 0,
+    queries: Annotated[float, Option("a second that the service is to answer; default 10", metavar="N")] = 10,
     core_hour: Annotated[float | None, Option(f"default {FIGURES.core_hour.value}, assumed", metavar="USD")] = None,
     gpu_hour: Annotated[float | None, Option("default: assumed for the kind of GPU", metavar="USD")] = None,
     overrides: Sequence[str] = (),
@@ -68,7 +68,7 @@ def run(
         gpus=gpus,
         gpu=gpu if gpus else None,
         stages=tuple(planner.stages()),
-        serving=serving_plan(planner, queries) if queries else None,
+        serving=serving_plan(planner, queries),
         figures=figures,
     )
 
@@ -88,8 +88,9 @@ def show(report: PlanReport) -> str:
     figures = [
         [name.replace("_", " "), _exact(f.value), f.unit, f.label, f.source] for name, f in report.figures.items()
     ]
-    serving = [*_serving(report.serving, report.figures["recall"]), ""] if report.serving else []
-    shown = [head, table(headers, rows), NOTES, "", *serving, table(["figure", "value", "unit", "is", "by"], figures)]
+    serving = _serving(report.serving, report.figures["recall"])
+    known = table(["figure", "value", "unit", "is", "by"], figures)
+    shown = [head, table(headers, rows), NOTES, "", *serving, "", known]
     return "\n".join(shown)
 
 

@@ -19,6 +19,7 @@ from actors.service.servable import check_servable
 from actors.store.stores import open_store
 from actors.web.middleware.front import key_digests
 from jobs.common.cluster.joining import connect, is_private
+from jobs.common.cluster.placement import SERVICE_WORK
 from jobs.common.config import load_config
 from jobs.common.console import log
 from jobs.common.options import Option
@@ -98,7 +99,7 @@ def deploy(config: Config) -> str:
     digests = load_key_digests(config.serve, os.environ)
     host, port = config.serve.host, config.serve.port
     check_port(host, port)
-    connect(open_store(config))
+    connect(config, SERVICE_WORK)
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
     location = ProxyLocation.HeadOnly if config.serve.proxies == "head" else ProxyLocation.EveryNode
     serve.start(proxy_location=location, http_options=HTTPOptions(host=host, port=port))

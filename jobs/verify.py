@@ -123,7 +123,7 @@ def _numbers(values: tuple[float, ...]) -> str:
 def _search(config: Config, compared: VerifyReport) -> VerifiedReport:
     """Run the main job over 1,000 articles in a store of its own, and ask; return it with what was compared."""
     config = _own_store(config)
-    connect(open_store(config))
+    connect(config)
     if not most_of("GPU"):
         config = config.with_values(embed={"num_gpus": 0})
     stages = Stages()

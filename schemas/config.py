@@ -243,10 +243,10 @@ class NotifyConfig(Frozen):
     """After which outcomes."""
 
 
-Work = Literal[
-    "ingest", "tokenise", "encode", "train", "build", "merge", "check", "api", "query_encoder", "searcher", "reranker"
-]
-"""What runs on a cluster: of a night, and from `api` on of the service."""
+NightWork = Literal["ingest", "tokenise", "encode", "train", "build", "merge", "check"]
+ServiceWork = Literal["api", "query_encoder", "searcher", "reranker"]
+Work = Literal[NightWork, ServiceWork]
+"""What runs on a cluster."""
 
 
 class PlacementConfig(Frozen):

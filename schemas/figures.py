@@ -63,7 +63,6 @@ class Figures(NamedTuple):
     busy: Figure = Figure(0.7, "of the time", "assumed", "beyond which queries wait for one another")
     serve_node: Figure = Figure(16, "cores", "assumed", "a node of ray_cluster.yaml's serve-cpu")
     gpu_node: Figure = Figure(8, "cores/GPU", "assumed", "a node of its serve-gpu")
-    serve_cores: Figure = Figure(4, "cores", "assumed", "one replica of each deployment")
     core_hour: Figure = Figure(0.05, "USD/core-h", "assumed", "list prices of clouds; --core-hour")
 
 

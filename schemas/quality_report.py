@@ -22,7 +22,7 @@ class PlanReport(Report):
     gpus: int
     gpu: str | None
     stages: tuple[Stage, ...]
-    serving: ServingPlan | None
+    serving: ServingPlan
     """Of `--queries`."""
     figures: dict[str, Figure]
 

@@ -134,7 +134,7 @@ def host_seconds(base: Config, pmids: list[int]) -> float:
         digests = tower_digests(config.encoder.article, config)
         snapshot = ingested(objects)
         plan = EmbedPlan(snapshot.id, selection, article_fingerprint(config.encoder, digests))
-        connect(LocalStore(config.store))
+        connect(config)
         ranges = row_ranges(snapshot.info.parts, config.embed.rows_per_part)
         with CpuWatch() as watch:
             for _ in pipeline(config, plan, ranges, NullEncode).iter_rows():

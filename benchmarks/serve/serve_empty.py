@@ -15,8 +15,8 @@ from ray import serve
 from ray.serve.config import HTTPOptions
 from ray.serve.handle import DeploymentHandle
 
-from actors.store.local_store import LocalStore
 from jobs.common.cluster.joining import connect
+from jobs.common.config import load_config
 from jobs.serve import wait
 
 ANSWER = b'{"hits":"' + b"x" * 15_000 + b'"}'
@@ -58,7 +58,7 @@ class Api:
 
 def main() -> None:
     """Serve until the process is ended."""
-    connect(LocalStore(tempfile.gettempdir()))
+    connect(load_config(None, [], {"PUBRAY_STORE": tempfile.gettempdir()}))
     serve.start(http_options=HTTPOptions(host="127.0.0.1", port=int(sys.argv[1])))
     serve.run(Api.bind(Part.options(name="encoder").bind(), Part.options(name="searcher").bind()))  # type: ignore[attr-defined]
     wait()

@@ -15,7 +15,7 @@ from retrieval.operate import memory
 from schemas.config import Config
 from schemas.figures import EncoderFigures, Figures, Gpu, Stage
 
-HOUR, DAY = 3600.0, 86400.0
+HOUR = 3600.0
 ROW_NUMBER = 8
 """Bytes of an id in a list; as many are in each file of PMIDs or hashes, and half as many in that of their order."""
 KEYS = 16
@@ -57,8 +57,8 @@ class Planner:
         self.nlist = config.index.nlist or nlist_for(scale.articles)
 
     def stages(self) -> list[Stage]:
-        """Return all, in the order of a first run, a night and a day of serving."""
-        return [self.ingest(), self.embed(), self.index(), self.night(), self.serve()]
+        """Return all, in the order of a first run and a night."""
+        return [self.ingest(), self.embed(), self.index(), self.night()]
 
     def ingest(self) -> Stage:
         """Plan source files → article parts → snapshot, of a baseline and its updates. The network may be slower."""
@@ -122,18 +122,6 @@ class Planner:
             scale.nightly * f.source_bytes.value + rows * self.row_bytes(),
             steps,
         )
-
-    def serve(self) -> Stage:
-        """Plan a day of service: one replica each; the lists in memory, rows and articles on disk."""
-        serve, f, engine = self.config.serve, self.figures, self.engine_memory()
-        lists = self.scale.articles * (self.code_bytes() + ROW_NUMBER)
-        searcher = memory.of_searcher(self.scale.articles, lists + 2 * self.quantizer_bytes())
-        models = 2 if self.config.rerank.kind == "cross-encoder" else 1
-        gpus = serve.encoder.num_gpus + serve.reranker.num_gpus if self.scale.gpus else 0.0
-        of_all = searcher + models * engine + memory.PROCESS
-        cores = f.serve_cores.value
-        steps = [Step(DAY * cores, cores, gpu_seconds=DAY * gpus)]
-        return self._stage("serve, a day", (max(searcher, engine), of_all), 0, 0, steps)
 
     def code_bytes(self) -> int:
         factory = self.config.index.type.format(dimension=self.dimension, nlist=1)

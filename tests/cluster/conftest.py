@@ -56,7 +56,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with moto_server():  # workers are to know it
-        connect(LocalStore(str(tmp_path_factory.mktemp("any"))))
+        connect(load_config(None, [], {"PUBRAY_STORE": str(tmp_path_factory.mktemp("any"))}))
         yield
         ray.shutdown()
 

@@ -12,12 +12,13 @@ from typing import Any
 import ray
 from ray._private.ray_constants import PROCESS_TYPE_GCS_SERVER
 
+from actors.store.stores import open_store
 from jobs.common.broken_off import break_off
 from jobs.common.cluster.nodes import check_nodes
-from jobs.common.cluster.placement import most_of
+from jobs.common.cluster.placement import NIGHT_WORK, most_of, nodes_for
 from jobs.common.console import Progress, log
+from schemas.config import Config, Work
 from schemas.errors import ClusterError, UsageError
-from schemas.store import Store
 
 REACHED_WITHIN = 10.0
 """Seconds. Ray itself is silent for minutes where nothing answers."""
@@ -32,8 +33,8 @@ def is_private() -> bool:
     return "RAY_ADDRESS" not in os.environ
 
 
-def connect(store: Store) -> None:
-    """Connect once per process, to work on a store; a second call does nothing.
+def connect(config: Config, works: Sequence[Work] = NIGHT_WORK) -> None:
+    """Connect once per process, for such works; a second call does nothing.
 
     Raises:
         UsageError: nothing answers at RAY_ADDRESS.
@@ -77,7 +78,7 @@ def connect(store: Store) -> None:
     if not is_private():
         if not most_of("CPU"):
             raise UsageError(f"the cluster {os.environ['RAY_ADDRESS']} has no CPU and will have none; give it a node")
-        check_nodes(store)
+        check_nodes(open_store(config), nodes_for(config.placement, works))
 
 
 def check_reached(address: str) -> None:

@@ -3,7 +3,7 @@
 import os
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from jobs.common.cluster.placement import NIGHT_WORK, nodes_for
 from retrieval.files.checked import write_bytes
+from schemas.config import Config
 from schemas.errors import PubrayError, StoreError
 from schemas.figures import FIGURES, GPUS
 from schemas.layout import Layout
@@ -25,8 +27,8 @@ ACCELERATOR = "accelerator_type:"
 DEAREST = "h100"
 
 
-def check_nodes(store: Store) -> None:
-    """Let every node that is there read from the store what this process has just written to it.
+def check_nodes(store: Store, nodes: Iterable[dict[str, Any]]) -> None:
+    """Let nodes read from the store what this process has just written to it.
 
     Raises:
         StoreError: a node does not see the store, cannot keep what it reads of it, has another pubray, or is silent.
@@ -34,8 +36,7 @@ def check_nodes(store: Store) -> None:
     key = Layout.probe(uuid.uuid4().hex)
     write_bytes(store, key, key.encode())
     try:
-        nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-        asked = {_on(_look, node).remote(store, key, version("pubray")): node for node in nodes if node["Alive"]}
+        asked = {_on(_look, node).remote(store, key, version("pubray")): node for node in nodes}
         answered, _ = ray.wait(list(asked), num_returns=len(asked), timeout=SECONDS)
         problems = [
             f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']}) {why}"
@@ -49,22 +50,20 @@ def check_nodes(store: Store) -> None:
         raise StoreError(f"node {problems[0]}{more}; mend it, or take it out of the cluster")
 
 
-def free_on_nodes(folder: str) -> dict[str, int]:
+def free_on_nodes(folder: str, nodes: Iterable[dict[str, Any]]) -> dict[str, int]:
     """Return the free bytes of the disk on which a folder of each node is, by their names."""
-    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-    asked = {node["NodeManagerHostname"]: _on(_free, node).remote(folder) for node in nodes if node["Alive"]}
+    asked = {node["NodeManagerHostname"]: _on(_free, node).remote(folder) for node in nodes}
     return dict(zip(asked, ray.get(list(asked.values()), timeout=SECONDS), strict=True))
 
 
-def usd_per_hour(gpus: float) -> float:
-    """Return what the nodes of the cluster cost by the list prices of `pubray plan`, GPUs of unknown kind the most.
+def usd_per_hour(config: Config) -> float:
+    """Return what the nodes of a night cost by the list prices of `pubray plan`, GPUs of unknown kind the most.
 
-    gpus: of this machine, which is all there is where none is joined.
+    Where no cluster is joined it is this machine, with the GPUs that encoders take.
     """
     if not ray.is_initialized():
-        return price_of({"CPU": os.cpu_count() or 1, "GPU": gpus})
-    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-    return sum(price_of(node["Resources"]) for node in nodes if node["Alive"])
+        return price_of({"CPU": os.cpu_count() or 1, "GPU": round(config.embed.fewest * config.embed.num_gpus)})
+    return sum(price_of(node["Resources"]) for node in nodes_for(config.placement, NIGHT_WORK))
 
 
 def price_of(resources: Mapping[str, float]) -> float:

@@ -3,8 +3,8 @@
 import json
 import math
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, get_args
 
 import ray
 from ray._private.ray_constants import DEBUG_AUTOSCALING_STATUS
@@ -13,11 +13,12 @@ from ray.autoscaler._private.util import format_readonly_node_type
 from ray.autoscaler.v2.utils import is_autoscaler_v2
 from ray.experimental.internal_kv import _internal_kv_get
 
-from schemas.config import PlacementConfig, Work
+from schemas.config import NightWork, PlacementConfig, ServiceWork, Work
 from schemas.errors import UsageError
 
 LABEL = "pubray-group"
 """Of a node: the group that it belongs to."""
+NIGHT_WORK, SERVICE_WORK = get_args(NightWork), get_args(ServiceWork)
 SHAPES = 3
 """Kinds of nodes that are told, where none is large enough."""
 SETTLING = 1.0
@@ -43,6 +44,16 @@ def place(
 def most_of(resource: str, group: str | None = None) -> float:
     """Return how much there is of a resource on the nodes of a group; infinite where nodes come as they are needed."""
     return math.inf if _is_scaled() else sum(node["Resources"].get(resource, 0) for node in _alive(group))
+
+
+def nodes_for(placement: PlacementConfig, works: Iterable[Work]) -> list[dict[str, Any]]:
+    """Return the nodes that are there on which some of such work runs, and the one of this process, as Ray tells them.
+
+    Others are left in peace: even a question to a node of the service costs that a core while its process starts.
+    """
+    groups, own = {getattr(placement, work) for work in works}, ray.get_runtime_context().get_node_id()
+    found = _alive(None)
+    return [node for node in found if None in groups or node["Labels"].get(LABEL) in groups or node["NodeID"] == own]
 
 
 def nodes_of(group: str | None) -> int:

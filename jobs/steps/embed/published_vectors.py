@@ -57,7 +57,7 @@ def with_published(
     Every chunk is indexed, once: minutes for one with texts, side by side.
     """
     folder = published_folder(config, source)
-    connect(open_store(config))
+    connect(config)
     chunks = published_vectors(config, folder)
     placed = _prepare.options(**place(config.placement, "tokenise", memory.PROCESS))
     tasks = [placed.remote(chunks, number) for number in chunks.numbers]

@@ -177,7 +177,7 @@ def parse_all(config: Config, origin: Origin, files: list[str], lineage: int) ->
         InputError: one of them cannot be used; the others are done.
     """
     store = open_store(config)
-    connect(store)
+    connect(config)
     placed = parse_source.options(**place(config.placement, "ingest", memory.of_parser()))
     progress = Progress("ingest", len(files), "files", "records")
     failures, waited_for = list[str](), list[str]()

@@ -5,6 +5,7 @@ import os
 from actors.store.stores import open_store
 from jobs.common.cluster.joining import connect, is_private
 from jobs.common.cluster.nodes import free_bytes, free_on_nodes, usd_per_hour
+from jobs.common.cluster.placement import NIGHT_WORK, nodes_for
 from jobs.common.config import DEFAULT, read_toml
 from jobs.common.run_records import NIGHT, runs
 from jobs.common.store import newest_snapshot, read_current, snapshots, versions
@@ -50,14 +51,14 @@ def forecast(config: Config, source: str, *, without: str | None, with_file: str
     hours = known.seconds(encoded) / HOUR if known else _planned(config, alive + records, records, cores, gpus)
     compaction = due_compaction(served, config.index, coming=bool(missing)) if served else None
     needed = 2 * max(_shards(served).values()) if served and compaction else 0
-    free = _free(store)
+    free = _free(config)
     return NightForecast(
         files=len(missing),
         bytes=size,
         records=records,
         encoded=encoded,
         hours=hours,
-        usd=hours * usd_per_hour(gpus),
+        usd=hours * usd_per_hour(config),
         nights=known.nights if known else 0,
         compaction=compaction,
         node_bytes=needed,
@@ -119,10 +120,10 @@ def _shards(version: IndexVersion) -> dict[int, int]:
     return found
 
 
-def _free(store: Store) -> dict[str, int]:
-    """Return the free bytes of the disk on which a node works: of this one, or of all that the cluster has."""
-    folder = store.work("")
+def _free(config: Config) -> dict[str, int]:
+    """Return the free bytes of the disk on which a node works: of this one, or of all that a night has."""
+    folder = open_store(config).work("")
     if is_private():
         return {"this machine": free_bytes(folder)}
-    connect(store)
-    return free_on_nodes(str(folder))
+    connect(config)
+    return free_on_nodes(str(folder), nodes_for(config.placement, NIGHT_WORK))

@@ -10,9 +10,11 @@ import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from jobs.common.cluster.placement import NIGHT_WORK, nodes_for
 from jobs.common.console import keep_lines
 from retrieval.files.checked import write_bytes
 from retrieval.operate.log_text import MOST, complaints, last_lines, without_secrets
+from schemas.config import PlacementConfig
 from schemas.layout import Layout
 from schemas.store import Store
 
@@ -24,9 +26,9 @@ NODES_SECONDS = 10.0
 class RunLogs:
     """Keeps the lines that are logged from here on, the log of Ray Data, and what workers complain of."""
 
-    def __init__(self, store: Store, run: str) -> None:
+    def __init__(self, store: Store, run: str, placement: PlacementConfig) -> None:
         self._store, self._run, self._since, self._lines = store, run, time.time(), keep_lines()
-        self._names = set[str]()
+        self._names, self._placement = set[str](), placement
 
     def keep(self, error: BaseException | None = None) -> list[str]:
         """Write what there is by now, without secrets, and of an error where it was raised; return the logs' names."""
@@ -34,7 +36,7 @@ class RunLogs:
         self._write(DRIVER, "".join(f"{line}\n" for line in self._lines) + raised)
         if ray.is_initialized():
             self._write(RAY_DATA, _end_of(_logs() / "ray-data" / RAY_DATA, self._since))
-            self._write(WORKERS, "\n".join(_of_all_nodes(self._since)))
+            self._write(WORKERS, "\n".join(_of_nodes(self._placement, self._since)))
         return sorted(self._names)
 
     def _write(self, name: str, text: str) -> None:
@@ -44,10 +46,10 @@ class RunLogs:
             self._names.add(name)
 
 
-def _of_all_nodes(since: float) -> list[str]:
-    """Return what processes of each node complain of; of a node that does not answer, that."""
+def _of_nodes(placement: PlacementConfig, since: float) -> list[str]:
+    """Return what processes of each node of a night complain of; of a node that does not answer, that."""
     try:
-        nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+        nodes = [node["NodeID"] for node in nodes_for(placement, NIGHT_WORK)]
     except (RayError, RuntimeError) as error:
         return [f"== no nodes: {error}"]
     places = {node: NodeAffinitySchedulingStrategy(node, soft=False) for node in nodes}

@@ -10,8 +10,8 @@ ROOT = Path(__file__).parents[3]
 FAILING = """
 import gc, sys, time
 import ray
-from actors.store.local_store import LocalStore
 from jobs.common.cluster.joining import connect, results
+from jobs.common.config import load_config
 from schemas.errors import StoreError
 
 @ray.remote(max_retries=0)
@@ -26,7 +26,7 @@ def build():
     finally:
         time.sleep(3)  # the others have failed too
 
-connect(LocalStore(sys.argv[1]))
+connect(load_config(None, [], {"PUBRAY_STORE": sys.argv[1]}))
 try:
     build()
 except StoreError as error:
@@ -38,9 +38,9 @@ time.sleep(1)
 HEADLESS = """
 import os, signal, subprocess, sys, threading, time
 import ray
-from actors.store.local_store import LocalStore
 from jobs.common.broken_off import within
 from jobs.common.cluster.joining import connect
+from jobs.common.config import load_config
 from schemas.errors import ClusterError, OverdueError
 
 @ray.remote
@@ -56,7 +56,7 @@ def hang():
 
 try:
     with within(300, OverdueError("late")):
-        connect(LocalStore(sys.argv[1]))
+        connect(load_config(None, [], {"PUBRAY_STORE": sys.argv[1]}))
         threading.Timer(3, subprocess.run, [["pkill", "-9", "-P", str(os.getpid()), "gcs_server"]]).start()
         {waits}
 except ClusterError as error:

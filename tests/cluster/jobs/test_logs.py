@@ -12,6 +12,7 @@ from actors.store.local_store import LocalStore
 from jobs import nightly
 from jobs.common.run_records import runs
 from jobs.steps.night.run_logs import RunLogs
+from schemas.config import PlacementConfig
 from schemas.layout import Layout
 from tests.support.models import tiny
 from tests.support.stores.made_store import MadeStore
@@ -32,7 +33,7 @@ def kept(store: LocalStore, run: str, log: str) -> str:
 def test_what_workers_complain_of_is_kept_without_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A_TOKEN", "made-secret")
     store = LocalStore(str(tmp_path))
-    logs = RunLogs(store, "r")
+    logs = RunLogs(store, "r", PlacementConfig())
     ray.get(complain.remote())
     assert "workers.log" in logs.keep()
     told = kept(store, "r", "workers.log")

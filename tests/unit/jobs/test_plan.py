@@ -20,7 +20,7 @@ def planned(**options: Any) -> PlanReport:
 def test_every_encoder_is_planned_with_its_own_configuration(encoder: str) -> None:
     report = planned(encoder=encoder, articles=1e6)
     assert report.dimension == ENCODERS[encoder].shape["hidden_size"]
-    assert [s.name for s in report.stages] == ["ingest", "embed", "index --full", "night", "serve, a day"]
+    assert [s.name for s in report.stages] == ["ingest", "embed", "index --full", "night"]
     assert all(s.usd > 0 and s.worker_memory <= s.memory for s in report.stages)
     values = json_values(report)
     assert values["stages"][0]["name"] == "ingest"

@@ -37,6 +37,12 @@ def test_shards_share_scan_and_memory() -> None:
     assert shard.memory < one["searcher"].memory / 2
 
 
+def test_lists_and_rows_of_a_searcher_are_in_memory() -> None:
+    rows = 40e6 * 2 * 768
+    lists = 40e6 * (768 / 8 + 8 + 8)
+    assert lists < by_name(planned(1))["searcher"].memory - rows < 1.5 * lists
+
+
 def test_without_gpus_models_run_on_cores_and_without_a_reranker_there_is_none() -> None:
     plan = planned(10, 'rerank.kind="none"', gpus=0)
     assert by_name(plan).keys() == {"api", "searcher", "encoder"}

@@ -9,6 +9,7 @@ import ray
 
 from actors.store.local_store import LocalStore
 from jobs.common.cluster.nodes import price_of, usd_per_hour, why_unfit
+from jobs.common.config import load_config
 from retrieval.files.checked import write_bytes
 from schemas.figures import FIGURES, GPUS
 
@@ -45,5 +46,7 @@ def test_a_gpu_that_is_not_known_is_taken_for_the_dearest() -> None:
 
 def test_where_no_cluster_is_joined_it_is_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    assert usd_per_hour(0) == (os.cpu_count() or 1) * FIGURES.core_hour.value
-    assert usd_per_hour(1) - usd_per_hour(0) == GPUS["h100"].hour.value
+    config = load_config(None, ["embed.actors=2"], {"PUBRAY_STORE": "any"})
+    machine = (os.cpu_count() or 1) * FIGURES.core_hour.value
+    assert usd_per_hour(config.with_values(embed={"num_gpus": 0})) == machine
+    assert usd_per_hour(config.with_values(embed={"num_gpus": 1})) == machine + 2 * GPUS["h100"].hour.value

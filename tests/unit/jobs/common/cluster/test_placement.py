@@ -1,12 +1,22 @@
 """What a task reserves, and that what no node can hold is refused with the arithmetic."""
 
+from types import SimpleNamespace
 from typing import Any, get_args
 
 import pytest
 import ray
 
 from jobs.common.cluster import placement
-from jobs.common.cluster.placement import LABEL, free_cores, most_of, nodes_of, place
+from jobs.common.cluster.placement import (
+    LABEL,
+    NIGHT_WORK,
+    SERVICE_WORK,
+    free_cores,
+    most_of,
+    nodes_for,
+    nodes_of,
+    place,
+)
 from schemas.config import PlacementConfig, Work
 from schemas.errors import UsageError
 
@@ -90,6 +100,16 @@ def test_where_nodes_are_started_as_they_are_needed_nothing_is_refused(monkeypat
 def test_there_is_as_much_as_the_nodes_of_a_group_have() -> None:
     assert (most_of("CPU"), most_of("CPU", "cpu"), most_of("GPU", "cpu"), most_of("GPU")) == (22, 6, 0, 1)
     assert (nodes_of(None), nodes_of("cpu"), nodes_of("none")) == (3, 2, 0)
+
+
+def test_the_nodes_for_a_night_are_those_of_its_groups_and_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    context = SimpleNamespace(get_node_id=lambda: "head")
+    monkeypatch.setattr(ray, "get_runtime_context", lambda: context)
+    placed = PlacementConfig.model_validate(dict.fromkeys(NIGHT_WORK, "cpu") | dict.fromkeys(SERVICE_WORK, "encode"))
+    assert [node["NodeID"] for node in nodes_for(placed, NIGHT_WORK)] == ["head", "a", "b"]
+    assert [node["NodeID"] for node in nodes_for(placed, SERVICE_WORK)] == ["head", "c"]
+    anywhere = placed.model_copy(update={"train": None})
+    assert [node["NodeID"] for node in nodes_for(anywhere, NIGHT_WORK)] == ["head", "a", "b", "c"]
 
 
 def test_the_cores_are_those_of_the_node_that_has_most_of_them_free(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from actors.store.local_store import LocalStore
 from jobs.common.console import Progress, log
 from jobs.steps.night import run_logs
 from jobs.steps.night.run_logs import RunLogs
+from schemas.config import PlacementConfig
 from schemas.errors import StoreError
 from schemas.layout import Layout
 
@@ -23,7 +24,7 @@ def kept(store: LocalStore, run: str) -> str:
 
 def test_the_lines_of_a_run_are_kept_with_their_times(store: LocalStore) -> None:
     log("before it")
-    logs = RunLogs(store, "r")
+    logs = RunLogs(store, "r", PlacementConfig())
     assert logs.keep() == []
     log("first line")
     assert logs.keep() == ["driver.log"]
@@ -35,16 +36,16 @@ def test_the_lines_of_a_run_are_kept_with_their_times(store: LocalStore) -> None
 
 
 def test_another_run_has_lines_of_its_own(store: LocalStore) -> None:
-    RunLogs(store, "r")
+    RunLogs(store, "r", PlacementConfig())
     log("of the first")
-    logs = RunLogs(store, "s")
+    logs = RunLogs(store, "s", PlacementConfig())
     log("of the second")
     logs.keep()
     assert [line[9:] for line in kept(store, "s").splitlines()] == ["of the second"]
 
 
 def test_of_an_error_it_is_kept_where_it_was_raised(store: LocalStore) -> None:
-    logs = RunLogs(store, "r")
+    logs = RunLogs(store, "r", PlacementConfig())
     with pytest.raises(StoreError) as raised:
         store.end_writing()
     logs.keep(raised.value)
@@ -56,7 +57,7 @@ def test_secrets_are_not_kept_and_no_more_than_the_last_lines(
     store: LocalStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("A_TOKEN", "made-secret")
-    logs = RunLogs(store, "r")
+    logs = RunLogs(store, "r", PlacementConfig())
     log("asked with made-secret at http://host/?api_key=another")
     logs.keep()
     assert kept(store, "r")[9:] == "asked with *** at http://host/?api_key=***\n"
