@@ -16,8 +16,8 @@ from schemas.figures import ENCODERS, FIGURES, GPUS, Figure, ServingPlan
 from schemas.quality_report import PlanReport
 
 NOTES = (
-    "GB: of the largest process; of all of a stage; on disk to stay; to be deleted after it. Hours: on these machines,\n"
-    "from begin to end. USD: for the hours that are used, not for idle ones."
+    "GB: of the largest process; of all of a stage; on disk to stay; to be deleted after it. Hours: on these\n"
+    "machines, from begin to end. USD: for the hours that are used, not for idle ones."
 )
 
 

@@ -17,6 +17,7 @@ from jobs.common.broken_off import break_off
 from jobs.common.cluster.nodes import check_nodes
 from jobs.common.cluster.placement import NIGHT_WORK, most_of, nodes_for
 from jobs.common.console import Progress, log
+from jobs.common.last_words import leave_last_words
 from schemas.config import Config, Work
 from schemas.errors import ClusterError, UsageError
 
@@ -43,6 +44,7 @@ def connect(config: Config, works: Sequence[Work] = NIGHT_WORK) -> None:
     """
     if ray.is_initialized():
         return
+    leave_last_words()
     if is_private():
         # Ray 2.60 turns token authentication on by itself; a private cluster on one machine needs none.
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")
@@ -106,6 +108,7 @@ def _watch_head() -> None:
     time.sleep(LEAVING)
     if threading.main_thread().is_alive():  # else it has told
         log(f"pubray: {error}")
+    leave_last_words()()
     os._exit(error.exit_code)  # something waits for the head
 
 
