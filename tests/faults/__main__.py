@@ -10,6 +10,7 @@ ended counts for the stage that it met; one that meets none is tried again.
 
 import argparse
 import random
+import signal
 import sys
 import tempfile
 from collections import defaultdict
@@ -34,6 +35,8 @@ def main() -> int:
     rng, found, wrong = random.Random(options.seed), defaultdict[tuple[str, str, str], list[Disturbed]](list), 0
     rows: list[list[object]] = []
     faults = (*FAULTS, *([KILLED_SERVER] if options.ceph else []))
+    # A script that begins this with `&` has it ignored, and then each night too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     say(f"seed {options.seed}")
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
