@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Path, Query, Response
@@ -15,6 +16,7 @@ from actors.web.middleware.limits import within
 from actors.web.middleware.problems import PROBLEMS, handle_problems
 from actors.web.middleware.request_facts import note
 from actors.web.page.page import add_page
+from schemas.errors import ServiceError
 from schemas.problem import Problem
 from schemas.search import (
     MAX_ID_CHARS,
@@ -101,7 +103,7 @@ def create_app(
     @app.api_route("/version", methods=PROBED, include_in_schema=False)
     async def version() -> VersionInfo:
         """Say which index version, encoder and re-ranker answer."""
-        return service.version()
+        return await newest_version(service, seconds)
 
     @app.get("/healthz")
     @app.api_route("/healthz", methods=PROBED, include_in_schema=False)
@@ -153,3 +155,10 @@ def describe(app: FastAPI, *, keys: bool) -> None:
         return schema
 
     app.openapi = described  # type: ignore[method-assign]  # as FastAPI's documentation has it
+
+
+async def newest_version(service: SearchService, seconds: float) -> VersionInfo:
+    """Return what answers, after a search would have found whether a newer version does: nobody may have searched."""
+    with suppress(ServiceError):
+        await within(seconds, service.ready())
+    return service.version()

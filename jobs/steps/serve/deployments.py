@@ -27,7 +27,7 @@ from actors.service.refreshed_text import RefreshedText
 from actors.service.search_service import SearchService
 from actors.service.servable import check_servable
 from actors.store.stores import open_store
-from actors.web.api import create_app
+from actors.web.api import create_app, newest_version
 from actors.web.middleware.front import Front
 from actors.web.middleware.problems import RETRY_SECONDS
 from actors.web.middleware.request_log import log_to
@@ -218,7 +218,7 @@ class Api:
 
     async def _metrics(self) -> str:
         """Return the metrics of this node, which version answers, and what the store says of itself."""
-        served = self._service.version()
+        served = await newest_version(self._service, self._seconds)
         labels = {"version": served.version, "snapshot": served.snapshot}
         own = exposition([Metric("pubray_version_info", 1, labels)])
         return f"{await node_metrics()}{own}{self._store_metrics.text}"

@@ -9,10 +9,12 @@ from typing import Any, get_args
 import httpx
 import pytest
 
+from actors.search.served_versions import ServedVersions
 from actors.service.search_service import SearchService
 from actors.web.api import create_app
 from actors.web.middleware.front import Front
 from actors.web.middleware.limits import MAX_BODY_BYTES
+from schemas.errors import UnavailableError
 from schemas.filter_text import parse_filter
 from schemas.filters import (
     MAX_CONDITIONS,
@@ -23,11 +25,19 @@ from schemas.filters import (
     Operator,
     Wanted,
 )
+from schemas.protocols import ArticleKey, StoredArticle
 from schemas.search import MAX_QUERY_CHARS
 from schemas.stored_vectors import MAX_VECTORS
-from tests.support.service.seams import SECONDS, Favours, Shelf, joined
+from tests.support.service.seams import SECONDS, VERSION, Favours, Lengths, Shelf, joined
 
 SERVICE = joined(Shelf([3, 1, 2]), Favours({2: 1.0}))
+
+
+class Silent(Shelf):
+    """Does not answer."""
+
+    async def stored(self, keys: list[ArticleKey]) -> list[StoredArticle | None]:
+        raise UnavailableError("the searcher does not answer; try again")
 
 
 def call(method: str, path: str, service: SearchService = SERVICE, **request: Any) -> httpx.Response:
@@ -156,6 +166,18 @@ def test_what_is_wrong_in_a_group_is_told_by_its_place(filters: list[object], na
 def test_the_version_is_told() -> None:
     answer = call("GET", "/version")
     assert (answer.status_code, answer.json()["version"], answer.json()["articles"]) == (200, "v1", 6)
+
+
+def test_the_version_is_the_newest_that_the_searchers_have_though_nobody_has_searched() -> None:
+    versions = ServedVersions(VERSION)
+    service = SearchService(versions, Lengths(), Shelf([1]), None)
+    versions.propose(VERSION.model_copy(update={"id": "v2"}))
+    assert call("GET", "/version", service).json()["version"] == "v2"
+
+
+def test_a_searcher_that_does_not_answer_keeps_the_version_from_nobody() -> None:
+    service = SearchService(ServedVersions(VERSION), Lengths(), Silent([1]), None)
+    assert call("GET", "/version", service).json()["version"] == "v1"
 
 
 def test_health_is_told() -> None:
