@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Two hosts on this machine, and on them Ray as `ray up` starts it over SSH: infra/local-cluster/cluster.sh up|cut|mend|down
 #
-# A host is a network, processes, a name, /tmp/ray and a cache of its own; what it writes into root's home it alone sees.
+# A host is a network, processes, a name and a /tmp/ray of its own; what it writes into root's home or into the cache
+# it alone sees. It comes nowhere but to this machine: what is fetched from elsewhere has to be in the cache before.
 # Both see this checkout and its environment, as hosts of one image do; the store has to be a bucket, of a server that
 # they reach at 10.77.0.1, and what AWS_… says here they are told too. `cut` takes the second host off the network, `mend`
 # puts it back. By root alone.
@@ -9,6 +10,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 checkout=$(cd ../.. && pwd)
 state=/run/pubray-cluster # cluster.yaml names it too
+cache=${PUBRAY_CACHE:-$HOME/.cache/pubray}
 home=~root                # of whom SSH logs in, whatever HOME says under sudo
 export PATH=$checkout/.venv/bin:$PATH RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=$state/token
 
@@ -29,8 +31,9 @@ hosts_up() {
             hostname pubray-$host
             mount -t tmpfs tmpfs /tmp/ray
             mount -t tmpfs tmpfs $state/host
-            mkdir $state/host/{cache,written,work}
+            mkdir $state/host/{cache,cached,written,work,work2}
             mount -t overlay overlay -o lowerdir=$home,upperdir=$state/host/written,workdir=$state/host/work $home
+            mount -t overlay overlay -o lowerdir=$cache,upperdir=$state/host/cached,workdir=$state/host/work2 $state/host/cache
             exec $(command -v sshd) -D -f /dev/null -h $state/key -o AuthorizedKeysFile=$state/key.pub -o StrictModes=no \
                 -o PidFile=none -o UsePAM=no
         " &>"$state/host-$host.log" </dev/null &
@@ -43,6 +46,7 @@ up() {
         command -v "$program" >/dev/null || refuse "no $program; on Debian: apt install openssh-server rsync iproute2"
     done
     [[ ! -e $state ]] || refuse "it is up, or was not ended; end it: infra/local-cluster/cluster.sh down"
+    mkdir -p "$cache"
     mkdir -m 700 "$state"
     ssh-keygen -q -t ed25519 -N '' -f "$state/key"
     head -c 32 /dev/urandom | sha256sum | head -c 64 >"$state/token"

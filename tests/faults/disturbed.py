@@ -197,7 +197,8 @@ def damage(met: Met) -> Callable[[], None] | None:
     _put(met.place, key, content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
 
     def restore() -> None:
-        _put(met.place, key, content)
+        if met.place.store.facts(key) is not None:  # a worker's shards go with the night that they were made for
+            _put(met.place, key, content)
         met.place.damaged = None
 
     return restore

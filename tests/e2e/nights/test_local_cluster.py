@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,7 +39,9 @@ def hosts(port: int) -> Iterator[dict[str, str]]:
             told = subprocess.run([CLUSTER, "up"], text=True, capture_output=True, check=False, timeout=200)
             assert told.returncode == 0, told.stderr
             given = told.stdout.strip().splitlines()[-1].partition(" infra/run-night")[0].split()
-            yield {**os.environ, **dict(word.split("=", 1) for word in given), "PUBRAY_STORE": STORE}
+            programs = f"{sys.prefix}/bin:{os.environ['PATH']}"  # run-night's, in whatever way this was started
+            own = {"PUBRAY_STORE": STORE, "PATH": programs}
+            yield {**os.environ, **dict(word.split("=", 1) for word in given), **own}
         finally:
             subprocess.run([CLUSTER, "down"], check=True, capture_output=True)
 
