@@ -26,20 +26,21 @@ class TextVectors:
 
 
 def pool(hidden_BTD: torch.Tensor, mask_BT: torch.Tensor, pooling: Pooling) -> torch.Tensor:
-    """Return (B, D) text vectors in float32.
+    """Return (B, D) text vectors in float32, or float64 where the token vectors are.
 
     `cls` takes the first token, `mean` averages over real tokens, `last` takes the last real token, whichever side
     is padded.
     """
+    dtype = torch.promote_types(hidden_BTD.dtype, torch.float32)
     if pooling == "cls":
-        return hidden_BTD[:, 0].float()
+        return hidden_BTD[:, 0].to(dtype)
     if pooling == "mean":
         # A product reads the token vectors once, and writes nothing of their size.
-        weights_B1T = mask_BT.unsqueeze(1).float()
-        return (weights_B1T @ hidden_BTD.float()).squeeze(1) / weights_B1T.sum(2).clamp(min=1)
+        weights_B1T = mask_BT.unsqueeze(1).to(dtype)
+        return (weights_B1T @ hidden_BTD.to(dtype)).squeeze(1) / weights_B1T.sum(2).clamp(min=1)
     positions = torch.arange(mask_BT.shape[1], device=mask_BT.device)
     last_B11 = (mask_BT * positions).argmax(1)[:, None, None]
-    return hidden_BTD.gather(1, last_B11.expand(-1, 1, hidden_BTD.shape[2])).squeeze(1).float()
+    return hidden_BTD.gather(1, last_B11.expand(-1, 1, hidden_BTD.shape[2])).squeeze(1).to(dtype)
 
 
 def unit(vectors: torch.Tensor) -> torch.Tensor:

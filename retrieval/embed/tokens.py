@@ -147,9 +147,9 @@ def padded_tokens(lengths: Sequence[int], rule: BatchRule) -> int:
     return sum(len(batch) * lengths[batch[0]] for batch in batch_positions(lengths, rule))
 
 
-def pad_batch(texts: Sequence[Tokens], positions: list[int], pad: int) -> TokenBatch:
-    """Pad texts on the right to the longest of them."""
-    shape = (len(texts), max(len(t.ids) for t in texts))
+def pad_batch(texts: Sequence[Tokens], positions: list[int], pad: int, *, multiple: int = 1) -> TokenBatch:
+    """Pad texts on the right to the longest of them, and to a multiple of so many tokens."""
+    shape = (len(texts), -(-max(len(t.ids) for t in texts) // multiple) * multiple)
     ids, mask, segments = np.full(shape, pad, np.int64), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     for row, text in enumerate(texts):
         ids[row, : len(text.ids)] = text.ids

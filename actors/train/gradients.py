@@ -1,0 +1,133 @@
+"""The gradient of a batch's loss: that of one process, on however many workers, in the memory of a few chunks."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from actors.train.peers import Peers
+from actors.train.trained_towers import SIDES, Chunk, Side, Towers, seed_of
+from retrieval.embed.tokens import Tokens
+from retrieval.train.losses import Side as Scored
+from retrieval.train.losses import contrast, distillation, max_sims, repeated
+from schemas.arrays import Floats
+from schemas.training import TrainConfig
+
+# B = pairs of the batch, b = those of this worker, C = its articles: B positives, then hard negatives
+
+
+class TextBatch(NamedTuple):
+    """Pairs that are contrasted with each other."""
+
+    texts: dict[Side, list[Tokens]]
+    """B queries; C articles."""
+    weights: Floats
+    """(B,)"""
+    query_keys: NDArray[np.int64]
+    """(B,): equal where queries are."""
+    text_keys: NDArray[np.int64]
+    """(C,): equal where articles' texts are."""
+
+
+class Gradients:
+    """Adds a batch's gradient to the towers' parameters: of each worker its share; `Peers.add` of them is the whole."""
+
+    def __init__(self, towers: Towers, teacher: Towers | None, peers: Peers, config: TrainConfig) -> None:
+        self._towers, self._teacher, self._peers, self._config = towers, teacher, peers, config
+
+    def add(self, batch: TextBatch, step: int, share: float = 1) -> dict[str, torch.Tensor]:
+        """Add `share` of it; return the parts of the loss, of this worker's pairs.
+
+        Of a text only the vector is kept at first; its gradient is known when those of all workers are there, and is
+        then led on through the model (GradCache, arXiv 2101.06983). Nothing is differentiated through a message.
+        """
+        own = self._towers.chunks(batch.texts)[self._peers.rank :: self._peers.size]
+        seeds = [seed_of(self._config.seed, step, chunk.number) for chunk in own]
+        with torch.set_grad_enabled(not self._config.cached):
+            passes = [self._towers.vectors(chunk, seed) for chunk, seed in zip(own, seeds, strict=True)]
+        vectors = {side: self._gathered(batch, side, own, passes) for side in SIDES}
+        for of_side in vectors.values():
+            of_side.requires_grad_()
+        parts = self._losses(batch, vectors)
+        torch.autograd.backward(list(parts.values()), [torch.full_like(part, share) for part in parts.values()])
+        gradients = {side: of_side.grad for side, of_side in vectors.items() if of_side.grad is not None}
+        self._peers.add(*gradients.values())
+        for chunk, seed, kept in zip(own, seeds, passes, strict=True):
+            of_chunk = self._towers.vectors(chunk, seed) if self._config.cached else kept
+            torch.autograd.backward(of_chunk, gradients[chunk.side][torch.from_numpy(chunk.rows)])
+        return {name: part.detach() for name, part in parts.items()}
+
+    def _gathered(self, batch: TextBatch, side: Side, own: list[Chunk], passes: list[torch.Tensor]) -> torch.Tensor:
+        """Return the vectors of all texts of a side, whoever computed them."""
+        shape = (len(batch.texts[side]), self._towers.spec.dimension)
+        every = torch.zeros(shape, dtype=self._towers.dtype, device=self._towers.device)
+        for chunk, vectors in zip(own, passes, strict=True):
+            if chunk.side == side:
+                every[torch.from_numpy(chunk.rows)] = vectors.detach()
+        self._peers.add(every)
+        return every
+
+    def _losses(self, batch: TextBatch, vectors: dict[Side, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return by name the parts of this worker's share of the loss."""
+        config, device = self._config, self._towers.device
+        pairs = len(batch.weights)
+        rows_b = torch.arange(self._peers.rank, pairs, self._peers.size)
+        queries, articles = vectors["query"], vectors["article"]
+        weights_B = torch.from_numpy(batch.weights).to(queries)
+        weights_b = weights_B[rows_b] / weights_B.sum()
+        scores_bC = queries[rows_b] @ articles.T
+        parts = {}
+        if config.loss != "none":
+            masked_bC = self._masked(batch, rows_b).to(device)
+            back = None
+            if config.loss == "two-way":
+                back = Scored(articles[rows_b] @ queries.T, rows_b.to(device), masked_bC[:, :pairs])
+            parts["contrast"] = contrast(
+                Scored(scores_bC, rows_b.to(device), masked_bC),
+                back,
+                weights_b,
+                alpha=config.alpha,
+                temperature=config.temperature,
+            )
+        if self._teacher:
+            divergence = distillation(
+                scores_bC,
+                self._taught(self._teacher, batch, rows_b),
+                weights_b,
+                temperature=config.temperature,
+                teacher_temperature=config.teacher_temperature,
+            )
+            parts["distillation"] = config.distil_weight * divergence
+        return parts
+
+    def _masked(self, batch: TextBatch, rows_b: torch.Tensor) -> torch.Tensor:
+        """Return which articles (b, C) are not contrasted with this worker's queries; hard negatives of its own are."""
+        query_keys, text_keys = torch.from_numpy(batch.query_keys), torch.from_numpy(batch.text_keys)
+        masked_bC = torch.zeros(len(rows_b), len(text_keys), dtype=torch.bool)
+        if "query" in self._config.masks:
+            masked_bC[:, : len(query_keys)] |= repeated(query_keys[rows_b], query_keys, rows_b)
+        if "text" in self._config.masks:
+            masked_bC |= repeated(text_keys[rows_b], text_keys, rows_b)
+        return masked_bC
+
+    @torch.no_grad()
+    def _taught(self, teacher: Towers, batch: TextBatch, rows_b: torch.Tensor) -> torch.Tensor:
+        """Return the late interaction (b, C) by the teacher's token vectors."""
+        every = teacher.chunks(batch.texts)
+        own = every[self._peers.rank :: self._peers.size]
+        tokens, masks = {}, {}
+        for side in SIDES:
+            width = max(chunk.tokens.ids.shape[1] for chunk in every if chunk.side == side)
+            shape = (len(batch.texts[side]), width)
+            masks[side] = torch.zeros(shape)
+            tokens[side] = torch.zeros(*shape, teacher.spec.dimension, device=teacher.device)
+            for chunk in (chunk for chunk in every if chunk.side == side):
+                rows = torch.from_numpy(chunk.rows)
+                masks[side][rows, : chunk.tokens.ids.shape[1]] = torch.from_numpy(chunk.tokens.mask).float()
+            for chunk in (chunk for chunk in own if chunk.side == side):
+                rows, of_chunk = torch.from_numpy(chunk.rows), teacher.token_vectors(chunk)
+                tokens[side][rows, : of_chunk.shape[1]] = of_chunk.to(tokens[side])
+            self._peers.add(tokens[side])
+        query_masks = masks["query"].to(teacher.device)
+        return max_sims(tokens["query"][rows_b], query_masks[rows_b], tokens["article"], masks["article"])

@@ -1,0 +1,118 @@
+"""The towers of an encoder while they are trained, and the start model as it was, which may be their teacher."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+
+from actors.engine.torch_engine import load_model, model_inputs
+from retrieval.embed.pooling import TextVectors, unit
+from retrieval.embed.tokens import TokenBatch, Tokens, TowerTokenizer, pad_batch, pad_id
+from retrieval.train.batches import chunks
+from schemas.arrays import RowNumbers
+from schemas.encoder import EncoderSpec
+from schemas.protocols import ArticleText, Query
+from schemas.training import TrainConfig
+
+Side = Literal["query", "article"]
+SIDES: tuple[Side, Side] = ("query", "article")
+MULTIPLE = 16
+"""Of tokens that a batch is padded to: oneDNN makes itself ready for every new shape, which takes seconds."""
+
+POOLER = ".pooler."
+"""In the names of weights that a model has for other tasks: no vector depends on them."""
+
+
+class Chunk(NamedTuple):
+    """Texts that go through a tower together."""
+
+    side: Side
+    rows: RowNumbers
+    """Which texts of their side they are."""
+    tokens: TokenBatch
+    number: int
+    """Of all chunks of the batch, whoever computes them: what their dropout depends on."""
+
+
+class Towers(torch.nn.Module):
+    """One model for both sides, or two. Weights are in float32."""
+
+    def __init__(self, spec: EncoderSpec, folders: dict[Side, Path], config: TrainConfig) -> None:
+        """Load the start models from their folders, which are one and the same where the towers are tied."""
+        super().__init__()
+        self.spec, self.folders, self._config = spec, folders, config
+        tied = folders["query"] == folders["article"] and not config.untied
+        models: dict[str, torch.nn.Module] = {
+            side: load_model(folders[side], "encoder", torch.float32, "cpu") for side in SIDES[tied:]
+        }
+        self.models = torch.nn.ModuleDict(models)
+        for name, parameter in self.models.named_parameters():
+            parameter.requires_grad_(POOLER not in name)
+        self.of: dict[Side, torch.nn.Module] = {side: models.get(side, models["article"]) for side in SIDES}
+        self._finish = TextVectors(spec.pooling, spec.normalize)
+        self._pads = {side: pad_id(folders[side]) for side in SIDES}
+        lengths = {"query": config.query_length, "article": config.article_length}
+        self._tokenizers: dict[Side, TowerTokenizer] = {}
+        for side in SIDES:
+            tower = spec.query if side == "query" else spec.article
+            shorter = tower.model_copy(update={"max_length": min(tower.max_length, lengths[side])})
+            self._tokenizers[side] = TowerTokenizer(folders[side], shorter)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the weights, and of the vectors."""
+        return next(self.parameters()).dtype
+
+    def learnt(self) -> dict[str, torch.nn.Parameter]:
+        """Return what is trained, by name."""
+        return {name: of for name, of in self.named_parameters() if of.requires_grad}
+
+    def tokens(self, queries: Sequence[Query], articles: Sequence[ArticleText]) -> dict[Side, list[Tokens]]:
+        return {
+            "query": self._tokenizers["query"].queries(queries),
+            "article": self._tokenizers["article"].articles(articles),
+        }
+
+    def chunks(self, texts: dict[Side, list[Tokens]]) -> list[Chunk]:
+        """Return all texts in chunks of like length, the longest first."""
+        made: list[Chunk] = []
+        for side in SIDES:
+            for rows in chunks([len(text.ids) for text in texts[side]], self._config.chunk):
+                of_chunk = [texts[side][row] for row in rows]
+                batch = pad_batch(of_chunk, rows.tolist(), self._pads[side], multiple=MULTIPLE)
+                made.append(Chunk(side, rows, batch, len(made)))
+        return made
+
+    def vectors(self, chunk: Chunk, seed: int) -> torch.Tensor:
+        """Return the vectors (n, dimension) of a chunk's texts; where there is dropout it is that of the seed."""
+        torch.manual_seed(seed)
+        self.of[chunk.side].train(self._config.dropout)
+        return self._finish(self._hidden(chunk), torch.from_numpy(chunk.tokens.mask).to(self.device))
+
+    @torch.no_grad()
+    def token_vectors(self, chunk: Chunk) -> torch.Tensor:
+        """Return the vectors of its tokens (n, T, dimension), each of length 1."""
+        self.of[chunk.side].eval()
+        hidden_BTD = self._hidden(chunk)
+        return unit(hidden_BTD.to(torch.promote_types(hidden_BTD.dtype, torch.float32)))
+
+    def _hidden(self, chunk: Chunk) -> torch.Tensor:
+        model = self.of[chunk.side]
+        inputs = {
+            name: torch.from_numpy(array).to(self.device) for name, array in model_inputs(model, chunk.tokens).items()
+        }
+        half = self._config.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+            hidden_BTD: torch.Tensor = model(**inputs).last_hidden_state
+        return hidden_BTD
+
+
+def seed_of(run: int, step: int, chunk: int) -> int:
+    """Return the seed of the dropout of a chunk."""
+    return int(np.random.SeedSequence((run, step, chunk)).generate_state(1)[0])

@@ -1,0 +1,80 @@
+"""How a retriever is trained: the table `[train]` of a configuration."""
+
+from typing import Literal, Self
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from schemas.base import Frozen
+
+Mask = Literal["query", "text"]
+Schedule = Literal["constant", "linear", "cosine"]
+
+
+class TrainConfig(Frozen):
+    """A run of training. It starts from the configured encoder, whose model is another one afterwards."""
+
+    pairs: tuple[str, ...] = ()
+    """Sets of pairs, by the ids that `mine` gave them. None: the newest."""
+    untied: bool = False
+    """Queries and articles get towers of their own, though both start as the same model."""
+    loss: Literal["two-way", "one-way", "none"] = "none"
+    """Contrast with the other articles of a batch: each query among them, and, two-way, each article among the
+    queries."""
+    alpha: float = Field(0.8, ge=0, le=1)
+    """Two-way: the share of the queries' side."""
+    temperature: PositiveFloat = 0.05
+    """Scores are divided by it before a softmax: .02 to .1 for cosines, 1 for raw inner products."""
+    masks: tuple[Mask, ...] = ("query", "text")
+    """What is not contrasted with a pair: the articles of its own query, and those of the same text."""
+    distil: Literal["maxsim", "none"] = "maxsim"
+    """Learn to order a batch's articles for each query as a teacher does: the start model by its token vectors."""
+    distil_weight: PositiveFloat = 1
+    """Of this beside the contrast."""
+    teacher_temperature: PositiveFloat = 0.02
+    hard_negatives: NonNegativeInt = 0
+    """Mined ones of each pair that come into its batch, drawn anew in each epoch."""
+    batch: PositiveInt = 64
+    """Pairs that are contrasted with each other, on however many workers."""
+    accumulate: PositiveInt = 1
+    """Batches that make a step."""
+    chunk: PositiveInt = 16
+    """Texts, of like length, that go through the model together."""
+    cached: bool = False
+    """GradCache: each chunk is computed twice, and memory no more grows with the batch."""
+    query_length: PositiveInt = 48
+    article_length: PositiveInt = 128
+    """Tokens of a text while it is trained on; what is longer is cut."""
+    neighbours: PositiveInt = 16
+    """Pairs of a batch that are near each other, so that they are hard to tell apart; 1: none are."""
+    lr: PositiveFloat = 3e-5
+    warmup: NonNegativeInt = 20
+    """Steps."""
+    schedule: Schedule = "cosine"
+    """How the learning rate falls, to 0 at the last step, after it rose."""
+    steps: PositiveInt = 100
+    weight_decay: NonNegativeFloat = 0.01
+    clip: PositiveFloat = 1
+    """The norm of a step's gradient is at most this."""
+    dropout: bool = False
+    """As the start model has it; it is off otherwise, as texts are few and steps are."""
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    """Of what is computed; weights are kept in float32."""
+    soup: float = Field(1, ge=0, le=1)
+    """Share of the trained weights in those that are kept; the others are the start model's."""
+    seed: int = 0
+    workers: PositiveInt = 1
+    num_gpus: NonNegativeFloat = 0
+    """Per worker."""
+    threads: NonNegativeInt = 0
+    """CPU threads per worker; 0: the cores of its node, divided by the workers there."""
+    checkpoint_steps: PositiveInt = 50
+
+    @model_validator(mode="after")
+    def _there_is_something_to_learn(self) -> Self:
+        if self.loss == "none" and self.distil == "none":
+            raise ValueError("loss and distil are both 'none'; nothing would be learnt")
+        if self.batch % self.neighbours:
+            raise ValueError(f"batch {self.batch} is no multiple of neighbours {self.neighbours}")
+        if self.warmup >= self.steps:
+            raise ValueError(f"warmup {self.warmup} is not below steps {self.steps}: the rate would never be reached")
+        return self

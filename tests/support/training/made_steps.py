@@ -1,0 +1,108 @@
+"""Gradients and steps of a tiny model, by one process and by several that speak over gloo."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from actors.train.gradients import Gradients, TextBatch
+from actors.train.peers import Alone, Peers, TorchPeers
+from actors.train.trained_towers import Towers
+from actors.train.trainer import Trainer
+from retrieval.embed.tokens import Tokens
+from schemas.training import TrainConfig
+from tests.support.models import tiny
+
+PAIRS, NEGATIVES = 7, 4
+PLAIN: dict[str, Any] = {
+    "batch": PAIRS,
+    "neighbours": 1,
+    "chunk": 2,
+    "precision": "float32",
+    "temperature": 0.3,
+    "teacher_temperature": 0.2,
+    "distil": "none",
+    "steps": 6,
+    "warmup": 1,
+    "lr": 1e-3,
+}
+CASES: dict[str, dict[str, Any]] = {
+    "two-way": {"loss": "two-way"},
+    "two-way, cached": {"loss": "two-way", "cached": True},
+    "one-way, unmasked": {"loss": "one-way", "masks": ()},
+    "distillation": {"distil": "maxsim"},
+    "both, two towers, cached": {"loss": "two-way", "distil": "maxsim", "untied": True, "cached": True},
+    "dropout": {"loss": "two-way", "dropout": True},
+    "dropout, cached": {"loss": "two-way", "dropout": True, "cached": True},
+}
+
+
+def batch(seed: int = 0) -> TextBatch:
+    """Pairs of unequal weights and lengths; two of one query, two of one text, one of them a hard negative."""
+    rng = np.random.default_rng(seed)
+    count = PAIRS + NEGATIVES
+
+    def texts(number: int, most: int) -> list[Tokens]:
+        ids = [rng.integers(4, 16, rng.integers(2, most)).astype(np.int32) for _ in range(number)]
+        return [Tokens(of, np.zeros_like(of)) for of in ids]
+
+    query_keys, text_keys = np.arange(PAIRS), np.arange(count)
+    query_keys[3] = query_keys[1]
+    text_keys[4], text_keys[PAIRS + 1] = text_keys[2], text_keys[0]
+    return TextBatch(
+        {"query": texts(PAIRS, 6), "article": texts(count, 20)},
+        rng.random(PAIRS, np.float32) + 0.1,
+        query_keys,
+        text_keys,
+    )
+
+
+def trained(folder: Path, values: dict[str, Any]) -> tuple[Towers, Towers | None, TrainConfig]:
+    """Towers of float64 that differ from their start model, which is the teacher."""
+    config = TrainConfig(**{**PLAIN, **values})
+    spec = tiny.spec(folder)
+    folders: Any = {"query": folder, "article": folder}
+    towers, teacher = Towers(spec, folders, config).double(), Towers(spec, folders, config).double()
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for parameter in towers.learnt().values():
+            parameter.add_(torch.randn_like(parameter), alpha=0.02)
+    return towers, teacher if config.distil == "maxsim" else None, config
+
+
+def gradients(folder: Path, values: dict[str, Any], peers: Peers) -> dict[str, torch.Tensor]:
+    """The whole gradient by name, and the loss."""
+    towers, teacher, config = trained(folder, values)
+    parts = Gradients(towers, teacher, peers, config).add(batch(), step=3)
+    loss = sum(parts.values(), torch.zeros(1, dtype=torch.float64))
+    found = {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in towers.learnt().items()}
+    found["loss"] = loss
+    peers.add(*found.values())
+    return found
+
+
+def trainer(folder: Path, values: dict[str, Any]) -> Trainer:
+    towers, teacher, config = trained(folder, values)
+    return Trainer(towers, teacher, Alone(), config)
+
+
+def main() -> None:
+    """Write the gradients of all cases, as worker RANK of SIZE, that meet at a file: FOLDER OUT MEETING RANK SIZE."""
+    folder, out, meeting, rank, size = sys.argv[1:]
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo", f"file://{meeting}", rank=int(rank), world_size=int(size))
+    for name, values in CASES.items():
+        save_file(gradients(Path(folder), values, TorchPeers()), f"{out}/{name}-{rank}.safetensors")
+    torch.distributed.destroy_process_group()
+
+
+def of_workers(out: Path, name: str, size: int) -> list[dict[str, torch.Tensor]]:
+    """What each of the workers had."""
+    return [load_file(out / f"{name}-{rank}.safetensors") for rank in range(size)]
+
+
+if __name__ == "__main__":
+    main()
