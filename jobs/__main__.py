@@ -38,10 +38,12 @@ JOBS = {
     "metrics": "what the store says of itself to Prometheus: freshness, nights, quality, sizes",
     "lease": "who writes to the store; --break lets the next run begin where that one is dead",
     "copy": "a store, or one version of it, to another: backup, restore, from a folder to a bucket",
+    "mine": "articles to pairs of a query and its answer, with near articles and negatives, to train with",
+    "train-retriever": "pairs to a trained model, which embed and serve use",
     "gc": "remove what no kept version names",
     "plan": "what an index of many articles takes: memory, disk, hours, cost",
 }
-PLANNED = ("mine", "train-retriever", "train-reranker")
+PLANNED = ("train-reranker",)
 
 
 class Job(Protocol):
@@ -83,7 +85,7 @@ def _parse(arguments: list[str]) -> tuple[Job, argparse.Namespace]:
     parser = argparse.ArgumentParser(
         prog="pubray",
         description="A dense search index of PubMed.",
-        epilog="jobs:\n" + "\n".join(f"  {name:10} {text}" for name, text in JOBS.items()),
+        epilog="jobs:\n" + "\n".join(f"  {name:15} {text}" for name, text in JOBS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--config", metavar="FILE", help="TOML; default infra/config/demo.toml")
@@ -97,11 +99,16 @@ def _parse(arguments: list[str]) -> tuple[Job, argparse.Namespace]:
         raise UsageError(f"the job {options.job!r} does not exist yet; there are {', '.join(JOBS)}")
     if options.job not in JOBS:
         raise UsageError(f"no job {options.job!r}; there are {', '.join(JOBS)}")
-    job: Job = importlib.import_module(f"jobs.{options.job}")
+    job: Job = importlib.import_module(module_of(options.job))
     own = argparse.ArgumentParser(prog=f"pubray {options.job}", description=f"{JOBS[options.job]}.")
     add_options(own, job.run)
     own.add_argument("--json", action="store_true", help="print the result as JSON")
     return job, own.parse_args(options.rest, namespace=options)
+
+
+def module_of(job: str) -> str:
+    """Return the name of the module that a job is."""
+    return f"jobs.{job.replace('-', '_')}"
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from schemas.base import Frozen, first_wrong, nearest_key
 from schemas.encoder import EncoderSpec
 from schemas.errors import UsageError
 from schemas.run import Outcome
+from schemas.training import MineConfig, TrainConfig
 
 
 class SelectionConfig(Frozen):
@@ -305,6 +306,8 @@ class Config(Frozen):
     index: IndexConfig = IndexConfig()
     rerank: RerankConfig = RerankConfig()
     serve: ServeConfig = ServeConfig()
+    mine: MineConfig = MineConfig()
+    train: TrainConfig = TrainConfig()
 
     def with_values(self, **values: Any) -> "Config":
         """Return the configuration with other values; of a table that is a dict, with the others of its keys as here.

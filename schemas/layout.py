@@ -17,6 +17,11 @@ FileKind = Literal[
     "vectors",
     "articles",
     "worker shards",
+    "pairs",
+    "texts of pairs",
+    "pieces of pairs",
+    "training runs",
+    "checkpoints",
     "temporary",
 ]
 """What a store holds of things that are written once."""
@@ -35,6 +40,11 @@ PLACES: dict[FileKind, str] = {
     "vectors": "vectors/<fingerprint>/<selection>/<part>.parquet",
     "articles": "articles/<source>.parquet",
     "worker shards": "shards/<inputs>",
+    "pairs": "pairs/<pairs>.parquet",
+    "texts of pairs": "texts/<pairs>.parquet",
+    "pieces of pairs": "pieces/<pairs>/<piece>.parquet",
+    "training runs": "trained/<run>.json",
+    "checkpoints": "checkpoints/<run>/<step>.safetensors",
 }
 """Where each kind lies, by the names that it is listed under."""
 
@@ -118,6 +128,18 @@ class Layout:
     truth = Named(PLACES["truths"])
     """What an exact search finds for the queries by which recall is measured."""
     segment = Named(PLACES["segments"])
+    pairs = Named(PLACES["pairs"])
+    """A set of pairs to train with."""
+    pair_texts = Named(PLACES["texts of pairs"])
+    """Texts that a set of pairs brings along, of no article of the store."""
+    pairs_piece = Named(PLACES["pieces of pairs"])
+    """What one worker made of it; temporary."""
+    training_run = Named(PLACES["training runs"])
+    """What a run of training was, and the model that it made."""
+    checkpoints = Named("checkpoints/<run>")
+    """The folder of the states of a run of training."""
+    checkpoint = Named(PLACES["checkpoints"])
+    """One of them."""
     probe = Named("probes/<nonce>")
     """By which the nodes of a cluster show that they see the store; removed at once."""
     model = Named(PLACES["models"])

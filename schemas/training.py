@@ -1,13 +1,46 @@
-"""How a retriever is trained: the table `[train]` of a configuration."""
+"""How pairs are made and a retriever is trained: the tables `[mine]` and `[train]` of a configuration."""
 
 from typing import Literal, Self
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from schemas.base import Frozen
+from schemas.pair import Signal
 
 Mask = Literal["query", "text"]
 Schedule = Literal["constant", "linear", "cosine"]
+
+
+class MineConfig(Frozen):
+    """Which pairs are made of the articles, and what is looked for beside them."""
+
+    signals: tuple[Signal, ...] = ("title", "result", "conclusion", "section", "mesh", "keywords")
+    """What of PubMed's own records queries are made of."""
+    limit: PositiveInt = 100_000
+    """Pairs at most: those of all articles are drawn from, by hash, so that the same articles give the same."""
+    held_out: float = Field(0.1, ge=0, le=1)
+    """Share of the articles whose pairs are measured by, and never trained on."""
+    near: NonNegativeInt = 32
+    """Articles kept that rank highest, for batches of pairs that are hard to tell apart."""
+    negatives: NonNegativeInt = 8
+    """Drawn for each pair from the ranks below."""
+    ranks: tuple[NonNegativeInt, PositiveInt] = (50, 200)
+    """From the first to before the second, from 0. MedCPT's; BMRetriever's are 1 to 100."""
+    margin: float = Field(0.95, gt=0, le=1)
+    """Articles with a score above this share of the positive's are no negatives: they may answer too. 1: they are."""
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _ranks_are_enough(self) -> Self:
+        first, last = self.ranks
+        if last - first < self.negatives:
+            raise ValueError(f"ranks {first} to {last} hold fewer than the {self.negatives} negatives")
+        return self
+
+    @property
+    def depth(self) -> int:
+        """How many articles are ranked for a query; 0: none are."""
+        return max(self.near and 2 * self.near, self.negatives and self.ranks[1])
 
 
 class TrainConfig(Frozen):
@@ -68,6 +101,8 @@ class TrainConfig(Frozen):
     threads: NonNegativeInt = 0
     """CPU threads per worker; 0: the cores of its node, divided by the workers there."""
     checkpoint_steps: PositiveInt = 50
+    measured: NonNegativeInt = 1000
+    """Held-out pairs of each signal at most, by which the trained model is compared with the start model."""
 
     @model_validator(mode="after")
     def _there_is_something_to_learn(self) -> Self:

@@ -22,6 +22,8 @@ from schemas.manifest import FileDigest, IndexVersion, StoredModel
 from schemas.store import Store
 
 Model = TowerSpec | RerankConfig
+STORED = "stored:"
+"""Begins the name of a model that was trained here, and is known by its place in the store alone."""
 
 
 def configured_models(config: Config) -> list[Model]:
@@ -44,7 +46,7 @@ def folder_of(model: Model, config: Config) -> Path:
         InputError: it cannot be had, or is a .bin that is not trusted.
         StoreError: it is not in the store any more, or not what it was.
     """
-    if digest := config.stored.get(_name(model)):
+    if digest := _digest(model, config):
         return _fetched(open_store(config), digest, Path(config.cache))
     return _own_folder(model, config)
 
@@ -61,7 +63,10 @@ def brought(config: Config, *models: Model) -> Config:
     """
     store, cache = open_store(config), Path(config.cache)
     missing = {_name(model): model for model in models if _name(model) not in config.stored}
-    found = {name: _bring(store, _own_folder(model, config), cache) for name, model in missing.items()}
+    found = {
+        name: _digest(model, config) or _bring(store, _own_folder(model, config), cache)
+        for name, model in missing.items()
+    }
     return config.with_values(stored=found)
 
 
@@ -85,7 +90,7 @@ def as_built(config: Config, version: IndexVersion) -> Config:
 
 def weight_bytes(model: Model, config: Config) -> int:
     """Return how large the weights of a model are; what `folder_of` raises is raised."""
-    if digest := config.stored.get(_name(model)):
+    if digest := _digest(model, config):
         files = read_model(open_store(config), digest).files
         return sum(file.bytes for name, file in files.items() if PurePath(name).match(SAFETENSORS))
     return sum(path.stat().st_size for path in folder_of(model, config).glob(SAFETENSORS))
@@ -105,6 +110,25 @@ def read_model(store: Store, digest: str) -> StoredModel:
     if model.digest != digest:
         raise IntegrityError(f"{store.name(key)}: its manifest is that of {model.digest}; restore it from a copy")
     return model
+
+
+def keep_trained(store: Store, folder: Path) -> str:
+    """Put a model that was trained into the store, with its subfolders; return the name that it is configured by."""
+    files = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    model = StoredModel(files={name: file_digest(path) for name, path in files.items()})
+    key = Layout.model(model.digest)
+    if store.facts(f"{key}/{MODEL_MANIFEST}") is None:
+        with store.incoming(key, last=MODEL_MANIFEST) as made:
+            shutil.copytree(folder, made)
+            (made / MODEL_MANIFEST).write_text(model.model_dump_json(indent=1))
+    return f"{STORED}{model.digest}"
+
+
+def _digest(model: Model, config: Config) -> str | None:
+    """Return the digest of a model that is known to be in the store."""
+    if (name := str(model.model)).startswith(STORED):
+        return name.removeprefix(STORED)
+    return config.stored.get(_name(model))
 
 
 def _name(model: Model) -> str:
@@ -150,6 +174,7 @@ def _fetched(store: Store, digest: str, cache: Path) -> Path:
         with atomic_path(str(here)) as made:
             made.mkdir()
             for name, file in model.files.items():
+                (made / name).parent.mkdir(exist_ok=True)
                 _take(store.local(f"{key}/{name}", file), made / name, file)
     return here
 

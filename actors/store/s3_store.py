@@ -197,12 +197,13 @@ class S3Store:
     def _bring_folder(self, path: Path, key: str, last: str) -> None:
         if self.facts(f"{key}/{last}") is not None:
             return
-        files = [file for file in sorted(path.iterdir()) if file.name != last]
+        files = [file for file in sorted(path.rglob("*")) if file.is_file() and file != path / last]
+        keys = [f"{key}/{file.relative_to(path)}" for file in files]
         with ThreadPoolExecutor(THREADS) as pool:
-            list(pool.map(lambda file: self._bring(file, f"{key}/{file.name}"), files))
+            list(pool.map(self._bring, files, keys))
         self._bring(path / last, f"{key}/{last}")
-        for file in files:
-            self.cache.adopt(file, self._at(f"{key}/{file.name}"), file_digest(file).sha256)
+        for file, of in zip(files, keys, strict=True):
+            self.cache.adopt(file, self._at(of), file_digest(file).sha256)
 
     def _bring(self, path: Path, key: str) -> None:
         to = self._at(key)

@@ -13,6 +13,7 @@ from schemas.errors import StoreError
 from schemas.layout import FileKind, Layout, key_of, kind_of
 from schemas.manifest import Current, IndexVersion, QuantizerRecord
 from schemas.store import Store, Stored
+from schemas.training_report import TrainedRun
 
 
 def contents_of(store: Store) -> Contents:
@@ -20,6 +21,7 @@ def contents_of(store: Store) -> Contents:
     current, made = read_current(store), versions(store)
     entries = list(_entries(store))
     records = [e for e in entries if e.kind == "quantizer records"]
+    runs = [e for e in entries if e.kind == "training runs"]
     spaces = {f"{v.fingerprint}/{v.selection}" for v in [*made, *_being_removed(store, current)]}
     return Contents(
         entries=list(_since_made(entries, made, store.now())),
@@ -29,6 +31,7 @@ def contents_of(store: Store) -> Contents:
         spaces=frozenset(spaces),
         snapshots={snapshot.id: snapshot.info for snapshot in snapshots(store)},
         quantizers={r.name: read_document(store, r.key, QuantizerRecord, "quantizer record").sha256 for r in records},
+        trained=frozenset(model for r in runs for model in read_document(store, r.key, TrainedRun, "a run").models),
     )
 
 

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from retrieval.articles.article import key_of_id
 from retrieval.index.segment import OpenSegment
+from schemas.arrays import Pmids
 from schemas.errors import InputError
 
 BATCH = 4096
@@ -81,6 +83,12 @@ def read_qrels(lines: Iterable[str], name: str) -> dict[str, dict[str, int]]:
         except (ValueError, IndexError):
             raise InputError(f"{name} line {number}: not 'query article grade' but {line.strip()[:60]!r}") from None
     return dict(relevance)
+
+
+def judged_pmids(qrels: Path) -> Pmids:
+    """Return the keys of all articles of a file of judgments, sorted; InputError as `read_judgments`."""
+    relevance = read_qrels(_lines(qrels), str(qrels))
+    return np.array(sorted({key_of_id(article) for of in relevance.values() for article in of}), np.int64)
 
 
 def headings(segments: Sequence[OpenSegment]) -> Iterator[Headings]:

@@ -29,7 +29,7 @@ def atomic_path(path: str) -> Iterator[Path]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        for written in [*temporary.iterdir(), temporary] if temporary.is_dir() else [temporary]:
+        for written in [*temporary.rglob("*"), temporary] if temporary.is_dir() else [temporary]:
             sync(written)
         try:
             temporary.replace(target)

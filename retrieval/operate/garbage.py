@@ -26,9 +26,18 @@ ORDER: tuple[FileKind, ...] = (
     "mesh trees",
     "selections",
     "worker shards",
+    "pieces of pairs",
+    "checkpoints",
+    "texts of pairs",
+    "pairs",
+    "training runs",
     "temporary",
 )
 """In which kinds are removed, so that a run stopped midway leaves versions whole and nothing that stays for ever."""
+
+
+TRAINED: tuple[FileKind, ...] = ("pairs", "texts of pairs", "training runs")
+"""Kinds of which nothing goes by itself."""
 
 
 class Entry(NamedTuple):
@@ -57,6 +66,8 @@ class Contents(NamedTuple):
     """By id, the newest last."""
     quantizers: Mapping[str, str]
     """Which quantizer a record names."""
+    trained: frozenset[str] = frozenset()
+    """Models that were trained here."""
 
 
 class Limits(NamedTuple):
@@ -113,10 +124,12 @@ def kept_names(contents: Contents, limits: Limits) -> dict[FileKind, set[str]]:
         "segments": {s.id for v in versions for s in v.segments},
         "tombstones": {t.sha256 for v in versions for t in v.tombstones.values()},
         "truths": {v.checks.truth for v in versions},
-        "models": {model for v in versions for model in v.models.values()},
+        "models": {model for v in versions for model in v.models.values()} | contents.trained,
         "articles": _articles(contents, snapshots),
         "snapshots": snapshots,
         "selections": {v.selection for v in versions},
+        # Of what is trained with, and was trained, nothing goes but what only serves to go on.
+        **{kind: {e.name for e in contents.entries if e.kind == kind} for kind in TRAINED},
         "mesh trees": {v.mesh_tree for v in versions if v.mesh_tree}
         | {i.mesh_tree for name, i in contents.snapshots.items() if name in snapshots and i.mesh_tree},
     }
@@ -126,8 +139,9 @@ def needed_by(contents: Contents, version: IndexVersion) -> dict[FileKind, set[s
     """Return what one version needs, to be served and to be built on, by kind."""
     infos = {name: info for name, info in contents.snapshots.items() if name == version.snapshot}
     space = f"{version.fingerprint}/{version.selection}"
-    entries = [e for e in contents.entries if e.kind != "vectors" or e.name.startswith(f"{space}/")]
-    alone = contents._replace(entries=entries, current=None, versions=[version], snapshots=infos)
+    others = [e for e in contents.entries if e.kind not in TRAINED]
+    entries = [e for e in others if e.kind != "vectors" or e.name.startswith(f"{space}/")]
+    alone = contents._replace(entries=entries, current=None, versions=[version], snapshots=infos, trained=frozenset())
     used = {ref.name for info in infos.values() for ref in info.parts}
     return {**kept_names(alone, Limits(keep=0, grace=0, unpromoted=0)), "articles": used}
 

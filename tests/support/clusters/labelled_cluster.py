@@ -96,11 +96,12 @@ class LabelledCluster:
         for raylet in map(psutil.Process, self.raylets):
             yield [raylet, *raylet.children(recursive=True)]
 
-    def alive(self, name: str) -> list[bytes]:
-        """Return the nodes of the actors of a class that are alive, one for each actor."""
+    def alive(self, name: str) -> dict[bytes, bytes]:
+        """Return the actors of a class that are alive, each with its node."""
         with grpc.insecure_channel(self.address) as channel:
             actors = gcs_service_pb2_grpc.ActorInfoGcsServiceStub(channel).GetAllActorInfo(GetAllActorInfoRequest())
-        return [a.node_id for a in actors.actor_table_data if name in a.class_name and a.state == ActorTableData.ALIVE]
+        found = (a for a in actors.actor_table_data if name in a.class_name and a.state == ActorTableData.ALIVE)
+        return {actor.actor_id: actor.node_id for actor in found}
 
     def groups(self) -> dict[str, set[str]]:
         """Return in which groups tasks and actors ran, by their names."""

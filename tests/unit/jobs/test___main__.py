@@ -11,7 +11,7 @@ import pytest
 import jobs.__main__ as main_module
 from actors.store.local_store import LocalStore
 from jobs import status
-from jobs.__main__ import JOBS, PLANNED, main
+from jobs.__main__ import JOBS, PLANNED, main, module_of
 from jobs.common.console import say
 from schemas.errors import InputError, UsageError, WeightsError
 from schemas.report import Report
@@ -35,7 +35,8 @@ def failure(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_the_files_of_the_room_are_the_commands() -> None:
-    assert {file.stem for file in Path(main_module.__file__).parent.glob("*.py")} == {"__main__", *JOBS}
+    files = {f"jobs.{file.stem}" for file in Path(main_module.__file__).parent.glob("*.py")}
+    assert files == {"jobs.__main__", *map(module_of, JOBS)}
 
 
 def test_a_result_goes_to_stdout(

@@ -46,6 +46,11 @@ WRITTEN_ONCE: dict[FileKind, tuple[str, str]] = {
     "vectors": (Layout.vector_part("f", "s", "n"), "f/s/n"),
     "articles": (Layout.article_part("n"), "n"),
     "worker shards": (Layout.worker_shards("n"), "n"),
+    "pairs": (Layout.pairs("n"), "n"),
+    "texts of pairs": (Layout.pair_texts("n"), "n"),
+    "pieces of pairs": (Layout.pairs_piece("p", "n"), "p/n"),
+    "training runs": (Layout.training_run("n"), "n"),
+    "checkpoints": (Layout.checkpoint("r", "n"), "r/n"),
 }
 
 

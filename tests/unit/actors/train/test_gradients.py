@@ -9,31 +9,27 @@ import torch
 from torch.nn.functional import log_softmax, normalize
 
 from actors.train.peers import Alone
-from tests.support.models import tiny
 from tests.support.training import made_steps
 from tests.support.training.made_steps import CASES, PAIRS, gradients, trained
 
 ROOT = Path(__file__).parents[4]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.encoder(tmp_path_factory.mktemp("model"))
-
-
 @pytest.fixture(scope="module", params=[2, 3])
-def workers(request: pytest.FixtureRequest, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
+def workers(
+    request: pytest.FixtureRequest, tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, int]:
     """Where so many workers wrote what they had."""
     out, size = tmp_path_factory.mktemp("workers"), request.param
-    command = [sys.executable, "-m", made_steps.__name__, str(folder), str(out), str(out / "meeting")]
+    command = [sys.executable, "-m", made_steps.__name__, str(tiny_encoder), str(out), str(out / "meeting")]
     running = [subprocess.Popen([*command, str(rank), str(size)], cwd=ROOT) for rank in range(size)]
     assert [one.wait() for one in running] == [0] * size
     return out, size
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_several_workers_have_the_gradient_of_one(folder: Path, workers: tuple[Path, int], name: str) -> None:
-    alone = gradients(folder, CASES[name], Alone())
+def test_several_workers_have_the_gradient_of_one(tiny_encoder: Path, workers: tuple[Path, int], name: str) -> None:
+    alone = gradients(tiny_encoder, CASES[name], Alone())
     for of_worker in made_steps.of_workers(workers[0], name, workers[1]):
         assert of_worker.keys() == alone.keys()
         for of, gradient in alone.items():
@@ -41,8 +37,8 @@ def test_several_workers_have_the_gradient_of_one(folder: Path, workers: tuple[P
 
 
 @pytest.mark.parametrize("name", ["two-way", "one-way, unmasked", "distillation", "both, two towers, cached"])
-def test_one_worker_has_the_gradient_of_the_plain_formula(folder: Path, name: str) -> None:
-    towers, teacher, config = trained(folder, CASES[name])
+def test_one_worker_has_the_gradient_of_the_plain_formula(tiny_encoder: Path, name: str) -> None:
+    towers, teacher, config = trained(tiny_encoder, CASES[name])
     batch = made_steps.batch()
 
     def hidden(of: object, side: str) -> list[torch.Tensor]:
@@ -74,20 +70,20 @@ def test_one_worker_has_the_gradient_of_the_plain_formula(folder: Path, name: st
             wanted = log_softmax(taught.detach(), 0)
             loss = loss + share[i] * (wanted.exp() * (wanted - log_softmax(scores[i], 0))).sum()
     torch.autograd.backward(loss)
-    found = gradients(folder, CASES[name], Alone())
+    found = gradients(tiny_encoder, CASES[name], Alone())
     assert found.pop("loss").item() == pytest.approx(loss.item(), abs=1e-6 if teacher else 1e-12)
     for of, parameter in towers.learnt().items():
         assert parameter.grad is not None, of
         assert torch.allclose(found[of], parameter.grad, rtol=1e-6, atol=1e-6 if teacher else 1e-12), of
 
 
-def test_cached_gradients_are_those_that_are_not(folder: Path) -> None:
+def test_cached_gradients_are_those_that_are_not(tiny_encoder: Path) -> None:
     for name in ("two-way", "dropout"):
-        kept, cached = (gradients(folder, CASES[of], Alone()) for of in (name, f"{name}, cached"))
+        kept, cached = (gradients(tiny_encoder, CASES[of], Alone()) for of in (name, f"{name}, cached"))
         for of, gradient in kept.items():
             assert torch.allclose(cached[of], gradient, rtol=1e-12, atol=1e-12), of
 
 
-def test_dropout_changes_the_gradient(folder: Path) -> None:
-    without, with_it = (gradients(folder, CASES[name], Alone()) for name in ("two-way", "dropout"))
+def test_dropout_changes_the_gradient(tiny_encoder: Path) -> None:
+    without, with_it = (gradients(tiny_encoder, CASES[name], Alone()) for name in ("two-way", "dropout"))
     assert abs(without["loss"] - with_it["loss"]) > 1e-6

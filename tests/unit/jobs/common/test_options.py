@@ -6,7 +6,7 @@ from typing import Annotated
 
 import pytest
 
-from jobs.__main__ import JOBS, Job
+from jobs.__main__ import JOBS, Job, module_of
 from jobs.common.options import Option, add_options
 
 
@@ -46,7 +46,7 @@ def test_what_has_no_default_is_required(capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.mark.parametrize("name", JOBS)
 def test_every_job_declares_all_options_of_its_run(name: str) -> None:
-    job: Job = importlib.import_module(f"jobs.{name}")
+    job: Job = importlib.import_module(module_of(name))
     assert callable(job.show)
     parser = argparse.ArgumentParser(add_help=False)
     add_options(parser, job.run)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.embed.vector_parts import row_ranges
-from retrieval.operate.garbage import ORDER, Contents, Entry, Limits, garbage, served_versions
+from retrieval.operate.garbage import ORDER, Contents, Entry, Limits, garbage, needed_by, served_versions
 from schemas.layout import FileKind
 from schemas.manifest import Current, IndexVersion, Segment, Tombstones
 from schemas.snapshot import Lineage, PartRef, SnapshotCounts, SnapshotInfo
@@ -225,3 +225,14 @@ def test_vectors_of_a_version_that_was_being_removed_go_too() -> None:
     assert names(garbage(contents, limits()), "vectors") == ["f1/all/a-0-4-h"]  # those of f0 wait for their version
     stopped = contents._replace(spaces=contents.spaces | {"f0/all"})
     assert names(garbage(stopped, limits()), "vectors") == ["f0/all/a-0-4-h", "f1/all/a-0-4-h"]
+
+
+def test_what_was_trained_and_mined_stays_and_what_served_to_go_on_goes() -> None:
+    kinds: list[FileKind] = ["pairs", "texts of pairs", "training runs", "models", "pieces of pairs", "checkpoints"]
+    entries = [entry(kind, f"{kind} {name}") for kind in kinds for name in ("a", "b")]
+    contents = contents_of(entries, None, [], {}, {})._replace(trained=frozenset({"models a"}))
+    doomed = {e.name for e in garbage(contents, limits())}
+    assert doomed == {"models b", *(f"{kind} {name}" for kind in kinds[4:] for name in ("a", "b"))}
+    needed = needed_by(contents, version("v1", ["s1"]))
+    assert needed["models"] == {"m of q0"}
+    assert not any(needed.get(kind) for kind in kinds if kind != "models")

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.train.splits import EqualTexts, held_out
+from retrieval.train.pairs.splits import EqualTexts, held_out
 
 ARTICLES = st.dictionaries(st.integers(1, 10**6), st.integers(0, 6), max_size=40)
 

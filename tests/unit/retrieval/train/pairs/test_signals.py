@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from retrieval.train.signals import SIGNALS, Asked, Source
-from retrieval.train.texts import without
+from retrieval.train.pairs.signals import SIGNALS, Asked, Source
+from retrieval.train.pairs.texts import without
 from schemas.pair import Signal, Span
 from schemas.protocols import ArticleText
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.train.sentences import is_asked_for, is_finding, sentences
+from retrieval.train.pairs.sentences import is_asked_for, is_finding, sentences
 
 
 def parts(text: str) -> list[str]:

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.train.negatives import MineRules, mined
+from retrieval.train.pairs.negatives import MineRules, mined
 
 
 @given(st.integers(1, 60), st.integers(0, 20), st.integers(1, 40), st.floats(0.5, 1), st.integers(0, 99), st.data())

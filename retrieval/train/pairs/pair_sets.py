@@ -2,15 +2,20 @@
 
 import itertools
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from retrieval.files.parquet import regrouped, said_by
-from schemas.pair import PAIR_SCHEMA, Pair, PairSet
+from schemas.layout import Layout
+from schemas.pair import PAIR_SCHEMA, Pair, PairSet, Split
+from schemas.store import Store
 
 ROW_GROUP = 4096
 SET_KEY = b"pubray.pairs"
@@ -43,3 +48,25 @@ def lists(column: pa.ChunkedArray) -> Iterator[np.ndarray]:
     values, offsets = whole.values.to_numpy(), whole.offsets.to_numpy()
     for begin, end in itertools.pairwise(offsets):
         yield values[begin:end]
+
+
+def pair_counts(tables: Iterable[pa.Table]) -> dict[str, dict[Split, int]]:
+    """Return how many pairs there are, by signal and side."""
+    counts: dict[str, Counter[Split]] = {}
+    for table in tables:
+        found = table.group_by(["signal", "split"]).aggregate([([], "count_all")]).to_pylist()
+        for row in found:
+            counts.setdefault(row["signal"], Counter())[row["split"]] += row["count_all"]
+    return {signal: dict(sorted(of.items())) for signal, of in sorted(counts.items())}
+
+
+def read_pairs(store: Store, name: str, split: Split) -> pa.Table:
+    """Read the pairs of one side of a set. Memory: 600 bytes a pair, with 32 near articles and 8 negatives each."""
+    with store.parquet(Layout.pairs(name)) as file:
+        table = file.read()
+    return table.filter(pc.equal(table["split"], split))
+
+
+def query_keys(pairs: pa.Table) -> NDArray[np.uint64]:
+    """Return the ids of the queries as numbers (n,)."""
+    return np.array([int(query, 16) for query in pairs["query_id"].to_pylist()], np.uint64)

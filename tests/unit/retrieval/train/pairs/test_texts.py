@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.train.texts import without
+from retrieval.train.pairs.texts import without
 from schemas.pair import Span
 from schemas.protocols import ArticleText
 

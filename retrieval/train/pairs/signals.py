@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from retrieval.articles.article import text_hash
-from retrieval.train.sentences import is_asked_for, is_finding, sentences
+from retrieval.train.pairs.sentences import is_asked_for, is_finding, sentences
 from schemas.pair import Signal, Span
 
 SIGNAL_COLUMNS = ["pmid", "title", "abstract", "abstract_sections", "mesh", "keywords"]

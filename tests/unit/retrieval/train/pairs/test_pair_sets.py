@@ -4,7 +4,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from retrieval.files.parquet import opened
-from retrieval.train.pair_sets import lists, pair_set, pair_table, write_pairs
+from retrieval.train.pairs.pair_sets import lists, pair_set, pair_table, write_pairs
 from schemas.errors import IntegrityError
 from schemas.pair import PAIR_SCHEMA, Pair, PairSet, Span
 

@@ -1,0 +1,66 @@
+"""Pairs that somebody gave → rows of a set: articles that the store has, and texts that the set brings along."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from actors.train.pair_collector import equal_texts
+from actors.train.training_texts import TEXT_SCHEMA
+from retrieval.articles.snapshot import Snapshot, key_groups
+from retrieval.train.pairs.answers import query_hash
+from retrieval.train.pairs.pair_files import GivenPairs, Texts
+from retrieval.train.pairs.pair_sets import pair_table
+from retrieval.train.pairs.splits import held_out
+from schemas.arrays import Pmids
+from schemas.pair import Pair
+from schemas.store import Store
+
+UNKNOWN = "an article that neither the store nor the file has"
+
+
+def given_table(store: Store, snapshot: Snapshot, found: GivenPairs, excluded: Pmids, share: float) -> pa.Table:
+    """Return the pairs as rows of `PAIR_SCHEMA`; what cannot be one is counted in `found.skipped`.
+
+    excluded: articles, sorted, that are in none, nor are those of the same text. share: of what is held out.
+    """
+    named = np.unique([key for pair in found.pairs for key in (pair.positive, *pair.negatives)]).astype(np.int64)
+    alive = _alive(store, snapshot, named)
+    texts = equal_texts(store, snapshot)
+    barred = {*named[np.isin(texts.first(named), texts.first(excluded))].tolist()}
+    first = dict(zip(named.tolist(), texts.first(named).tolist(), strict=True))
+    known = (alive | found.texts.keys()) - barred
+    held = dict(zip(named.tolist(), held_out(np.array([*first.values()], np.int64), share).tolist(), strict=True))
+    pairs = []
+    for given in found.pairs:
+        if given.positive not in known:
+            found.skip("an article that is excluded" if given.positive in barred else UNKNOWN)
+            continue
+        pairs.append(
+            Pair(
+                query_id=f"{query_hash(given.query):016x}",
+                query=given.query,
+                pmid=given.positive,
+                signal="file",
+                split="held-out" if held[given.positive] else "train",
+                instruction=given.instruction,
+                weight=given.weight,
+                negatives=tuple(key for key in given.negatives if key in known),
+            )
+        )
+    for key in alive:
+        found.texts.pop(key, None)  # the store's is what is indexed
+    return pair_table(pairs)
+
+
+def _alive(store: Store, snapshot: Snapshot, named: Pmids) -> set[int]:
+    groups: Iterable[Pmids] = (group["pmid"].to_numpy() for group in key_groups(store, snapshot, ["pmid"]))
+    return {pmid for pmids in groups for pmid in pmids[np.isin(pmids, named)].tolist()}
+
+
+def write_given_texts(path: Path, texts: Texts) -> None:
+    """Write the texts that a set brings along."""
+    rows = [{"pmid": key, "title": text.title, "abstract": text.abstract} for key, text in sorted(texts.items())]
+    pq.write_table(pa.Table.from_pylist(rows, TEXT_SCHEMA), path, compression="zstd", write_page_checksum=True)

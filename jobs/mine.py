@@ -1,0 +1,138 @@
+"""Articles → pairs to train with: queries of PubMed's own records, the article that answers each, and near others."""
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+
+from actors.fetch.stored_models import as_built, brought
+from actors.store.stores import open_store
+from actors.train.given_pairs import given_table, write_given_texts
+from actors.train.pair_miner import MineCounts
+from jobs.common.cluster.joining import connect
+from jobs.common.console import cut, table
+from jobs.common.options import Option
+from jobs.common.run_records import record_of_done
+from jobs.common.run_reports import json_values
+from jobs.common.store import ingested, keep_selection, served_version
+from jobs.steps.train.mining import Wanted, made
+from retrieval.embed.vector_parts import row_ranges
+from retrieval.evaluate.judgments import judged_pmids
+from retrieval.train.pairs.pair_files import GivenPairs, PairReader, read_articles_of, read_queries_of
+from retrieval.train.pairs.pair_sets import pair_set
+from schemas.base import digest
+from schemas.config import Config
+from schemas.errors import InputError, UsageError
+from schemas.layout import Layout
+from schemas.pair import PairSet
+from schemas.training_report import MineReport
+
+EXCLUDE = Option(
+    "leave out the articles of these judgments, and those of the same text: what is measured by is not trained on",
+    metavar="QRELS",
+)
+FILE = Option(
+    "pairs of this file instead: MedCPT's train.jsonl or train.json, triplets of BMRetriever, BiCA, FlagEmbedding or "
+    "tevatron, a folder of BEIR's",
+    metavar="PATH",
+)
+QUERIES = Option("with --file: MedCPT's qid2info.json", metavar="FILE")
+TEXTS = Option("with --file: MedCPT's pmid2info.json, for articles that the store has not", metavar="FILE")
+PIECE_ROWS = 8192
+"""Rows of an article part that make a piece: what a crash loses at most, per worker."""
+DEPTHS = (1, 3, 10, 50, 200)
+
+
+def run(
+    config: Config,
+    *,
+    exclude: Annotated[str | None, EXCLUDE] = None,
+    file: Annotated[str | None, FILE] = None,
+    queries: Annotated[str | None, QUERIES] = None,
+    texts: Annotated[str | None, TEXTS] = None,
+) -> MineReport:
+    """Make the set of pairs of the newest snapshot, ranked by the version that is served; one that is there is found.
+
+    Raises:
+        UsageError: --queries or --texts without a file.
+        InputError: judgments or pairs that cannot be read, or none is made.
+        StoreError: nothing was ingested; nothing is served, though articles are to be ranked.
+    """
+    store, start = open_store(config), time.monotonic()
+    snapshot, selection = ingested(store), keep_selection(store, config.selection)
+    excluded = judged_pmids(Path(exclude)) if exclude else np.empty(0, np.int64)
+    version = served_version(store) if config.mine.depth else None
+    given = _given(file, queries, texts)
+    inputs: dict[str, Any] = {
+        "mine": config.mine.model_dump(mode="json"),
+        "selection": selection,
+        "excluded": digest(excluded.tolist()),
+    }
+    if given:
+        inputs["given"] = digest([[*pair] for pair in given.pairs] + sorted([k, *t] for k, t in given.texts.items()))
+    about = PairSet(snapshot=snapshot.id, version=version.id if version else None, inputs=inputs, counts={})
+    pairs = digest(about.model_dump(mode="json", exclude={"counts"}))
+    told = MineCounts()._asdict() | {"ranks": {}}
+    if new := store.facts(Layout.pairs(pairs)) is None:
+        connect(config)
+        if version:
+            config = brought(as_built(config, version), config.encoder.query)
+        wanted = Wanted(pairs, snapshot.id, selection, excluded)
+        of: Any = row_ranges(snapshot.info.parts, PIECE_ROWS)
+        if given:
+            of = given_table(store, snapshot, given, excluded, config.mine.held_out)
+            if given.texts:
+                with store.incoming(Layout.pair_texts(pairs)) as path:
+                    write_given_texts(path, given.texts)
+        about, counts = made(config, wanted, version, of, about)
+        found = np.cumsum(counts.ranks)
+        depths = {str(depth): int(found[min(depth, len(found)) - 1]) for depth in DEPTHS if len(found)}
+        told = counts._asdict() | {"ranks": depths}
+    else:
+        with store.parquet(Layout.pairs(pairs)) as file:
+            about = pair_set(file)
+    if not about.counts:
+        why = f" ({', '.join(given.skipped)})" if given else ""
+        raise InputError(f"no pair is made{why}; name other mine.signals, or another file")
+    report = MineReport(
+        pairs=pairs,
+        snapshot=snapshot.id,
+        version=about.version,
+        new=new,
+        counts=about.counts,
+        seconds=time.monotonic() - start,
+        **({"skipped": given.skipped} if given and given.skipped else {}),
+        **told,
+    )
+    if new:
+        record_of_done(store, "mine", json_values(report))
+    return report
+
+
+def show(report: MineReport) -> str:
+    head = f"pairs {report.pairs}: {'made' if report.new else 'were there'}, of snapshot {report.snapshot}"
+    rows: list[list[object]] = [[s, of.get("train", 0), of.get("held-out", 0)] for s, of in report.counts.items()]
+    text = f"{head}\n{table(['signal', 'to train', 'held out'], rows)}"
+    text += "".join(f"\n{count:,} left out: {why}" for why, count in report.skipped.items())
+    if not report.ranked:
+        return text
+    ranks = ", ".join(f"{found / report.ranked:.3f} among {depth}" for depth, found in report.ranks.items())
+    examples = table(
+        ["query", "answered by", "not by"],
+        [[cut(x.query, 50), cut(x.positive, 40), cut(x.negative, 40)] for x in report.examples],
+    )
+    return (
+        f"{text}\npositives found: {ranks}\nof the ranks of negatives {report.answers / report.looked_at:.2%} answer "
+        f"the query too, {report.too_near / report.looked_at:.2%} score too near its positive\n{examples}"
+    )
+
+
+def _given(file: str | None, queries: str | None, texts: str | None) -> GivenPairs | None:
+    """Return the pairs of a file, if one is named."""
+    if file is None:
+        if queries or texts:
+            raise UsageError("--queries and --texts go with --file; name it")
+        return None
+    infos = read_queries_of(Path(queries)) if queries else {}
+    return PairReader(infos, read_articles_of(Path(texts)) if texts else {}).read(Path(file))

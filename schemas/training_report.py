@@ -1,0 +1,87 @@
+"""What is told of mining pairs and of training."""
+
+from pydantic import Field
+
+from schemas.base import Frozen
+from schemas.encoder import EncoderSpec
+from schemas.pair import Split
+from schemas.quality_report import PairedDifference
+from schemas.report import Report
+
+
+class TrainedRun(Frozen):
+    """A run of training that is done."""
+
+    models: tuple[str, ...]
+    """By their digests: the one that was trained, or that for queries and that for articles."""
+    encoder: EncoderSpec
+    """By which they are used."""
+    report: "TrainReport"
+
+
+class Example(Frozen):
+    """A pair to read."""
+
+    signal: str
+    query: str
+    positive: str
+    """The article's title …"""
+    negative: str
+    """… and that of its first negative."""
+
+
+class MineReport(Report):
+    """Of `mine`."""
+
+    pairs: str
+    """The id of the set."""
+    snapshot: str
+    version: str | None
+    new: bool
+    """It was not there before."""
+    counts: dict[str, dict[Split, int]]
+    """By signal."""
+    seconds: float
+    ranked: int
+    """Queries for which the version was asked."""
+    ranks: dict[str, int]
+    """Where their positives were found: how many among the first 1, 3, 10, …"""
+    looked_at: int
+    """Articles among the ranks of negatives; those of them that …"""
+    answers: int
+    """… are positives of the query, or have the text of one …"""
+    too_near: int
+    """… or scored above the margin were left out."""
+    examples: tuple[Example, ...] = ()
+    skipped: dict[str, int] = Field(default={})
+    """Entries of a file that make no pair, by reason."""
+
+
+class HeldOutFigures(Frozen):
+    """nDCG@10 of held-out queries, each of which one of the held-out articles of its signal answers."""
+
+    queries: int
+    before: float
+    after: float
+    difference: PairedDifference
+
+
+class TrainReport(Report):
+    """Of `train-retriever`."""
+
+    run: str
+    models: tuple[str, ...]
+    """What a configuration names it by; of two, that for queries first."""
+    pairs: tuple[str, ...]
+    trained_on: int
+    held_out: int
+    steps: int
+    begun_at: int
+    """The step that this run went on from."""
+    seconds: float
+    pairs_per_second: float
+    tokens_per_second: float
+    loss: dict[str, float]
+    """The parts, over the last tenth of the steps."""
+    held_out_ndcg: dict[str, HeldOutFigures]
+    """By signal."""

@@ -1,0 +1,72 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from actors.store.local_store import LocalStore
+from actors.train.pair_collector import PairCollector
+from retrieval.embed.vector_parts import row_ranges
+from retrieval.train.pairs.pair_sets import pair_table
+from schemas.article import Article
+from schemas.config import Config
+from schemas.pair import PAIR_SCHEMA
+from tests.support.models import tiny
+from tests.support.stores.store_files import add_part, add_snapshot, config
+
+ABSTRACT = (
+    "Statins lowered the pain of muscles in nine of ten old mice that were given them for a week or longer by us."
+)
+ARTICLES = [
+    Article(pmid, title=f"Statins in {pmid} old mice", abstract=f"{ABSTRACT} {pmid}.", keywords=["statin", "pain"])
+    for pmid in range(1, 41)
+]
+TWIN = Article(50, title=ARTICLES[6].title, abstract=ARTICLES[6].abstract)
+OTHERS = [TWIN, Article(60, title="A title without an abstract"), Article(2, deleted=True)]
+
+
+@pytest.fixture
+def made(tmp_path: Path, tiny_encoder: Path) -> tuple[Config, str]:
+    store = LocalStore(str(tmp_path))
+    snapshot = add_snapshot(store, [add_part(store, "a", *ARTICLES), add_part(store, "b", *OTHERS)])
+    return config(
+        tmp_path, encoder=tiny.spec(tiny_encoder), mine={"signals": ["title", "keywords"], "held_out": 0.5}
+    ), snapshot.id
+
+
+def collected(made: tuple[Config, str], excluded: list[int], rows: int = 8) -> list[dict[str, Any]]:
+    config, snapshot = made
+    collector = PairCollector(config, snapshot, "abstract", np.array(excluded, np.int64))
+    parts = collector._snapshot.info.parts
+    tables = [collector.collect(one) for one in row_ranges(parts, rows)]
+    assert all(table.schema.equals(PAIR_SCHEMA) for table in tables)
+    return [row for table in tables for row in table.to_pylist()]
+
+
+def test_pairs_are_of_the_articles_that_are_alive_and_selected(made: tuple[Config, str]) -> None:
+    rows = collected(made, [])
+    titles = {row["pmid"] for row in rows if row["signal"] == "title"}
+    assert titles == {*range(1, 41), 50} - {2}
+    assert {row["pmid"] for row in rows if row["signal"] == "keywords"} == titles - {50}
+    assert len({row["query_id"] for row in rows if row["signal"] == "keywords"}) == 1
+
+
+def test_equal_texts_are_on_one_side_and_both_sides_are_there(made: tuple[Config, str]) -> None:
+    sides = {row["pmid"]: row["split"] for row in collected(made, [])}
+    assert sides[50] == sides[7]
+    assert {*sides.values()} == {"train", "held-out"}
+
+
+def test_what_is_measured_by_is_left_out_with_what_has_its_text(made: tuple[Config, str]) -> None:
+    assert {7, 50} <= {row["pmid"] for row in collected(made, [8])}
+    assert not {7, 8, 50} & {row["pmid"] for row in collected(made, [8, 50])}
+
+
+def test_ranges_of_another_size_give_the_same_pairs(made: tuple[Config, str]) -> None:
+    assert collected(made, [], rows=8) == collected(made, [], rows=1000)
+
+
+def test_no_articles_give_no_pairs(made: tuple[Config, str]) -> None:
+    config, snapshot = made
+    config = config.with_values(mine={"signals": ["mesh"]})
+    assert collected((config, snapshot), []) == pair_table([]).to_pylist()

@@ -1,0 +1,84 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from actors.store.local_store import LocalStore
+from actors.train.trained_towers import Towers
+from actors.train.training_pairs import TrainingPairs
+from actors.train.training_texts import TrainingTexts, write_texts
+from retrieval.articles.snapshot import read_snapshot
+from retrieval.train.pairs.pair_sets import pair_table
+from schemas.errors import InputError
+from schemas.pair import Span
+from schemas.protocols import Query
+from schemas.training import TrainConfig
+from tests.support.models import tiny
+from tests.support.training import made_pairs
+
+PAIRS = made_pairs.pairs()
+
+
+@pytest.fixture
+def texts(tmp_path: Path, tiny_encoder: Path) -> TrainingTexts:
+    config, snapshot = made_pairs.store_of(tmp_path, tiny_encoder)
+    store = LocalStore(config.store)
+    write_texts(store, read_snapshot(store, snapshot), [], np.arange(1, 41), tmp_path / "texts.arrow")
+    return TrainingTexts(tmp_path / "texts.arrow")
+
+
+def config(**values: Any) -> TrainConfig:
+    return TrainConfig(
+        **{"batch": 8, "neighbours": 2, "hard_negatives": 2, "steps": 30, "precision": "float32"} | values
+    )
+
+
+def towers(folder: Path, config: TrainConfig) -> Towers:
+    return Towers(tiny.spec(folder), {"query": folder, "article": folder}, config)
+
+
+def test_a_batch_has_its_queries_their_articles_and_hard_negatives_of_them(
+    texts: TrainingTexts, tiny_encoder: Path
+) -> None:
+    of = config()
+    pairs, both = TrainingPairs(pair_table(PAIRS), texts, of), towers(tiny_encoder, of)
+    [batch] = pairs.step(0, both)
+    assert [len(batch.texts[side]) for side in ("query", "article")] == [8, 24]
+    by_query = {tuple(both.tokens([Query(pair.query)], [])["query"][0].ids): pair for pair in PAIRS}
+    found = [by_query[tuple(text.ids)] for text in batch.texts["query"]]
+    assert batch.query_keys.view(np.uint64).tolist() == [int(pair.query_id, 16) for pair in found]
+    articles = [np.array([pair.pmid for pair in found])]
+    wanted = both.tokens([], texts.read(articles[0]))["article"]
+    assert [text.ids.tolist() for text in batch.texts["article"][:8]] == [text.ids.tolist() for text in wanted]
+    allowed = [
+        [text.ids.tolist() for text in both.tokens([], texts.read(np.array(pair.negatives)))["article"]]
+        for pair in found
+    ]
+    negatives = [text.ids.tolist() for text in batch.texts["article"][8:]]
+    assert all(negatives[2 * i] in allowed[i] and negatives[2 * i + 1] in allowed[i] for i in range(8))
+    assert pairs.step(0, both)[0].weights.tolist() == [1.0] * 8
+
+
+def test_equal_texts_have_equal_keys_whatever_is_left_out_of_them(texts: TrainingTexts, tiny_encoder: Path) -> None:
+    twins = [PAIRS[2]._replace(drop=Span(0, 3)), PAIRS[3]]  # articles 3 and 4 differ in their titles alone
+    same = [PAIRS[2]._replace(drop=Span(0, 3)), PAIRS[2]._replace(query_id="00")]
+    for pairs, equal in ((twins, False), (same, True)):
+        of = config(batch=2, hard_negatives=0)
+        [batch] = TrainingPairs(pair_table(pairs), texts, of).step(0, towers(tiny_encoder, of))
+        assert (batch.text_keys[0] == batch.text_keys[1]) is np.bool_(equal)
+
+
+def test_a_step_of_several_batches_goes_through_the_same_epoch(texts: TrainingTexts, tiny_encoder: Path) -> None:
+    one, two = config(), config(accumulate=2)
+    both = towers(tiny_encoder, one)
+    singly = [TrainingPairs(pair_table(PAIRS), texts, one).step(number, both)[0] for number in range(4)]
+    together = [b for n in range(2) for b in TrainingPairs(pair_table(PAIRS), texts, two).step(n, both)]
+    assert [b.query_keys.tolist() for b in together] == [b.query_keys.tolist() for b in singly]
+
+
+def test_too_few_pairs_or_negatives_are_refused_in_a_line(texts: TrainingTexts) -> None:
+    with pytest.raises(InputError, match=r"3 pairs to train on are fewer than train\.batch = 8"):
+        TrainingPairs(pair_table(PAIRS[:3]), texts, config())
+    with pytest.raises(InputError, match=r"train\.hard_negatives = 4, but some pairs have [23] mined"):
+        TrainingPairs(pair_table(PAIRS), texts, config(hard_negatives=4))

@@ -1,0 +1,20 @@
+import ir_measures
+import numpy as np
+import pytest
+from ir_measures import nDCG
+
+from retrieval.train.ranks import single_ndcg
+
+
+def test_it_is_the_measure_of_trec_eval() -> None:
+    rng = np.random.default_rng(0)
+    queries, articles = (rng.standard_normal((40, 8)).astype(np.float32) for _ in range(2))
+    queries += articles
+    qrels = [ir_measures.Qrel(str(i), str(i), 1) for i in range(40)]
+    run = [ir_measures.ScoredDoc(str(i), str(j), float(queries[i] @ articles[j])) for i in range(40) for j in range(40)]
+    wanted = ir_measures.calc_aggregate([nDCG @ 10], qrels, run)[nDCG @ 10]
+    assert single_ndcg(queries, articles).mean() == pytest.approx(wanted)
+
+
+def test_an_encoder_for_which_all_are_alike_finds_nothing() -> None:
+    assert single_ndcg(np.ones((20, 4), np.float32), np.ones((20, 4), np.float32)).sum() == 0
