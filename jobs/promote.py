@@ -1,5 +1,6 @@
 """Make a version CURRENT: the one atomic step by which a build is served."""
 
+from contextlib import suppress
 from typing import Annotated
 
 from actors.store.stores import open_store
@@ -82,7 +83,7 @@ def _promote(store: Store, current: Current | None, version: IndexVersion) -> Pr
     # Imported here: torch, which is behind it, takes a second, and what is CURRENT already does without.
     from jobs.steps.index.version_files import check_answers
 
-    check_answers(store, version)
+    check_answers(store, version, _served(store, before))
     changes = {
         "version": chosen,
         "epoch": before.epoch + 1,
@@ -98,6 +99,13 @@ def _promote(store: Store, current: Current | None, version: IndexVersion) -> Pr
             raise
         return _promote(store, now, version)
     return PromoteReport(version=chosen, previous=before.version, promoted=True)
+
+
+def _served(store: Store, current: Current) -> IndexVersion | None:
+    """Return the version that is served, if its manifest can be read."""
+    with suppress(StoreError):
+        return read_version(store, current.version) if current.version else None
+    return None
 
 
 def show(report: PromoteReport) -> str:

@@ -103,7 +103,7 @@ def keep_selection(store: Store, config: SelectionConfig) -> str:
 def read_version(store: Store, version: str) -> IndexVersion:
     """Return a version's manifest."""
     key = Layout.version(version)
-    return _once(store, key, lambda: read_document(store, key, IndexVersion, f"version {version}"))
+    return _once(store, key, lambda: read_document(store, key, IndexVersion, f"version {version}", here=True))
 
 
 def compacted_id(version: str) -> str:

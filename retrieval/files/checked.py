@@ -56,13 +56,16 @@ def read_named(store: Store, place: Callable[[str], str], sha256: str, what: str
     return content
 
 
-def read_document(store: Store, key: str, kind: type[Document], what: str) -> Document:
-    """Return a JSON document of the store.
+def read_document(store: Store, key: str, kind: type[Document], what: str, *, here: bool = False) -> Document:
+    """Return a JSON document of the store. here: what is on this machine already will do, if it is as new.
 
     Raises:
         StoreError: there is no such object.
         IntegrityError: it is not JSON, or not of its kind.
     """
+    if here:
+        with suppress(StoreError, FileNotFoundError):
+            return parse_document(store.name(key), store.local(key).read_bytes(), kind)
     return parse_document(store.name(key), read_bytes(store, key, what), kind)
 
 

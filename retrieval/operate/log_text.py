@@ -11,6 +11,7 @@ _SECRET = "key|secret|token|password|signature|credential"
 _NAME = re.compile("KEY|SECRET|TOKEN|PASSWORD|NOTIFY", re.IGNORECASE)
 _IN_QUERY = re.compile(rf"([?&][\w.-]*(?:{_SECRET})[\w.-]*=)[^&\s\"'<>]+", re.IGNORECASE)
 _BEFORE_HOST = re.compile(r"(://)[^/@\s\"'<>]+(@)")
+_TIME = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.MULTILINE)
 _MARKS = re.compile(r"^(?::(?:job_id|task_name|actor_name):|\[.*\] logging\.cc:).*\n?", re.MULTILINE)
 """Lines by which Ray says whose lines follow, and how it logs."""
 
@@ -30,6 +31,12 @@ def last_lines(text: str, most: int = MOST) -> str:
     if len(content) <= most:
         return text
     return content[-most:].partition(b"\n")[2].decode(errors="replace")
+
+
+def lines_since(text: str, time: str) -> str:
+    """Return the lines from the first on that begins with such a time, "2026-11-30 22:05:24", or a later one."""
+    found = (line.start() for line in _TIME.finditer(text) if line[0] >= time)
+    return text[next(found, len(text)) :]
 
 
 def complaints(text: str) -> str:

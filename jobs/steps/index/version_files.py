@@ -12,15 +12,15 @@ from schemas.manifest import IndexVersion
 from schemas.store import Store
 
 
-def check_answers(store: Store, version: IndexVersion) -> None:
+def check_answers(store: Store, version: IndexVersion, served: IndexVersion | None = None) -> None:
     """Ask a query of a version's truth, as a searcher will, but without the weights of an encoder.
 
-    Of each file the length and the first bytes are looked at; what the query needs is read.
+    Of each file the length and the first bytes are looked at, as `check_files` does; what the query needs is read.
 
     Raises:
         StoreError: a file cannot be opened, or no answer comes.
     """
-    check_files(store, version)
+    check_files(store, version, served)
     searcher, truth = IndexSearcher(store, version, sparse=True), read_truth(store, version.checks.truth)
     [found] = searcher.candidates(truth.queries[:1], 1)
     if not len(found.pmids):

@@ -1,5 +1,6 @@
 """The logs of a run, kept beside its report: a cluster that goes when the run ends takes those on its disks with it."""
 
+import datetime
 import os
 import platform
 import time
@@ -13,7 +14,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from jobs.common.cluster.placement import NIGHT_WORK, nodes_for
 from jobs.common.console import keep_lines
 from retrieval.files.checked import write_bytes
-from retrieval.operate.log_text import MOST, complaints, last_lines, without_secrets
+from retrieval.operate.log_text import MOST, complaints, last_lines, lines_since, without_secrets
 from schemas.config import PlacementConfig
 from schemas.layout import Layout
 from schemas.store import Store
@@ -35,7 +36,9 @@ class RunLogs:
         raised = "".join(traceback.format_exception(error)) if error else ""
         self._write(DRIVER, "".join(f"{line}\n" for line in self._lines) + raised)
         if ray.is_initialized():
-            self._write(RAY_DATA, _end_of(_logs() / "ray-data" / RAY_DATA, self._since))
+            # Of a cluster that stays, the log has the nights before too.
+            begun = f"{datetime.datetime.fromtimestamp(self._since):%Y-%m-%d %H:%M:%S}"
+            self._write(RAY_DATA, lines_since(_end_of(_logs() / "ray-data" / RAY_DATA, self._since), begun))
             self._write(WORKERS, "\n".join(_of_nodes(self._placement, self._since)))
         return sorted(self._names)
 

@@ -65,7 +65,7 @@ def test_another_run_that_begins_meanwhile_is_no_reason_to_give_up(
     promoted(store, "b")
     promoted(store, "a")
 
-    def look_while_a_run_begins(of: Store, version: IndexVersion) -> None:
+    def look_while_a_run_begins(of: Store, version: IndexVersion, served: IndexVersion | None = None) -> None:
         check_answers(of, version)
         for module in (version_files, rollback):
             monkeypatch.setattr(module, "check_answers", check_answers)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from retrieval.operate.log_text import complaints, last_lines, without_secrets
+from retrieval.operate.log_text import complaints, last_lines, lines_since, without_secrets
 
 ENVIRONMENT = {
     "PUBRAY_API_KEY": "first-key,second-key",
@@ -38,6 +38,19 @@ def test_the_last_whole_lines_are_kept() -> None:
     assert last_lines("one\ntwo\nthree\n", 100) == "one\ntwo\nthree\n"
     assert last_lines("one\ntwo\nthree\n", 9) == "three\n"
     assert last_lines("é" * 10, 11) == ""  # no whole line is so short
+
+
+def test_lines_of_runs_before_are_left_out() -> None:
+    lines = [
+        "2026-11-30 22:05:24,670\tDEBUG of the first",
+        "  its second line",
+        "2026-11-30 22:06:00,1 of the next",
+        "x",
+    ]
+    text = "\n".join(lines)
+    assert lines_since(text, "2026-11-30 22:05:24") == text
+    assert lines_since(text, "2026-11-30 22:05:25") == "\n".join(lines[2:])
+    assert lines_since(text, "2026-11-30 22:06:01") == lines_since("", "2026-11-30 22:06:01") == ""
 
 
 def test_of_a_worker_its_own_words_are_kept() -> None:

@@ -1,5 +1,6 @@
 """Files of a version that are there, and that are not what they were."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,28 @@ def test_a_file_that_is_shorter_or_begins_otherwise_is_named(name: str, tmp_path
             check_files(store, version)
     file.write_bytes(whole)
     check_files(store, version)
+
+
+@pytest.mark.parametrize("name", [LISTS, ROWS])
+def test_of_what_is_served_already_only_the_lengths_are_looked_at(name: str, tmp_path: Path) -> None:
+    store = LocalStore(str(tmp_path))
+    version = write_version(store)
+    old, new = version.segments
+    served = version.model_copy(update={"segments": (old,)})
+    for segment, notices in ((old, False), (new, True)):
+        file = store.path(f"{Layout.segment(segment.id)}/{name}")
+        whole = file.read_bytes()
+        file.write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
+        with pytest.raises(IntegrityError, match=name) if notices else nullcontext():
+            check_files(store, version, served)
+        file.write_bytes(whole[:-1])
+        with pytest.raises(IntegrityError, match=f"{name}: .*restore it from a copy"):
+            check_files(store, version, served)
+        file.unlink()
+        with pytest.raises(IntegrityError, match=f"{name}: file is missing"):
+            check_files(store, version, served)
+        file.write_bytes(whole)
+    check_files(store, version, served)
 
 
 @pytest.mark.parametrize("folder", ["quantizers", "truths", "tombstones"])
