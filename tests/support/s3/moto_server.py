@@ -1,13 +1,27 @@
 """A server of S3's protocol in this process: quick, without authentication."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import pytest
 from moto.server import ThreadedMotoServer
 
 from actors.store import s3_client
+
+
+class OneAtATime:
+    """Compares and puts in one step, as S3 does: moto's threads come between, and two clients would both be right."""
+
+    def __init__(self, server: Any) -> None:
+        self._server, self._lock = server, threading.Lock()
+
+    def __call__(self, request: dict[str, Any], begin: Any) -> Iterable[bytes]:
+        conditional = {"HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH"} & request.keys()
+        with self._lock if request["REQUEST_METHOD"] == "PUT" and conditional else nullcontext():
+            return self._server(request, begin)
 
 
 @contextmanager
@@ -16,6 +30,8 @@ def moto_server() -> Iterator[str]:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
+    listening: Any = server._server
+    listening.app = OneAtATime(listening.app)
     host, port = server.get_host_and_port()
     with environment(f"http://{host}:{port}"):
         s3_client.client().makedirs("b-1", exist_ok=True)
