@@ -40,7 +40,7 @@ FILE = Option(
 QUERIES = Option("with --file: MedCPT's qid2info.json", metavar="FILE")
 TEXTS = Option("with --file: MedCPT's pmid2info.json, for articles that the store has not", metavar="FILE")
 PIECE_ROWS = 8192
-"""Rows of an article part that make a piece: what a crash loses at most, per worker."""
+"""Rows of an article part that make a piece."""
 DEPTHS = (1, 3, 10, 50, 200)
 
 

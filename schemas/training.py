@@ -46,8 +46,6 @@ class MineConfig(Frozen):
 class TrainConfig(Frozen):
     """A run of training. It starts from the configured encoder, whose model is another one afterwards."""
 
-    pairs: tuple[str, ...] = ()
-    """Sets of pairs, by the ids that `mine` gave them. None: the newest."""
     untied: bool = False
     """Queries and articles get towers of their own, though both start as the same model."""
     loss: Literal["two-way", "one-way", "none"] = "none"

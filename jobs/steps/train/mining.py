@@ -1,6 +1,6 @@
 """The Ray tasks that make a set of pairs: articles → pairs → the same with what a version ranks for their queries.
 
-A piece is what one range of rows of an article part gives; it is what a run that goes on finds done.
+A piece is what one range of rows of an article part gives. A run that was killed makes all of them again.
 """
 
 from collections.abc import Sequence
