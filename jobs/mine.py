@@ -16,7 +16,7 @@ from jobs.common.options import Option
 from jobs.common.run_records import record_of_done
 from jobs.common.run_reports import json_values
 from jobs.common.store import ingested, keep_selection, served_version
-from jobs.steps.train.mining import Wanted, made
+from jobs.steps.train.mining import Wanted, equal_texts, made
 from retrieval.embed.vector_parts import row_ranges
 from retrieval.evaluate.judgments import judged_pmids
 from retrieval.train.pairs.pair_files import GivenPairs, PairReader, read_articles_of, read_queries_of
@@ -78,10 +78,10 @@ def run(
         connect(config)
         if version:
             config = brought(as_built(config, version), config.encoder.query)
-        wanted = Wanted(pairs, snapshot.id, selection, excluded)
+        wanted = Wanted(pairs, snapshot.id, selection, equal_texts(config, snapshot), excluded)
         of: Any = row_ranges(snapshot.info.parts, PIECE_ROWS)
         if given:
-            of = given_table(store, snapshot, given, excluded, config.mine.held_out)
+            of = given_table(store, snapshot, given, wanted.equal, excluded, config.mine.held_out)
             if given.texts:
                 with store.incoming(Layout.pair_texts(pairs)) as path:
                     write_given_texts(path, given.texts)

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from actors.embed.known_sources import COLUMNS, KnownSources, read_probe
 from actors.fetch.stored_models import folder_of
 from actors.store.stores import open_store
-from retrieval.articles.pmids import read_selection, selected
-from retrieval.articles.snapshot import alive_rows, check_part, open_keys, read_snapshot
+from retrieval.articles.pmids import read_selection
+from retrieval.articles.selected_rows import read_selected
+from retrieval.articles.snapshot import read_snapshot
 from retrieval.embed.known.known_vectors import agreement
 from retrieval.embed.tokens import Tokens, TowerTokenizer
 from retrieval.embed.vector_parts import write_vector_part
-from retrieval.files.parquet import read_range
 from schemas.config import Config
 from schemas.errors import PubrayError
 from schemas.layout import Layout
@@ -67,13 +67,9 @@ class TokenizeRange:
     def _tokenize(self, json: str) -> pa.Table:
         start = time.perf_counter()
         rows = RowRange.model_validate_json(json)
-        key = Layout.article_part(rows.source)
-        with self._store.parquet(key) as file:
-            check_part(self._snapshot, rows.source, file, self._store.name(key))
-            articles = read_range(file, rows.start, rows.stop, COLUMNS)
-        with open_keys(self._store, self._snapshot.id) as file:
-            alive = alive_rows(file, self._snapshot.number(rows.source), rows.start, rows.stop)
-        [wanted] = np.nonzero(alive & selected(self._config.selection, self._pmids, articles))
+        of = self._config.selection
+        articles, mask = read_selected(self._store, self._snapshot, rows, COLUMNS, of, self._pmids)
+        [wanted] = np.nonzero(mask)
         texts = articles.take(pa.array(wanted))
         known, found = self._sources.find(texts)
         rest = np.delete(np.arange(len(wanted)), known.rows)

@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from actors.train.pair_collector import equal_texts
 from actors.train.training_texts import TEXT_SCHEMA
 from retrieval.articles.snapshot import Snapshot, key_groups
 from retrieval.train.pairs.answers import query_hash
+from retrieval.train.pairs.equal_texts import EqualTexts
 from retrieval.train.pairs.pair_files import GivenPairs, Texts
 from retrieval.train.pairs.pair_sets import pair_table
 from retrieval.train.pairs.splits import held_out
@@ -21,16 +21,17 @@ from schemas.store import Store
 UNKNOWN = "an article that neither the store nor the file has"
 
 
-def given_table(store: Store, snapshot: Snapshot, found: GivenPairs, excluded: Pmids, share: float) -> pa.Table:
+def given_table(
+    store: Store, snapshot: Snapshot, found: GivenPairs, equal: EqualTexts, excluded: Pmids, share: float
+) -> pa.Table:
     """Return the pairs as rows of `PAIR_SCHEMA`; what cannot be one is counted in `found.skipped`.
 
     excluded: articles, sorted, that are in none, nor are those of the same text. share: of what is held out.
     """
     named = np.unique([key for pair in found.pairs for key in (pair.positive, *pair.negatives)]).astype(np.int64)
     alive = _alive(store, snapshot, named)
-    texts = equal_texts(store, snapshot)
-    barred = {*named[np.isin(texts.first(named), texts.first(excluded))].tolist()}
-    first = dict(zip(named.tolist(), texts.first(named).tolist(), strict=True))
+    barred = {*named[np.isin(equal.first(named), equal.first(excluded))].tolist()}
+    first = dict(zip(named.tolist(), equal.first(named).tolist(), strict=True))
     known = (alive | found.texts.keys()) - barred
     held = dict(zip(named.tolist(), held_out(np.array([*first.values()], np.int64), share).tolist(), strict=True))
     pairs = []

@@ -9,9 +9,8 @@ import pyarrow as pa
 from actors.embed.towers import QueryTower
 from actors.search.index_searcher import IndexSearcher
 from actors.store.stores import open_store
-from actors.train.pair_collector import equal_texts
-from retrieval.articles.snapshot import read_snapshot
 from retrieval.train.pairs.answers import Answers
+from retrieval.train.pairs.equal_texts import EqualTexts
 from retrieval.train.pairs.negatives import Mined, MineRules, mined
 from schemas.arrays import Floats, Pmids
 from schemas.config import Config
@@ -52,12 +51,19 @@ class MineCounts(NamedTuple):
 class PairMiner:
     """Ranks the articles of a version for queries."""
 
-    def __init__(self, config: Config, version: IndexVersion, answers: Answers, excluded: Pmids, threads: int) -> None:
+    def __init__(
+        self,
+        config: Config,
+        version: IndexVersion,
+        answers: Answers,
+        equal: EqualTexts,
+        excluded: Pmids,
+        threads: int,
+    ) -> None:
         """excluded: articles that are not to be negatives, nor are those that have the text of one."""
-        self._config, store = config, open_store(config)
-        self._tower, self._searcher = QueryTower(config, threads), IndexSearcher(store, version)
-        self._texts = equal_texts(store, read_snapshot(store, version.snapshot))
-        self._answers, self._excluded = answers, self._texts.first(excluded)
+        self._config = config
+        self._tower, self._searcher = QueryTower(config, threads), IndexSearcher(open_store(config), version)
+        self._answers, self._equal, self._excluded = answers, equal, equal.first(excluded)
         mine = config.mine
         self._rules = MineRules(mine.ranks, mine.margin, mine.negatives, mine.near)
 
@@ -87,8 +93,8 @@ class PairMiner:
         for query, pmid, ranking in keys:
             pmids, scores = self._kept(ranking.pmids, ranking.scores)
             seed = (int(query, 16) ^ pmid) & 0xFFFFFFFFFFFFFFFF
-            positives = self._texts.first(self._answers.of(int(query, 16), pmid))
-            firsts = self._texts.first(pmids)
+            positives = self._equal.first(self._answers.of(int(query, 16), pmid))
+            firsts = self._equal.first(pmids)
             found.append(mined(pmids, firsts, scores, positives, None, self._rules, seed ^ self._config.mine.seed))
         return found
 
@@ -105,5 +111,5 @@ class PairMiner:
     def _kept(self, pmids: Pmids, scores: Floats) -> tuple[Pmids, Floats]:
         """Return a ranking without what is excluded, as deep as it is asked for."""
         depth = self._config.mine.depth
-        keep = ~np.isin(self._texts.first(pmids), self._excluded) if len(self._excluded) else np.ones(len(pmids), bool)
+        keep = ~np.isin(self._equal.first(pmids), self._excluded) if len(self._excluded) else np.ones(len(pmids), bool)
         return pmids[keep][:depth], scores[keep][:depth]

@@ -18,8 +18,10 @@ from actors.train.pair_collector import PairCollector
 from actors.train.pair_miner import MineCounts, PairMiner
 from jobs.common.cluster.placement import free_cores, nodes_of, place
 from jobs.common.console import Progress
+from retrieval.articles.snapshot import Snapshot
 from retrieval.operate import memory
 from retrieval.train.pairs.answers import Answers, drawn, pair_hashes
+from retrieval.train.pairs.equal_texts import EqualTexts
 from retrieval.train.pairs.pair_sets import pair_counts, query_keys, write_pairs
 from schemas.arrays import Pmids
 from schemas.config import Config
@@ -39,6 +41,8 @@ class Wanted(NamedTuple):
     """The id of the set."""
     snapshot: str
     selection: str
+    equal: EqualTexts
+    """Of the snapshot."""
     excluded: Pmids
     """Articles, sorted, that are not in any pair."""
 
@@ -51,10 +55,19 @@ class Chosen(NamedTuple):
     """The hash of a pair that is kept is not above it."""
 
 
+def equal_texts(config: Config, snapshot: Snapshot) -> EqualTexts:
+    """Return which articles of a snapshot have the same text; looked for on one node."""
+    held = memory.of_checks(snapshot.info.counts.alive)
+    of = ray.remote(lambda: EqualTexts.of(open_store(config), snapshot))
+    found: EqualTexts = ray.get(of.options(**place(config.placement, "tokenise", held)).remote())
+    return found
+
+
 @ray.remote(num_returns=2)
 def collect(config: Config, wanted: Wanted, rows: RowRange) -> tuple[pa.Table, tuple[Any, Pmids]]:
     """Return the pairs of a range of articles; and of each the hash of its query, and its positive."""
-    pairs = PairCollector(config, wanted.snapshot, wanted.selection, wanted.excluded).collect(rows)
+    collector = PairCollector(config, wanted.snapshot, wanted.selection, wanted.equal, wanted.excluded)
+    pairs = collector.collect(rows)
     return pairs, (query_keys(pairs), pairs["pmid"].to_numpy())
 
 
@@ -75,7 +88,7 @@ class Miner:
     ) -> None:
         self._store, self._wanted, self._highest = open_store(config), wanted, np.uint64(chosen.highest)
         self._miner = (
-            PairMiner(config, version, chosen.answers, wanted.excluded, threads)
+            PairMiner(config, version, chosen.answers, wanted.equal, wanted.excluded, threads)
             if version and config.mine.depth
             else None
         )
@@ -121,22 +134,25 @@ def made(
 
     Return what it says of itself, and what is told of it.
     """
+    everyone: Any = ray.put(wanted)
     reading = place(config.placement, "tokenise", memory.of_checks(0) + memory.PROCESS)
     collected: list[Any]
     if isinstance(of, pa.Table):
         pieces = [of.slice(start, PIECE) for start in range(0, max(1, len(of)), PIECE)]
         collected = [(ray.put(one), ray.put((query_keys(one), one["pmid"].to_numpy()))) for one in pieces]
     else:
-        collected = [collect.options(**reading).remote(config, wanted, one) for one in of]
+        collected = [collect.options(**reading).remote(config, everyone, one) for one in of]
     chosen = choose.options(**reading).remote(config.mine.limit, *(keys for _, keys in collected))
     ray.wait([chosen])
     progress = Progress("mine", len(collected), "pieces")
     threads = free_cores(config.placement.encode)
-    of_miner = memory.of_engine(weight_bytes(config.encoder.query, config) if version else 0)
+    of_miner = memory.PROCESS
+    if version:  # whose lists are mapped: with less memory than they have they are read again and again
+        of_miner = memory.of_engine(weight_bytes(config.encoder.query, config)) + memory.of_searcher(version.rows, 0)
     options = place(config.placement, "encode", of_miner, cores=1, gpus=config.embed.num_gpus)
     actor = ray.remote(Miner).options(**options)
     count = min(len(collected), max(1, nodes_of(config.placement.encode)))
-    miners: list[Any] = [actor.remote(config, wanted, version, chosen, threads) for _ in range(count)]
+    miners: list[Any] = [actor.remote(config, everyone, version, chosen, threads) for _ in range(count)]
     counts = MineCounts()
     numbered = [(number, pairs) for number, (pairs, _) in enumerate(collected)]
     for of_piece in ActorPool(miners).map_unordered(lambda miner, one: miner.write.remote(*one), numbered):

@@ -8,6 +8,7 @@ from actors.store.local_store import LocalStore
 from actors.train.given_pairs import UNKNOWN, given_table, write_given_texts
 from actors.train.training_texts import TEXT_SCHEMA
 from retrieval.articles.snapshot import Snapshot
+from retrieval.train.pairs.equal_texts import EqualTexts
 from retrieval.train.pairs.pair_files import GivenPair, GivenPairs
 from schemas.article import Article
 from schemas.protocols import ArticleText
@@ -38,7 +39,7 @@ def given() -> GivenPairs:
 
 def test_articles_of_the_store_and_texts_of_the_file_make_pairs(made: tuple[LocalStore, Snapshot]) -> None:
     found = given()
-    rows = given_table(*made, found, NONE, 0.5).to_pylist()
+    rows = given_table(*made, found, EqualTexts.of(*made), NONE, 0.5).to_pylist()
     assert [(row["query"], row["pmid"], row["weight"], row["negatives"]) for row in rows] == [
         ("one", 1, 2.0, [2]),
         ("own", OWN, 1.0, [3]),
@@ -52,7 +53,7 @@ def test_articles_of_the_store_and_texts_of_the_file_make_pairs(made: tuple[Loca
 
 def test_what_is_measured_by_is_left_out_with_its_twin_and_among_negatives(made: tuple[LocalStore, Snapshot]) -> None:
     found = given()
-    rows = given_table(*made, found, np.array([1, 3]), 0.5).to_pylist()
+    rows = given_table(*made, found, EqualTexts.of(*made), np.array([1, 3]), 0.5).to_pylist()
     assert [(row["query"], row["negatives"]) for row in rows] == [("own", [])]
     assert found.skipped == {"an article that is excluded": 2, UNKNOWN: 1}
 

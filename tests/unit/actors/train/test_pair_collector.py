@@ -6,7 +6,9 @@ import pytest
 
 from actors.store.local_store import LocalStore
 from actors.train.pair_collector import PairCollector
+from retrieval.articles.snapshot import read_snapshot
 from retrieval.embed.vector_parts import row_ranges
+from retrieval.train.pairs.equal_texts import EqualTexts
 from retrieval.train.pairs.pair_sets import pair_table
 from schemas.article import Article
 from schemas.config import Config
@@ -36,8 +38,10 @@ def made(tmp_path: Path, tiny_encoder: Path) -> tuple[Config, str]:
 
 def collected(made: tuple[Config, str], excluded: list[int], rows: int = 8) -> list[dict[str, Any]]:
     config, snapshot = made
-    collector = PairCollector(config, snapshot, "abstract", np.array(excluded, np.int64))
-    parts = collector._snapshot.info.parts
+    store = LocalStore(config.store)
+    equal = EqualTexts.of(store, read_snapshot(store, snapshot))
+    collector = PairCollector(config, snapshot, "abstract", equal, np.array(excluded, np.int64))
+    parts = read_snapshot(store, snapshot).info.parts
     tables = [collector.collect(one) for one in row_ranges(parts, rows)]
     assert all(table.schema.equals(PAIR_SCHEMA) for table in tables)
     return [row for table in tables for row in table.to_pylist()]
