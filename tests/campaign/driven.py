@@ -76,6 +76,7 @@ class Store:
                 "PUBRAY_STORE": str(self.folder),
                 "PYTHONPATH": os.pathsep.join(paths),
                 "CAMPAIGN_CLOCK": str(ahead),
+                "PYTHONFAULTHANDLER": "1",
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
