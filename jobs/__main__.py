@@ -39,11 +39,11 @@ JOBS = {
     "lease": "who writes to the store; --break lets the next run begin where that one is dead",
     "copy": "a store, or one version of it, to another: backup, restore, from a folder to a bucket",
     "mine": "articles to pairs of a query and its answer, with near articles and negatives, to train with",
-    "train-retriever": "pairs to a trained model, which embed and serve use",
+    "train-retriever": "pairs to a trained encoder, which embed and serve use",
+    "train-reranker": "pairs to a trained cross-encoder, which serve re-ranks with",
     "gc": "remove what no kept version names",
     "plan": "what an index of many articles takes: memory, disk, hours, cost",
 }
-PLANNED = ("train-reranker",)
 
 
 class Job(Protocol):
@@ -95,8 +95,6 @@ def _parse(arguments: list[str]) -> tuple[Job, argparse.Namespace]:
     parser.add_argument("job", metavar="JOB", help="one of the jobs below; `pubray JOB --help` tells more")
     parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
-    if options.job in PLANNED:
-        raise UsageError(f"the job {options.job!r} does not exist yet; there are {', '.join(JOBS)}")
     if options.job not in JOBS:
         raise UsageError(f"no job {options.job!r}; there are {', '.join(JOBS)}")
     job: Job = importlib.import_module(module_of(options.job))

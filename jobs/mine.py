@@ -8,8 +8,8 @@ import numpy as np
 
 from actors.fetch.stored_models import as_built, brought
 from actors.store.stores import open_store
-from actors.train.given_pairs import given_table, write_given_texts
-from actors.train.pair_miner import MineCounts
+from actors.train.pairs.given_pairs import given_table, write_given_texts
+from actors.train.pairs.pair_miner import MineCounts
 from jobs.common.cluster.joining import connect
 from jobs.common.console import cut, table
 from jobs.common.options import Option

@@ -1,36 +1,13 @@
 """Pairs → a trained retriever, as a model of the store that `embed` and `serve` use."""
 
-import importlib.metadata
-import json
-import time
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from actors.fetch.stored_models import brought, tower_digests
-from actors.store.stores import open_store
-from actors.train.retriever_training import TrainPlan
-from jobs.common.cluster.joining import connect
-from jobs.common.console import log, table
-from jobs.common.options import Option
-from jobs.common.run_records import record_of_done
-from jobs.common.run_reports import json_values
-from jobs.steps.train.training import Told, compared, trained
-from retrieval.files.checked import read_document, write_bytes
-from retrieval.train.pairs.pair_sets import pair_set
-from schemas.base import digest
+from jobs.steps.train import train_run
+from jobs.steps.train.train_run import CONFIG, PAIRS, show
 from schemas.config import Config
-from schemas.encoder import EncoderSpec
-from schemas.errors import StoreError, UsageError
-from schemas.layout import Layout
-from schemas.pair import PairSet
-from schemas.store import Store
-from schemas.training_report import HeldOutFigures, TrainedRun, TrainReport
+from schemas.training_report import TrainReport
 
-PAIRS = Option("the sets of pairs, by the ids that `mine` gave them, with commas between", metavar="ID,…")
-CONFIG = Option("write a configuration that uses the trained model", metavar="FILE")
-PACKAGES = ("torch", "transformers", "ray")
-LAST = 0.1
-"""Share of the steps over which the loss is told."""
+__all__ = ["run", "show"]
 
 
 def run(
@@ -39,108 +16,8 @@ def run(
     pairs: Annotated[str, PAIRS],
     write_config: Annotated[str | None, CONFIG] = None,
 ) -> TrainReport:
-    """Train, or go on where a run of the same pairs and configuration was stopped; one that is done is found.
+    """Train the configured encoder, or go on where a run of the same pairs and configuration was stopped.
 
-    Raises:
-        UsageError: the pairs are of several snapshots.
-        StoreError: there are no such pairs.
+    Raises: as `train_run.run`.
     """
-    store, start, names = open_store(config), time.monotonic(), tuple(pairs.split(","))
-    sets = {name: _pair_set(store, name) for name in names}
-    if len(snapshots := {one.snapshot for one in sets.values()}) > 1:
-        raise UsageError(f"--pairs {pairs}: of the snapshots {', '.join(sorted(snapshots))}; mine them anew of one")
-    towers = {side: tower_digests(getattr(config.encoder, side), config) for side in ("query", "article")}
-    inputs: dict[str, Any] = {
-        "train": config.train.model_dump(mode="json", exclude={"workers", "num_gpus", "threads"}),
-        "pairs": names,
-        "encoder": config.encoder.identity(),
-        "towers": {side: of.model_dump() for side, of in towers.items()},
-    }
-    plan = TrainPlan(digest(inputs), names, snapshots.pop())
-    key = Layout.training_run(plan.run)
-    if store.facts(key) is None:
-        connect(config)
-        config = brought(config, config.encoder.query, config.encoder.article)
-        versions = {name: importlib.metadata.version(name) for name in PACKAGES}
-        told = trained(config, plan, {**inputs, "run": plan.run, "packages": versions})
-        assert told.encoder is not None  # for nothing was raised
-        figures = compared(config, told.encoder, plan) if config.train.measured else {}
-        done = _done(plan, sets, told, told.encoder, figures, time.monotonic() - start)
-        write_bytes(store, key, done.model_dump_json(indent=1).encode())
-        record_of_done(store, "train-retriever", json_values(done.report))
-    done = read_document(store, key, TrainedRun, f"run {plan.run}")
-    if write_config:
-        _write_config(Path(write_config), config, done)
-    return done.report
-
-
-def show(report: TrainReport) -> str:
-    head = f"run {report.run}: {report.steps} steps on {report.trained_on:,} pairs, model {' and '.join(report.models)}"
-    rows: list[list[object]] = [[name, value] for name, value in report.loss.items()]
-    rows += [["pairs a second", report.pairs_per_second], ["tokens a second", report.tokens_per_second]]
-    text = f"{head}\n{table(['of the last steps', 'value'], rows)}"
-    if not report.held_out_ndcg:
-        return text
-    measured = [
-        [
-            signal,
-            of.queries,
-            of.before,
-            of.after,
-            f"{of.difference.mean:+.3f} [{of.difference.low:+.3f}, {of.difference.high:+.3f}]",
-        ]
-        for signal, of in report.held_out_ndcg.items()
-    ]
-    return f"{text}\n{table(['held out', 'queries', 'nDCG@10 before', 'after', 'difference [95 %]'], measured)}"
-
-
-def _pair_set(store: Store, name: str) -> PairSet:
-    if store.facts(Layout.pairs(name)) is None:
-        raise StoreError(f"{store.name(Layout.pairs(name))}: no such set of pairs; run pubray mine, which tells its id")
-    with store.parquet(Layout.pairs(name)) as file:
-        return pair_set(file)
-
-
-def _done(
-    plan: TrainPlan,
-    sets: dict[str, PairSet],
-    told: Told,
-    encoder: EncoderSpec,
-    figures: dict[str, HeldOutFigures],
-    seconds: float,
-) -> TrainedRun:
-    last = told.steps[-max(1, int(LAST * len(told.steps))) :]
-    parts = last[0].facts.losses
-    spent = sum(step.seconds for step in told.steps)
-    counts = [of for one in sets.values() for of in one.counts.values()]
-    names = tuple(dict.fromkeys((encoder.query.model, encoder.article.model)))
-    report = TrainReport(
-        run=plan.run,
-        models=names,
-        pairs=plan.pairs,
-        trained_on=sum(of.get("train", 0) for of in counts),
-        held_out=sum(of.get("held-out", 0) for of in counts),
-        steps=told.steps[-1].number,
-        begun_at=told.begun_at,
-        seconds=seconds,
-        pairs_per_second=sum(step.pairs for step in told.steps) / spent,
-        tokens_per_second=sum(step.tokens for step in told.steps) / spent,
-        loss={name: sum(step.facts.losses[name] for step in last) / len(last) for name in parts},
-        held_out_ndcg=figures,
-    )
-    return TrainedRun(models=tuple(name.rpartition(":")[2] for name in names), encoder=encoder, report=report)
-
-
-def _write_config(path: Path, config: Config, done: TrainedRun) -> None:
-    """Write this configuration with the encoder that was trained."""
-    values = config.model_copy(update={"encoder": done.encoder}).model_dump(mode="json", exclude_defaults=True)
-    values.pop("stored", None)
-    lines = [f"{key} = {_toml(value)}" for key, value in values.items()]
-    path.write_text("\n".join(lines) + "\n")
-    log(f"train     {path} uses the trained model: pubray --config {path} nightly …")
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {_toml(of)}" for key, of in value.items() if of is not None) + " }"
-    return json.dumps(value, ensure_ascii=False)
+    return train_run.run(config, "retriever", pairs, write_config)

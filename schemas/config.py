@@ -20,7 +20,7 @@ from schemas.base import Frozen, first_wrong, nearest_key
 from schemas.encoder import EncoderSpec
 from schemas.errors import UsageError
 from schemas.run import Outcome
-from schemas.training import MineConfig, TrainConfig
+from schemas.training import MineConfig, RerankerTrainConfig, TrainConfig
 
 
 class SelectionConfig(Frozen):
@@ -308,6 +308,7 @@ class Config(Frozen):
     serve: ServeConfig = ServeConfig()
     mine: MineConfig = MineConfig()
     train: TrainConfig = TrainConfig()
+    train_reranker: RerankerTrainConfig = RerankerTrainConfig()
 
     def with_values(self, **values: Any) -> "Config":
         """Return the configuration with other values; of a table that is a dict, with the others of its keys as here.

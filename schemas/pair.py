@@ -37,6 +37,8 @@ class Pair(NamedTuple):
     """The articles that the encoder ranks highest for the query, best first."""
     negatives: tuple[int, ...] = ()
     """Articles further down, which do not answer it."""
+    scores: tuple[float, ...] = ()
+    """A teacher's of the positive, and of each negative."""
 
 
 PAIR_SCHEMA = pa.schema(
@@ -51,6 +53,7 @@ PAIR_SCHEMA = pa.schema(
         pa.field("weight", pa.float32(), nullable=False),
         pa.field("near", pa.list_(pa.int64()), nullable=False),
         pa.field("negatives", pa.list_(pa.int64()), nullable=False),
+        pa.field("scores", pa.list_(pa.float32()), nullable=False),
     ]
 )
 

@@ -1,8 +1,16 @@
-"""How pairs are made and a retriever is trained: the tables `[mine]` and `[train]` of a configuration."""
+"""How pairs are made and models are trained: `[mine]`, `[train]` and `[train_reranker]` of a configuration."""
 
 from typing import Literal, Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
 from schemas.base import Frozen
 from schemas.pair import Signal
@@ -28,6 +36,8 @@ class MineConfig(Frozen):
     """From the first to before the second, from 0. MedCPT's; BMRetriever's are 1 to 100."""
     margin: float = Field(0.95, gt=0, le=1)
     """Articles with a score above this share of the positive's are no negatives: they may answer too. 1: they are."""
+    teacher: bool = False
+    """The configured re-ranker scores the positive and the negatives of each pair, for `distil = "scores"`."""
     seed: int = 0
 
     @model_validator(mode="after")
@@ -43,40 +53,14 @@ class MineConfig(Frozen):
         return max(self.near and 2 * self.near, self.negatives and self.ranks[1])
 
 
-class TrainConfig(Frozen):
-    """A run of training. It starts from the configured encoder, whose model is another one afterwards."""
+class RunConfig(Frozen):
+    """What runs of training have in common, whatever model it is."""
 
-    untied: bool = False
-    """Queries and articles get towers of their own, though both start as the same model."""
-    loss: Literal["two-way", "one-way", "none"] = "none"
-    """Contrast with the other articles of a batch: each query among them, and, two-way, each article among the
-    queries."""
-    alpha: float = Field(0.8, ge=0, le=1)
-    """Two-way: the share of the queries' side."""
-    temperature: PositiveFloat = 0.05
-    """Scores are divided by it before a softmax: .02 to .1 for cosines, 1 for raw inner products."""
-    masks: tuple[Mask, ...] = ("query", "text")
-    """What is not contrasted with a pair: the articles of its own query, and those of the same text."""
-    distil: Literal["maxsim", "none"] = "maxsim"
-    """Learn to order a batch's articles for each query as a teacher does: the start model by its token vectors."""
-    distil_weight: PositiveFloat = 1
-    """Of this beside the contrast."""
-    teacher_temperature: PositiveFloat = 0.02
-    hard_negatives: NonNegativeInt = 0
-    """Mined ones of each pair that come into its batch, drawn anew in each epoch."""
-    batch: PositiveInt = 64
-    """Pairs that are contrasted with each other, on however many workers."""
+    batch: PositiveInt
     accumulate: PositiveInt = 1
     """Batches that make a step."""
-    chunk: PositiveInt = 16
-    """Texts, of like length, that go through the model together."""
-    cached: bool = False
-    """GradCache: each chunk is computed twice, and memory no more grows with the batch."""
-    query_length: PositiveInt = 48
-    article_length: PositiveInt = 128
-    """Tokens of a text while it is trained on; what is longer is cut."""
-    neighbours: PositiveInt = 16
-    """Pairs of a batch that are near each other, so that they are hard to tell apart; 1: none are."""
+    distil_weight: PositiveFloat = 1
+    """Of what is learnt from a teacher, beside the loss."""
     lr: PositiveFloat = 3e-5
     warmup: NonNegativeInt = 20
     """Steps."""
@@ -90,8 +74,6 @@ class TrainConfig(Frozen):
     """As the start model has it; it is off otherwise, as texts are few and steps are."""
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     """Of what is computed; weights are kept in float32."""
-    soup: float = Field(1, ge=0, le=1)
-    """Share of the trained weights in those that are kept; the others are the start model's."""
     seed: int = 0
     workers: PositiveInt = 1
     num_gpus: NonNegativeFloat = 0
@@ -99,15 +81,96 @@ class TrainConfig(Frozen):
     threads: NonNegativeInt = 0
     """CPU threads per worker; 0: the cores of its node, divided by the workers there."""
     checkpoint_steps: PositiveInt = 50
+    evaluate_every: NonNegativeInt = 0
+    """Steps between evaluations on held-out pairs, whose best state becomes the model; 0: the last one does."""
+    patience: NonNegativeInt = 0
+    """Evaluations without a better one after which a run ends; 0: it makes all its steps."""
+    evaluated: PositiveInt = 200
+    """Held-out pairs of each signal at most, by which that is decided."""
     measured: NonNegativeInt = 1000
-    """Held-out pairs of each signal at most, by which the trained model is compared with the start model."""
+    """Others of each signal at most, by which the model is compared at the end."""
+
+    @model_validator(mode="after")
+    def _steps_are_enough(self) -> Self:
+        if self.warmup >= self.steps:
+            raise ValueError(f"warmup {self.warmup} is not below steps {self.steps}: the rate would never be reached")
+        if self.patience and not self.evaluate_every:
+            raise ValueError("patience counts evaluations, and evaluate_every is 0; set both")
+        return self
+
+
+class TrainConfig(RunConfig):
+    """A run of training. It starts from the configured encoder, whose model is another one afterwards."""
+
+    batch: PositiveInt = 64
+    """Pairs that are contrasted with each other, on however many workers."""
+    untied: bool = False
+    """Queries and articles get towers of their own, though both start as the same model."""
+    loss: Literal["two-way", "one-way", "none"] = "none"
+    """Contrast with the other articles of a batch: each query among them, and, two-way, each article among the
+    queries."""
+    alpha: float = Field(0.8, ge=0, le=1)
+    """Two-way: the share of the queries' side."""
+    temperature: PositiveFloat = 0.05
+    """Scores are divided by it before a softmax: .02 to .1 for cosines, 1 for raw inner products."""
+    masks: tuple[Mask, ...] = ("query", "text")
+    """What is not contrasted with a pair: the articles of its own query, and those of the same text."""
+    distil: Literal["maxsim", "scores", "none"] = "maxsim"
+    """Learn to order articles for each query as a teacher does: those of a batch as the start model does by its token
+    vectors, or the positive and the hard negatives as the re-ranker did by which they were scored (`mine.teacher`)."""
+    teacher_temperature: PositiveFloat = 0.02
+    hard_negatives: NonNegativeInt = 0
+    """Mined ones of each pair that come into its batch, drawn anew in each epoch."""
+    chunk: PositiveInt = 16
+    """Texts, of like length, that go through the model together."""
+    cached: bool = False
+    """GradCache: each chunk is computed twice, and memory no more grows with the batch."""
+    query_length: PositiveInt = 48
+    article_length: PositiveInt = 128
+    """Tokens of a text while it is trained on; what is longer is cut."""
+    neighbours: PositiveInt = 16
+    """Pairs of a batch that are near each other, so that they are hard to tell apart; 1: none are."""
+    soup: float | Literal["auto"] = 1.0
+    """Share of the trained weights in those that are kept, the others are the start model's; `auto`: that which is best
+    on held-out pairs."""
+
+    @field_validator("soup")
+    @classmethod
+    def _soup_is_a_share(cls, soup: float | Literal["auto"]) -> float | Literal["auto"]:
+        if soup != "auto" and not 0 <= soup <= 1:
+            raise ValueError(f"soup {soup} is no share; give a number from 0 to 1, or 'auto'")
+        return soup
 
     @model_validator(mode="after")
     def _there_is_something_to_learn(self) -> Self:
         if self.loss == "none" and self.distil == "none":
             raise ValueError("loss and distil are both 'none'; nothing would be learnt")
+        if self.distil == "scores" and not self.hard_negatives:
+            raise ValueError("distil = 'scores' learns the order of hard negatives; set hard_negatives to 1 or more")
         if self.batch % self.neighbours:
             raise ValueError(f"batch {self.batch} is no multiple of neighbours {self.neighbours}")
-        if self.warmup >= self.steps:
-            raise ValueError(f"warmup {self.warmup} is not below steps {self.steps}: the rate would never be reached")
+        return self
+
+
+class RerankerTrainConfig(RunConfig):
+    """A run that trains a cross-encoder: the configured one, or one that starts as the article tower does."""
+
+    batch: PositiveInt = 8
+    """Queries, each with one of its positives and with negatives of it, drawn anew in each epoch."""
+    negatives: PositiveInt = 15
+    """Mined ones of each query. MedCPT has 31."""
+    distil: Literal["scores", "none"] = "none"
+    """Learn the order of them as the re-ranker has it by which they were scored (`mine.teacher`)."""
+    teacher_temperature: PositiveFloat = 0.02
+    loss: Literal["listwise", "none"] = "listwise"
+    """The positive is to be the first: softmax over all of them."""
+    length: PositiveInt = 192
+    """Tokens of a query and an article together while they are trained on; what is longer is cut."""
+    evaluated: PositiveInt = 50
+    measured: NonNegativeInt = 200
+
+    @model_validator(mode="after")
+    def _there_is_something_to_learn(self) -> Self:
+        if self.loss == "none" and self.distil == "none":
+            raise ValueError("loss and distil are both 'none'; nothing would be learnt")
         return self

@@ -1,9 +1,10 @@
 """What is told of mining pairs and of training."""
 
+from typing import Any
+
 from pydantic import Field
 
 from schemas.base import Frozen
-from schemas.encoder import EncoderSpec
 from schemas.pair import Split
 from schemas.quality_report import PairedDifference
 from schemas.report import Report
@@ -14,8 +15,8 @@ class TrainedRun(Frozen):
 
     models: tuple[str, ...]
     """By their digests: the one that was trained, or that for queries and that for articles."""
-    encoder: EncoderSpec
-    """By which they are used."""
+    values: dict[str, Any]
+    """Of a configuration that uses them."""
     report: "TrainReport"
 
 
@@ -58,7 +59,8 @@ class MineReport(Report):
 
 
 class HeldOutFigures(Frozen):
-    """nDCG@10 of held-out queries, each of which one of the held-out articles of its signal answers."""
+    """nDCG@10 of held-out queries before and after training: of a retriever, which finds the answer among the articles
+    of the signal; of a re-ranker, beside the configured second stage, among the articles that rank high."""
 
     queries: int
     before: float
@@ -66,8 +68,16 @@ class HeldOutFigures(Frozen):
     difference: PairedDifference
 
 
+class Evaluation(Frozen):
+    """What the held-out pairs said by which a run decides, after so many steps."""
+
+    step: int
+    ndcg: dict[str, float]
+    """By signal."""
+
+
 class TrainReport(Report):
-    """Of `train-retriever`."""
+    """Of `train-retriever` and `train-reranker`."""
 
     run: str
     models: tuple[str, ...]
@@ -81,7 +91,13 @@ class TrainReport(Report):
     seconds: float
     pairs_per_second: float
     tokens_per_second: float
+    """Both 0 where no step was left to be made."""
     loss: dict[str, float]
     """The parts, over the last tenth of the steps."""
+    losses: tuple[dict[str, float], ...]
+    """The parts of each step of this run, and the norm of its gradient."""
+    curve: tuple[Evaluation, ...]
+    best: int | None
+    """The step whose state became the model; None: the last one's did."""
     held_out_ndcg: dict[str, HeldOutFigures]
     """By signal."""

@@ -9,7 +9,7 @@ from actors.embed.towers import ArticleTower, QueryTower
 from actors.engine.cpu_threads import available_threads
 from actors.evaluate.authors_encoding import bmretriever_passage, bmretriever_query, bmretriever_vectors
 from actors.fetch.stored_models import folder_of
-from actors.service.assembly import load_reranker
+from actors.search.rerankers import load_reranker
 from retrieval.evaluate.golden_comparison import compare_ends, compare_numbers, compare_vectors
 from schemas.arrays import Floats
 from schemas.article import DisplayArticle

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path, PurePath
+from typing import Literal
 
 from actors.fetch.model_folders import SAFETENSORS, TEXTS, model_digests, model_folder
 from actors.store.stores import open_store
@@ -39,6 +40,14 @@ def reranking_models(config: Config) -> list[Model]:
     return [config.rerank] if config.rerank.kind == "cross-encoder" and config.rerank.model else []
 
 
+def start_of(config: Config, kind: Literal["retriever", "reranker"]) -> list[Model]:
+    """Return the models that training starts from: both towers; or the cross-encoder, if none is configured the article
+    tower."""
+    if kind == "retriever":
+        return [config.encoder.query, config.encoder.article]
+    return [config.rerank if config.rerank.kind == "cross-encoder" else config.encoder.article]
+
+
 def folder_of(model: Model, config: Config) -> Path:
     """Return the local folder of a model: that of the store, where a job says that it is there, or as configured.
 
@@ -51,7 +60,7 @@ def folder_of(model: Model, config: Config) -> Path:
     return _own_folder(model, config)
 
 
-def tower_digests(tower: TowerSpec, config: Config) -> TowerDigests:
+def tower_digests(tower: Model, config: Config) -> TowerDigests:
     """Return the digests of the files that a tower is loaded from."""
     return model_digests(folder_of(tower, config))
 

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from actors.embed.towers import ArticleTower, QueryTower
+from actors.engine.cpu_threads import available_threads
 from actors.engine.engines import in_thread, load_engine
+from actors.fetch.stored_models import folder_of
 from retrieval.embed.tokens import load_tokenizer, pad_id, token_batches, tokenize_pairs
 from retrieval.search.fusion import fuse, max_sim
-from schemas.config import EngineConfig
-from schemas.errors import InputError
+from schemas.config import Config, EngineConfig
+from schemas.errors import InputError, UsageError
 from schemas.protocols import ArticleText, Query, RerankScore, Scoring
 
 
@@ -69,3 +71,21 @@ class CrossEncoderReranker:
 
     async def score(self, scorings: list[Scoring]) -> list[list[RerankScore]]:
         return await in_thread(self.scores, scorings)
+
+
+def load_reranker(config: Config) -> MaxSimReranker | CrossEncoderReranker | None:
+    """Load the configured re-ranker.
+
+    Raises:
+        UsageError: it is a cross-encoder without a model.
+        InputError: its model cannot be had, or is a .bin that is not trusted.
+    """
+    rerank, threads = config.rerank, available_threads()
+    if rerank.kind == "none":
+        return None
+    if rerank.kind == "maxsim":
+        return MaxSimReranker(QueryTower(config, threads), ArticleTower(config, threads))
+    if rerank.model is None:
+        raise UsageError("rerank.kind = 'cross-encoder' needs rerank.model, a folder or a hub name")
+    folder = folder_of(rerank, config)
+    return CrossEncoderReranker(folder, rerank.max_length, config.engine, threads=threads, cache=Path(config.cache))

@@ -1,19 +1,17 @@
 """Putting a service together from a configuration and the version it is to serve."""
 
-from pathlib import Path
-
 from actors.embed.towers import ArticleTower, QueryTower, TextEncoder
 from actors.engine.cpu_threads import available_threads
-from actors.fetch.stored_models import as_built, folder_of
+from actors.fetch.stored_models import as_built
 from actors.search.index_searcher import IndexSearcher
-from actors.search.rerankers import CrossEncoderReranker, MaxSimReranker
+from actors.search.rerankers import load_reranker
 from actors.search.served_versions import ServedVersions
 from actors.service.search_service import SearchService
 from actors.service.second_stage import Reranking
 from actors.service.servable import check_encoder
 from actors.store.stores import open_store
 from schemas.config import Config
-from schemas.errors import StoreError, UsageError
+from schemas.errors import StoreError
 from schemas.manifest import IndexVersion
 from schemas.protocols import Query, Reranker
 from schemas.search import ScoreKind
@@ -38,24 +36,6 @@ def load_encoder(config: Config, version: IndexVersion) -> TextEncoder:
             )
     query_tower.encode([Query("")])  # loads what the engine loads at its first use
     return TextEncoder(query_tower, lambda: ArticleTower(config, threads))
-
-
-def load_reranker(config: Config) -> MaxSimReranker | CrossEncoderReranker | None:
-    """Load the configured re-ranker.
-
-    Raises:
-        UsageError: it is a cross-encoder without a model.
-        InputError: its model cannot be had, or is a .bin that is not trusted.
-    """
-    rerank, threads = config.rerank, available_threads()
-    if rerank.kind == "none":
-        return None
-    if rerank.kind == "maxsim":
-        return MaxSimReranker(QueryTower(config, threads), ArticleTower(config, threads))
-    if rerank.model is None:
-        raise UsageError("rerank.kind = 'cross-encoder' needs rerank.model, a folder or a hub name")
-    folder = folder_of(rerank, config)
-    return CrossEncoderReranker(folder, rerank.max_length, config.engine, threads=threads, cache=Path(config.cache))
 
 
 def load_ranking(config: Config) -> Reranking | None:

@@ -1,5 +1,6 @@
 """The texts of the articles that are trained on: from the article parts of the store to a file that this node maps."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -7,10 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from retrieval.articles.snapshot import Snapshot, check_part, key_groups
+from retrieval.articles.pmids import distinct
+from retrieval.articles.snapshot import Snapshot, check_part, key_groups, read_snapshot
 from retrieval.files.atomic import atomic_path
 from retrieval.files.parquet import read_groups
 from schemas.arrays import Pmids
+from schemas.config import Config
 from schemas.layout import Layout
 from schemas.protocols import ArticleText
 from schemas.store import Store
@@ -37,6 +40,17 @@ class TrainingTexts:
             raise KeyError(f"article {pmids[~there][0]} is not alive in the snapshot that the pairs were made of")
         rows = self._table.select(["title", "abstract"]).take(pa.array(self._order[places])).to_pydict()
         return [ArticleText(*text) for text in zip(rows["title"], rows["abstract"], strict=True)]
+
+
+def texts_here(
+    config: Config, store: Store, snapshot: str, pairs: Sequence[str], pmids: Pmids | pa.Array
+) -> TrainingTexts:
+    """Return the texts of articles from the cache of this node, where they are put once."""
+    wanted = distinct(np.array(pmids, np.int64))
+    name = hashlib.blake2b(wanted.tobytes() + " ".join([snapshot, *pairs]).encode(), digest_size=16).hexdigest()
+    path = Path(config.cache, "training", f"{name}.arrow")
+    write_texts(store, read_snapshot(store, snapshot), pairs, wanted, path)
+    return TrainingTexts(path)
 
 
 def write_texts(store: Store, snapshot: Snapshot, pairs: Sequence[str], pmids: Pmids, path: Path) -> None:

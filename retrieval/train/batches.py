@@ -6,10 +6,11 @@ So a run that goes on, on however many workers, sees the batches that it would h
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from schemas.arrays import Pmids, RowNumbers
 
-GROUPS, FILLING, NEGATIVES = 0, 1, 2
+GROUPS, FILLING, NEGATIVES, POSITIVES = 0, 1, 2, 3
 """What is drawn at random, each from a stream of its own."""
 
 
@@ -76,17 +77,42 @@ def _groups(order: RowNumbers, pmids: Pmids, near: Sequence[Pmids], most: int) -
     return groups
 
 
-def hard_negatives(negatives: Sequence[Pmids], count: int, seed: int, number: int) -> Pmids:
-    """Draw `count` of the mined negatives of each pair of batch `number`: (pairs, count).
+def hard_negatives(mined: Sequence[int], count: int, seed: int, number: int) -> RowNumbers:
+    """Draw `count` of the mined negatives of each pair of batch `number`: their places (pairs, count) among so many.
 
     Raises:
         ValueError: a pair has fewer.
     """
     rng = _stream(seed, number, NEGATIVES)
-    if few := [len(mined) for mined in negatives if len(mined) < count]:
-        raise ValueError(f"a pair has {few[0]} mined negatives, fewer than the {count} of train.hard_negatives")
-    drawn = [rng.choice(mined, count, replace=False) for mined in negatives]
-    return np.array(drawn, np.int64).reshape(len(negatives), count)
+    if few := [have for have in mined if have < count]:
+        raise ValueError(f"a pair has {few[0]} mined negatives, fewer than the {count} that are drawn")
+    drawn = [rng.choice(have, count, replace=False) for have in mined]
+    return np.array(drawn, np.int64).reshape(len(mined), count)
+
+
+class QueryBatches:
+    """Batches of pairs of which each query has one: of each epoch every query is in one batch at most.
+
+    MedCPT's re-ranker is trained so: of a query's positives one is drawn, in each epoch anew.
+    """
+
+    def __init__(self, queries: NDArray[np.uint64], *, batch: int, seed: int) -> None:
+        """queries: of each pair a key of its query."""
+        _, first, self._counts = np.unique(queries, return_index=True, return_counts=True)
+        self._pairs, self._begins = np.argsort(queries, kind="stable"), np.cumsum(self._counts) - self._counts
+        self._batches = Batches(first, [], batch=batch, neighbours=1, seed=seed)
+        self._seed = seed
+
+    def __call__(self, number: int) -> RowNumbers:
+        """Return the pairs (batch,) of batch number 0, 1, …"""
+        queries = self._batches(number)
+        drawn = _stream(self._seed, number, POSITIVES).integers(0, self._counts[queries])
+        return self._pairs[self._begins[queries] + drawn]
+
+
+def seed_of(run: int, batch: int, chunk: int) -> int:
+    """Return the seed of the dropout of a chunk of a batch, whoever computes it."""
+    return int(np.random.SeedSequence((run, batch, chunk)).generate_state(1)[0])
 
 
 def _stream(seed: int, number: int, of: int) -> np.random.Generator:

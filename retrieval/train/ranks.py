@@ -1,5 +1,7 @@
 """How high the right article ranks among others: nDCG@10 where each query has one."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,9 +15,14 @@ def single_ndcg(queries: Floats, articles: Floats) -> NDArray[np.float64]:
 
     Articles of equal scores come before it: an encoder for which all are alike has nothing to gain.
     """
-    found = np.zeros(len(queries))
-    for row, query in enumerate(queries):
-        scores = articles @ query
-        rank = int((scores >= scores[row]).sum()) - 1
-        found[row] = 1 / np.log2(rank + 2) if rank < DEPTH else 0.0
-    return found
+    return np.array([_ndcg(articles @ query, row) for row, query in enumerate(queries)], np.float64)
+
+
+def first_ndcg(scores: Sequence[Floats]) -> NDArray[np.float64]:
+    """Return nDCG@10 (n,) of n queries, of whose scored articles the first alone answers; of equal scores likewise."""
+    return np.array([_ndcg(of, 0) for of in scores], np.float64)
+
+
+def _ndcg(scores: Floats, answer: int) -> float:
+    rank = int((scores >= scores[answer]).sum()) - 1
+    return float(1 / np.log2(rank + 2)) if rank < DEPTH else 0.0

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 
 import torch
 
+SHARES = (0.25, 0.5, 0.75, 1.0)
+"""Of trained weights, that are tried; of equally good ones the first."""
+
 
 def soup(
     start: Mapping[str, torch.Tensor], trained: Mapping[str, torch.Tensor], share: float

@@ -18,9 +18,10 @@ from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
 from actors.fetch.stored_models import as_built, reranking_models, weight_bytes
+from actors.search.rerankers import load_reranker
 from actors.search.served_versions import Follower, ServedVersions
 from actors.search.sharded_searcher import ShardedSearcher, VersionSearcher
-from actors.service.assembly import load_encoder, load_reranker, ranking
+from actors.service.assembly import load_encoder, ranking
 from actors.service.coalescer import Coalescer
 from actors.service.meter import Meter
 from actors.service.refreshed_text import RefreshedText

@@ -14,8 +14,8 @@ from ray.util import ActorPool
 
 from actors.fetch.stored_models import weight_bytes
 from actors.store.stores import open_store
-from actors.train.pair_collector import PairCollector
-from actors.train.pair_miner import MineCounts, PairMiner
+from actors.train.pairs.pair_collector import PairCollector
+from actors.train.pairs.pair_miner import MineCounts, PairMiner
 from jobs.common.cluster.placement import free_cores, nodes_of, place
 from jobs.common.console import Progress
 from retrieval.articles.snapshot import Snapshot

@@ -18,16 +18,20 @@ from ray.train.torch import TorchConfig, TorchTrainer
 from ray.train.v2.api.config import ScalingConfig
 from ray.train.v2.api.exceptions import TrainingFailedError, WorkerGroupError
 
-from actors.fetch.stored_models import weight_bytes
-from actors.train.held_out import HeldOut
+from actors.fetch.stored_models import start_of, weight_bytes
+from actors.store.stores import open_store
 from actors.train.peers import Alone, TorchPeers
-from actors.train.retriever_training import RetrieverTraining, TrainPlan, TrainStep
+from actors.train.reranker.ranked_held_out import RankedHeldOut
+from actors.train.reranker.reranker_learner import RerankerLearner
+from actors.train.retriever.held_out import HeldOut
+from actors.train.retriever.retriever_learner import RetrieverLearner
+from actors.train.training_run import Kind, TrainingRun, TrainPlan, TrainStep, run_config
 from jobs.common.cluster.placement import free_cores, place
 from jobs.common.console import Progress
 from retrieval.evaluate.scores import paired_difference
 from retrieval.operate import memory
+from retrieval.train.curve import Point
 from schemas.config import Config
-from schemas.encoder import EncoderSpec
 from schemas.errors import ClusterError, PubrayError
 from schemas.training_report import HeldOutFigures
 
@@ -39,32 +43,40 @@ POLL = 0.2
 """Seconds between looks at what the workers say."""
 
 
+LEARNERS: dict[Kind, Any] = {"retriever": RetrieverLearner, "reranker": RerankerLearner}
+MEASURES: dict[Kind, Any] = {"retriever": HeldOut, "reranker": RankedHeldOut}
+
+
 class Told(NamedTuple):
     """What workers say of a run."""
 
     begun_at: int
     """The step that they went on from."""
     steps: list[TrainStep]
-    encoder: EncoderSpec | None
-    """By which the trained model is used; None: it is not there yet."""
+    curve: list[Point]
+    pairs: int
+    """Of a step."""
+    values: dict[str, Any] | None
+    """Of a configuration that uses the trained model; None: it is not there yet."""
 
 
 class Board:
     """An actor that workers tell their steps, and that tells them to end."""
 
     def __init__(self) -> None:
-        self._told, self._over = Told(0, [], None), False
+        self._told, self._over = Told(0, [], [], 0, None), False
 
-    def begin(self, step: int) -> None:
-        self._told = Told(step, [], None)
+    def begin(self, step: int, pairs: int) -> None:
+        self._told = Told(step, [], [], pairs, None)
 
-    def add(self, step: TrainStep) -> bool:
+    def add(self, step: TrainStep, curve: list[Point]) -> bool:
         """Keep what is told of a step; return whether to end."""
         self._told.steps.append(step)
+        self._told = self._told._replace(curve=curve)
         return self._over
 
-    def done(self, encoder: EncoderSpec) -> None:
-        self._told = self._told._replace(encoder=encoder)
+    def done(self, values: dict[str, Any], curve: list[Point]) -> None:
+        self._told = self._told._replace(values=values, curve=curve)
 
     def end(self) -> None:
         self._over = True
@@ -76,18 +88,23 @@ class Board:
 
 def worker(of: dict[str, Any]) -> None:
     """Be one of the workers."""
-    config, board, context = of["config"], of["board"], ray.train.get_context()
+    config, plan, board = of["config"], of["plan"], of["board"]
     torch.set_num_threads(of["threads"])
-    peers = TorchPeers() if context.get_world_size() > 1 else Alone()
-    training = RetrieverTraining(config, of["plan"], peers, "cuda" if config.train.num_gpus else "cpu")
+    peers = TorchPeers() if ray.train.get_context().get_world_size() > 1 else Alone()
+    own = run_config(config, plan.kind)
+    learner = LEARNERS[plan.kind](config, plan, peers, "cuda" if own.num_gpus else "cpu")
+    training = TrainingRun(open_store(config), plan.run, learner, peers, own)
     first = peers.rank == 0
     if first:
-        ray.get(board.begin.remote(training.begun_at))
+        ray.get(board.begin.remote(training.begun_at, own.batch * own.accumulate))
     for step in training.steps():
-        training.over = first and ray.get(board.add.remote(step))
-    if first and training.trainer.done == config.train.steps:
+        training.over = first and ray.get(board.add.remote(step, training.curve))
+    if training.finished:
         with tempfile.TemporaryDirectory() as work:
-            ray.get(board.done.remote(training.model(of["about"], Path(work))))
+            curve = training.curve  # before the best state, which knows less of it, is loaded
+            values = training.model(of["about"], Path(work))
+            if first:
+                ray.get(board.done.remote(values, curve))
 
 
 def trained(config: Config, plan: TrainPlan, about: dict[str, Any]) -> Told:
@@ -111,8 +128,9 @@ def trained(config: Config, plan: TrainPlan, about: dict[str, Any]) -> Told:
     # In a thread of its own, for in the main one Ray Train takes Ctrl-C, and ends workers at once.
     running = threading.Thread(target=fit, name="fit", daemon=True)
     running.start()
-    progress, steps, begun_at = Progress("train", config.train.steps, "steps", "tokens"), list[TrainStep](), -1
-    interrupted = False
+    of = run_config(config, plan.kind)
+    progress, steps, begun_at = Progress("train", of.steps, "steps", "tokens"), list[TrainStep](), -1
+    interrupted, evaluated = False, 0
     while True:
         try:
             alive = running.is_alive()
@@ -120,10 +138,14 @@ def trained(config: Config, plan: TrainPlan, about: dict[str, Any]) -> Told:
             if told.begun_at != begun_at:
                 begun_at, progress.done = told.begun_at, told.begun_at
             for step in told.steps:
-                progress.add(1, step.tokens)
+                progress.add(1, step.facts.tokens)
                 if step.number % TELLING == 0:
                     losses = ", ".join(f"{name} {loss:.4f}" for name, loss in step.facts.losses.items())
                     progress.log(f"step {step.number}: {losses}, gradient {step.facts.norm:.3f}")
+            for point in told.curve[evaluated:]:
+                found = ", ".join(f"{signal} {ndcg:.3f}" for signal, ndcg in point.ndcg.items())
+                progress.log(f"after step {point.step}: nDCG@10 {found}")
+            evaluated = max(evaluated, len(told.curve))
             steps += told.steps
             if not alive:
                 break
@@ -143,11 +165,12 @@ def trained(config: Config, plan: TrainPlan, about: dict[str, Any]) -> Told:
 
 
 @ray.remote
-def compare(config: Config, trained: EncoderSpec, plan: TrainPlan, threads: int) -> dict[str, HeldOutFigures]:
-    """Measure the start model and the trained one by what was held out."""
-    held_out = HeldOut(config, plan.pairs, plan.snapshot, config.train.measured)
+def compare(config: Config, values: dict[str, Any], plan: TrainPlan, threads: int) -> dict[str, HeldOutFigures]:
+    """Measure the configured models and the trained one by what was held out."""
+    most = run_config(config, plan.kind).measured
+    held_out = MEASURES[plan.kind](config, plan, most, decides=False)
     before = held_out.measure(config, threads)
-    after = held_out.measure(config.model_copy(update={"encoder": trained}), threads)
+    after = held_out.measure(config.with_values(**values), threads)
     return {
         signal: HeldOutFigures(
             queries=len(old),
@@ -163,19 +186,22 @@ def _numbered(values: NDArray[np.float64]) -> dict[str, float]:
     return {str(number): float(value) for number, value in enumerate(values)}
 
 
-def compared(config: Config, trained: EncoderSpec, plan: TrainPlan) -> dict[str, HeldOutFigures]:
-    """Compare the trained model with the one that it came of."""
+def compared(config: Config, values: dict[str, Any], plan: TrainPlan) -> dict[str, HeldOutFigures]:
+    """Compare the trained model with what is configured; values: those of a configuration that uses it."""
     threads = free_cores(config.placement.check)
     held = 2 * memory.of_engine(weight_bytes(config.encoder.article, config))
     task = compare.options(**place(config.placement, "check", held, cores=threads))
-    figures: dict[str, HeldOutFigures] = ray.get(task.remote(config, trained, plan, threads))
+    figures: dict[str, HeldOutFigures] = ray.get(task.remote(config, values, plan, threads))
     return figures
 
 
 def _trainer(config: Config, plan: TrainPlan, about: dict[str, Any], board: Any) -> TorchTrainer:
-    of = config.train
+    of = run_config(config, plan.kind)
     threads = of.threads or max(1, free_cores(config.placement.train) // of.workers)
-    held = memory.of_trainer(weight_bytes(config.encoder.article, config), of.batch * of.article_length)
+    tokens = config.train.batch * config.train.article_length
+    if plan.kind == "reranker":
+        tokens = (1 + config.train_reranker.negatives) * config.train_reranker.length
+    held = memory.of_trainer(weight_bytes(start_of(config, plan.kind)[-1], config), tokens)
     reserved = place(config.placement, "train", held, cores=threads, gpus=of.num_gpus)
     return TorchTrainer(
         worker,

@@ -34,23 +34,31 @@ class MineRules(NamedTuple):
     near: int
 
 
-def mined(
-    pmids: Pmids, firsts: Pmids, scores: Floats, positives: Pmids, wanted: float | None, rules: MineRules, seed: int
-) -> Mined:
-    """Draw negatives from a ranking, best first.
+class Ranking(NamedTuple):
+    """Articles that were ranked for a query, best first."""
 
-    firsts: by which the articles' texts are known (`EqualTexts.first`). positives: all of the query, known likewise.
-    wanted: the positive's score; None: it is not known, and the best score counts.
+    pmids: Pmids
+    firsts: Pmids
+    """By which their texts are known (`EqualTexts.first`)."""
+    scores: Floats
+    barred: Mask
+    """Those that are not to be negatives, whatever they answer: what is held out is not trained on."""
+
+
+def mined(ranking: Ranking, positives: Pmids, rules: MineRules, seed: int) -> Mined:
+    """Draw negatives from a ranking.
+
+    positives: all of the query, known as `firsts`.
     """
+    pmids, firsts, scores, barred = ranking
     is_answer: Mask = np.isin(firsts, positives)
     ranks = np.flatnonzero(is_answer)
-    if wanted is None and len(scores):
-        wanted = float(scores[ranks[0]] if len(ranks) else scores[0])
     looked_at = slice(*rules.ranks)
     free = np.arange(len(pmids))[looked_at][~is_answer[looked_at]]
-    fit = free
-    if rules.margin < 1 and wanted is not None and wanted > 0:
-        fit = free[scores[free] <= rules.margin * wanted]
+    near = np.zeros(len(pmids), bool)
+    if rules.margin < 1 and len(scores) and (best := float(scores[ranks[0] if len(ranks) else 0])) > 0:
+        near = scores > rules.margin * best
+    fit = free[~near[free] & ~barred[free]]
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     drawn = np.sort(rng.choice(fit, min(rules.negatives, len(fit)), replace=False)) if len(fit) else fit
     return Mined(
@@ -58,5 +66,5 @@ def mined(
         negatives=pmids[drawn],
         rank=int(ranks[0]) if len(ranks) else -1,
         answers=int(is_answer[looked_at].sum()),
-        too_near=len(free) - len(fit),
+        too_near=int(near[free].sum()),
     )

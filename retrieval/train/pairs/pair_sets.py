@@ -67,6 +67,11 @@ def read_pairs(store: Store, name: str, split: Split) -> pa.Table:
     return table.filter(pc.equal(table["split"], split))
 
 
+def read_all_pairs(store: Store, names: Iterable[str], split: Split) -> pa.Table:
+    """Read the pairs of one side of several sets."""
+    return pa.concat_tables(read_pairs(store, name, split) for name in names)
+
+
 def query_keys(pairs: pa.Table) -> NDArray[np.uint64]:
     """Return the ids of the queries as numbers (n,)."""
     return np.array([int(query, 16) for query in pairs["query_id"].to_pylist()], np.uint64)

@@ -33,7 +33,8 @@ def pairs(count: int = 40) -> list[Pair]:
     made = []
     for pmid in range(1, count + 1):
         query = " ".join(rng.choice(tiny.WORDS, 5))
-        others = tuple(int(other) for other in rng.permutation(count)[:6] + 1 if other + 1 != pmid)
+        kept = int(0.9 * count)  # what is held out is no negative
+        others = tuple(int(other) for other in rng.permutation(kept)[:6] + 1 if other + 1 != pmid)
         split: Split = "held-out" if pmid > 0.9 * count else "train"
         made.append(
             Pair(f"{query_hash(query):016x}", query, pmid, "title", split, near=others[:4], negatives=others[2:5])

@@ -8,15 +8,16 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from actors.train.gradients import Gradients, TextBatch
+from actors.train.learner import BatchFacts
 from actors.train.peers import Alone, Peers, TorchPeers
-from actors.train.trained_towers import Towers
+from actors.train.retriever.gradients import Gradients, TextBatch
+from actors.train.retriever.trained_towers import Towers
 from actors.train.trainer import Trainer
 from retrieval.embed.tokens import Tokens
 from schemas.training import TrainConfig
 from tests.support.models import tiny
 
-PAIRS, NEGATIVES = 7, 4
+PAIRS, NEGATIVES = 7, 7
 PLAIN: dict[str, Any] = {
     "batch": PAIRS,
     "neighbours": 1,
@@ -34,13 +35,14 @@ CASES: dict[str, dict[str, Any]] = {
     "two-way, cached": {"loss": "two-way", "cached": True},
     "one-way, unmasked": {"loss": "one-way", "masks": ()},
     "distillation": {"distil": "maxsim"},
+    "scores": {"loss": "one-way", "distil": "scores", "hard_negatives": 1},
     "both, two towers, cached": {"loss": "two-way", "distil": "maxsim", "untied": True, "cached": True},
     "dropout": {"loss": "two-way", "dropout": True},
     "dropout, cached": {"loss": "two-way", "dropout": True, "cached": True},
 }
 
 
-def batch(seed: int = 0) -> TextBatch:
+def made_batch(seed: int = 0, *, scored: bool = False) -> TextBatch:
     """Pairs of unequal weights and lengths; two of one query, two of one text, one of them a hard negative."""
     rng = np.random.default_rng(seed)
     count = PAIRS + NEGATIVES
@@ -57,6 +59,7 @@ def batch(seed: int = 0) -> TextBatch:
         rng.random(PAIRS, np.float32) + 0.1,
         query_keys,
         text_keys,
+        rng.random((PAIRS, 2), np.float32) if scored else None,
     )
 
 
@@ -76,7 +79,7 @@ def trained(folder: Path, values: dict[str, Any]) -> tuple[Towers, Towers | None
 def gradients(folder: Path, values: dict[str, Any], peers: Peers) -> dict[str, torch.Tensor]:
     """The whole gradient by name, and the loss."""
     towers, teacher, config = trained(folder, values)
-    parts = Gradients(towers, teacher, peers, config).add(batch(), step=3)
+    parts = Gradients(towers, teacher, peers, config).add(made_batch(scored=config.distil == "scores"), step=3)
     loss = sum(parts.values(), torch.zeros(1, dtype=torch.float64))
     found = {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in towers.learnt().items()}
     found["loss"] = loss
@@ -84,9 +87,31 @@ def gradients(folder: Path, values: dict[str, Any], peers: Peers) -> dict[str, t
     return found
 
 
-def trainer(folder: Path, values: dict[str, Any]) -> Trainer:
-    towers, teacher, config = trained(folder, values)
-    return Trainer(towers, teacher, Alone(), config)
+class MadeLearner:
+    """Learns from a batch that is made of its number."""
+
+    def __init__(self, folder: Path, values: dict[str, Any], peers: Peers) -> None:
+        self.towers, teacher, self.config = trained(folder, values)
+        self._gradients = Gradients(self.towers, teacher, peers, self.config)
+
+    def learnt(self) -> dict[str, torch.nn.Parameter]:
+        return self.towers.learnt()
+
+    def add(self, batch: int, share: float) -> BatchFacts:
+        return BatchFacts(self._gradients.add(made_batch(batch), batch, share), 10)
+
+    def evaluate(self) -> dict[str, float]:
+        """Where the weights are: as good as anything, to see that a state is what it was."""
+        weights = [p.detach().double().abs().sum() for p in self.learnt().values()]
+        return {"title": float(sum(weights)) % 1, "mesh": 0.5}
+
+    def model(self, about: dict[str, Any], work: Path) -> dict[str, Any]:
+        return {"weights": {name: p.detach().clone() for name, p in self.learnt().items()}}
+
+
+def trainer(folder: Path, values: dict[str, Any]) -> tuple[Trainer, MadeLearner]:
+    learner = MadeLearner(folder, values, Alone())
+    return Trainer(learner, Alone(), learner.config), learner
 
 
 def main() -> None:

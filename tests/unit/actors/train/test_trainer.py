@@ -3,34 +3,37 @@ from pathlib import Path
 import pytest
 import torch
 
+from retrieval.train.curve import Point
 from tests.support.training import made_steps
 
 VALUES = {"loss": "two-way", "distil": "maxsim", "dropout": True}
 
 
-@pytest.mark.parametrize("stopped", [1, 3])
+@pytest.mark.parametrize("stopped", [0, 1, 3])
 def test_a_run_that_goes_on_ends_in_the_bits_of_one_that_was_not_stopped(
     tiny_encoder: Path, tmp_path: Path, stopped: int
 ) -> None:
-    whole = made_steps.trainer(tiny_encoder, VALUES)
-    for step in range(5):
-        whole.step([made_steps.batch(step)])
-        if whole.done == stopped:
+    whole, of_whole = made_steps.trainer(tiny_encoder, VALUES)
+    whole.curve = [Point(0, {"title": 0.5})]
+    for number in range(5):
+        if number == stopped:
             whole.save(tmp_path / "state.safetensors")
-    again = made_steps.trainer(tiny_encoder, VALUES)
+        whole.step()
+    again, of_again = made_steps.trainer(tiny_encoder, VALUES)
     again.load(tmp_path / "state.safetensors")
-    assert again.done == stopped
-    for step in range(stopped, 5):
-        again.step([made_steps.batch(step)])
-    for name, weights in whole.towers.named_parameters():
-        assert torch.equal(weights, dict(again.towers.named_parameters())[name]), name
+    assert (again.done, again.curve) == (stopped, whole.curve)
+    for _ in range(stopped, 5):
+        again.step()
+    for name, weights in of_whole.learnt().items():
+        assert torch.equal(weights, of_again.learnt()[name]), name
 
 
-def test_a_step_says_what_it_was_and_lowers_the_loss(tiny_encoder: Path) -> None:
-    trainer = made_steps.trainer(
-        tiny_encoder, {"loss": "two-way", "distil": "maxsim", "lr": 1e-2, "steps": 20, "warmup": 1}
-    )
-    facts = [trainer.step([made_steps.batch()]) for _ in range(15)]
+def test_a_step_says_what_it_was_and_lowers_the_loss(tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    always = made_steps.made_batch()
+    monkeypatch.setattr(made_steps, "made_batch", lambda number: always)
+    values = {"loss": "two-way", "distil": "maxsim", "lr": 1e-2, "steps": 20, "warmup": 1}
+    trainer, _ = made_steps.trainer(tiny_encoder, values)
+    facts = [trainer.step() for _ in range(15)]
     assert facts[0].rate == 0
     assert facts[1].rate == pytest.approx(1e-2)
     assert {*facts[0].losses} == {"contrast", "distillation"}
@@ -40,17 +43,19 @@ def test_a_step_says_what_it_was_and_lowers_the_loss(tiny_encoder: Path) -> None
 
 def test_batches_of_a_step_count_alike(tiny_encoder: Path) -> None:
     """The gradient of two is the mean of theirs, as MedCPT accumulates."""
-    moved = []
-    for batches in ([made_steps.batch(0)], [made_steps.batch(1)], [made_steps.batch(0), made_steps.batch(1)]):
-        trainer = made_steps.trainer(tiny_encoder, {"loss": "two-way", "clip": 1e9})
-        moved.append(trainer.step(batches))
-    assert moved[2].losses["contrast"] == pytest.approx((moved[0].losses["contrast"] + moved[1].losses["contrast"]) / 2)
+    two, learner = made_steps.trainer(tiny_encoder, {"loss": "two-way", "accumulate": 2, "clip": 1e9})
+    alone = [learner.add(number, 0.5) for number in (0, 1)]
+    wanted = [p.grad.clone() for p in learner.learnt().values() if p.grad is not None]
+    facts = two.step()
+    assert facts.losses["contrast"] == pytest.approx(sum(float(of.losses["contrast"]) for of in alone) / 2)
+    assert facts.tokens == 20
+    assert facts.norm == pytest.approx(float(torch.stack([gradient.norm() for gradient in wanted]).norm()))
 
 
 def test_the_pooler_that_no_vector_depends_on_stays_as_it_is(tiny_encoder: Path) -> None:
-    trainer = made_steps.trainer(tiny_encoder, {"loss": "two-way"})
-    before = {n: p.clone() for n, p in trainer.towers.named_parameters() if ".pooler." in n}
+    trainer, learner = made_steps.trainer(tiny_encoder, {"loss": "two-way"})
+    before = {n: p.clone() for n, p in learner.towers.named_parameters() if ".pooler." in n}
     for _ in range(2):
-        trainer.step([made_steps.batch()])
+        trainer.step()
     assert before
-    assert all(torch.equal(p, dict(trainer.towers.named_parameters())[n]) for n, p in before.items())
+    assert all(torch.equal(p, dict(learner.towers.named_parameters())[n]) for n, p in before.items())

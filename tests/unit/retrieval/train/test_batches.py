@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.train.batches import Batches, chunks, hard_negatives
+from retrieval.train.batches import Batches, QueryBatches, chunks, hard_negatives, seed_of
 from schemas.arrays import Pmids
 
 
@@ -62,18 +62,18 @@ def test_fewer_pairs_than_a_batch_are_refused() -> None:
 
 
 def test_hard_negatives_are_drawn_anew_for_each_batch_from_those_of_the_pair() -> None:
-    mined = [np.arange(10, 30), np.arange(50, 55)]
+    mined = [20, 5]
     drawn = hard_negatives(mined, 5, seed=0, number=0)
     assert drawn.shape == (2, 5)
-    assert {*drawn[0].tolist()} < {*range(10, 30)}
-    assert sorted(drawn[1].tolist()) == [50, 51, 52, 53, 54]
+    assert {*drawn[0].tolist()} < {*range(20)}
+    assert sorted(drawn[1].tolist()) == [0, 1, 2, 3, 4]
     assert drawn.tolist() == hard_negatives(mined, 5, seed=0, number=0).tolist()
     assert drawn.tolist() != hard_negatives(mined, 5, seed=0, number=1).tolist()
 
 
 def test_too_few_mined_negatives_are_refused() -> None:
     with pytest.raises(ValueError, match="a pair has 2 mined negatives, fewer than the 3"):
-        hard_negatives([np.arange(2)], 3, seed=0, number=0)
+        hard_negatives([2], 3, seed=0, number=0)
 
 
 @given(st.lists(st.integers(1, 50), max_size=40), st.integers(1, 7))
@@ -82,3 +82,25 @@ def test_chunks_hold_each_text_once_with_like_lengths_together(lengths: list[int
     assert sorted(text for chunk in found for text in chunk.tolist()) == [*range(len(lengths))]
     assert [lengths[text] for chunk in found for text in chunk.tolist()] == sorted(lengths, reverse=True)
     assert all(len(chunk) == size for chunk in found[:-1])
+
+
+@given(st.lists(st.integers(0, 9), min_size=30, max_size=60), st.integers(0, 20))
+def test_a_query_is_in_a_batch_once_with_one_of_its_pairs(keys: list[int], number: int) -> None:
+    queries, size = np.array([*keys, 10, 11, 12], np.uint64), 3
+    batches = QueryBatches(queries, batch=size, seed=1)
+    rows = batches(number).tolist()
+    assert len({queries[row] for row in rows}) == size
+    assert rows == QueryBatches(queries, batch=size, seed=1)(number).tolist()
+    per_epoch = len({*queries}) // size
+    epoch = [queries[row] for place in range(per_epoch) for row in batches(7 * per_epoch + place).tolist()]
+    assert len({*epoch}) == len(epoch) == per_epoch * size
+
+
+def test_each_of_a_querys_pairs_is_drawn_as_often() -> None:
+    batches = QueryBatches(np.array([5, 3, 5, 5, 3], np.uint64), batch=2, seed=1)
+    counts = Counter(row for number in range(3000) for row in batches(number).tolist())
+    assert {row: round(counts[row] / 3000, 1) for row in range(5)} == {0: 0.3, 2: 0.3, 3: 0.3, 1: 0.5, 4: 0.5}
+
+
+def test_a_seed_is_that_of_the_run_the_batch_and_the_chunk() -> None:
+    assert len({seed_of(*of) for of in [(0, 1, 2), (0, 2, 1), (1, 1, 2), (0, 1, 3)]}) == 4

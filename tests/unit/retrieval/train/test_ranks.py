@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from ir_measures import nDCG
 
-from retrieval.train.ranks import single_ndcg
+from retrieval.train.ranks import first_ndcg, single_ndcg
 
 
 def test_it_is_the_measure_of_trec_eval() -> None:
@@ -18,3 +18,8 @@ def test_it_is_the_measure_of_trec_eval() -> None:
 
 def test_an_encoder_for_which_all_are_alike_finds_nothing() -> None:
     assert single_ndcg(np.ones((20, 4), np.float32), np.ones((20, 4), np.float32)).sum() == 0
+
+
+def test_of_scored_articles_the_first_is_looked_for() -> None:
+    scores = [np.array(of, np.float32) for of in ([3, 2, 1], [2, 3, 1], [1, 1], [0, *range(1, 11)])]
+    assert first_ndcg(scores).tolist() == pytest.approx([1, 1 / np.log2(3), 1 / np.log2(3), 0])

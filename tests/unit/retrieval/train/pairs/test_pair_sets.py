@@ -22,7 +22,13 @@ def test_a_set_is_read_as_it_was_written_and_says_what_it_was_made_from(tmp_path
         table = file.read()
     assert table.schema.equals(PAIR_SCHEMA)
     rows = [
-        row | {"drop": Span(**row["drop"]), "near": tuple(row["near"]), "negatives": tuple(row["negatives"])}
+        row
+        | {
+            "drop": Span(**row["drop"]),
+            "near": tuple(row["near"]),
+            "negatives": tuple(row["negatives"]),
+            "scores": tuple(row["scores"]),
+        }
         for row in table.to_pylist()
     ]
     assert [Pair(**row) for row in rows] == PAIRS

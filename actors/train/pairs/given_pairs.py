@@ -48,7 +48,7 @@ def given_table(
                 split="held-out" if held[given.positive] else "train",
                 instruction=given.instruction,
                 weight=given.weight,
-                negatives=tuple(key for key in given.negatives if key in known),
+                negatives=tuple(key for key in given.negatives if key in known and held[key] <= held[given.positive]),
             )
         )
     for key in alive:

@@ -10,9 +10,10 @@ from sentence_transformers import SentenceTransformer
 from actors.embed.towers import ArticleTower, QueryTower
 from actors.fetch.stored_models import folder_of
 from actors.store.local_store import LocalStore
-from actors.train.held_out import HeldOut
 from actors.train.peers import Alone
-from actors.train.retriever_training import RetrieverTraining, TrainPlan, newest_state
+from actors.train.retriever.held_out import HeldOut
+from actors.train.retriever.retriever_learner import RetrieverLearner
+from actors.train.training_run import TrainingRun, TrainPlan, newest_state
 from schemas.config import Config
 from schemas.encoder import EncoderSpec
 from schemas.layout import Layout
@@ -37,17 +38,18 @@ RUN = "run"
 @pytest.fixture
 def made(tmp_path: Path, tiny_encoder: Path) -> tuple[Config, TrainPlan]:
     config, snapshot = made_pairs.store_of(tmp_path, tiny_encoder)
-    return config.with_values(train=TRAIN, engine=ENGINE), TrainPlan(RUN, ("made",), snapshot)
+    return config.with_values(train=TRAIN, engine=ENGINE), TrainPlan("retriever", RUN, ("made",), snapshot)
 
 
-def training(made: tuple[Config, TrainPlan], run: str = RUN, **values: Any) -> RetrieverTraining:
-    config, plan = made
-    return RetrieverTraining(config.with_values(train=values), plan._replace(run=run), Alone(), "cpu")
+def training(made: tuple[Config, TrainPlan], run: str = RUN, **values: Any) -> TrainingRun:
+    config = made[0].with_values(train=values)
+    learner = RetrieverLearner(config, made[1], Alone(), "cpu")
+    return TrainingRun(LocalStore(config.store), run, learner, Alone(), config.train)
 
 
-def trained(run: RetrieverTraining, work: Path) -> EncoderSpec:
+def trained(run: TrainingRun, work: Path) -> EncoderSpec:
     assert [step.number for step in run.steps()][-1] == 6
-    return run.model({"run": RUN}, work)
+    return EncoderSpec.model_validate(run.model({"run": RUN}, work)["encoder"])
 
 
 def weights(config: Config, spec: EncoderSpec) -> bytes:
@@ -85,9 +87,9 @@ def test_the_model_makes_the_vectors_that_sentence_transformers_makes(
     assert np.abs(np.concatenate(found) - np.concatenate(wanted)).max() < 1e-5
     start = QueryTower(config, 1).encode([Query(q) for q in queries])
     assert np.abs(found[0] - start).max() > 1e-4
-    held_out = HeldOut(config, plan.pairs, plan.snapshot, most=3)
+    held_out = HeldOut(config, plan, most=3, decides=False)
     before, after = (held_out.measure(of, 1)["title"] for of in (config, own))
-    assert (len(before), len(after)) == (3, 3)
+    assert 1 <= len(before) == len(after) <= 3
 
 
 def test_a_soup_of_nothing_trained_is_the_start_model(made: tuple[Config, TrainPlan], tmp_path: Path) -> None:
@@ -102,3 +104,25 @@ def test_two_towers_are_two_models(made: tuple[Config, TrainPlan], tmp_path: Pat
     assert spec.query.model != spec.article.model
     config, _ = made
     assert not (folder_of(spec.query, config) / "modules.json").exists()
+
+
+def test_the_best_share_of_what_was_learnt_is_chosen_by_pairs_that_do_not_measure(
+    made: tuple[Config, TrainPlan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, _ = made
+    halves = []
+    for best in (0, 1):
+        found = iter([{"title": 0.5 + 0.1 * (number == best)} for number in range(4)])
+        monkeypatch.setattr(RetrieverLearner, "evaluate", lambda self, found=found: next(found))
+        halves.append(weights(config, trained(training(made, str(best), soup="auto"), tmp_path / str(best))))
+    for best, share in enumerate((0.25, 0.5)):
+        fixed = trained(training(made, f"fixed {share}", soup=share), tmp_path / f"fixed {share}")
+        assert weights(config, fixed) == halves[best]
+
+
+def test_held_out_pairs_are_found_by_the_towers_as_they_are(made: tuple[Config, TrainPlan], tmp_path: Path) -> None:
+    config, plan = made
+    own = config.with_values(train={"evaluate_every": 2, "evaluated": 3})
+    learner = RetrieverLearner(own, plan, Alone(), "cpu")
+    measured = HeldOut(own, plan, most=3, decides=True).measure(own, 1)
+    assert learner.evaluate() == pytest.approx({name: of.mean() for name, of in measured.items()}, abs=1e-6)

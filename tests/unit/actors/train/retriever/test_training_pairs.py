@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from actors.store.local_store import LocalStore
-from actors.train.trained_towers import Towers
-from actors.train.training_pairs import TrainingPairs
+from actors.train.retriever.trained_towers import Towers
+from actors.train.retriever.training_pairs import TrainingPairs
 from actors.train.training_texts import TrainingTexts, write_texts
+from retrieval.articles.article import text_hash
 from retrieval.articles.snapshot import read_snapshot
 from retrieval.train.pairs.pair_sets import pair_table
 from schemas.errors import InputError
@@ -43,7 +44,7 @@ def test_a_batch_has_its_queries_their_articles_and_hard_negatives_of_them(
 ) -> None:
     of = config()
     pairs, both = TrainingPairs(pair_table(PAIRS), texts, of), towers(tiny_encoder, of)
-    [batch] = pairs.step(0, both)
+    batch = pairs.batch(0, both)
     assert [len(batch.texts[side]) for side in ("query", "article")] == [8, 24]
     by_query = {tuple(both.tokens([Query(pair.query)], [])["query"][0].ids): pair for pair in PAIRS}
     found = [by_query[tuple(text.ids)] for text in batch.texts["query"]]
@@ -57,7 +58,7 @@ def test_a_batch_has_its_queries_their_articles_and_hard_negatives_of_them(
     ]
     negatives = [text.ids.tolist() for text in batch.texts["article"][8:]]
     assert all(negatives[2 * i] in allowed[i] and negatives[2 * i + 1] in allowed[i] for i in range(8))
-    assert pairs.step(0, both)[0].weights.tolist() == [1.0] * 8
+    assert batch.weights.tolist() == [1.0] * 8
 
 
 def test_equal_texts_have_equal_keys_whatever_is_left_out_of_them(texts: TrainingTexts, tiny_encoder: Path) -> None:
@@ -65,16 +66,29 @@ def test_equal_texts_have_equal_keys_whatever_is_left_out_of_them(texts: Trainin
     same = [PAIRS[2]._replace(drop=Span(0, 3)), PAIRS[2]._replace(query_id="00")]
     for pairs, equal in ((twins, False), (same, True)):
         of = config(batch=2, hard_negatives=0)
-        [batch] = TrainingPairs(pair_table(pairs), texts, of).step(0, towers(tiny_encoder, of))
+        batch = TrainingPairs(pair_table(pairs), texts, of).batch(0, towers(tiny_encoder, of))
         assert (batch.text_keys[0] == batch.text_keys[1]) is np.bool_(equal)
 
 
-def test_a_step_of_several_batches_goes_through_the_same_epoch(texts: TrainingTexts, tiny_encoder: Path) -> None:
-    one, two = config(), config(accumulate=2)
-    both = towers(tiny_encoder, one)
-    singly = [TrainingPairs(pair_table(PAIRS), texts, one).step(number, both)[0] for number in range(4)]
-    together = [b for n in range(2) for b in TrainingPairs(pair_table(PAIRS), texts, two).step(n, both)]
-    assert [b.query_keys.tolist() for b in together] == [b.query_keys.tolist() for b in singly]
+def test_a_teachers_scores_go_with_what_they_were_given_to(texts: TrainingTexts, tiny_encoder: Path) -> None:
+    of = config(distil="scores")
+    scored = [pair._replace(scores=(float(pair.pmid), *map(float, pair.negatives))) for pair in PAIRS]
+    batch = TrainingPairs(pair_table(scored), texts, of).batch(1, towers(tiny_encoder, of))
+    assert batch.taught is not None
+    pmids = batch.taught.astype(np.int64)
+    keys = [text_hash(*text) for text in texts.read(np.append(pmids[:, 0], pmids[:, 1:].reshape(-1)))]
+    assert keys == batch.text_keys.view(np.uint64).tolist()
+    with pytest.raises(InputError, match=r"39 of 40 pairs have no teacher's scores; mine with mine\.teacher = true"):
+        TrainingPairs(pair_table([*scored[:1], *PAIRS[1:]]), texts, of)
+
+
+def test_what_is_held_out_is_not_trained_on(texts: TrainingTexts) -> None:
+    pairs = TrainingPairs(pair_table(PAIRS), texts, config())
+    pairs.refuse(np.array([50]))
+    negative = PAIRS[0].negatives[0]
+    with pytest.raises(InputError, match=rf"article {negative} would be trained on, and held out"):
+        pairs.refuse(np.array([negative]))
+    TrainingPairs(pair_table(PAIRS[:8]), texts, config(hard_negatives=0)).refuse(np.array([40]))
 
 
 def test_too_few_pairs_or_negatives_are_refused_in_a_line(texts: TrainingTexts) -> None:

@@ -5,13 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from actors.train.gradients import TextBatch
-from actors.train.trained_towers import Towers
+from actors.train.retriever.gradients import TextBatch
+from actors.train.retriever.trained_towers import Towers
 from actors.train.training_texts import TrainingTexts
 from retrieval.articles.article import text_hash
 from retrieval.train.batches import Batches, hard_negatives
+from retrieval.train.pairs.checks import check_negatives, check_scores, refuse_held_out, scores_of
 from retrieval.train.pairs.pair_sets import lists, query_keys
 from retrieval.train.pairs.texts import without
+from schemas.arrays import Pmids
 from schemas.errors import InputError
 from schemas.pair import Span
 from schemas.protocols import ArticleText, Query
@@ -30,29 +32,28 @@ class TrainingPairs:
         self._pairs, self._texts, self._config = pairs.combine_chunks(), texts, config
         self._pmids = self._pairs["pmid"].to_numpy()
         self._negatives = list(lists(self._pairs["negatives"]))
-        fewest = min(map(len, self._negatives), default=0)
-        if config.hard_negatives > fewest:
-            raise InputError(
-                f"train.hard_negatives = {config.hard_negatives}, but some pairs have {fewest} mined negatives; lower "
-                "it, or mine with a larger mine.negatives or mine.margin"
-            )
+        self._scores = list(lists(self._pairs["scores"]))
+        check_negatives(self._negatives, config.hard_negatives, "train.hard_negatives")
+        if config.distil == "scores":
+            check_scores(self._scores, self._negatives)
         if len(self._pmids) < config.batch:
             raise InputError(f"{len(self._pmids)} pairs to train on are fewer than train.batch = {config.batch}")
         near = list(lists(self._pairs["near"]))
         self._batches = Batches(self._pmids, near, batch=config.batch, neighbours=config.neighbours, seed=config.seed)
 
-    def step(self, number: int, towers: Towers) -> list[TextBatch]:
-        """Return the batches of a step, tokenised."""
-        each = self._config.accumulate
-        return [self._batch(batch, towers) for batch in range(number * each, (number + 1) * each)]
+    def refuse(self, held_out: Pmids) -> None:
+        """Raise an InputError if an article that is held out would be trained on."""
+        refuse_held_out(self._pmids, self._negatives if self._config.hard_negatives else [], held_out)
 
-    def _batch(self, number: int, towers: Towers) -> TextBatch:
+    def batch(self, number: int, towers: Towers) -> TextBatch:
+        """Return batch number 0, 1, …, tokenised."""
         rows = self._batches(number)
         of = self._pairs.take(pa.array(rows))
         pairs = of.to_pydict()
-        mined = [self._negatives[row] for row in rows]
-        further = hard_negatives(mined, self._config.hard_negatives, self._config.seed, number).reshape(-1)
-        articles = self._texts.read(np.concatenate([self._pmids[rows], further]))
+        negatives = [self._negatives[row] for row in rows]
+        places = hard_negatives([*map(len, negatives)], self._config.hard_negatives, self._config.seed, number)
+        further = [of_pair[drawn] for of_pair, drawn in zip(negatives, places, strict=True)]
+        articles = self._texts.read(np.concatenate([self._pmids[rows], *further]))
         spans = [Span(**drop) for drop in pairs["drop"]]
         left = [without(*of) for of in zip(articles, spans, strict=False)] + articles[len(rows) :]
         queries = [Query(*of) for of in zip(pairs["query"], pairs["instruction"], strict=True)]
@@ -61,6 +62,7 @@ class TrainingPairs:
             weights=np.array(pairs["weight"], np.float32),
             query_keys=query_keys(of).view(np.int64),
             text_keys=_text_keys(articles),
+            taught=scores_of([self._scores[row] for row in rows], places) if self._config.distil == "scores" else None,
         )
 
 

@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from actors.store.local_store import LocalStore
-from actors.train.given_pairs import UNKNOWN, given_table, write_given_texts
+from actors.train.pairs.given_pairs import UNKNOWN, given_table, write_given_texts
 from actors.train.training_texts import TEXT_SCHEMA
 from retrieval.articles.snapshot import Snapshot
 from retrieval.train.pairs.equal_texts import EqualTexts
@@ -30,7 +30,7 @@ def given() -> GivenPairs:
     pairs = [
         GivenPair("one", 1, 2.0, (2, 9)),
         GivenPair("two", 9),
-        GivenPair("own", OWN, 1.0, (3,), "Find it"),
+        GivenPair("own", OWN, 1.0, (3, 2), "Find it"),
         GivenPair("twin", 4),
     ]
     texts = {OWN: ArticleText("", "text of the file"), 1: ArticleText("another", "title")}
@@ -42,7 +42,7 @@ def test_articles_of_the_store_and_texts_of_the_file_make_pairs(made: tuple[Loca
     rows = given_table(*made, found, EqualTexts.of(*made), NONE, 0.5).to_pylist()
     assert [(row["query"], row["pmid"], row["weight"], row["negatives"]) for row in rows] == [
         ("one", 1, 2.0, [2]),
-        ("own", OWN, 1.0, [3]),
+        ("own", OWN, 1.0, [2]),  # 3 is held out
         ("twin", 4, 1.0, []),
     ]
     assert rows[1]["instruction"] == "Find it"
@@ -54,7 +54,7 @@ def test_articles_of_the_store_and_texts_of_the_file_make_pairs(made: tuple[Loca
 def test_what_is_measured_by_is_left_out_with_its_twin_and_among_negatives(made: tuple[LocalStore, Snapshot]) -> None:
     found = given()
     rows = given_table(*made, found, EqualTexts.of(*made), np.array([1, 3]), 0.5).to_pylist()
-    assert [(row["query"], row["negatives"]) for row in rows] == [("own", [])]
+    assert [(row["query"], row["negatives"]) for row in rows] == [("own", [2])]
     assert found.skipped == {"an article that is excluded": 2, UNKNOWN: 1}
 
 

@@ -7,8 +7,9 @@ import torch
 from numpy.typing import NDArray
 
 from actors.train.peers import Peers
-from actors.train.trained_towers import SIDES, Chunk, Side, Towers, seed_of
+from actors.train.retriever.trained_towers import SIDES, Chunk, Side, Towers
 from retrieval.embed.tokens import Tokens
+from retrieval.train.batches import seed_of
 from retrieval.train.losses import Side as Scored
 from retrieval.train.losses import contrast, distillation, max_sims, repeated
 from schemas.arrays import Floats
@@ -28,6 +29,8 @@ class TextBatch(NamedTuple):
     """(B,): equal where queries are."""
     text_keys: NDArray[np.int64]
     """(C,): equal where articles' texts are."""
+    taught: Floats | None = None
+    """(B, 1 + n): a teacher's scores of the positive and the hard negatives of each pair; None: it has none."""
 
 
 class Gradients:
@@ -42,11 +45,11 @@ class Gradients:
         Of a text only the vector is kept at first; its gradient is known when those of all workers are there, and is
         then led on through the model (GradCache, arXiv 2101.06983). Nothing is differentiated through a message.
         """
-        own = self._towers.chunks(batch.texts)[self._peers.rank :: self._peers.size]
+        own = self._own_chunks(batch.texts)
         seeds = [seed_of(self._config.seed, step, chunk.number) for chunk in own]
         with torch.set_grad_enabled(not self._config.cached):
             passes = [self._towers.vectors(chunk, seed) for chunk, seed in zip(own, seeds, strict=True)]
-        vectors = {side: self._gathered(batch, side, own, passes) for side in SIDES}
+        vectors = self._gathered(batch.texts, own, passes)
         for of_side in vectors.values():
             of_side.requires_grad_()
         parts = self._losses(batch, vectors)
@@ -58,14 +61,26 @@ class Gradients:
             torch.autograd.backward(of_chunk, gradients[chunk.side][torch.from_numpy(chunk.rows)])
         return {name: part.detach() for name, part in parts.items()}
 
-    def _gathered(self, batch: TextBatch, side: Side, own: list[Chunk], passes: list[torch.Tensor]) -> torch.Tensor:
-        """Return the vectors of all texts of a side, whoever computed them."""
-        shape = (len(batch.texts[side]), self._towers.spec.dimension)
-        every = torch.zeros(shape, dtype=self._towers.dtype, device=self._towers.device)
+    @torch.no_grad()
+    def vectors(self, texts: dict[Side, list[Tokens]]) -> dict[Side, torch.Tensor]:
+        """Return the vectors (n, dimension) of texts as the towers make them where they are used."""
+        own = self._own_chunks(texts)
+        return self._gathered(texts, own, [self._towers.vectors(chunk, None) for chunk in own])
+
+    def _own_chunks(self, texts: dict[Side, list[Tokens]]) -> list[Chunk]:
+        return self._towers.chunks(texts)[self._peers.rank :: self._peers.size]
+
+    def _gathered(
+        self, texts: dict[Side, list[Tokens]], own: list[Chunk], passes: list[torch.Tensor]
+    ) -> dict[Side, torch.Tensor]:
+        """Return the vectors of all texts, whoever computed them."""
+        of = self._towers
+        every = {
+            side: torch.zeros((len(texts[side]), of.spec.dimension), dtype=of.dtype, device=of.device) for side in SIDES
+        }
         for chunk, vectors in zip(own, passes, strict=True):
-            if chunk.side == side:
-                every[torch.from_numpy(chunk.rows)] = vectors.detach()
-        self._peers.add(every)
+            every[chunk.side][torch.from_numpy(chunk.rows)] = vectors.detach()
+        self._peers.add(*every.values())
         return every
 
     def _losses(self, batch: TextBatch, vectors: dict[Side, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -90,16 +105,30 @@ class Gradients:
                 alpha=config.alpha,
                 temperature=config.temperature,
             )
+        of_teacher = None
         if self._teacher:
+            of_teacher = scores_bC, self._taught(self._teacher, batch, rows_b)
+        elif batch.taught is not None:
+            of_teacher = self._by_scores(batch.taught, rows_b, scores_bC)
+        if of_teacher:
             divergence = distillation(
-                scores_bC,
-                self._taught(self._teacher, batch, rows_b),
+                *of_teacher,
                 weights_b,
                 temperature=config.temperature,
                 teacher_temperature=config.teacher_temperature,
             )
             parts["distillation"] = config.distil_weight * divergence
         return parts
+
+    def _by_scores(
+        self, taught: Floats, rows_b: torch.Tensor, scores_bC: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the scores (b, 1 + n) of this worker's positives with their hard negatives, and the teacher's."""
+        taught_bN = torch.from_numpy(taught).to(scores_bC)[rows_b]
+        count = taught_bN.shape[1] - 1
+        further_bn = len(taught) + rows_b[:, None] * count + torch.arange(count)
+        columns_bN = torch.cat([rows_b[:, None], further_bn], 1).to(scores_bC.device)
+        return scores_bC.gather(1, columns_bN), taught_bN
 
     def _masked(self, batch: TextBatch, rows_b: torch.Tensor) -> torch.Tensor:
         """Return which articles (b, C) are not contrasted with this worker's queries; hard negatives of its own are."""

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from actors.store.local_store import LocalStore
-from actors.train.pair_collector import PairCollector
+from actors.train.pairs.pair_collector import PairCollector
 from retrieval.articles.snapshot import read_snapshot
 from retrieval.embed.vector_parts import row_ranges
 from retrieval.train.pairs.equal_texts import EqualTexts

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import numpy as np
 import torch
 
 from actors.engine.torch_engine import load_model, model_inputs
@@ -89,10 +88,11 @@ class Towers(torch.nn.Module):
                 made.append(Chunk(side, rows, batch, len(made)))
         return made
 
-    def vectors(self, chunk: Chunk, seed: int) -> torch.Tensor:
-        """Return the vectors (n, dimension) of a chunk's texts; where there is dropout it is that of the seed."""
-        torch.manual_seed(seed)
-        self.of[chunk.side].train(self._config.dropout)
+    def vectors(self, chunk: Chunk, seed: int | None) -> torch.Tensor:
+        """Return the vectors (n, dimension) of a chunk's texts, with the dropout of a seed; None: without."""
+        self.of[chunk.side].train(self._config.dropout and seed is not None)
+        if seed is not None:
+            torch.manual_seed(seed)
         return self._finish(self._hidden(chunk), torch.from_numpy(chunk.tokens.mask).to(self.device))
 
     @torch.no_grad()
@@ -111,8 +111,3 @@ class Towers(torch.nn.Module):
         with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
             hidden_BTD: torch.Tensor = model(**inputs).last_hidden_state
         return hidden_BTD
-
-
-def seed_of(run: int, step: int, chunk: int) -> int:
-    """Return the seed of the dropout of a chunk."""
-    return int(np.random.SeedSequence((run, step, chunk)).generate_state(1)[0])

@@ -12,7 +12,7 @@ from actors.train.peers import Alone
 from tests.support.training import made_steps
 from tests.support.training.made_steps import CASES, PAIRS, gradients, trained
 
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[5]
 
 
 @pytest.fixture(scope="module", params=[2, 3])
@@ -36,10 +36,10 @@ def test_several_workers_have_the_gradient_of_one(tiny_encoder: Path, workers: t
             assert torch.allclose(of_worker[of], gradient, rtol=1e-12, atol=1e-12), of
 
 
-@pytest.mark.parametrize("name", ["two-way", "one-way, unmasked", "distillation", "both, two towers, cached"])
+@pytest.mark.parametrize("name", ["two-way", "one-way, unmasked", "distillation", "scores", "both, two towers, cached"])
 def test_one_worker_has_the_gradient_of_the_plain_formula(tiny_encoder: Path, name: str) -> None:
     towers, teacher, config = trained(tiny_encoder, CASES[name])
-    batch = made_steps.batch()
+    batch = made_steps.made_batch(scored=config.distil == "scores")
 
     def hidden(of: object, side: str) -> list[torch.Tensor]:
         model = getattr(of, "of")[side]  # noqa: B009
@@ -69,6 +69,9 @@ def test_one_worker_has_the_gradient_of_the_plain_formula(tiny_encoder: Path, na
             taught = torch.stack([(tokens_q[i] @ a.T).amax(1).mean() for a in tokens_a]) / config.teacher_temperature
             wanted = log_softmax(taught.detach(), 0)
             loss = loss + share[i] * (wanted.exp() * (wanted - log_softmax(scores[i], 0))).sum()
+        if batch.taught is not None:
+            wanted = log_softmax(torch.from_numpy(batch.taught[i]).double() / config.teacher_temperature, 0)
+            loss = loss + share[i] * (wanted.exp() * (wanted - log_softmax(scores[i, [i, PAIRS + i]], 0))).sum()
     torch.autograd.backward(loss)
     found = gradients(tiny_encoder, CASES[name], Alone())
     assert found.pop("loss").item() == pytest.approx(loss.item(), abs=1e-6 if teacher else 1e-12)

@@ -8,14 +8,18 @@ import pyarrow as pa
 
 from actors.embed.towers import QueryTower
 from actors.search.index_searcher import IndexSearcher
+from actors.search.rerankers import CrossEncoderReranker, MaxSimReranker, load_reranker
 from actors.store.stores import open_store
 from retrieval.train.pairs.answers import Answers
 from retrieval.train.pairs.equal_texts import EqualTexts
-from retrieval.train.pairs.negatives import Mined, MineRules, mined
+from retrieval.train.pairs.negatives import Mined, MineRules, Ranking, mined
+from retrieval.train.pairs.splits import held_out
+from retrieval.train.pairs.texts import without
 from schemas.arrays import Floats, Pmids
 from schemas.config import Config
 from schemas.manifest import IndexVersion
-from schemas.protocols import Query
+from schemas.pair import Span
+from schemas.protocols import ArticleText, Match, Query, Scoring
 from schemas.training_report import Example
 
 AT_A_TIME = 256
@@ -65,6 +69,7 @@ class PairMiner:
         self._tower, self._searcher = QueryTower(config, threads), IndexSearcher(open_store(config), version)
         self._answers, self._equal, self._excluded = answers, equal, equal.first(excluded)
         mine = config.mine
+        self._reranker = load_reranker(config) if config.mine.teacher else None
         self._rules = MineRules(mine.ranks, mine.margin, mine.negatives, mine.near)
 
     def mine(self, pairs: pa.Table) -> tuple[pa.Table, MineCounts]:
@@ -83,20 +88,44 @@ class PairMiner:
             given = pairs[name].to_pylist()  # a file may have some
             column = pa.array([old or getattr(one, name) for old, one in zip(given, found, strict=True)], LIST)
             pairs = pairs.set_column(pairs.schema.get_field_index(name), pairs.schema.field(name), column)
+        if self._reranker:
+            batches = [pairs.slice(start, AT_A_TIME) for start in range(0, len(pairs), AT_A_TIME)]
+            scores = [of_pair for batch in batches for of_pair in self._taught(self._reranker, batch)]
+            at = pairs.schema.get_field_index("scores")
+            pairs = pairs.set_column(at, pairs.schema.field(at), pa.array(scores, pairs.schema.field(at).type))
         return pairs, counts._replace(examples=self._examples(pairs))
 
     def _mined(self, pairs: pa.Table) -> list[Mined]:
         queries = [Query(*of) for of in zip(pairs["query"].to_pylist(), pairs["instruction"].to_pylist(), strict=True)]
         found = []
         rankings = self._searcher.candidates(self._tower.encode(queries), self._config.mine.depth)
-        keys = zip(pairs["query_id"].to_pylist(), pairs["pmid"].to_pylist(), rankings, strict=True)
-        for query, pmid, ranking in keys:
+        keys = [pairs[name].to_pylist() for name in ("query_id", "pmid", "split")]
+        for query, pmid, split, ranking in zip(*keys, rankings, strict=True):
             pmids, scores = self._kept(ranking.pmids, ranking.scores)
             seed = (int(query, 16) ^ pmid) & 0xFFFFFFFFFFFFFFFF
             positives = self._equal.first(self._answers.of(int(query, 16), pmid))
             firsts = self._equal.first(pmids)
-            found.append(mined(pmids, firsts, scores, positives, None, self._rules, seed ^ self._config.mine.seed))
+            barred = held_out(firsts, self._config.mine.held_out) if split == "train" else np.zeros(len(firsts), bool)
+            ranked = Ranking(pmids, firsts, scores, barred)
+            found.append(mined(ranked, positives, self._rules, seed ^ self._config.mine.seed))
         return found
+
+    def _taught(self, reranker: MaxSimReranker | CrossEncoderReranker, pairs: pa.Table) -> list[list[float]]:
+        """Return the re-ranker's own scores of each pair's positive and negatives; none where the version lacks one."""
+        rows = pairs.to_pylist()
+        found = [self._searcher.articles([str(key) for key in (row["pmid"], *row["negatives"])]) for row in rows]
+        known = [number for number, of in enumerate(found) if all(of)]
+        scorings = []
+        for number in known:
+            row, (positive, *negatives) = rows[number], [one.article for one in found[number] if one]
+            left = without(ArticleText(positive.title, positive.abstract), Span(**row["drop"]))
+            articles = [positive._replace(title=left.title, abstract=left.abstract), *negatives]
+            query = Query(row["query"], row["instruction"])
+            scorings.append(Scoring(query, [Match(0, article) for article in articles]))
+        scores: list[list[float]] = [[] for _ in rows]
+        for number, of_pair in zip(known, reranker.scores(scorings), strict=True):
+            scores[number] = [score.raw for score in of_pair]
+        return scores
 
     def _examples(self, pairs: pa.Table) -> tuple[Example, ...]:
         """Return the first pairs that have negatives, with the titles of their articles."""
@@ -111,5 +140,5 @@ class PairMiner:
     def _kept(self, pmids: Pmids, scores: Floats) -> tuple[Pmids, Floats]:
         """Return a ranking without what is excluded, as deep as it is asked for."""
         depth = self._config.mine.depth
-        keep = ~np.isin(self._equal.first(pmids), self._excluded) if len(self._excluded) else np.ones(len(pmids), bool)
+        keep = ~np.isin(self._equal.first(pmids), self._excluded)
         return pmids[keep][:depth], scores[keep][:depth]

@@ -1,0 +1,77 @@
+"""A re-ranker in training: the queries that it learns from, and those by which it is judged."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from actors.fetch.stored_models import folder_of, keep_trained, start_of
+from actors.store.stores import open_store
+from actors.train.learner import BatchFacts
+from actors.train.peers import Peers
+from actors.train.reranker.query_groups import QueryGroups
+from actors.train.reranker.ranked_held_out import RankedHeldOut
+from actors.train.reranker.reranker_gradients import RerankerGradients
+from actors.train.reranker.trained_reranker import TrainedReranker
+from actors.train.saved_models import ABOUT, write_model
+from actors.train.training_run import TrainPlan
+from actors.train.training_texts import texts_here
+from retrieval.train.pairs.pair_sets import read_all_pairs
+from retrieval.train.ranks import first_ndcg
+from schemas.config import Config
+
+TOKENIZER = ("tokenizer*", "special_tokens_map.json", "vocab*", "merges.txt", "*.model")
+"""Files of a model's folder."""
+
+
+class RerankerLearner:
+    """A cross-encoder that starts as the configured one, or as the article tower of the encoder with a new head."""
+
+    def __init__(self, config: Config, plan: TrainPlan, peers: Peers, device: str) -> None:
+        """Load the start model and the pairs.
+
+        Raises:
+            InputError: there is too little to train on, or some of it is held out.
+            StoreError: pairs, or the articles they name, are not there.
+        """
+        self._of, self._store = config.train_reranker, open_store(config)
+        [start] = start_of(config, "reranker")
+        self._model = TrainedReranker(folder_of(start, config), self._of).to(device)
+        self._gradients = RerankerGradients(self._model, peers, self._of)
+        pairs = read_all_pairs(self._store, plan.pairs, "train")
+        named = pa.concat_arrays([pairs["pmid"].combine_chunks(), pairs["negatives"].combine_chunks().values])
+        texts = texts_here(config, self._store, plan.snapshot, plan.pairs, named)
+        self._groups = QueryGroups(pairs, texts, self._of)
+        self._groups.refuse(read_all_pairs(self._store, plan.pairs, "held-out")["pmid"].to_numpy())
+        self._peers = peers
+        self._held_out = None
+        if self._of.evaluate_every:
+            self._held_out = RankedHeldOut(config, plan, self._of.evaluated, decides=True)
+
+    def learnt(self) -> dict[str, torch.nn.Parameter]:
+        return self._model.learnt()
+
+    def add(self, batch: int, share: float) -> BatchFacts:
+        groups = self._groups.batch(batch)
+        texts = [self._model.tokens(group.query, group.articles) for group in groups]
+        weights = np.array([group.weight for group in groups], np.float32)
+        taught = [group.taught for group in groups]
+        losses = self._gradients.add(texts, weights, taught, batch, share)
+        return BatchFacts(losses, sum(len(text.ids) for of_query in texts for text in of_query))
+
+    def evaluate(self) -> dict[str, float]:
+        assert self._held_out is not None  # for it was asked for
+        found = {}
+        for asked in self._held_out.asked:
+            texts = [self._model.tokens(q.text, of) for q, of in zip(asked.queries, asked.articles, strict=True)]
+            found[asked.signal] = float(first_ndcg(self._gradients.scores(texts)).mean())
+        return found
+
+    def model(self, about: dict[str, Any], work: Path) -> dict[str, Any]:
+        if self._peers.rank:
+            return {}
+        write_model(work / "reranker", self._model.model, self._model.folder, TOKENIZER, {ABOUT: about})
+        name = keep_trained(self._store, work / "reranker")
+        return {"rerank": {"kind": "cross-encoder", "model": name, "revision": None, "bin_sha256": None}}

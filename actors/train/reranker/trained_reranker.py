@@ -1,0 +1,57 @@
+"""A cross-encoder while it is trained: a model with one label that reads query and article together."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from actors.engine.torch_engine import model_inputs
+from retrieval.embed.tokens import Tokens, load_tokenizer, pad_batch, pad_id, tokenize_pairs
+from schemas.protocols import ArticleText
+from schemas.training import RerankerTrainConfig
+
+MULTIPLE = 16
+"""Of tokens that texts are padded to, as those of a retriever."""
+
+
+class TrainedReranker(torch.nn.Module):
+    """Weights are in float32."""
+
+    def __init__(self, folder: Path, config: RerankerTrainConfig) -> None:
+        """Load a model of one label; an encoder gets a head, whose weights are drawn by the seed."""
+        super().__init__()
+        # Imported here: it takes seconds.
+        from transformers import AutoModelForSequenceClassification
+        from transformers.utils.logging import disable_progress_bar
+
+        disable_progress_bar()  # type: ignore[no-untyped-call]
+        self.folder, self._config = folder, config
+        torch.manual_seed(config.seed)
+        self.model = AutoModelForSequenceClassification.from_pretrained(
+            folder, num_labels=1, dtype=torch.float32, local_files_only=True, use_safetensors=True
+        )
+        self._pad = pad_id(folder)
+        self._tokenizer = load_tokenizer(folder, config.length)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    def learnt(self) -> dict[str, torch.nn.Parameter]:
+        return dict(self.named_parameters())
+
+    def tokens(self, query: str, articles: Sequence[ArticleText]) -> list[Tokens]:
+        """Lay a query out with each article as `CrossEncoderReranker` does."""
+        return tokenize_pairs(self._tokenizer, query, [" ".join(article).strip() for article in articles])
+
+    def logits(self, texts: Sequence[Tokens], seed: int | None) -> torch.Tensor:
+        """Return the logits (n,) of a query with n articles, with the dropout of a seed; None: without."""
+        self.model.train(self._config.dropout and seed is not None)
+        if seed is not None:
+            torch.manual_seed(seed)
+        batch = pad_batch(texts, [*range(len(texts))], self._pad, multiple=MULTIPLE)
+        inputs = {name: torch.from_numpy(of).to(self.device) for name, of in model_inputs(self.model, batch).items()}
+        half = self._config.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+            logits: torch.Tensor = self.model(**inputs).logits
+        return logits[:, 0].to(torch.promote_types(logits.dtype, torch.float32))

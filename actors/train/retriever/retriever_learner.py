@@ -1,0 +1,94 @@
+"""A retriever in training: its towers, the pairs that they learn from, and those by which it is judged."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from actors.fetch.stored_models import folder_of
+from actors.store.stores import open_store
+from actors.train.learner import BatchFacts
+from actors.train.peers import Peers
+from actors.train.retriever.gradients import Gradients
+from actors.train.retriever.held_out import HeldOut
+from actors.train.retriever.saved_towers import saved
+from actors.train.retriever.trained_towers import SIDES, Side, Towers
+from actors.train.retriever.training_pairs import TrainingPairs
+from actors.train.training_run import TrainPlan
+from actors.train.training_texts import texts_here
+from retrieval.train.pairs.pair_sets import read_all_pairs
+from retrieval.train.ranks import single_ndcg
+from retrieval.train.soup import SHARES, soup
+from schemas.config import Config
+
+
+class RetrieverLearner:
+    """Towers that start as those of the configured encoder."""
+
+    def __init__(self, config: Config, plan: TrainPlan, peers: Peers, device: str) -> None:
+        """Load the start model and the pairs.
+
+        Raises:
+            InputError: there is too little to train on, or some of it is held out.
+            StoreError: pairs, or the articles they name, are not there.
+        """
+        self._config, self._peers = config, peers
+        self._store, of = open_store(config), config.train
+        folders: dict[Side, Path] = {side: folder_of(getattr(config.encoder, side), config) for side in SIDES}
+        self._start = Towers(config.encoder, folders, of).to(device)
+        self.towers = Towers(config.encoder, folders, of).to(device)
+        self._gradients = Gradients(self.towers, self._start if of.distil == "maxsim" else None, peers, of)
+        pairs = read_all_pairs(self._store, plan.pairs, "train")
+        negatives = pairs["negatives"].combine_chunks().values if of.hard_negatives else pa.array([], pa.int64())
+        named = pa.concat_arrays([pairs["pmid"].combine_chunks(), negatives])
+        texts = texts_here(config, self._store, plan.snapshot, plan.pairs, named)
+        self._pairs = TrainingPairs(pairs, texts, of)
+        self._pairs.refuse(read_all_pairs(self._store, plan.pairs, "held-out")["pmid"].to_numpy())
+        self._held_out = None
+        if of.evaluate_every or of.soup == "auto":
+            self._held_out = HeldOut(config, plan, of.evaluated, decides=True)
+
+    def learnt(self) -> dict[str, torch.nn.Parameter]:
+        return self.towers.learnt()
+
+    def add(self, batch: int, share: float) -> BatchFacts:
+        of_batch = self._pairs.batch(batch, self.towers)
+        tokens = sum(len(text.ids) for side in SIDES for text in of_batch.texts[side])
+        return BatchFacts(self._gradients.add(of_batch, batch, share), tokens)
+
+    def evaluate(self) -> dict[str, float]:
+        assert self._held_out is not None  # for it was asked for
+        found = {}
+        for asked in self._held_out.asked:
+            vectors = self._gradients.vectors(self.towers.tokens(asked.queries, asked.articles))
+            found[asked.signal] = float(single_ndcg(*(vectors[side].float().cpu().numpy() for side in SIDES)).mean())
+        return found
+
+    def model(self, about: dict[str, Any], work: Path) -> dict[str, Any]:
+        share = self._mixed()
+        if self._peers.rank:
+            return {}
+        spec = saved(self._store, self.towers, {**about, "soup": share}, work)
+        return {"encoder": spec.model_dump(mode="json")}
+
+    def _mixed(self) -> float:
+        """Put into the towers the configured share of what was learnt, or the best one; return which it is."""
+        start, learnt = dict(self._start.named_parameters()), dict(self.towers.named_parameters())
+        trained = {name: weights.detach().clone() for name, weights in learnt.items()}
+
+        @torch.no_grad()
+        def mix(share: float) -> None:
+            for name, weights in soup(start, trained, share).items():
+                learnt[name].copy_(weights)
+
+        wanted = self._config.train.soup
+        if wanted == "auto":
+            means = []
+            for share in SHARES:
+                mix(share)
+                means.append(np.mean([*self.evaluate().values()]))
+            wanted = SHARES[int(np.argmax(means))]
+        mix(wanted)
+        return wanted

@@ -1,0 +1,153 @@
+"""Pairs → a trained model of the store, of either kind: what `train-retriever` and `train-reranker` do alike."""
+
+import importlib.metadata
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from actors.fetch.stored_models import brought, configured_models, start_of, tower_digests
+from actors.store.stores import open_store
+from actors.train.training_run import Kind, TrainPlan, run_config
+from jobs.common.cluster.joining import connect
+from jobs.common.console import log, table
+from jobs.common.options import Option
+from jobs.common.run_records import record_of_done
+from jobs.common.run_reports import json_values
+from jobs.steps.train.training import Told, compared, trained
+from retrieval.files.checked import read_document, write_bytes
+from retrieval.train.curve import best_step
+from retrieval.train.pairs.pair_sets import pair_set
+from schemas.base import digest
+from schemas.config import Config
+from schemas.errors import StoreError, UsageError
+from schemas.layout import Layout
+from schemas.pair import PairSet
+from schemas.store import Store
+from schemas.training_report import Evaluation, HeldOutFigures, TrainedRun, TrainReport
+
+PAIRS = Option("the sets of pairs, by the ids that `mine` gave them, with commas between", metavar="ID,…")
+CONFIG = Option("write a configuration that uses the trained model", metavar="FILE")
+PACKAGES = ("torch", "transformers", "ray")
+LAST = 0.1
+"""Share of the steps over which the loss is told."""
+NOT_OF_THE_WEIGHTS = {"workers", "num_gpus", "threads", "measured"}
+"""Keys that may be changed between a stop and the next start."""
+
+
+def run(config: Config, kind: Kind, pairs: str, write_config: str | None) -> TrainReport:
+    """Train, or go on where a run of the same pairs and configuration was stopped; one that is done is found.
+
+    Raises:
+        UsageError: the pairs are of several snapshots.
+        StoreError: there are no such pairs.
+    """
+    store, start, names = open_store(config), time.monotonic(), tuple(pairs.split(","))
+    sets = {name: _pair_set(store, name) for name in names}
+    if len(snapshots := {one.snapshot for one in sets.values()}) > 1:
+        raise UsageError(f"--pairs {pairs}: of the snapshots {', '.join(sorted(snapshots))}; mine them anew of one")
+    of = run_config(config, kind)
+    inputs: dict[str, Any] = {
+        "kind": kind,
+        "train": of.model_dump(mode="json", exclude=NOT_OF_THE_WEIGHTS),
+        "pairs": names,
+        "encoder": config.encoder.identity(),
+        "start": [tower_digests(model, config).model_dump() for model in start_of(config, kind)],
+    }
+    plan = TrainPlan(kind, digest(inputs), names, snapshots.pop())
+    key = Layout.training_run(plan.run)
+    if store.facts(key) is None:
+        connect(config)
+        config = brought(config, *configured_models(config))
+        versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+        told = trained(config, plan, {**inputs, "run": plan.run, "packages": versions})
+        assert told.values is not None  # for nothing was raised
+        figures = compared(config, told.values, plan) if of.measured else {}
+        done = _done(plan, sets, told, told.values, figures, time.monotonic() - start)
+        write_bytes(store, key, done.model_dump_json(indent=1).encode())
+        record_of_done(store, f"train-{kind}", json_values(done.report))
+    done = read_document(store, key, TrainedRun, f"run {plan.run}")
+    if write_config:
+        _write_config(Path(write_config), config, done)
+    return done.report
+
+
+def show(report: TrainReport) -> str:
+    head = f"run {report.run}: {report.steps} steps on {report.trained_on:,} pairs, model {' and '.join(report.models)}"
+    rows: list[list[object]] = [[name, value] for name, value in report.loss.items()]
+    rows += [["pairs a second", report.pairs_per_second], ["tokens a second", report.tokens_per_second]]
+    text = f"{head}\n{table(['of the last steps', 'value'], rows)}"
+    if report.curve:
+        signals = [*report.curve[0].ndcg]
+        points = [[f"{p.step}{' *' if p.step == report.best else ''}", *p.ndcg.values()] for p in report.curve]
+        text += f"\nevaluated: nDCG@10 after so many steps; * became the model\n{table(['steps', *signals], points)}"
+    if not report.held_out_ndcg:
+        return text
+    measured = [
+        [
+            signal,
+            of.queries,
+            of.before,
+            of.after,
+            f"{of.difference.mean:+.3f} [{of.difference.low:+.3f}, {of.difference.high:+.3f}]",
+        ]
+        for signal, of in report.held_out_ndcg.items()
+    ]
+    return f"{text}\n{table(['held out', 'queries', 'nDCG@10 before', 'after', 'difference [95 %]'], measured)}"
+
+
+def _pair_set(store: Store, name: str) -> PairSet:
+    if store.facts(Layout.pairs(name)) is None:
+        raise StoreError(f"{store.name(Layout.pairs(name))}: no such set of pairs; run pubray mine, which tells its id")
+    with store.parquet(Layout.pairs(name)) as file:
+        return pair_set(file)
+
+
+def _done(
+    plan: TrainPlan,
+    sets: dict[str, PairSet],
+    told: Told,
+    values: dict[str, Any],
+    figures: dict[str, HeldOutFigures],
+    seconds: float,
+) -> TrainedRun:
+    losses = [{**step.facts.losses, "gradient": step.facts.norm} for step in told.steps]
+    last = losses[-max(1, int(LAST * len(losses))) :]
+    spent = sum(step.seconds for step in told.steps) or 1.0
+    counts = [of for one in sets.values() for of in one.counts.values()]
+    encoder = values.get("encoder", {})
+    models = [values["rerank"]] if plan.kind == "reranker" else [encoder["query"], encoder["article"]]
+    names = tuple(dict.fromkeys(model["model"] for model in models))
+    report = TrainReport(
+        run=plan.run,
+        models=names,
+        pairs=plan.pairs,
+        trained_on=sum(of.get("train", 0) for of in counts),
+        held_out=sum(of.get("held-out", 0) for of in counts),
+        steps=told.steps[-1].number if told.steps else told.begun_at,
+        begun_at=told.begun_at,
+        seconds=seconds,
+        pairs_per_second=told.pairs * len(told.steps) / spent,
+        tokens_per_second=sum(step.facts.tokens for step in told.steps) / spent,
+        loss={name: sum(step[name] for step in last) / len(last) for name in (last[0] if last else {})},
+        losses=tuple(losses),
+        curve=tuple(Evaluation(step=point.step, ndcg=point.ndcg) for point in told.curve),
+        best=best_step(told.curve) if told.curve else None,
+        held_out_ndcg=figures,
+    )
+    return TrainedRun(models=tuple(name.rpartition(":")[2] for name in names), values=values, report=report)
+
+
+def _write_config(path: Path, config: Config, done: TrainedRun) -> None:
+    """Write this configuration with the model that was trained."""
+    values = config.with_values(**done.values).model_dump(mode="json", exclude_defaults=True)
+    values.pop("stored", None)
+    lines = [f"{key} = {_toml(value)}" for key, value in values.items()]
+    path.write_text("\n".join(lines) + "\n")
+    log(f"train     {path} uses the trained model: pubray --config {path} …")
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_toml(of)}" for key, of in value.items() if of is not None) + " }"
+    return json.dumps(value, ensure_ascii=False)
