@@ -56,14 +56,14 @@ install_with_uv() {
     index=$(pip_setting index-url)
     [[ -z $index ]] || export UV_DEFAULT_INDEX=$index
     "$1" pip install --quiet --python "$venv/bin/python" "${source[@]}" --constraints constraints.txt \
-        -e '.[cpu,test]' || die "uv failed, see above: where it cannot reach the CPU builds of torch, $hint"
+        -e '.[cpu,test,train]' || die "uv failed, see above: where it cannot reach the CPU builds of torch, $hint"
 }
 
 install_with_pip() {
     [[ -n $local_torch ]] ||
         die "no uv, and pip alone would take gigabytes of CUDA with torch: install uv, or $hint"
     "$python" -m pip --python "$venv/bin/python" install -qq --constraint constraints.txt pip
-    "$venv/bin/python" -m pip install -qq --no-compile --constraint constraints.txt -e '.[cpu,test]'
+    "$venv/bin/python" -m pip install -qq --no-compile --constraint constraints.txt -e '.[cpu,test,train]'
 }
 
 echo "install: about 600 MB of packages to download, once, and 2 GB on disk, in $venv"

@@ -53,6 +53,18 @@ class MineConfig(Frozen):
         return max(self.near and 2 * self.near, self.negatives and self.ranks[1])
 
 
+class LoraConfig(Frozen):
+    """Low-rank additions to a model's linear layers, which alone are learnt."""
+
+    rank: NonNegativeInt = 0
+    """0: there are none, and all of the model is learnt."""
+    alpha: PositiveFloat = 32
+    """They count alpha / rank times."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    targets: tuple[str, ...] | Literal["all-linear"] = "all-linear"
+    """The last words of the layers' names."""
+
+
 class RunConfig(Frozen):
     """What runs of training have in common, whatever model it is."""
 
@@ -72,6 +84,9 @@ class RunConfig(Frozen):
     """The norm of a step's gradient is at most this."""
     dropout: bool = False
     """As the start model has it; it is off otherwise, as texts are few and steps are."""
+    lora: LoraConfig = LoraConfig()
+    checkpoint_activations: bool = False
+    """Memory for time: what layers computed is computed again for their gradient."""
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     """Of what is computed; weights are kept in float32."""
     seed: int = 0

@@ -9,6 +9,7 @@ import torch
 
 from actors.fetch.stored_models import folder_of, keep_trained, start_of
 from actors.store.stores import open_store
+from actors.train.adapted_models import merged
 from actors.train.learner import BatchFacts
 from actors.train.peers import Peers
 from actors.train.reranker.query_groups import QueryGroups
@@ -72,6 +73,7 @@ class RerankerLearner:
     def model(self, about: dict[str, Any], work: Path) -> dict[str, Any]:
         if self._peers.rank:
             return {}
-        write_model(work / "reranker", self._model.model, self._model.folder, TOKENIZER, {ABOUT: about})
+        model = merged(self._model.model, self._of)
+        write_model(work / "reranker", model, self._model.folder, TOKENIZER, {ABOUT: about})
         name = keep_trained(self._store, work / "reranker")
         return {"rerank": {"kind": "cross-encoder", "model": name, "revision": None, "bin_sha256": None}}

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from actors.engine.torch_engine import model_inputs
+from actors.train.adapted_models import prepared
 from retrieval.embed.tokens import Tokens, load_tokenizer, pad_batch, pad_id, tokenize_pairs
 from schemas.protocols import ArticleText
 from schemas.training import RerankerTrainConfig
@@ -27,9 +29,10 @@ class TrainedReranker(torch.nn.Module):
         disable_progress_bar()  # type: ignore[no-untyped-call]
         self.folder, self._config = folder, config
         torch.manual_seed(config.seed)
-        self.model = AutoModelForSequenceClassification.from_pretrained(
+        model = AutoModelForSequenceClassification.from_pretrained(
             folder, num_labels=1, dtype=torch.float32, local_files_only=True, use_safetensors=True
         )
+        self.model: Any = prepared(model, config, "SEQ_CLS")
         self._pad = pad_id(folder)
         self._tokenizer = load_tokenizer(folder, config.length)
 
@@ -38,7 +41,7 @@ class TrainedReranker(torch.nn.Module):
         return next(self.parameters()).device
 
     def learnt(self) -> dict[str, torch.nn.Parameter]:
-        return dict(self.named_parameters())
+        return {name: of for name, of in self.named_parameters() if of.requires_grad}
 
     def tokens(self, query: str, articles: Sequence[ArticleText]) -> list[Tokens]:
         """Lay a query out with each article as `CrossEncoderReranker` does."""
@@ -46,7 +49,7 @@ class TrainedReranker(torch.nn.Module):
 
     def logits(self, texts: Sequence[Tokens], seed: int | None) -> torch.Tensor:
         """Return the logits (n,) of a query with n articles, with the dropout of a seed; None: without."""
-        self.model.train(self._config.dropout and seed is not None)
+        self.model.train(seed is not None)
         if seed is not None:
             torch.manual_seed(seed)
         batch = pad_batch(texts, [*range(len(texts))], self._pad, multiple=MULTIPLE)

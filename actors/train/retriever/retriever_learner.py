@@ -1,5 +1,6 @@
 """A retriever in training: its towers, the pairs that they learn from, and those by which it is judged."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 
 from actors.fetch.stored_models import folder_of
 from actors.store.stores import open_store
+from actors.train.adapted_models import merged, prepared
 from actors.train.learner import BatchFacts
 from actors.train.peers import Peers
 from actors.train.retriever.gradients import Gradients
@@ -38,7 +40,8 @@ class RetrieverLearner:
         self._store, of = open_store(config), config.train
         folders: dict[Side, Path] = {side: folder_of(getattr(config.encoder, side), config) for side in SIDES}
         self._start = Towers(config.encoder, folders, of).to(device)
-        self.towers = Towers(config.encoder, folders, of).to(device)
+        towers = Towers(config.encoder, folders, of)
+        self.towers = towers.change(partial(prepared, config=of, task="FEATURE_EXTRACTION")).to(device)
         self._gradients = Gradients(self.towers, self._start if of.distil == "maxsim" else None, peers, of)
         pairs = read_all_pairs(self._store, plan.pairs, "train")
         negatives = pairs["negatives"].combine_chunks().values if of.hard_negatives else pa.array([], pa.int64())
@@ -67,6 +70,7 @@ class RetrieverLearner:
         return found
 
     def model(self, about: dict[str, Any], work: Path) -> dict[str, Any]:
+        self.towers.change(partial(merged, config=self._config.train))
         share = self._mixed()
         if self._peers.rank:
             return {}

@@ -1,8 +1,8 @@
 """The towers of an encoder while they are trained, and the start model as it was, which may be their teacher."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 import torch
 
@@ -19,9 +19,6 @@ Side = Literal["query", "article"]
 SIDES: tuple[Side, Side] = ("query", "article")
 MULTIPLE = 16
 """Of tokens that a batch is padded to: oneDNN makes itself ready for every new shape, which takes seconds."""
-
-POOLER = ".pooler."
-"""In the names of weights that a model has for other tasks: no vector depends on them."""
 
 
 class Chunk(NamedTuple):
@@ -43,13 +40,9 @@ class Towers(torch.nn.Module):
         super().__init__()
         self.spec, self.folders, self._config = spec, folders, config
         tied = folders["query"] == folders["article"] and not config.untied
-        models: dict[str, torch.nn.Module] = {
-            side: load_model(folders[side], "encoder", torch.float32, "cpu") for side in SIDES[tied:]
-        }
-        self.models = torch.nn.ModuleDict(models)
-        for name, parameter in self.models.named_parameters():
-            parameter.requires_grad_(POOLER not in name)
-        self.of: dict[Side, torch.nn.Module] = {side: models.get(side, models["article"]) for side in SIDES}
+        self.models = torch.nn.ModuleDict(
+            {side: load_model(folders[side], "encoder", torch.float32, "cpu") for side in SIDES[tied:]}
+        )
         self._finish = TextVectors(spec.pooling, spec.normalize)
         self._pads = {side: pad_id(folders[side]) for side in SIDES}
         lengths = {"query": config.query_length, "article": config.article_length}
@@ -58,6 +51,17 @@ class Towers(torch.nn.Module):
             tower = spec.query if side == "query" else spec.article
             shorter = tower.model_copy(update={"max_length": min(tower.max_length, lengths[side])})
             self._tokenizers[side] = TowerTokenizer(folders[side], shorter)
+
+    @property
+    def of(self) -> dict[Side, torch.nn.Module]:
+        """The tower of each side."""
+        return {side: self.models[side if side in self.models else "article"] for side in SIDES}
+
+    def change(self, to: Callable[[torch.nn.Module], torch.nn.Module]) -> Self:
+        """Put other models in the towers' places; return the same towers."""
+        for side, model in [*self.models.items()]:
+            self.models[side] = to(model)
+        return self
 
     @property
     def device(self) -> torch.device:
@@ -90,7 +94,7 @@ class Towers(torch.nn.Module):
 
     def vectors(self, chunk: Chunk, seed: int | None) -> torch.Tensor:
         """Return the vectors (n, dimension) of a chunk's texts, with the dropout of a seed; None: without."""
-        self.of[chunk.side].train(self._config.dropout and seed is not None)
+        self.of[chunk.side].train(seed is not None)
         if seed is not None:
             torch.manual_seed(seed)
         return self._finish(self._hidden(chunk), torch.from_numpy(chunk.tokens.mask).to(self.device))

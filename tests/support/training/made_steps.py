@@ -1,6 +1,7 @@
 """Gradients and steps of a tiny model, by one process and by several that speak over gloo."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
+from actors.train.adapted_models import prepared
 from actors.train.learner import BatchFacts
 from actors.train.peers import Alone, Peers, TorchPeers
 from actors.train.retriever.gradients import Gradients, TextBatch
@@ -38,6 +40,8 @@ CASES: dict[str, dict[str, Any]] = {
     "scores": {"loss": "one-way", "distil": "scores", "hard_negatives": 1},
     "both, two towers, cached": {"loss": "two-way", "distil": "maxsim", "untied": True, "cached": True},
     "dropout": {"loss": "two-way", "dropout": True},
+    "lora": {"loss": "two-way", "lora": {"rank": 2}},
+    "checkpointed": {"loss": "two-way", "checkpoint_activations": True},
     "dropout, cached": {"loss": "two-way", "dropout": True, "cached": True},
 }
 
@@ -68,7 +72,8 @@ def trained(folder: Path, values: dict[str, Any]) -> tuple[Towers, Towers | None
     config = TrainConfig(**{**PLAIN, **values})
     spec = tiny.spec(folder)
     folders: Any = {"query": folder, "article": folder}
-    towers, teacher = Towers(spec, folders, config).double(), Towers(spec, folders, config).double()
+    towers, teacher = (Towers(spec, folders, config).double() for _ in range(2))
+    towers.change(partial(prepared, config=config, task="FEATURE_EXTRACTION")).double()
     torch.manual_seed(1)
     with torch.no_grad():
         for parameter in towers.learnt().values():

@@ -90,3 +90,9 @@ def test_cached_gradients_are_those_that_are_not(tiny_encoder: Path) -> None:
 def test_dropout_changes_the_gradient(tiny_encoder: Path) -> None:
     without, with_it = (gradients(tiny_encoder, CASES[name], Alone()) for name in ("two-way", "dropout"))
     assert abs(without["loss"] - with_it["loss"]) > 1e-6
+
+
+def test_what_is_computed_again_gives_the_gradient_of_what_is_kept(tiny_encoder: Path) -> None:
+    kept, again = (gradients(tiny_encoder, CASES[name], Alone()) for name in ("two-way", "checkpointed"))
+    for of, gradient in kept.items():
+        assert torch.allclose(again[of], gradient, rtol=1e-12, atol=1e-12), of

@@ -1,3 +1,4 @@
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -5,6 +6,7 @@ import numpy as np
 import torch
 
 from actors.embed.towers import ArticleTower, QueryTower
+from actors.train.adapted_models import prepared
 from actors.train.retriever.trained_towers import Towers
 from schemas.config import EngineConfig
 from schemas.protocols import Query
@@ -14,7 +16,8 @@ from tests.support.models import tiny
 
 def towers(folder: Path, **values: Any) -> Towers:
     config = TrainConfig(precision="float32", chunk=2, **values)
-    return Towers(tiny.spec(folder), {"query": folder, "article": folder}, config)
+    made = Towers(tiny.spec(folder), {"query": folder, "article": folder}, config)
+    return made.change(partial(prepared, config=config, task="FEATURE_EXTRACTION"))
 
 
 def test_before_it_is_trained_it_gives_the_vectors_that_embed_gives(tiny_encoder: Path) -> None:
@@ -53,7 +56,3 @@ def test_dropout_is_that_of_the_seed(tiny_encoder: Path) -> None:
     assert not torch.equal(first, other)
     without, of_used = both.vectors(chunk, None), towers(tiny_encoder).vectors(chunk, 1)
     assert torch.equal(without, of_used)
-
-
-def test_the_pooler_is_not_learnt(tiny_encoder: Path) -> None:
-    assert not [of for of in towers(tiny_encoder).learnt() if ".pooler." in of]
