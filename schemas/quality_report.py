@@ -62,6 +62,23 @@ class EvaluateReport(Report, Scores):
     exact: bool
 
 
+class Correlation(Frozen):
+    """Of what an encoder says of pairs with what people say, from -1 to 1."""
+
+    pearson: float
+    spearman: float
+    """Of the ranks."""
+
+
+class PairsReport(Report):
+    """Of `evaluate --pairs`: by the query tower."""
+
+    encoder: str
+    pairs: int
+    inner_product: Correlation
+    cosine: Correlation
+
+
 class ServeReport(Report):
     """Of `serve`, once it was stopped."""
 

@@ -40,12 +40,13 @@ def read_judgments(queries: Path, qrels: Path) -> Judgments:
 
     InputError for one that cannot be read, or of which a line is something else.
     """
-    relevance = read_qrels(_lines(qrels), str(qrels))
-    texts = read_queries(_lines(queries), str(queries))
+    relevance = read_qrels(text_lines(qrels), str(qrels))
+    texts = read_queries(text_lines(queries), str(queries))
     return Judgments({q: text for q, text in texts.items() if q in relevance}, relevance, None)
 
 
-def _lines(path: Path) -> Iterator[str]:
+def text_lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a file; InputError: it cannot be read, or is no UTF-8."""
     try:
         with path.open(encoding="utf-8") as file:
             yield from file
@@ -87,7 +88,7 @@ def read_qrels(lines: Iterable[str], name: str) -> dict[str, dict[str, int]]:
 
 def judged_pmids(qrels: Path) -> Pmids:
     """Return the keys of all articles of a file of judgments, sorted; InputError as `read_judgments`."""
-    relevance = read_qrels(_lines(qrels), str(qrels))
+    relevance = read_qrels(text_lines(qrels), str(qrels))
     return np.array(sorted({key_of_id(article) for of in relevance.values() for article in of}), np.int64)
 
 
