@@ -62,6 +62,27 @@ class EvaluateReport(Report, Scores):
     exact: bool
 
 
+class SimilarScores(Frozen):
+    """Of articles as queries: means over those that were ranked."""
+
+    queries: int
+    judgments: int
+    absent_queries: int
+    """Left out: the version has not their article, or none that was judged for it."""
+    absent_judgments: int
+    """Of the queries that are there, left out: the version has not the judged article."""
+    measures: Measures
+    per_query: dict[str, Measures]
+
+
+class ArticlesReport(Report, SimilarScores):
+    """Of `evaluate --articles`."""
+
+    version: str
+    articles: int
+    encoder: str
+
+
 class Correlation(Frozen):
     """Of what an encoder says of pairs with what people say, from -1 to 1."""
 
