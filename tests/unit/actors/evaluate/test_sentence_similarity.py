@@ -53,5 +53,5 @@ def test_a_task_is_for_encoders_that_take_one(config: Config, file: Path) -> Non
 
 
 def test_a_file_that_is_not_there_is_named(config: Config, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="none.tsv: No such file or directory; name an existing file"):
+    with pytest.raises(InputError, match=r"none\.tsv: No such file or directory; name an existing file"):
         score_pairs(config, tmp_path / "none.tsv", None)
