@@ -25,9 +25,7 @@ def score_pairs(config: Config, file: Path, task: str | None) -> PairsReport:
         raise InputError(f"task {task!r}: {config.encoder.name} takes no task; leave it out")
     pairs = read_sentence_pairs(text_lines(file), str(file))
     tower = QueryTower(config, available_threads())
-    firsts, seconds = (
-        tower.encode([Query(text, task) for text in texts])
-        for texts in ([pair.first for pair in pairs], [pair.second for pair in pairs])
-    )
+    firsts = tower.encode([Query(pair.first, task) for pair in pairs])
+    seconds = tower.encode([Query(pair.second, task) for pair in pairs])
     found = correlate(firsts, seconds, [pair.score for pair in pairs])
     return PairsReport(encoder=config.encoder.name, pairs=len(pairs), **found)

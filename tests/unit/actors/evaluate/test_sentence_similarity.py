@@ -34,7 +34,8 @@ def file(tmp_path: Path) -> Path:
 def test_both_sentences_go_through_the_query_tower(config: Config, file: Path) -> None:
     report = score_pairs(config, file, None)
     tower = QueryTower(config, 1)
-    firsts, seconds = (tower.encode([Query(pair[side]) for pair in PAIRS]) for side in (0, 1))
+    firsts = tower.encode([Query(first) for first, _, _ in PAIRS])
+    seconds = tower.encode([Query(second) for _, second, _ in PAIRS])
     products = (firsts * seconds).sum(axis=1)
     cosines = products / np.linalg.norm(firsts, axis=1) / np.linalg.norm(seconds, axis=1)
     scores = [score for _, _, score in PAIRS]

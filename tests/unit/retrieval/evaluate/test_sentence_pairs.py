@@ -15,8 +15,8 @@ PAIRS = [SentencePair("It raises the risk, says one.", "It makes it higher.", 3.
 
 def found(products: list[float], scores: list[float]) -> Correlation:
     """Of vectors whose inner products are these; the first of each pair has length 1."""
-    firsts = np.tile(np.float32([1, 0]), (len(products), 1))
-    seconds = np.stack([np.float32(products), np.ones(len(products), np.float32)], axis=1)
+    firsts = np.tile(np.array([1, 0], np.float32), (len(products), 1))
+    seconds = np.array([[product, 1] for product in products], np.float32)
     return correlate(firsts, seconds, scores)["inner_product"]
 
 
@@ -56,8 +56,8 @@ def test_equal_scores_share_the_mean_of_their_ranks() -> None:
 
 
 def test_lengths_count_in_inner_products_and_not_in_cosines() -> None:
-    firsts = np.float32([[1, 0], [0, 2], [3, 0]])
-    seconds = np.float32([[1, 0], [1, 1], [1, 9]])
+    firsts = np.array([[1, 0], [0, 2], [3, 0]], np.float32)
+    seconds = np.array([[1, 0], [1, 1], [1, 9]], np.float32)
     both = correlate(firsts, seconds, [3, 2, 1])  # inner products 1, 2, 3; cosines 1, .71, .11
     assert both["inner_product"].spearman == pytest.approx(-1)
     assert both["cosine"].spearman == pytest.approx(1)
