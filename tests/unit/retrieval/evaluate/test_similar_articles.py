@@ -15,25 +15,26 @@ from tests.support.stores import corpus
 ROWS = corpus.vectors(3, 60, normalize=False)
 ROWS[40] = ROWS[41]
 PMIDS = np.random.default_rng(3).permutation(1000)[:60]
-DEAD = PMIDS[10]
+REVISED, DELETED = PMIDS[[10, 20]].tolist()
 GRADES = st.lists(st.integers(0, 2), max_size=30)
 
 
 @pytest.fixture(scope="module")
 def segments(tmp_path_factory: pytest.TempPathFactory) -> list[OpenSegment]:
-    """Two, one of which has an article that the other one outdates, with another vector."""
+    """Two, the second of which has an article that the first one outdates, with another vector, and one deleted."""
     folder, quantizer = tmp_path_factory.mktemp("segments"), corpus.quantizer("IVF4,SQ8", ROWS)
     first = corpus.build(folder / "s0", quantizer, ROWS[:30], PMIDS[:30])
-    revised = np.concatenate([[DEAD], PMIDS[30:]])
-    second = corpus.build(folder / "s1", quantizer, np.concatenate([ROWS[:1], ROWS[30:]]), revised)
-    dead = np.flatnonzero(first.pmids == DEAD)
-    return [corpus.opened(folder / "s0", first.manifest, quantizer, dead), second]
+    pmids = np.concatenate([[REVISED], PMIDS[30:]])
+    second = corpus.build(folder / "s1", quantizer, np.concatenate([ROWS[:1], ROWS[30:]]), pmids)
+    dead = np.flatnonzero(np.isin(first.pmids, [REVISED, DELETED]))
+    return [second, corpus.opened(folder / "s0", first.manifest, quantizer, dead)]
 
 
 def replayed(article: int, judged: list[int]) -> list[str]:
     """The order by a loop over the vectors that are alive."""
     vectors = {int(pmid): row.astype(np.float32) for pmid, row in zip(PMIDS, ROWS, strict=True)}
-    vectors[int(DEAD)] = ROWS[0].astype(np.float32)
+    vectors[REVISED] = ROWS[0].astype(np.float32)
+    del vectors[DELETED]
     there = [pmid for pmid in judged if pmid in vectors]
     return [str(pmid) for pmid in sorted(there, key=lambda pmid: (-float(vectors[article] @ vectors[pmid]), pmid))]
 
@@ -43,7 +44,7 @@ def test_judged_articles_are_ranked_by_the_vectors_that_are_alive(query: int, se
     article, judged = int(PMIDS[query]), [int(pmid) for pmid in np.delete(PMIDS, query)[::2]]
     ranking = rank_judged(str(article), [*map(str, judged), "999999"], segments)
     assert ranking == replayed(article, judged)
-    assert len(ranking) == len(judged)
+    assert len(ranking) == len(judged) - judged.count(DELETED)
 
 
 def test_equal_scores_go_by_key(segments: list[OpenSegment]) -> None:
@@ -54,6 +55,7 @@ def test_equal_scores_go_by_key(segments: list[OpenSegment]) -> None:
 
 def test_an_article_that_is_not_there_has_no_ranking(segments: list[OpenSegment]) -> None:
     assert rank_judged("999999", [str(PMIDS[0])], segments) == []
+    assert rank_judged(str(DELETED), [str(PMIDS[0])], segments) == []
     assert rank_judged(str(PMIDS[0]), ["999999"], segments) == []
 
 
