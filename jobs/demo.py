@@ -20,7 +20,7 @@ from jobs.steps.demo.demo_data import CHOSEN, CHOSEN_COUNT, DEMO, choose, write_
 from schemas.config import Config
 from schemas.errors import UsageError
 from schemas.layout import SELECTIONS
-from schemas.quality_report import DemoAnswer, DemoReport
+from schemas.quality_report import DemoAnswer, DemoReport, EvaluateReport
 from schemas.search import SearchRequest
 
 LESS = {"max_removed": 1.0}
@@ -69,6 +69,7 @@ def run(
         quality = None
         if articles == "all" or int(articles) >= CHOSEN_COUNT:
             quality = stages.run("evaluate", evaluate.run, config, mesh_topics=TOPICS, candidates=CANDIDATES)
+            assert isinstance(quality, EvaluateReport)  # of queries
             say(f"\nQuality, judged by NLM's indexers:\n{evaluate.show(quality)}\n{CAVEAT}")
         report = DemoReport(
             seconds=round(time.monotonic() - start, 1),

@@ -62,6 +62,44 @@ class EvaluateReport(Report, Scores):
     exact: bool
 
 
+class SimilarScores(Frozen):
+    """Of articles as queries: means over those that were ranked."""
+
+    queries: int
+    judgments: int
+    absent_queries: int
+    """Left out: the version has not their article, or none that was judged for it."""
+    absent_judgments: int
+    """Of the queries that are there, left out: the version has not the judged article."""
+    measures: Measures
+    per_query: dict[str, Measures]
+
+
+class ArticlesReport(Report, SimilarScores):
+    """Of `evaluate --articles`."""
+
+    version: str
+    articles: int
+    encoder: str
+
+
+class Correlation(Frozen):
+    """Of what an encoder says of pairs with what people say, from -1 to 1."""
+
+    pearson: float
+    spearman: float
+    """Of the ranks."""
+
+
+class PairsReport(Report):
+    """Of `evaluate --pairs`: by the query tower."""
+
+    encoder: str
+    pairs: int
+    inner_product: Correlation
+    cosine: Correlation
+
+
 class ServeReport(Report):
     """Of `serve`, once it was stopped."""
 

@@ -18,7 +18,7 @@ BATCH = 4096
 """Articles whose headings are in memory at a time."""
 MIN_RELEVANT = 10
 """Articles that a MeSH topic must have: with fewer, nDCG@10 could not reach 1."""
-
+RELISH_GRADES = {"irrelevant": 0, "partial": 1, "relevant": 2}
 
 Headings = tuple[str, Sequence[dict[str, Any]]]
 """An article's id, and its MeSH headings as in `schemas.article.MeshHeading`."""
@@ -28,7 +28,7 @@ class Judgments(NamedTuple):
     """What an evaluation goes by; articles are named as a hit's `id` names them."""
 
     queries: dict[str, str]
-    """Query id → text."""
+    """Query id → text, or of an article as query its id."""
     relevance: dict[str, dict[str, int]]
     """Query id → article → grade; 0 is not relevant."""
     judged: frozenset[str] | None
@@ -40,12 +40,13 @@ def read_judgments(queries: Path, qrels: Path) -> Judgments:
 
     InputError for one that cannot be read, or of which a line is something else.
     """
-    relevance = read_qrels(_lines(qrels), str(qrels))
-    texts = read_queries(_lines(queries), str(queries))
+    relevance = read_qrels(text_lines(qrels), str(qrels))
+    texts = read_queries(text_lines(queries), str(queries))
     return Judgments({q: text for q, text in texts.items() if q in relevance}, relevance, None)
 
 
-def _lines(path: Path) -> Iterator[str]:
+def text_lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a file; InputError: it cannot be read, or is no UTF-8."""
     try:
         with path.open(encoding="utf-8") as file:
             yield from file
@@ -85,9 +86,42 @@ def read_qrels(lines: Iterable[str], name: str) -> dict[str, dict[str, int]]:
     return dict(relevance)
 
 
+def read_article_judgments(path: Path) -> Judgments:
+    """Read articles as queries: judgments whose query is an article, or RELISH_v1.json, known by the end of its name.
+
+    The text of a query is the article's id. InputError as `read_judgments`.
+    """
+    if path.suffix == ".json":
+        return read_relish("".join(text_lines(path)), str(path))
+    relevance = read_qrels(text_lines(path), str(path))
+    return Judgments({article: article for article in relevance}, relevance, None)
+
+
+def read_relish(text: str, name: str) -> Judgments:
+    """Read RELISH (Brown, RELISH Consortium and Zhou, Database 2019): in each entry a person judges for one article.
+
+    An entry is a query: 78 articles were judged by several people, who do not agree. InputError names the first entry
+    that is something else.
+    """
+    judgments = Judgments({}, {}, None)
+    try:
+        entries = list(json.loads(text))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise InputError(f"{name}: no JSON list ({error}); name RELISH_v1.json, or judgments line by line") from None
+    for number, entry in enumerate(entries, 1):
+        try:
+            query, kinds = str(entry["uid"]), entry["response"].items()
+            judgments.queries[query] = str(entry["pmid"])
+            judgments.relevance[query] = {str(pmid): RELISH_GRADES[kind] for kind, pmids in kinds for pmid in pmids}
+        except (KeyError, TypeError, AttributeError):
+            shown = json.dumps(entry)[:60]
+            raise InputError(f'{name} entry {number}: not {{"uid", "pmid", "response"}} but {shown}') from None
+    return judgments
+
+
 def judged_pmids(qrels: Path) -> Pmids:
     """Return the keys of all articles of a file of judgments, sorted; InputError as `read_judgments`."""
-    relevance = read_qrels(_lines(qrels), str(qrels))
+    relevance = read_qrels(text_lines(qrels), str(qrels))
     return np.array(sorted({key_of_id(article) for of in relevance.values() for article in of}), np.int64)
 
 

@@ -1,24 +1,27 @@
 """Quality of rankings, by ir_measures (trec_eval): the answers of a service as retrieved and as re-ranked."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import ir_measures
 import numpy as np
-from ir_measures import AP, RR, R, nDCG
+from ir_measures import AP, RR, Measure, R, nDCG
 from numpy.typing import NDArray
 
 from retrieval.evaluate.judgments import Judgments
 from schemas.quality_report import PairedDifference, QueryScores, Scores
 from schemas.search import SearchResponse
 
-MEASURES = (nDCG @ 10, AP, RR @ 10, R @ 10, R @ 100)
+MEASURES = (nDCG @ 10, nDCG @ 20, AP, RR @ 5, RR @ 10, R @ 1, R @ 5, R @ 10, R @ 20, R @ 100)
+"""Of answers to queries: what we compare by, and what the papers print of their data sets (docs/figures.md)."""
 RESAMPLES = 10_000
 TIE = 1e-5
 """By how much equal scores of a run differ: float32, in which other tools have them, tells such logits apart."""
 
 
-def measure(judgments: Judgments, rankings: Mapping[str, Sequence[str]]) -> dict[str, dict[str, float]]:
+def measure(
+    judgments: Judgments, rankings: Mapping[str, Sequence[str]], measures: Collection[Measure] = MEASURES
+) -> dict[str, dict[str, float]]:
     """Return measure → query id → value, of article ids best first, from which those not judged are left out."""
     judged = judgments.judged
     qrels = [
@@ -31,8 +34,8 @@ def measure(judgments: Judgments, rankings: Mapping[str, Sequence[str]]) -> dict
         for query, ranking in rankings.items()
         for rank, article in enumerate(a for a in ranking if judged is None or a in judged)
     ]
-    values: dict[str, dict[str, float]] = {str(m): dict.fromkeys(rankings, 0.0) for m in MEASURES}
-    for value in ir_measures.iter_calc(MEASURES, qrels, run):
+    values: dict[str, dict[str, float]] = {str(m): dict.fromkeys(rankings, 0.0) for m in measures}
+    for value in ir_measures.iter_calc(measures, qrels, run):
         values[str(value.measure)][value.query_id] = value.value
     return values
 

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from retrieval.evaluate.judgments import (
     Judgments,
     headings,
     mesh_topics,
+    read_article_judgments,
     read_judgments,
     read_qrels,
     read_queries,
@@ -69,6 +71,44 @@ def test_a_long_line_is_named_in_short() -> None:
     with pytest.raises(InputError) as caught:
         read_qrels(["x" * 1000], "test.tsv")
     assert len(str(caught.value)) < 130
+
+
+def relish(**response: list[str]) -> str:
+    """A file of two people who judge for one article."""
+    kinds = {"relevant": ["7"], "partial": ["8"], "irrelevant": []}
+    entries = [{"uid": uid, "pmid": "5", "response": kinds | given} for uid, given in (("a", {}), ("b", response))]
+    return json.dumps(entries)
+
+
+def test_in_relish_each_judge_asks_a_query(tmp_path: Path) -> None:
+    file = tmp_path / "RELISH_v1.json"
+    file.write_text(relish(partial=["9"], irrelevant=["7"], relevant=[]))
+    found = read_article_judgments(file)
+    assert found == Judgments({"a": "5", "b": "5"}, {"a": {"7": 2, "8": 1}, "b": {"7": 0, "9": 1}}, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("5\t7\t2\n", "no JSON list (Extra data: line 1 column 3 (char 2)); name RELISH_v1.json, or"),
+        ("5", "no JSON list ('int' object is not iterable); name RELISH_v1.json, or"),
+        (relish(similar=["9"]), 'entry 2: not {"uid", "pmid", "response"} but {"uid": "b", "pmid": "5", "response": '),
+        ('[{"uid": "a", "pmid": "5"}]', 'entry 1: not {"uid", "pmid", "response"} but {"uid": "a", "pmid": "5"}'),
+        ('["a"]', 'entry 1: not {"uid", "pmid", "response"} but "a"'),
+    ],
+)
+def test_another_file_is_not_taken_for_relish(text: str, told: str, tmp_path: Path) -> None:
+    file = tmp_path / "judged.json"
+    file.write_text(text)
+    with pytest.raises(InputError) as caught:
+        read_article_judgments(file)
+    assert str(caught.value).startswith(f"{file}{':' if 'no JSON' in told else ''} {told}")
+
+
+def test_articles_as_queries_are_read_from_lines(tmp_path: Path) -> None:
+    file = tmp_path / "qrels.tsv"
+    file.write_text("5\t7\t2\n5\t8\t0\n6\t5\t1\n")
+    assert read_article_judgments(file) == Judgments({"5": "5", "6": "6"}, {"5": {"7": 2, "8": 0}, "6": {"5": 1}}, None)
 
 
 def test_a_topic_is_a_descriptor_with_a_major_qualifier_and_enough_articles() -> None:

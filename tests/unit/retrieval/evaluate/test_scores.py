@@ -29,6 +29,17 @@ def test_measures_by_hand() -> None:
     assert values["AP"]["q"] == pytest.approx((1 / 2 + 2 / 4) / 3)
 
 
+def test_the_papers_cuts_by_hand() -> None:
+    others = [f"x{i}" for i in range(30)]
+    ranking = [*others[:4], "b", *others[4:17], "a", "x30", "d"]  # ranks 5, 19 and 21
+    values = {name: value["q"] for name, value in measure(judgments(), {"q": ranking}).items()}
+    assert (values["R@1"], values["R@5"], values["R@20"]) == pytest.approx((0, 1 / 3, 2 / 3))
+    assert values["RR@5"] == values["RR@10"] == pytest.approx(1 / 5)
+    assert values["nDCG@20"] == pytest.approx((1 / log2(6) + 2 / log2(20)) / (2 + 1 / log2(3) + 1 / log2(4)))
+    later = measure(judgments(), {"q": [*others[:5], "b"]})
+    assert (later["RR@5"]["q"], later["RR@10"]["q"]) == pytest.approx((0, 1 / 6))
+
+
 def test_unjudged_articles_are_left_out_first() -> None:
     everyone = measure(judgments(), {"q": ["x", "y", "a"]})
     judged = measure(judgments(frozenset("abcd")), {"q": ["x", "y", "a"]})
@@ -45,7 +56,9 @@ def test_ten_is_counted_after_the_unjudged_are_out() -> None:
 def test_the_best_ranking_has_one_and_order_matters_within_long_rankings() -> None:
     ranking = ["a", "b", "d", *(f"x{i}" for i in range(200))]
     values = measure(judgments(), {"q": ranking})
-    assert {name: value["q"] for name, value in values.items()} == dict.fromkeys(values, 1.0)
+    found = {name: value["q"] for name, value in values.items()}
+    assert found.pop("R@1") == pytest.approx(1 / 3)  # of three relevant ones
+    assert found == dict.fromkeys(found, 1.0)
     assert measure(judgments(), {"q": ranking[::-1]})["R@100"]["q"] == 0
 
 
