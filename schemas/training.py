@@ -13,7 +13,7 @@ from pydantic import (
 )
 
 from schemas.base import Frozen
-from schemas.pair import Signal
+from schemas.pair import OwnSignal
 
 Mask = Literal["query", "text"]
 Schedule = Literal["constant", "linear", "cosine"]
@@ -22,7 +22,7 @@ Schedule = Literal["constant", "linear", "cosine"]
 class MineConfig(Frozen):
     """Which pairs are made of the articles, and what is looked for beside them."""
 
-    signals: tuple[Signal, ...] = ("title", "result", "conclusion", "section", "mesh", "keywords")
+    signals: tuple[OwnSignal, ...] = ("title", "result", "conclusion", "section", "mesh", "keywords")
     """What of PubMed's own records queries are made of."""
     limit: PositiveInt = 100_000
     """Pairs at most: those of all articles are drawn from, by hash, so that the same articles give the same."""
