@@ -58,7 +58,7 @@ class LoraConfig(Frozen):
 
     rank: NonNegativeInt = 0
     """0: there are none, and all of the model is learnt."""
-    alpha: PositiveFloat = 32
+    alpha: PositiveInt = 32
     """They count alpha / rank times."""
     dropout: float = Field(0.0, ge=0, lt=1)
     targets: tuple[str, ...] | Literal["all-linear"] = "all-linear"

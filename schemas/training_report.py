@@ -7,7 +7,7 @@ from pydantic import Field
 from schemas.base import Frozen
 from schemas.pair import Split
 from schemas.quality_report import PairedDifference
-from schemas.report import Report
+from schemas.report import Report, Seconds
 
 
 class TrainedRun(Frozen):
@@ -101,3 +101,14 @@ class TrainReport(Report):
     """The step whose state became the model; None: the last one's did."""
     held_out_ndcg: dict[str, HeldOutFigures]
     """By signal."""
+
+
+class TrainDemoReport(Report):
+    """Of `train-demo`."""
+
+    seconds: float
+    stages: Seconds
+    mined: MineReport
+    trained: TrainReport
+    topics: dict[str, PairedDifference]
+    """nDCG@10 of MeSH topics, trained less start model, by stage of a search."""

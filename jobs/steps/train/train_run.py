@@ -26,7 +26,7 @@ from schemas.pair import PairSet
 from schemas.store import Store
 from schemas.training_report import Evaluation, HeldOutFigures, TrainedRun, TrainReport
 
-PAIRS = Option("the sets of pairs, by the ids that `mine` gave them, with commas between", metavar="ID,…")
+PAIRS = Option("sets of pairs, by the ids that `mine` gave them (default: the one that it makes now)", metavar="ID,…")
 CONFIG = Option("write a configuration that uses the trained model", metavar="FILE")
 PACKAGES = ("torch", "transformers", "ray")
 LAST = 0.1
