@@ -1,6 +1,6 @@
 """How pairs are made and models are trained: `[mine]`, `[train]` and `[train_reranker]` of a configuration."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     Field,
@@ -13,7 +13,7 @@ from pydantic import (
 )
 
 from schemas.base import Frozen
-from schemas.pair import OwnSignal
+from schemas.pair import OwnSignal, Signal
 
 Mask = Literal["query", "text"]
 Schedule = Literal["constant", "linear", "cosine"]
@@ -68,6 +68,8 @@ class LoraConfig(Frozen):
 class RunConfig(Frozen):
     """What runs of training have in common, whatever model it is."""
 
+    mix: dict[Signal, Annotated[float, Field(ge=0, le=1)]] = Field(default={})
+    """Share of a signal's pairs that is trained on, always the same ones; of those that are not named, all."""
     batch: PositiveInt
     accumulate: PositiveInt = 1
     """Batches that make a step."""
