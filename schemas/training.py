@@ -86,6 +86,8 @@ class RunConfig(Frozen):
     """The norm of a step's gradient is at most this."""
     dropout: bool = False
     """As the start model has it; it is off otherwise, as texts are few and steps are."""
+    frozen: NonNegativeInt = 0
+    """So many of the lowest layers, and the embeddings below them, stay as they are."""
     lora: LoraConfig = LoraConfig()
     checkpoint_activations: bool = False
     """Memory for time: what layers computed is computed again for their gradient."""

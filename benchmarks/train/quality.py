@@ -42,6 +42,7 @@ TRIES: dict[str, dict[str, Any]] = {
     "rate 1e-4": {"lr": 1e-4},
     "half a soup": {"soup": 0.5},
     "the best soup": {"soup": "auto"},
+    "half of the layers": {"frozen": 3},
     "LoRA": {"lora": {"rank": 16}, "lr": 5e-4},
     "batches of 256": {"batch": 256, "cached": True, "steps": 25, "warmup": 2},
     "dropout": {"dropout": True},
