@@ -42,7 +42,7 @@ JOBS = {
     "train-retriever": "pairs to a trained encoder, which embed and serve use",
     "train-reranker": "pairs to a trained cross-encoder, which serve re-ranks with",
     "gc": "remove what no kept version names",
-    "plan": "what an index of many articles takes: memory, disk, hours, cost",
+    "plan": "what an index of many articles, or a run of training, takes: memory, disk, hours, cost",
 }
 
 
