@@ -43,7 +43,7 @@ JOBS = {
     "train-reranker": "pairs to a trained cross-encoder, which serve re-ranks with",
     "train-demo": "PubMed's own records to a better encoder, measured beside the start model and served",
     "gc": "remove what no kept version names",
-    "plan": "what an index of many articles takes: memory, disk, hours, cost",
+    "plan": "what an index of many articles, or a run of training, takes: memory, disk, hours, cost",
 }
 
 

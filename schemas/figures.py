@@ -9,6 +9,7 @@ Label = Literal["measured here", "published", "assumed", "given"]
 MEASURE = "python -m benchmarks.operate.plan_figures"
 INGEST = "python -m benchmarks.ingest"
 SNAPSHOT = "python -m benchmarks.ingest.snapshot_night"
+TRAINING = "python -m benchmarks.operate.training_figures"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,28 +70,44 @@ class Figures(NamedTuple):
 FIGURES = Figures()
 
 
+class TrainingFigures(NamedTuple):
+    """What a plan of training takes for granted beside those."""
+
+    trained_query: Figure = Figure(32, "tokens/query", "assumed", "titles and sentences")
+    core_training: Figure = Figure(1.1e11, "FLOP/core-s", "measured here", f"{TRAINING}, bfloat16")
+    core_training_float32: Figure = Figure(8e10, "FLOP/core-s", "measured here", f"{TRAINING}, float32")
+    activations: Figure = Figure(34, "B/number", "measured here", f"{TRAINING}, at most")
+    """Of a token's vector, in each layer, beside its MLP's."""
+
+
+TRAINING_FIGURES = TrainingFigures()
+
+
 class Gpu(NamedTuple):
     """A kind of GPU."""
 
     flops: Figure
     """Dense products in bfloat16 (T4: float16)."""
+    float32: Figure
+    """Products in float32, as torch computes them unless it is told otherwise."""
     hour: Figure
 
 
-def _gpu(teraflops: float, price: float) -> Gpu:
+def _gpu(teraflops: float, float32: float, price: float) -> Gpu:
     return Gpu(
         Figure(teraflops * 1e12, "FLOP/s", "published", "NVIDIA's data sheet, dense"),
+        Figure(float32 * 1e12, "FLOP/s", "published", "NVIDIA's data sheet, float32 without tensor cores"),
         Figure(price, "USD/GPU-h", "assumed", "list prices of clouds; --gpu-hour"),
     )
 
 
 GPUS = {
-    "h100": _gpu(989, 3.00),
-    "a100": _gpu(312, 1.80),
-    "l40s": _gpu(362, 1.20),
-    "l4": _gpu(121, 0.60),
-    "a10g": _gpu(70, 0.75),
-    "t4": _gpu(65, 0.35),
+    "h100": _gpu(989, 67, 3.00),
+    "a100": _gpu(312, 19.5, 1.80),
+    "l40s": _gpu(362, 91.6, 1.20),
+    "l4": _gpu(121, 30.3, 0.60),
+    "a10g": _gpu(70, 35, 0.75),
+    "t4": _gpu(65, 8.1, 0.35),
 }
 
 

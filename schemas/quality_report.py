@@ -27,6 +27,19 @@ class PlanReport(Report):
     figures: dict[str, Figure]
 
 
+class TrainPlanReport(Report):
+    """Of `plan --train`."""
+
+    encoder: str
+    steps: int
+    pairs: int
+    """Of a step."""
+    gpus: float
+    gpu: str | None
+    stages: tuple[Stage, ...]
+    figures: dict[str, Figure]
+
+
 class PairedDifference(Frozen):
     """Mean of paired differences, and the interval that holds it with 95 % confidence."""
 

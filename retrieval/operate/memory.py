@@ -64,3 +64,12 @@ def of_trainer(weights: float, tokens: int) -> float:
     weights: bytes of the model. tokens: of a batch.
     """
     return FIGURES.engine_memory.value + 5 * weights + ACTIVATIONS * tokens
+
+
+def of_gpu_in_training(learnt: float, others: float, activations: float) -> float:
+    """Return what a worker of training takes of its GPU, or without one of its node.
+
+    learnt: bytes of the weights that are, beside which are their gradients and AdamW's two moments. A step of AdamW
+    takes as much once more, when activations are gone. others: bytes of weights that stay as they are.
+    """
+    return FIGURES.engine_memory.value + 4 * learnt + others + max(activations, learnt)

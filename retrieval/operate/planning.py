@@ -65,7 +65,7 @@ class Planner:
         f, scale = self.figures, self.scale
         records = scale.articles * f.records_per_article.value
         download = records * f.source_bytes.value / f.download.value
-        return self._stage(
+        return self.stage(
             "ingest",
             _largest((scale.cores, memory.of_parser()), (1, memory.of_snapshot(scale.articles))),
             records * f.part_bytes.value + scale.articles * f.snapshot_bytes.value,
@@ -78,7 +78,7 @@ class Planner:
         engine, workers = self.engine_memory(), self.scale.gpus or self.config.embed.fewest
         of_all = workers * (engine + 2 * memory.PROCESS)
         disk = self.scale.articles * self._vector_bytes()
-        return self._stage("embed", (engine, of_all), disk, 0, [self._encoding(self.scale.articles)])
+        return self.stage("embed", (engine, of_all), disk, 0, [self._encoding(self.scale.articles)])
 
     def index(self) -> Stage:
         """Plan vector parts → quantizer → worker shards → segments → checks. Both of the last lie on disk at once."""
@@ -89,7 +89,7 @@ class Planner:
         workers = min(self.scale.cores, -(-rows // rules.rows_per_worker))
         training = memory.of_training(sample, self.nlist, self.dimension)
         merging = memory.of_merge(rows // rules.num_shards, self.quantizer_bytes())
-        return self._stage(
+        return self.stage(
             "index --full",
             _largest((1, training), (workers, self._build_memory(rows)), (shards, merging), (1, self._check_memory())),
             rows * self.row_bytes() + self.quantizer_bytes(),
@@ -115,7 +115,7 @@ class Planner:
             *self._checks(rows),
             self._encoding(scale.nightly * f.night_encoded.value),
         ]
-        return self._stage(
+        return self.stage(
             "night",
             _largest((scale.cores, memory.of_parser()), *((1, of_one) for of_one in alone)),
             parts + rows * (self._vector_bytes() + self.row_bytes()),
@@ -161,7 +161,7 @@ class Planner:
         f = self.figures
         return [Step(self.scale.articles / f.compare.value), Step(new * 2 * self.dimension / f.exact_search.value)]
 
-    def _stage(
+    def stage(
         self, name: str, processes: tuple[float, float], disk: float, temporary: float, steps: Sequence[Step]
     ) -> Stage:
         """Return a stage of steps, one after the other. processes: memory of the largest, and of all at once."""

@@ -6,7 +6,7 @@ from actors.store.stores import open_store
 from jobs.common.cluster.joining import connect, is_private
 from jobs.common.cluster.nodes import free_bytes, free_on_nodes, usd_per_hour
 from jobs.common.cluster.placement import NIGHT_WORK, nodes_for
-from jobs.common.config import DEFAULT, read_toml
+from jobs.common.encoders import figures_of
 from jobs.common.run_records import NIGHT, runs
 from jobs.common.store import newest_snapshot, read_current, snapshots, versions
 from jobs.steps.ingest.news import news
@@ -107,8 +107,7 @@ def _unembedded(config: Config, store: Store, snapshot: Snapshot | None, served:
 
 def _planned(config: Config, articles: int, records: int, cores: int, gpus: int) -> float:
     """Return the hours by `pubray plan`; of an encoder that it does not know those of the smallest that it knows."""
-    names = {str(read_toml(DEFAULT.with_name(of.config), "")["encoder"]["name"]): of for of in ENCODERS.values()}
-    encoder = names.get(config.encoder.name, ENCODERS["minilm"])
+    encoder = figures_of(config) or ENCODERS["minilm"]
     return Planner(config, encoder, Scale(max(1, articles), records, cores, gpus, GPU), FIGURES).night().hours
 
 

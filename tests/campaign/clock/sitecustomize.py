@@ -26,6 +26,6 @@ class Shifted(datetime.datetime):
 if AHEAD:
     time.time = wrong
     # Its compiled classes inherit what they find there when it is imported: on `Shifted` that ends in a SIGSEGV.
-    import pandas  # noqa: F401
+    import pandas  # type: ignore[import-untyped]  # noqa: F401
 
     datetime.datetime = Shifted  # type: ignore[misc]

@@ -11,7 +11,7 @@ import pytest
 import jobs.__main__ as main_module
 from actors.store.local_store import LocalStore
 from jobs import status
-from jobs.__main__ import JOBS, PLANNED, main, module_of
+from jobs.__main__ import JOBS, main, module_of
 from jobs.common.console import say
 from schemas.errors import InputError, UsageError, WeightsError
 from schemas.report import Report
@@ -60,7 +60,6 @@ def test_json_is_the_report_and_nothing_else(
     ("arguments", "named"),
     [
         (["polish"], "no job 'polish'; there are demo, nightly, ingest,"),
-        ([PLANNED[0]], f"the job {PLANNED[0]!r} does not exist yet"),
         (["--set", "index.num_shard=2", "status"], "the nearest known key is 'index.num_shards'"),
         (["--set", "index", "status"], "--set 'index': write KEY=VALUE"),
         (["--config", "/nowhere.toml", "status"], "--config /nowhere.toml: No such file"),

@@ -5,15 +5,24 @@ from typing import Any
 import pytest
 
 from jobs import plan
+from jobs.common.config import DEFAULT, load_config
 from jobs.common.run_reports import json_values
 from schemas.errors import UsageError
 from schemas.figures import ENCODERS
-from schemas.quality_report import PlanReport
+from schemas.quality_report import PlanReport, TrainPlanReport
 from tests.support.stores.store_files import config
 
 
 def planned(**options: Any) -> PlanReport:
-    return plan.run(config(Path("/nowhere")), **options)
+    report = plan.run(config(Path("/nowhere")), **options)
+    assert isinstance(report, PlanReport)
+    return report
+
+
+def planned_training(file: str, *overrides: str, **options: Any) -> TrainPlanReport:
+    report = plan.run(load_config(str(DEFAULT.with_name(file)), overrides, {}), train=True, **options)
+    assert isinstance(report, TrainPlanReport)
+    return report
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
@@ -48,7 +57,11 @@ def test_without_a_gpu_none_is_named() -> None:
 
 
 def test_every_figure_is_shown_with_its_label_within_120_columns() -> None:
-    report = planned(encoder="bmretriever-7b")
+    assert_figures_are_shown(planned(encoder="bmretriever-7b"))
+    assert_figures_are_shown(planned_training("train-bmretriever-7b-stage1.toml"))
+
+
+def assert_figures_are_shown(report: PlanReport | TrainPlanReport) -> None:
     lines = plan.show(report).splitlines()
     assert max(len(line) for line in lines) <= 120
     lines = lines[lines.index("") :]
@@ -62,3 +75,29 @@ def test_every_figure_is_shown_with_its_label_within_120_columns() -> None:
 def test_what_cannot_be_planned_is_refused(wrong: tuple[str, float]) -> None:
     with pytest.raises(UsageError, match=f"--{wrong[0]}"):
         planned(**dict([wrong]))
+
+
+TRAININGS = [file.name for file in sorted(DEFAULT.parent.glob("train-*.toml"))]
+
+
+@pytest.mark.parametrize("file", TRAININGS)
+def test_every_training_is_planned_by_its_own_configuration(file: str) -> None:
+    report = planned_training(file)
+    assert [s.name for s in report.stages] == ["train-retriever", *["train-reranker"] * (file == "train-medcpt.toml")]
+    assert (report.gpu, report.gpus) == ((None, 0) if file == "train-demo.toml" else ("h100", 1))
+    assert all(s.usd > 0 and s.hours > 0 for s in report.stages)
+    assert json_values(report)["stages"][0]["worker_memory"] < 80e9  # an H100
+
+
+def test_hours_of_training_are_paid_at_the_given_price() -> None:
+    default, given = (planned_training("train-medcpt.toml", **of) for of in ({}, {"core_hour": 0.1, "gpu_hour": 6}))
+    assert given.stages[0].usd == pytest.approx(2 * default.stages[0].usd)
+    assert planned_training("train-medcpt.toml", gpu="l4").stages[0].hours > 2 * default.stages[0].hours
+
+
+def test_an_encoder_of_unknown_shape_is_planned_as_one_of_its_shape() -> None:
+    other = 'encoder.name="Another"'
+    with pytest.raises(UsageError, match="--encoder"):
+        planned_training("train-medcpt.toml", other)
+    known = planned_training("train-medcpt.toml").stages
+    assert planned_training("train-medcpt.toml", other, encoder="medcpt").stages == known

@@ -7,9 +7,9 @@ import torch
 import transformers
 
 from jobs.common.config import BASE, DEFAULT, load_config, read_toml
-from schemas.figures import ENCODERS, FIGURES, GPUS, Figure
+from schemas.figures import ENCODERS, FIGURES, GPUS, TRAINING_FIGURES, Figure
 
-ALL = [*FIGURES, *(f for gpu in GPUS.values() for f in gpu), *(e.tokens for e in ENCODERS.values())]
+ALL = [*FIGURES, *TRAINING_FIGURES, *(f for gpu in GPUS.values() for f in gpu), *(e.tokens for e in ENCODERS.values())]
 
 
 @pytest.mark.parametrize("figure", [f for f in ALL if f.label == "measured here"], ids=lambda figure: figure.unit)

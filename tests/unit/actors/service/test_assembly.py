@@ -10,11 +10,10 @@ import pytest
 
 from actors.fetch.model_folders import model_digests
 from actors.fetch.stored_models import brought
-from actors.search.rerankers import CrossEncoderReranker, MaxSimReranker
+from actors.search.rerankers import CrossEncoderReranker, MaxSimReranker, load_reranker
 from actors.search.served_versions import ServedVersions
 from actors.service.assembly import (
     load_encoder,
-    load_reranker,
     load_service,
     ranking,
 )

@@ -58,13 +58,13 @@ def test_merged_is_applied(tiny_encoder: Path) -> None:
             parameter.add_(torch.randn_like(parameter), alpha=0.3)
     applied, start = vectors(both), vectors(towers(tiny_encoder))
     assert (applied - start).abs().max() > 1e-3
-    both.change(partial(merged, config=TrainConfig(lora=LORA)))  # type: ignore[arg-type]
+    both.change(partial(merged, config=TrainConfig(lora=LORA)))
     assert (vectors(both) - applied).abs().max() < 1e-6
     assert {*dict(both.named_parameters())} == {*dict(towers(tiny_encoder).named_parameters())}
 
 
 def test_a_head_is_learnt_whole(tiny_classifier: Path) -> None:
-    config = RerankerTrainConfig(precision="float32", lora=LORA)  # type: ignore[arg-type]
+    config = RerankerTrainConfig(precision="float32", lora=LORA)
     model = TrainedReranker(tiny_classifier, config)
     assert [name for name in model.learnt() if "classifier" in name and "lora" not in name]
     texts = [model.tokens("pain", [ArticleText("Statin", "muscle pain"), ArticleText("Hay fever", "")])]

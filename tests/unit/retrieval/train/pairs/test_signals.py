@@ -4,7 +4,7 @@ import pytest
 
 from retrieval.train.pairs.signals import SIGNALS, Asked, Source
 from retrieval.train.pairs.texts import without
-from schemas.pair import Signal, Span
+from schemas.pair import OwnSignal, Span
 from schemas.protocols import ArticleText
 
 PLAIN = (
@@ -28,14 +28,14 @@ def structured() -> Source:
     return article(abstract="\n".join(f"{s['label']}: {s['text']}" for s in SECTIONS), abstract_sections=SECTIONS)
 
 
-def asked(signal: Signal, of: Source) -> Asked:
+def asked(signal: OwnSignal, of: Source) -> Asked:
     [one] = SIGNALS[signal](of)
     return one
 
 
 @pytest.mark.parametrize("signal", SIGNALS)
 @pytest.mark.parametrize("of", [article(), structured()], ids=["plain", "structured"])
-def test_a_query_is_not_in_the_text_that_is_left(signal: Signal, of: Source) -> None:
+def test_a_query_is_not_in_the_text_that_is_left(signal: OwnSignal, of: Source) -> None:
     for one in SIGNALS[signal](of):
         left = without(ArticleText(of.title, of.abstract), one.drop)
         assert one.query
