@@ -12,8 +12,8 @@ PROGRAMS :=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install clients demo train-demo verify-medcpt verify-bmretriever test test-all types test-programs test-what-waits \
-    test-what-computes campaign faults gpu-check fix constraints
+.PHONY: help install clients demo train-demo verify-medcpt verify-bmretriever verify-training test test-all types \
+    test-programs test-what-waits test-what-computes campaign faults gpu-check fix constraints
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -32,6 +32,9 @@ verify-medcpt: install  ## MedCPT's weights beside its authors' values, then 1,0
 
 verify-bmretriever: install  ## the same for BMRetriever, SIZE=410m (default), 1b, 2b or 7b
 	@$(VENV)/bin/pubray --config infra/config/bmretriever-$(SIZE).toml verify $(ARGS)
+
+verify-training: install  ## MedCPT's training loss beside its authors' six lines, on the same 32 pairs
+	@$(VENV)/bin/python -m benchmarks.train.medcpt_loss $(ARGS)
 
 # What is named together runs together: if one fails the other is still ended, and Ctrl-C ends both.
 test: install  ## lint, format, types, import rules, tests; see docs/tests.md

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import PositiveInt, TypeAdapter, ValidationError
 
 from retrieval.articles.article import key_of_id, text_hash
 from retrieval.evaluate.judgments import read_judgments
@@ -53,14 +53,14 @@ class _Click(Frozen):
 
     qid: str
     pmid: str
-    click: int = Field(ge=1)
+    click: PositiveInt
 
 
 class _Ranked(Frozen):
     """MedCPT's reranker/datasets/train.json."""
 
     qid: str
-    pos_pmids: Sequence[tuple[str, int]]
+    pos_pmids: Sequence[tuple[str, PositiveInt]]
     neg_pmids: Sequence[str]
 
 
@@ -225,7 +225,7 @@ def _records(path: Path) -> Iterator[tuple[str, Any]]:
     if content.lstrip().startswith("["):
         yield from ((f"{path} entry {number}", one) for number, one in enumerate(_parsed(content, str(path)), 1))
         return
-    for number, line in enumerate(content.splitlines(), 1):
+    for number, line in enumerate(content.split("\n"), 1):  # other ends of lines are characters of a JSON text
         if line.strip():
             yield f"{path} line {number}", _parsed(line, f"{path} line {number}")
 

@@ -73,6 +73,31 @@ def test_triplets_bring_their_texts(tmp_path: Path, record: dict[str, Any]) -> N
     assert texts_of(found, pair.negatives) == [ArticleText("", "no"), ArticleText("", "not")]
 
 
+def test_an_article_that_is_named_twice_and_one_whose_text_the_store_is_to_have(tmp_path: Path) -> None:
+    clicks = [("q1", "11", 1), ("q2", "11", 40), ("q2", "12", 1)]
+    found = read(tmp_path, *({"qid": qid, "pmid": pmid, "click": click} for qid, pmid, click in clicks))
+    assert [(p.query, p.positive) for p in found.pairs] == [(QUERIES[qid], int(pmid)) for qid, pmid, _ in clicks]
+    assert list(found.texts) == [11]
+
+
+def test_titles_of_tevatron_and_scores_of_flagembedding(tmp_path: Path) -> None:
+    passage = {"docid": "11", "title": "Aspirin", "text": "It helped."}
+    tevatron = {"query_id": "1", "query": "q", "positive_passages": [passage], "negative_passages": []}
+    scored = {"query": "q", "pos": ["yes"], "neg": ["no"], "pos_scores": [0.9], "neg_scores": [0.2], "type": "normal"}
+    found = read(tmp_path, tevatron, scored)
+    assert texts_of(found, tuple(p.positive for p in found.pairs)) == [
+        ArticleText("Aspirin", "It helped."),
+        ArticleText("", "yes"),
+    ]
+
+
+def test_a_line_ends_where_json_says(tmp_path: Path) -> None:
+    """Not at a line separator within a text, which PubMed's have."""
+    (tmp_path / "pairs.jsonl").write_text('{"query": "a\u2028b", "positive": "c\x85d"}\r\n', encoding="utf-8")
+    [pair] = READER.read(tmp_path / "pairs.jsonl").pairs
+    assert pair.query == "a\u2028b"
+
+
 def test_one_negative_and_an_instruction(tmp_path: Path) -> None:
     found = read(
         tmp_path, {"query": "q", "positive": "a", "negative": "b"}, {"query": "q", "pos": ["a", "c"], "prompt": "Find"}
@@ -95,10 +120,14 @@ def test_beirs_folder(tmp_path: Path) -> None:
     [
         ('{"query": "a", "pos": ["b"], "neg": ["c"], "weigth": 2}', "unknown key 'weigth'; the nearest known one is"),
         ('{"query": "a", "text": "b"}', "query, text: no layout of pairs that is known"),
-        ('{"qid": "q1", "pmid": "1", "click": 0}', "click = 0: input should be greater than or equal to 1"),
+        ('{"qid": "q1", "pmid": "1", "click": 0}', "click = 0: input should be greater than 0"),
         ("[1]", "entry 1: 1: no layout"),
         ("{", "line 1: not JSON but '{'"),
         ('"text"', "'text': no layout"),
+        ("sentence1\tsentence2\tscore\n", "line 1: not JSON but 'sentence1"),
+        ('{\n"q1": "does aspirin help?"\n}', "line 1: not JSON but '{'"),
+        ('\n{"query": "a", "positive": "b", "negatvie": "c"}', "line 2: unknown key 'negatvie'; the nearest known one"),
+        ('[{"qid": "q1", "pos_pmids": [["1", -1]], "neg_pmids": []}]', "entry 1: pos_pmids.0.1 = -1: input should be"),
     ],
 )
 def test_what_is_no_pair_is_refused_by_its_line(tmp_path: Path, line: str, told: str) -> None:
@@ -111,7 +140,9 @@ def test_what_is_no_pair_is_refused_by_its_line(tmp_path: Path, line: str, told:
 
 def test_infos_are_read_and_refused_by_their_entry(tmp_path: Path) -> None:
     path = tmp_path / "info.json"
-    path.write_text(json.dumps(QUERIES))
+    path.write_text(json.dumps(ARTICLES, indent=1))
+    assert read_articles_of(path) == {"11": ("Aspirin", "It helped.")}
+    path.write_text(json.dumps(QUERIES, indent=1))
     assert read_queries_of(path) == QUERIES
     with pytest.raises(InputError, match=r"info\.json: q1"):
         read_articles_of(path)
