@@ -11,7 +11,7 @@ from jobs.common.encoders import figures_of
 from jobs.common.options import Option
 from retrieval.operate.planning import Planner, Scale
 from retrieval.operate.serving import serving_plan
-from retrieval.operate.training import training_plan
+from retrieval.operate.training_plan import training_plan
 from schemas.config import Config
 from schemas.errors import UsageError
 from schemas.figures import ENCODERS, FIGURES, GPUS, TRAINING_FIGURES, Figure, ServingPlan, Stage

@@ -9,7 +9,7 @@ from actors.train.training_run import KEPT
 from benchmarks.operate.training_figures import kept_bytes, made
 from jobs.common.config import DEFAULT, load_config
 from retrieval.operate.planning import Planner, Scale
-from retrieval.operate.training import STATES, training_plan
+from retrieval.operate.training_plan import STATES, training_plan
 from schemas.figures import ENCODERS, FIGURES, GPUS, TRAINING_FIGURES, EncoderFigures, Stage
 
 MEDCPT = ENCODERS["medcpt"]
