@@ -59,6 +59,16 @@ class Run(Frozen):
     """Of a night whose stages were all done."""
 
 
+class RunRecord(Run):
+    """What is kept of a run in a report of its own, from its start on: what is known of it by then."""
+
+    format: Literal[1]
+    """Of this document; a field that is taken away or means something else is a new one."""
+    error: str | None = None
+    """Why it did not end with 0: the line that the terminal has."""
+    exit_code: int | None = None
+
+
 class NightEnd(Frozen):
     """What is told of a night that has ended."""
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from lxml import html
 
-from retrieval.operate.night_page import NIGHTS, OUTCOMES, duration, night_page, size
+from retrieval.operate.night_page import NIGHTS, night_page
+from retrieval.operate.pages import OUTCOMES
 from schemas.canary import CanaryAnswer
 from schemas.night_report import NightRecord
 from schemas.run import Run
@@ -196,18 +197,3 @@ def test_a_page_stays_small() -> None:
     assert "long title" in page
     assert "pubmed26n1019 and 980 more" in page
     assert NIGHTS == 30
-
-
-@pytest.mark.parametrize(
-    ("seconds", "told"),
-    [(0.04, "0.0 s"), (59.94, "59.9 s"), (60, "1 min 00 s"), (3599.6, "1 h 00 min"), (7500, "2 h 05 min")],
-)
-def test_a_time_is_told_in_units_of_its_kind(seconds: float, told: str) -> None:
-    assert duration(seconds) == told
-
-
-@pytest.mark.parametrize(
-    ("count", "told"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (40e9, "40.0 GB"), (5e15, "5,000.0 TB")]
-)
-def test_a_size_is_told_in_units_of_its_kind(count: float, told: str) -> None:
-    assert size(count) == told
