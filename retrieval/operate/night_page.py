@@ -84,7 +84,7 @@ def night_page(night: NightRecord, runs: Sequence[Run], store: str) -> str:
         night=night,
         before=next((run for run in reversed(nights) if run.run != night.run), None),
         nights=[_night(run, night.run) for run in nights],
-        tiles=list(_tiles([run.figures for run in nights])),
+        tiles=list(_tiles([run.figures if isinstance(run.figures, NightFigures) else None for run in nights])),
         changes=_changes(night.ingest) if night.ingest and _has_news(night) else [],
         stages=_stages(night),
     )

@@ -1,7 +1,6 @@
 """The page of a night as its reader sees it: what it tells, that it is well-formed, escaped, small, and alone."""
 
 import re
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -13,9 +12,8 @@ from schemas.canary import CanaryAnswer
 from schemas.night_report import NightRecord
 from schemas.run import Run
 from tests.support.night_records import GATES, NASTY, figures, record, run
+from tests.support.page_nesting import Nesting
 from tests.support.reports import night_report
-
-VOID = {"meta", "link"}
 
 
 def read(night: NightRecord, *others: Run) -> html.HtmlElement:
@@ -28,24 +26,6 @@ def found(page: html.HtmlElement, path: str) -> list[Any]:
 
 def text(page: html.HtmlElement) -> str:
     return " ".join(page.body.text_content().split())
-
-
-class Nesting(HTMLParser):
-    """Follows which elements are open, as XML would have them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert "svg" in self.open, tag
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
 
 
 EVERY_STATE = [
