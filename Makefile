@@ -12,7 +12,7 @@ PROGRAMS :=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install clients demo verify-medcpt verify-bmretriever test test-all types test-programs test-what-waits \
+.PHONY: help install clients demo train-demo verify-medcpt verify-bmretriever test test-all types test-programs test-what-waits \
     test-what-computes campaign faults gpu-check fix constraints
 
 help:  ## list the targets
@@ -23,6 +23,9 @@ install:  ## make or refresh the environment; nothing to do is quick
 
 demo: install  ## from PubMed XML to ranked hits, on this machine's CPU
 	@$(VENV)/bin/pubray demo $(ARGS)
+
+train-demo: install  ## from PubMed's own records to a better encoder, on this machine's CPU
+	@$(VENV)/bin/pubray --config infra/config/train-demo.toml train-demo $(ARGS)
 
 verify-medcpt: install  ## MedCPT's weights beside its authors' values, then 1,000 real articles
 	@$(VENV)/bin/pubray --config infra/config/medcpt.toml verify $(ARGS)

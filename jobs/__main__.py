@@ -41,6 +41,7 @@ JOBS = {
     "mine": "articles to pairs of a query and its answer, with near articles and negatives, to train with",
     "train-retriever": "pairs to a trained encoder, which embed and serve use",
     "train-reranker": "pairs to a trained cross-encoder, which serve re-ranks with",
+    "train-demo": "PubMed's own records to a better encoder, measured beside the start model and served",
     "gc": "remove what no kept version names",
     "plan": "what an index of many articles takes: memory, disk, hours, cost",
 }

@@ -6,7 +6,8 @@ import pyarrow as pa
 
 from schemas.base import Frozen
 
-Signal = Literal["title", "result", "conclusion", "section", "mesh", "keywords", "topics", "correction", "file"]
+OwnSignal = Literal["title", "result", "conclusion", "section", "mesh", "keywords"]
+Signal = Literal[OwnSignal, "file"]
 """What says that they belong together; of PubMed's own records, or of a file that somebody gave."""
 Split = Literal["train", "held-out"]
 

@@ -1,6 +1,6 @@
 """How pairs are made and models are trained: `[mine]`, `[train]` and `[train_reranker]` of a configuration."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     Field,
@@ -13,7 +13,7 @@ from pydantic import (
 )
 
 from schemas.base import Frozen
-from schemas.pair import Signal
+from schemas.pair import OwnSignal, Signal
 
 Mask = Literal["query", "text"]
 Schedule = Literal["constant", "linear", "cosine"]
@@ -22,7 +22,7 @@ Schedule = Literal["constant", "linear", "cosine"]
 class MineConfig(Frozen):
     """Which pairs are made of the articles, and what is looked for beside them."""
 
-    signals: tuple[Signal, ...] = ("title", "result", "conclusion", "section", "mesh", "keywords")
+    signals: tuple[OwnSignal, ...] = ("title", "result", "conclusion", "section", "mesh", "keywords")
     """What of PubMed's own records queries are made of."""
     limit: PositiveInt = 100_000
     """Pairs at most: those of all articles are drawn from, by hash, so that the same articles give the same."""
@@ -58,7 +58,7 @@ class LoraConfig(Frozen):
 
     rank: NonNegativeInt = 0
     """0: there are none, and all of the model is learnt."""
-    alpha: PositiveFloat = 32
+    alpha: PositiveInt = 32
     """They count alpha / rank times."""
     dropout: float = Field(0.0, ge=0, lt=1)
     targets: tuple[str, ...] | Literal["all-linear"] = "all-linear"
@@ -68,6 +68,8 @@ class LoraConfig(Frozen):
 class RunConfig(Frozen):
     """What runs of training have in common, whatever model it is."""
 
+    mix: dict[Signal, Annotated[float, Field(ge=0, le=1)]] = Field(default={})
+    """Share of a signal's pairs that is trained on, always the same ones; of those that are not named, all."""
     batch: PositiveInt
     accumulate: PositiveInt = 1
     """Batches that make a step."""
@@ -84,6 +86,8 @@ class RunConfig(Frozen):
     """The norm of a step's gradient is at most this."""
     dropout: bool = False
     """As the start model has it; it is off otherwise, as texts are few and steps are."""
+    frozen: NonNegativeInt = 0
+    """So many of the lowest layers, and the embeddings below them, stay as they are."""
     lora: LoraConfig = LoraConfig()
     checkpoint_activations: bool = False
     """Memory for time: what layers computed is computed again for their gradient."""

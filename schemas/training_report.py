@@ -7,7 +7,7 @@ from pydantic import Field
 from schemas.base import Frozen
 from schemas.pair import Split
 from schemas.quality_report import PairedDifference
-from schemas.report import Report
+from schemas.report import Report, Seconds
 from schemas.run import RunRecord, TrainFigures
 
 
@@ -130,3 +130,14 @@ class TrainRecord(RunRecord):
     """What is kept of a run of training."""
 
     train: TrainReport | None = None
+
+
+class TrainDemoReport(Report):
+    """Of `train-demo`."""
+
+    seconds: float
+    stages: Seconds
+    mined: MineReport
+    trained: TrainReport
+    topics: dict[str, PairedDifference]
+    """nDCG@10 of MeSH topics, trained less start model, by stage of a search."""

@@ -1,5 +1,6 @@
 """What is done to a model before it is trained: which of its weights are learnt, its dropout, what of it is kept."""
 
+import re
 import warnings
 from typing import Any, Literal
 
@@ -11,6 +12,8 @@ Task = Literal["FEATURE_EXTRACTION", "SEQ_CLS"]
 """peft's."""
 POOLER = ".pooler."
 """In the names of weights that an encoder has for other tasks: no vector depends on them."""
+_LAYER = re.compile(r"\b(?:layers?|h)\.(\d+)\.")
+"""In the names of weights."""
 RATES = ("dropout_prob", "attention_dropout", "attention_probs_dropout_prob")
 """Where modules of transformers keep the rate of a dropout that is not a module of its own."""
 
@@ -27,7 +30,7 @@ def prepared(model: Any, config: RunConfig, task: Task) -> torch.nn.Module:
         model.activation_checkpointing_enable({"use_reentrant": False})
     if not config.lora.rank:
         for name, parameter in model.named_parameters():
-            parameter.requires_grad_(POOLER not in f".{name}")
+            parameter.requires_grad_(POOLER not in f".{name}" and not _is_below(name, config.frozen))
         plain: torch.nn.Module = model
         return plain
     # Imported here: it is an extra, and takes a second.
@@ -52,6 +55,12 @@ def merged(model: Any, config: RunConfig) -> torch.nn.Module:
     """Return the model of the start model's form, low-rank additions added to what they are of."""
     plain: torch.nn.Module = model.merge_and_unload() if config.lora.rank else model
     return plain
+
+
+def _is_below(name: str, frozen: int) -> bool:
+    """Say whether a weight is of the embeddings, or of one of the lowest layers, if any are frozen."""
+    layer = _LAYER.search(name)
+    return frozen > 0 and (int(layer[1]) < frozen if layer else "embed" in name)
 
 
 def _without_dropout(model: torch.nn.Module) -> None:

@@ -41,8 +41,12 @@ def measure(
 
 
 def paired_difference(before: Mapping[str, float], after: Mapping[str, float], seed: int = 0) -> PairedDifference:
-    """Return after - before over the same queries, with a bootstrap interval (Sakai, SIGIR 2006)."""
-    differences: NDArray[np.float64] = np.array([after[query] - before[query] for query in before])
+    """Return after - before over the same queries; see `mean_difference`."""
+    return mean_difference(np.array([after[query] - before[query] for query in before]), seed)
+
+
+def mean_difference(differences: NDArray[np.float64], seed: int = 0) -> PairedDifference:
+    """Return the mean of differences (n,) of n queries, with a bootstrap interval (Sakai, SIGIR 2006)."""
     rng = np.random.default_rng(seed)
     means = rng.choice(differences, (RESAMPLES, len(differences))).mean(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])

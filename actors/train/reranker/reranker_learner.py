@@ -19,7 +19,7 @@ from actors.train.reranker.trained_reranker import TrainedReranker
 from actors.train.saved_models import ABOUT, write_model
 from actors.train.training_run import TrainPlan
 from actors.train.training_texts import texts_here
-from retrieval.train.pairs.pair_sets import read_all_pairs
+from retrieval.train.pairs.pair_sets import mixed_pairs, read_all_pairs
 from retrieval.train.ranks import first_ndcg
 from schemas.config import Config
 
@@ -41,7 +41,7 @@ class RerankerLearner:
         [start] = start_of(config, "reranker")
         self._model = TrainedReranker(folder_of(start, config), self._of).to(device)
         self._gradients = RerankerGradients(self._model, peers, self._of)
-        pairs = read_all_pairs(self._store, plan.pairs, "train")
+        pairs = mixed_pairs(read_all_pairs(self._store, plan.pairs, "train"), self._of.mix)
         named = pa.concat_arrays([pairs["pmid"].combine_chunks(), pairs["negatives"].combine_chunks().values])
         texts = texts_here(config, self._store, plan.snapshot, plan.pairs, named)
         self._groups = QueryGroups(pairs, texts, self._of)

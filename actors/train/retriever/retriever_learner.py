@@ -20,7 +20,7 @@ from actors.train.retriever.trained_towers import SIDES, Side, Towers
 from actors.train.retriever.training_pairs import TrainingPairs
 from actors.train.training_run import TrainPlan
 from actors.train.training_texts import texts_here
-from retrieval.train.pairs.pair_sets import read_all_pairs
+from retrieval.train.pairs.pair_sets import mixed_pairs, read_all_pairs
 from retrieval.train.ranks import single_ndcg
 from retrieval.train.soup import SHARES, soup
 from schemas.config import Config
@@ -43,7 +43,7 @@ class RetrieverLearner:
         towers = Towers(config.encoder, folders, of)
         self.towers = towers.change(partial(prepared, config=of, task="FEATURE_EXTRACTION")).to(device)
         self._gradients = Gradients(self.towers, self._start if of.distil == "maxsim" else None, peers, of)
-        pairs = read_all_pairs(self._store, plan.pairs, "train")
+        pairs = mixed_pairs(read_all_pairs(self._store, plan.pairs, "train"), of.mix)
         negatives = pairs["negatives"].combine_chunks().values if of.hard_negatives else pa.array([], pa.int64())
         named = pa.concat_arrays([pairs["pmid"].combine_chunks(), negatives])
         texts = texts_here(config, self._store, plan.snapshot, plan.pairs, named)

@@ -23,7 +23,7 @@ from schemas.pair import PairSet
 from schemas.store import Store
 from schemas.training_report import TrainedRun, TrainReport
 
-PAIRS = Option("the sets of pairs, by the ids that `mine` gave them, with commas between", metavar="ID,…")
+PAIRS = Option("sets of pairs, by the ids that `mine` gave them (default: the one that it makes now)", metavar="ID,…")
 CONFIG = Option("write a configuration that uses the trained model", metavar="FILE")
 PACKAGES = ("torch", "transformers", "ray")
 NOT_OF_THE_WEIGHTS = {"workers", "num_gpus", "threads", "measured"}

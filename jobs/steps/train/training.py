@@ -10,10 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import ray
 import torch
-from numpy.typing import NDArray
 from ray.train import FailureConfig, RunConfig
 from ray.train.torch import TorchConfig, TorchTrainer
 from ray.train.v2.api.config import ScalingConfig
@@ -30,7 +28,7 @@ from actors.train.retriever.retriever_learner import RetrieverLearner
 from actors.train.training_run import Kind, TrainingRun, TrainPlan, TrainStep, run_config
 from jobs.common.cluster.placement import free_cores, place
 from jobs.common.console import Progress
-from retrieval.evaluate.scores import paired_difference
+from retrieval.evaluate.scores import mean_difference
 from retrieval.operate import memory
 from retrieval.train.curve import Point
 from retrieval.train.flops import token_flops
@@ -194,14 +192,10 @@ def compare(config: Config, values: dict[str, Any], plan: TrainPlan, threads: in
             queries=len(old),
             before=old.mean(),
             after=after[signal].mean(),
-            difference=paired_difference(_numbered(old), _numbered(after[signal])),
+            difference=mean_difference(after[signal] - old),
         )
         for signal, old in before.items()
     }
-
-
-def _numbered(values: NDArray[np.float64]) -> dict[str, float]:
-    return {str(number): float(value) for number, value in enumerate(values)}
 
 
 def compared(config: Config, values: dict[str, Any], plan: TrainPlan) -> dict[str, HeldOutFigures]:

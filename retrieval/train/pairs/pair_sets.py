@@ -3,7 +3,7 @@
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from retrieval.files.parquet import regrouped, said_by
+from retrieval.train.pairs.answers import pair_hashes
+from retrieval.train.pairs.splits import HASHED
 from schemas.layout import Layout
-from schemas.pair import PAIR_SCHEMA, Pair, PairSet, Split
+from schemas.pair import PAIR_SCHEMA, Pair, PairSet, Signal, Split
 from schemas.store import Store
 
 ROW_GROUP = 4096
@@ -70,6 +72,16 @@ def read_pairs(store: Store, name: str, split: Split) -> pa.Table:
 def read_all_pairs(store: Store, names: Iterable[str], split: Split) -> pa.Table:
     """Read the pairs of one side of several sets."""
     return pa.concat_tables(read_pairs(store, name, split) for name in names)
+
+
+def mixed_pairs(pairs: pa.Table, mix: Mapping[Signal, float]) -> pa.Table:
+    """Return of the pairs of each signal the share that is wanted: the same pairs of any set."""
+    hashes = pair_hashes(query_keys(pairs), pairs["pmid"].to_numpy())
+    keep = np.ones(len(pairs), bool)
+    for signal, share in mix.items():
+        of_signal = pc.equal(pairs["signal"], signal).to_numpy()
+        keep &= ~of_signal | (hashes < np.uint64(min(share * HASHED, HASHED - 2048)))
+    return pairs.filter(pa.array(keep))
 
 
 def query_keys(pairs: pa.Table) -> NDArray[np.uint64]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from retrieval.articles.article import text_hash
 from retrieval.train.pairs.sentences import is_asked_for, is_finding, sentences
-from schemas.pair import Signal, Span
+from schemas.pair import OwnSignal, Span
 
 SIGNAL_COLUMNS = ["pmid", "title", "abstract", "abstract_sections", "mesh", "keywords"]
 """Of an article part: what a `Source` has."""
@@ -90,7 +90,7 @@ def keywords(article: Source) -> Iterator[Asked]:
         yield Asked(", ".join(article.keywords))
 
 
-SIGNALS: dict[Signal, Callable[[Source], Iterator[Asked]]] = {
+SIGNALS: dict[OwnSignal, Callable[[Source], Iterator[Asked]]] = {
     "title": title,
     "result": result,
     "conclusion": conclusion,

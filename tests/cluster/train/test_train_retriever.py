@@ -89,13 +89,14 @@ def test_pairs_that_are_not_there_are_refused(config: Config, version: IndexVers
 def test_two_workers_of_which_one_is_killed_end_in_the_bits_of_two_that_were_not(pairs: str, config: Config) -> None:
     found = []
     for killed in (False, True):
-        own = config.with_values(train=TRAIN | {"workers": 2, "steps": 12, "seed": 1})
+        own = config.with_values(train=TRAIN | {"workers": 2, "steps": 40, "seed": 1})
         with ThreadPoolExecutor(1) as pool:
             running = pool.submit(train_retriever.run, own, pairs=pairs)
             if killed:
                 within(WAIT, lambda: [*LocalStore(config.store).path("checkpoints").glob("*/00000004*")])
                 kill(workers("RayTrainWorker")[0])
             report = running.result(WAIT)
+        assert (report.begun_at > 0) is killed  # it went on from a state
         found.append(weights(own, report))
         store = LocalStore(config.store)
         store.remove(Layout.training_run(report.run))

@@ -34,6 +34,11 @@ def test_the_pooler_is_not_learnt(tiny_encoder: Path) -> None:
     assert not [of for of in learnt if ".pooler." in of]
 
 
+def test_frozen_layers_and_what_is_below_them_are_not_learnt(tiny_encoder: Path) -> None:
+    assert {name.split(".")[2] for name in towers(tiny_encoder).learnt()} == {"embeddings", "encoder"}
+    assert {".".join(name.split(".")[2:5]) for name in towers(tiny_encoder, frozen=1).learnt()} == {"encoder.layer.1"}
+
+
 @pytest.mark.parametrize("checkpoint", [False, True])
 def test_every_low_rank_weight_has_moved_after_a_step(tiny_encoder: Path, *, checkpoint: bool) -> None:
     trainer, learner = made_steps.trainer(

@@ -1,10 +1,11 @@
+from collections import Counter
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from retrieval.files.parquet import opened
-from retrieval.train.pairs.pair_sets import lists, pair_set, pair_table, write_pairs
+from retrieval.train.pairs.pair_sets import lists, mixed_pairs, pair_set, pair_table, write_pairs
 from schemas.errors import IntegrityError
 from schemas.pair import PAIR_SCHEMA, Pair, PairSet, Span
 
@@ -53,3 +54,18 @@ def test_the_same_pairs_are_the_same_bytes(tmp_path: Path) -> None:
     for name, cut in (("a", 1), ("b", 2)):
         write_pairs(tmp_path / name, [pair_table(PAIRS[:cut]), pair_table(PAIRS[cut:])], ABOUT)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_of_a_signals_pairs_a_share_is_taken_and_of_others_all() -> None:
+    pairs = [
+        Pair(f"{number:016x}", str(number), number, signal, "train")
+        for number in range(2000)
+        for signal in (("title", "mesh") if number % 2 else ("keywords",))
+    ]
+    found = mixed_pairs(pair_table(pairs), {"title": 0.25, "keywords": 0}).to_pylist()
+    counts = Counter(row["signal"] for row in found)
+    assert counts["mesh"] == 1000
+    assert counts["keywords"] == 0
+    assert 200 < counts["title"] < 300
+    more = mixed_pairs(pair_table(pairs), {"title": 0.5}).to_pylist()
+    assert {r["query"] for r in found if r["signal"] == "title"} < {r["query"] for r in more if r["signal"] == "title"}
