@@ -1,4 +1,4 @@
-"""The last nights of a store: when, how they ended, at which stage."""
+"""The last runs of a store: when, how they ended, at which stage."""
 
 import datetime
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ def run(
     last: Annotated[int, Option("how many; default 20", metavar="N")] = 20,
     since: Annotated[str | None, SINCE] = None,
 ) -> RunsReport:
-    """Return the last nights; of each the report is in the store.
+    """Return the last runs, nights and others; of each the report is in the store.
 
     Raises:
         UsageError: the number is below 1, or that is no time.
@@ -33,14 +33,14 @@ def run(
         raise UsageError(f"--last {last}: give a number from 1")
     begun = _time(since) if since else None
     store = open_store(config)
-    nights = tuple(run for run in runs(store).runs if run.job == NIGHT)
-    ended = {"ended": _end(nights, begun)} if begun else {}
-    return RunsReport(store=store.root, runs=nights[-last:], **ended)
+    every = runs(store).runs
+    ended = {"ended": _end([run for run in every if run.job == NIGHT], begun)} if begun else {}
+    return RunsReport(store=store.root, runs=every[-last:], **ended)
 
 
 def show(report: RunsReport) -> str:
     if not report.runs:
-        return f"no nights yet in {report.store}"
+        return f"no runs yet in {report.store}"
     rows = [[one.started[:16], one.outcome, one.stage, one.version, one.run] for one in report.runs]
     return table(["started (UTC)", "outcome", "stage", "CURRENT", "report: runs/…/report.json"], rows)
 

@@ -147,7 +147,7 @@ class Layout:
     run_report = Named("runs/<run>/report.json")
     """What one run of a job does or did."""
     run_page = Named("runs/<run>/report.html")
-    """The same of a night for a person."""
+    """The same of a night, or of a run of training, for a person."""
     run_log = Named("runs/<run>/logs/<log>")
     """The last of what it logged."""
     runs = "runs/index.json"

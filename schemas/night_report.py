@@ -1,11 +1,9 @@
 """What is told of a night: before it begins, at each stage, at its end."""
 
-from typing import Literal
-
 from pydantic import Field
 
 from schemas.report import CompactReport, EmbedReport, IndexReport, IngestReport, Report, Seconds
-from schemas.run import NightFigures, Run
+from schemas.run import NightFigures, RunRecord
 
 Usd = dict[str, float]
 """By stage: of the machines that it ended with, for as long as it took, by the list prices of `pubray plan`."""
@@ -80,11 +78,9 @@ class NightReport(Report):
         )
 
 
-class NightRecord(Run):
-    """What is kept of a night, from its start on: what is known of it by then."""
+class NightRecord(RunRecord):
+    """What is kept of a night."""
 
-    format: Literal[1]
-    """Of this document; a field that is taken away or means something else is a new one."""
     ingest: IngestReport | None = None
     embed: EmbedReport | None = None
     index: IndexReport | None = None
@@ -96,9 +92,6 @@ class NightRecord(Run):
     failures: tuple[str, ...] = ()
     failed: str | None = None
     """The stage that raised an error."""
-    error: str | None = None
-    """Why it did not end with 0: the line that the terminal has."""
-    exit_code: int | None = None
     seconds: Seconds = Field(default={})
     usd: Usd = Field(default={})
     logs: tuple[str, ...] = ()

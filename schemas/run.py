@@ -21,6 +21,9 @@ Outcome = Literal[
 ]
 """How a night goes or has ended; "died" is found by the next one."""
 
+TRAININGS = ("train-retriever", "train-reranker")
+"""Jobs that are runs of training."""
+
 
 class NightFigures(Frozen):
     """What is told of a night beside those before it: of the version that it made, or found."""
@@ -40,6 +43,20 @@ class NightFigures(Frozen):
     """Of all stages; None: the night is older than that."""
 
 
+class TrainFigures(Frozen):
+    """What is told of a run of training where its report is too much."""
+
+    steps: int
+    planned: int
+    seconds: float
+    tokens_per_second: float
+    mfu: float
+    loss: dict[str, float | None]
+    ndcg_before: dict[str, float]
+    ndcg_after: dict[str, float]
+    """As in its report, a `TrainReport`."""
+
+
 class Run(Frozen):
     """One run of a job."""
 
@@ -55,8 +72,20 @@ class Run(Frozen):
     finished: str | None = None
     version: str | None = None
     """CURRENT at its end."""
-    figures: NightFigures | None = None
-    """Of a night whose stages were all done."""
+    figures: NightFigures | TrainFigures | None = None
+    """Of a night whose stages were all done; of a run of training so far."""
+    training: str | None = None
+    """Of a run of training: its id."""
+
+
+class RunRecord(Run):
+    """What is kept of a run in a report of its own, from its start on: what is known of it by then."""
+
+    format: Literal[1]
+    """Of this document; a field that is taken away or means something else is a new one."""
+    error: str | None = None
+    """Why it did not end with 0: the line that the terminal has."""
+    exit_code: int | None = None
 
 
 class NightEnd(Frozen):

@@ -8,6 +8,7 @@ from schemas.base import Frozen
 from schemas.pair import Split
 from schemas.quality_report import PairedDifference
 from schemas.report import Report, Seconds
+from schemas.run import RunRecord, TrainFigures
 
 
 class TrainedRun(Frozen):
@@ -77,30 +78,58 @@ class Evaluation(Frozen):
 
 
 class TrainReport(Report):
-    """Of `train-retriever` and `train-reranker`."""
+    """Of `train-retriever` and `train-reranker`, also of a run that goes on or failed: what is known of it so far."""
 
     run: str
-    models: tuple[str, ...]
-    """What a configuration names it by; of two, that for queries first."""
+    page: str
+    """The key of its page in the store."""
+    start: tuple[str, ...]
+    """The models that it started from."""
+    models: tuple[str, ...] = ()
+    """What a configuration names the trained one by; of two, that for queries first."""
     pairs: tuple[str, ...]
     trained_on: int
     held_out: int
     steps: int
+    """That are done …"""
+    planned: int
+    """… of so many."""
     begun_at: int
     """The step that this run went on from."""
     seconds: float
     pairs_per_second: float
     tokens_per_second: float
     """Both 0 where no step was left to be made."""
-    loss: dict[str, float]
-    """The parts, over the last tenth of the steps."""
-    losses: tuple[dict[str, float], ...]
-    """The parts of each step of this run, and the norm of its gradient."""
+    mfu: float
+    """FLOP utilisation: the share of the peak of matrix products; 0: those of this kind of model are not known."""
+    loss: dict[str, float | None]
+    """The parts, and the norm of the gradient, over the last tenth of the steps."""
+    losses: tuple[dict[str, float | None], ...]
+    """The same of each step of this run; None: it was no number."""
     curve: tuple[Evaluation, ...]
     best: int | None
     """The step whose state became the model; None: the last one's did."""
-    held_out_ndcg: dict[str, HeldOutFigures]
+    held_out_ndcg: dict[str, HeldOutFigures] = Field(default={})
     """By signal."""
+
+    @property
+    def figures(self) -> TrainFigures:
+        return TrainFigures(
+            steps=self.steps,
+            planned=self.planned,
+            seconds=self.seconds,
+            tokens_per_second=self.tokens_per_second,
+            mfu=self.mfu,
+            loss=self.loss,
+            ndcg_before={signal: of.before for signal, of in self.held_out_ndcg.items()},
+            ndcg_after={signal: of.after for signal, of in self.held_out_ndcg.items()},
+        )
+
+
+class TrainRecord(RunRecord):
+    """What is kept of a run of training."""
+
+    train: TrainReport | None = None
 
 
 class TrainDemoReport(Report):

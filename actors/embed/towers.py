@@ -1,6 +1,5 @@
 """The towers of an encoder: loaded once, they turn texts into tokens and tokens into vectors. Both behind one seam."""
 
-import json
 import logging
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,7 +12,7 @@ import numpy as np
 from actors.engine.engines import in_thread, load_engine
 from actors.engine.grouping import alike_together
 from actors.fetch.model_folders import model_digests
-from actors.fetch.stored_models import folder_of
+from actors.fetch.stored_models import folder_of, shapes_of
 from retrieval.embed.pooling import TextVectors, unit
 from retrieval.embed.rates import MLP_MATRICES, forward_flops
 from retrieval.embed.tokens import TokenBatch, Tokens, TowerTokenizer, pad_id, padded_tokens, token_batches
@@ -43,7 +42,7 @@ class _Tower(Generic[T]):
         self.digests = model_digests(folder)
         self._tokenizer = TowerTokenizer(folder, tower)
         self._run = load_engine(folder, "encoder", config.engine, threads=threads, cache=cache)
-        self._shapes = json.loads((folder / "config.json").read_text())
+        self._shapes = shapes_of(tower, config)
         if (size := self._shapes.get("hidden_size", self.spec.dimension)) != self.spec.dimension:
             raise InputError(f"encoder.dimension = {self.spec.dimension}: {tower.model} makes {size}; set it to {size}")
         self._rule, self._threads = self._run.batch_rule(config.engine.batch_tokens), threads

@@ -111,21 +111,26 @@ class Engine:
             yield last, pending()
 
     def peak(self, threads: int) -> float:
-        """Return FLOP/s of the fastest square matrix product within about half a second, after one to warm up.
+        """Measure `peak_flops` where and as this engine computes. torch's product is by oneDNN, as OpenVINO's."""
+        return peak_flops(self.device, self.dtype, threads)
 
-        `threads` are those of a CPU. torch's product in bfloat16 on a CPU is by oneDNN, as OpenVINO's.
-        """
-        side, before = PEAK_SIDE[self.device], torch.get_num_threads()
-        a, b = (torch.randn(side, side, device=self.device).to(self.dtype) for _ in range(2))
-        torch.set_num_threads(threads)
-        try:
-            _product_seconds(a, b)
-            seconds = [_product_seconds(a, b)]
-            while sum(seconds) < PEAK_SECONDS:
-                seconds.append(_product_seconds(a, b))
-        finally:
-            torch.set_num_threads(before)
-        return 2 * side**3 / min(seconds)
+
+def peak_flops(device: Device, dtype: torch.dtype, threads: int) -> float:
+    """Return FLOP/s of the fastest square matrix product within about half a second, after one to warm up.
+
+    `threads` are those of a CPU.
+    """
+    side, before = PEAK_SIDE[device], torch.get_num_threads()
+    a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+    torch.set_num_threads(threads)
+    try:
+        _product_seconds(a, b)
+        seconds = [_product_seconds(a, b)]
+        while sum(seconds) < PEAK_SECONDS:
+            seconds.append(_product_seconds(a, b))
+    finally:
+        torch.set_num_threads(before)
+    return 2 * side**3 / min(seconds)
 
 
 def _product_seconds(a: torch.Tensor, b: torch.Tensor) -> float:

@@ -4,12 +4,13 @@ A model lies in `models/<digest>` of the store, and in a folder of that name in 
 Files are linked rather than copied wherever both lie on one disk.
 """
 
+import json
 import os
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path, PurePath
-from typing import Literal
+from typing import Any, Literal
 
 from actors.fetch.model_folders import SAFETENSORS, TEXTS, model_digests, model_folder
 from actors.store.stores import open_store
@@ -103,6 +104,12 @@ def weight_bytes(model: Model, config: Config) -> int:
         files = read_model(open_store(config), digest).files
         return sum(file.bytes for name, file in files.items() if PurePath(name).match(SAFETENSORS))
     return sum(path.stat().st_size for path in folder_of(model, config).glob(SAFETENSORS))
+
+
+def shapes_of(model: Model, config: Config) -> dict[str, Any]:
+    """Return the config.json of a model; what `folder_of` raises is raised."""
+    shapes: dict[str, Any] = json.loads((folder_of(model, config) / "config.json").read_text())
+    return shapes
 
 
 def by_names(text: str, config: Config) -> str:

@@ -1,8 +1,8 @@
-"""What runs leave in a store: a report each, from the start on, of a night a page too, and the list of them."""
+"""What runs leave in a store: a report each, those that take long from their start on and a page too, and the list."""
 
 import datetime
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from threading import Lock
@@ -11,17 +11,22 @@ from typing import Any
 from jobs.common.console import log
 from retrieval.files.checked import parse_document, write_bytes
 from retrieval.operate.night_page import night_page
+from retrieval.operate.training_page import training_page
 from schemas.errors import IntegrityError, LostError, PubrayError
 from schemas.layout import Layout
 from schemas.night_report import NightRecord
-from schemas.run import NightFigures, Run, RunList
+from schemas.run import TRAININGS, NightFigures, Run, RunList, RunRecord, TrainFigures
 from schemas.store import Store
+from schemas.training_report import TrainRecord
 
 KEPT = 400
 """Runs in the list."""
 FORMAT = 1
 """Of a report."""
+Figures = NightFigures | TrainFigures | None
 NIGHT = "nightly"
+RECORDS: Mapping[str, type[RunRecord]] = {NIGHT: NightRecord, **dict.fromkeys(TRAININGS, TrainRecord)}
+"""What is kept of a run, by its job; of other jobs it is what they say at their end, and nothing has a page."""
 RUNNING, DIED = "running", "died"
 OUTCOMES = {5: "checks failed", 6: "held", 7: "not served", 8: "update files are missing", 130: "interrupted"}
 """By exit codes; others are failures."""
@@ -30,24 +35,29 @@ OUTCOMES = {5: "checks failed", 6: "held", 7: "not served", 8: "update files are
 class Record:
     """The record of a run that is under way. It is written meanwhile: a far store would keep each stage waiting."""
 
-    def __init__(self, store: Store, job: str) -> None:
-        """Begin it. Of this job others that are said to be running died: nobody else writes."""
-        self._store, self._run = store, _new(job)
+    def __init__(self, store: Store, job: str, training: str | None = None) -> None:
+        """Begin it; training: of a run of it, its id.
+
+        Others of this job that are said to be running died, for nobody else writes; of training those of this id.
+        """
+        self._store, self._run = store, _new(job, training)
         self.name = self._run.run
         self._writer, self._lock = ThreadPoolExecutor(1, thread_name_prefix="record"), Lock()
         self._news: dict[str, Any] | None = {}
         self._asked = [self._writer.submit(self._find_died), self._writer.submit(self._tell)]
 
-    def stage(self, name: str, values: dict[str, Any]) -> None:
+    def stage(self, name: str, values: dict[str, Any], figures: Figures = None) -> None:
         """Say at which stage it is, and what is known of it by then."""
         with self._lock:
-            self._run, self._news = self._run.model_copy(update={"stage": name}), values
+            self._run = self._run.model_copy(update={"stage": name, "figures": figures})
+            self._news = values
         self._asked.append(self._writer.submit(self._tell))
 
     def _find_died(self) -> None:
         with _told():
             for other in runs(self._store).runs:
-                if other.job == self._run.job and other.outcome == RUNNING:
+                same = (other.job, other.training) == (self._run.job, self._run.training)
+                if same and other.outcome == RUNNING:
                     died = other.model_copy(update={"outcome": DIED})
                     _write(self._store, died, _told_before(self._store, other))
 
@@ -59,9 +69,7 @@ class Record:
             if values is not None:
                 _write(self._store, run, values)
 
-    def end(
-        self, outcome: str, values: dict[str, Any], version: str | None, figures: NightFigures | None = None
-    ) -> None:
+    def end(self, outcome: str, values: dict[str, Any], version: str | None, figures: Figures = None) -> None:
         """Keep the values of its report."""
         self._writer.shutdown()
         ended = {"outcome": outcome, "finished": _now(), "version": version, "figures": figures}
@@ -105,9 +113,10 @@ def _parsed(store: Store, content: bytes | None) -> RunList:
     return RunList() if content is None else parse_document(store.name(Layout.runs), content, RunList)
 
 
-def _new(job: str) -> Run:
+def _new(job: str, training: str | None = None) -> Run:
     now = datetime.datetime.now(datetime.UTC)
-    return Run(run=f"{now:%Y%m%dT%H%M%S.%f}-{job}", job=job, started=_now(), outcome=RUNNING)
+    name = f"{now:%Y%m%dT%H%M%S.%f}-{job}"
+    return Run(run=name, job=job, started=_now(), outcome=RUNNING, training=training)
 
 
 def _now() -> str:
@@ -118,7 +127,7 @@ def _told_before(store: Store, run: Run) -> dict[str, Any]:
     """Return the values of the report that a run left which died; none if it was of another pubray."""
     key = Layout.run_report(run.run)
     with suppress(IntegrityError):
-        told = parse_document(store.name(key), store.read(key) or b"", NightRecord)
+        told = parse_document(store.name(key), store.read(key) or b"", RECORDS[run.job])
         return told.model_dump(mode="json", exclude_unset=True, exclude=set(Run.model_fields))
     return {}
 
@@ -127,9 +136,16 @@ def _write(store: Store, run: Run, values: dict[str, Any]) -> None:
     report = {"format": FORMAT, **run.model_dump(exclude_none=True), **values}
     write_bytes(store, Layout.run_report(run.run), json.dumps(report, indent=1).encode())
     listed = _listed(store, run)
-    if run.job == NIGHT:
-        page = night_page(NightRecord.model_validate(report), listed.runs, store.root)
+    if page := _page(report, listed, store):
         write_bytes(store, Layout.run_page(run.run), page.encode())
+
+
+def _page(report: dict[str, Any], listed: RunList, store: Store) -> str | None:
+    kind = RECORDS.get(report["job"])
+    kept = kind.model_validate(report) if kind else None
+    if isinstance(kept, NightRecord):
+        return night_page(kept, listed.runs, store.root)
+    return training_page(kept, store.root) if isinstance(kept, TrainRecord) else None
 
 
 def _listed(store: Store, run: Run) -> RunList:

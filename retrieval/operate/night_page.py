@@ -1,14 +1,10 @@
 """The page of a night: one HTML file that needs nothing else, for the engineer who is paged."""
 
-import datetime
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from retrieval.operate.charts import Line, line, shares
+from retrieval.operate.pages import duration, head, in_words, rendered, size, usd
 from schemas.night_report import NightRecord
 from schemas.report import IngestReport
 from schemas.run import NightFigures, Run
@@ -19,22 +15,6 @@ NAMES = 20
 """Of files that are told of in a line."""
 LINE = (220, 44)
 """Width and height of a line."""
-OUTCOMES = {
-    "running": ("busy", "Running"),
-    "done": ("good", "Done"),
-    "nothing new": ("good", "Nothing new"),
-    "update files are missing": ("warn", "Done, but update files are missing"),
-    "held": ("warn", "Held: CURRENT was moved meanwhile"),
-    "interrupted": ("warn", "Interrupted"),
-    "checks failed": ("bad", "Checks failed"),
-    "not served": ("bad", "Promoted, but not served"),
-    "failed": ("bad", "Failed"),
-    "lost": ("bad", "Lost: another run writes by now"),
-    "died": ("bad", "Died"),
-}
-"""By what a run says of its end: how bad it is, and in words."""
-BROKEN_OFF = ("running", "interrupted", "failed", "lost", "died")
-"""Outcomes of which it is told in which stage."""
 CHANGES = {
     "added": "added",
     "revised_text": "revised in text",
@@ -87,92 +67,40 @@ class StageBar(NamedTuple):
 
 
 class View(NamedTuple):
-    """All that the template is told."""
+    """All that the template is told beside the head."""
 
     night: NightRecord
-    store: str
-    mood: str
-    headline: str
-    seconds: float | None
     before: Run | None
     nights: list[Night]
     tiles: list[Tile]
     changes: list[Change]
     stages: list[StageBar]
-    warnings: list[str]
 
 
 def night_page(night: NightRecord, runs: Sequence[Run], store: str) -> str:
     """Return the page of a night; `runs` are the last ones of the store, oldest first, this one among them."""
     nights = [run for run in runs if run.job == night.job and run.run <= night.run][-NIGHTS:]
-    mood, words = OUTCOMES.get(night.outcome, ("bad", night.outcome.capitalize()))
-    in_stage = f" in {night.stage}" if night.stage and night.outcome in BROKEN_OFF else ""
     view = View(
         night=night,
-        store=store,
-        mood=mood,
-        headline=f"{words}{in_stage}",
-        seconds=_seconds(night),
         before=next((run for run in reversed(nights) if run.run != night.run), None),
         nights=[_night(run, night.run) for run in nights],
-        tiles=list(_tiles([run.figures for run in nights])),
+        tiles=list(_tiles([run.figures if isinstance(run.figures, NightFigures) else None for run in nights])),
         changes=_changes(night.ingest) if night.ingest and _has_news(night) else [],
         stages=_stages(night),
-        warnings=list(_warnings(night)),
     )
-    return _environment().get_template("night.html").render(view=view, width=LINE[0], height=LINE[1])
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,  # a night goes on with the template that it began with
+    in_stage = f" in {night.stage}" if night.stage else ""
+    subject, warnings = f"night of {night.started[:10]}", list(_warnings(night))
+    return rendered(
+        "night.html",
+        head(night, subject, store, reached=in_stage, warnings=warnings),
+        view=view,
+        width=LINE[0],
+        height=LINE[1],
     )
-    environment.filters.update(duration=duration, size=size, usd=usd, minute=minute)
-    return environment
-
-
-def duration(seconds: float) -> str:
-    """Return a time for a person: "12.3 s", "5 min 12 s", "2 h 05 min"."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
-
-
-def size(count: float) -> str:
-    """Return bytes for a person: "7 B", "1.2 MB"."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:,.1f} {unit}" if unit != "B" else f"{count:,.0f} B"
-        count /= 1000
-    return f"{count:,.1f} TB"
-
-
-def usd(cost: float) -> str:
-    """Return a cost for a person: two digits of cents, and of less."""
-    return f"{cost:,.2f} USD" if cost >= 0.1 else f"{cost:.2g} USD"
-
-
-def minute(moment: str) -> str:
-    """Return a moment of a report up to its minute."""
-    return f"{moment[:16].replace('T', ' ')} UTC"
-
-
-def _seconds(night: NightRecord) -> float | None:
-    if night.finished is None:
-        return None
-    begun, ended = (datetime.datetime.fromisoformat(moment) for moment in (night.started, night.finished))
-    return (ended - begun).total_seconds()
 
 
 def _night(run: Run, this: str) -> Night:
-    mood, words = OUTCOMES.get(run.outcome, ("bad", run.outcome))
+    mood, words = in_words(run.outcome)
     return Night(run.run, run.started[:10], mood, words, run.run == this)
 
 

@@ -1,4 +1,4 @@
-"""What a store says of itself to Prometheus: how fresh it is, how its nights ended, how good what it serves is.
+"""What a store says of itself to Prometheus: how fresh it is, how nights ended, how training goes, how good it is.
 
 It is read from a handful of small objects, so that it is there before any night has run, and can be asked for every
 minute.
@@ -6,8 +6,9 @@ minute.
 
 import datetime
 import json
+import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, takewhile
 from types import MappingProxyType
 from typing import NamedTuple, get_args
@@ -18,7 +19,7 @@ from retrieval.index.gates import gates
 from schemas.config import IndexConfig
 from schemas.layout import Layout
 from schemas.manifest import Current, Gate, IndexVersion
-from schemas.run import Outcome, Run, RunList
+from schemas.run import TRAININGS, Outcome, Run, RunList, TrainFigures
 from schemas.store import Store
 
 METRICS = {
@@ -36,6 +37,13 @@ METRICS = {
     "pubray_night_last_success_timestamp_seconds": "When the last night ended that was served, or found nothing new.",
     "pubray_night_duration_seconds": "How long each stage of the last night took.",
     "pubray_night_cost_usd": "What each stage of the last night cost, by list prices of the machines that it had.",
+    "pubray_train_steps": "Steps that are done of the newest run of a job of training.",
+    "pubray_train_planned_steps": "Steps that it is to make.",
+    "pubray_train_loss": "Its loss over the last tenth of its steps, by part; the norm of the gradient too.",
+    "pubray_train_tokens_per_second": "How fast it reads.",
+    "pubray_train_mfu": "Share of the peak of matrix products that it has; 0: not known.",
+    "pubray_train_duration_seconds": "How long it takes, or took.",
+    "pubray_train_ndcg_at_10": "Of held-out queries, by signal, before and after it.",
     "pubray_lease_age_seconds": "For how long the same job has been writing; 0: none is.",
     "pubray_cache_bytes": "Bytes of a bucket that this machine keeps.",
     "pubray_cache_limit_bytes": "Bytes of it that it may keep.",
@@ -88,6 +96,8 @@ def store_metrics(store: Store, rules: IndexConfig) -> Iterator[Metric]:
             yield Metric("pubray_night_duration_seconds", seconds, {"stage": stage})
         for stage, usd in report.get("usd", {}).items():
             yield Metric("pubray_night_cost_usd", usd, {"stage": stage})
+    # of one name after another, whichever job they are of
+    yield from sorted((metric for job in TRAININGS for metric in _train_metrics(job, runs)), key=lambda one: one.name)
     yield Metric("pubray_lease_age_seconds", _lease_age(store))
     if (cached := store.cached()) is not None:
         yield Metric("pubray_cache_bytes", cached[0])
@@ -135,6 +145,23 @@ def _night_metrics(nights: list[Run]) -> Iterator[Metric]:
     if failures < len(nights):
         last = nights[-1 - failures]
         yield Metric("pubray_night_last_success_timestamp_seconds", _seconds(last.finished or last.started))
+
+
+def _train_metrics(job: str, runs: Sequence[Run]) -> Iterator[Metric]:
+    """Yield what is told of the newest run of a job, which may go on."""
+    newest = next((run.figures for run in reversed(runs) if run.job == job), None)
+    if not isinstance(newest, TrainFigures):
+        return
+    yield Metric("pubray_train_steps", newest.steps, {"job": job})
+    yield Metric("pubray_train_planned_steps", newest.planned, {"job": job})
+    for part, loss in newest.loss.items():
+        yield Metric("pubray_train_loss", math.nan if loss is None else loss, {"job": job, "part": part})
+    yield Metric("pubray_train_tokens_per_second", newest.tokens_per_second, {"job": job})
+    yield Metric("pubray_train_mfu", newest.mfu, {"job": job})
+    yield Metric("pubray_train_duration_seconds", newest.seconds, {"job": job})
+    for when, ndcg in (("before", newest.ndcg_before), ("after", newest.ndcg_after)):
+        for signal, value in ndcg.items():
+            yield Metric("pubray_train_ndcg_at_10", value, {"job": job, "signal": signal, "when": when})
 
 
 def _lease_age(store: Store) -> float:

@@ -7,7 +7,7 @@ from jobs.common.cluster.joining import connect, is_private
 from jobs.common.cluster.nodes import free_bytes, free_on_nodes, usd_per_hour
 from jobs.common.cluster.placement import NIGHT_WORK, nodes_for
 from jobs.common.encoders import figures_of
-from jobs.common.run_records import NIGHT, runs
+from jobs.common.run_records import runs
 from jobs.common.store import newest_snapshot, read_current, snapshots, versions
 from jobs.steps.ingest.news import news
 from jobs.steps.ingest.source_files import Origin, open_origin
@@ -22,6 +22,7 @@ from schemas.figures import ENCODERS, FIGURES, GPUS
 from schemas.layout import Layout
 from schemas.manifest import IndexVersion
 from schemas.night_report import NightForecast
+from schemas.run import NightFigures
 from schemas.store import Store
 
 LAST = 14
@@ -45,7 +46,7 @@ def forecast(config: Config, source: str, *, without: str | None, with_file: str
         records = _records(origin, missing, previous)
     line = line_of_descent(snapshots(store)) if previous else []
     encoded = encoded_of(records, line) + _unembedded(config, store, previous, served)
-    known = rates([run.figures for run in runs(store).runs if run.job == NIGHT and run.figures][-LAST:])
+    known = rates([run.figures for run in runs(store).runs if isinstance(run.figures, NightFigures)][-LAST:])
     cores, gpus = os.cpu_count() or 1, round(config.embed.fewest * config.embed.num_gpus)
     alive = previous.info.counts.alive if previous else 0
     hours = known.seconds(encoded) / HOUR if known else _planned(config, alive + records, records, cores, gpus)

@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,9 @@ from actors.train.training_run import Kind, TrainPlan, run_config
 from jobs.common.cluster.joining import connect
 from jobs.common.console import log, table
 from jobs.common.options import Option
-from jobs.common.run_records import record_of_done
-from jobs.common.run_reports import json_values
-from jobs.steps.train.training import Told, compared, trained
+from jobs.steps.train.train_records import TrainRecorder
+from jobs.steps.train.training import compared, trained
 from retrieval.files.checked import read_document, write_bytes
-from retrieval.train.curve import best_step
 from retrieval.train.pairs.pair_sets import pair_set
 from schemas.base import digest
 from schemas.config import Config
@@ -24,13 +21,11 @@ from schemas.errors import StoreError, UsageError
 from schemas.layout import Layout
 from schemas.pair import PairSet
 from schemas.store import Store
-from schemas.training_report import Evaluation, HeldOutFigures, TrainedRun, TrainReport
+from schemas.training_report import TrainedRun, TrainReport
 
 PAIRS = Option("sets of pairs, by the ids that `mine` gave them (default: the one that it makes now)", metavar="ID,…")
 CONFIG = Option("write a configuration that uses the trained model", metavar="FILE")
 PACKAGES = ("torch", "transformers", "ray")
-LAST = 0.1
-"""Share of the steps over which the loss is told."""
 NOT_OF_THE_WEIGHTS = {"workers", "num_gpus", "threads", "measured"}
 """Keys that may be changed between a stop and the next start."""
 
@@ -42,7 +37,7 @@ def run(config: Config, kind: Kind, pairs: str, write_config: str | None) -> Tra
         UsageError: the pairs are of several snapshots.
         StoreError: there are no such pairs.
     """
-    store, start, names = open_store(config), time.monotonic(), tuple(pairs.split(","))
+    store, names = open_store(config), tuple(pairs.split(","))
     sets = {name: _pair_set(store, name) for name in names}
     if len(snapshots := {one.snapshot for one in sets.values()}) > 1:
         raise UsageError(f"--pairs {pairs}: of the snapshots {', '.join(sorted(snapshots))}; mine them anew of one")
@@ -57,15 +52,16 @@ def run(config: Config, kind: Kind, pairs: str, write_config: str | None) -> Tra
     plan = TrainPlan(kind, digest(inputs), names, snapshots.pop())
     key = Layout.training_run(plan.run)
     if store.facts(key) is None:
-        connect(config)
-        config = brought(config, *configured_models(config))
-        versions = {name: importlib.metadata.version(name) for name in PACKAGES}
-        told = trained(config, plan, {**inputs, "run": plan.run, "packages": versions})
-        assert told.values is not None  # for nothing was raised
-        figures = compared(config, told.values, plan) if of.measured else {}
-        done = _done(plan, sets, told, told.values, figures, time.monotonic() - start)
+        started_from = tuple(dict.fromkeys(str(model.model) for model in start_of(config, kind)))
+        recorder = TrainRecorder(store, plan, [*sets.values()], start=started_from, steps=of.steps)
+        log(f"train     {store.name(recorder.page)} shows how it goes on")
+        try:
+            done = _trained(config, plan, inputs, recorder)
+        except BaseException as error:
+            recorder.failed(error)
+            raise
         write_bytes(store, key, done.model_dump_json(indent=1).encode())
-        record_of_done(store, f"train-{kind}", json_values(done.report))
+        recorder.done(done.report)
     done = read_document(store, key, TrainedRun, f"run {plan.run}")
     if write_config:
         _write_config(Path(write_config), config, done)
@@ -76,7 +72,8 @@ def show(report: TrainReport) -> str:
     head = f"run {report.run}: {report.steps} steps on {report.trained_on:,} pairs, model {' and '.join(report.models)}"
     rows: list[list[object]] = [[name, value] for name, value in report.loss.items()]
     rows += [["pairs a second", report.pairs_per_second], ["tokens a second", report.tokens_per_second]]
-    text = f"{head}\n{table(['of the last steps', 'value'], rows)}"
+    rows += [["MFU", report.mfu or None]]
+    text = f"{head}\nits page is {report.page}\n{table(['of the last steps', 'value'], rows)}"
     if report.curve:
         signals = [*report.curve[0].ndcg]
         points = [[f"{p.step}{' *' if p.step == report.best else ''}", *p.ndcg.values()] for p in report.curve]
@@ -103,39 +100,19 @@ def _pair_set(store: Store, name: str) -> PairSet:
         return pair_set(file)
 
 
-def _done(
-    plan: TrainPlan,
-    sets: dict[str, PairSet],
-    told: Told,
-    values: dict[str, Any],
-    figures: dict[str, HeldOutFigures],
-    seconds: float,
-) -> TrainedRun:
-    losses = [{**step.facts.losses, "gradient": step.facts.norm} for step in told.steps]
-    last = losses[-max(1, int(LAST * len(losses))) :]
-    spent = sum(step.seconds for step in told.steps) or 1.0
-    counts = [of for one in sets.values() for of in one.counts.values()]
-    encoder = values.get("encoder", {})
-    models = [values["rerank"]] if plan.kind == "reranker" else [encoder["query"], encoder["article"]]
+def _trained(config: Config, plan: TrainPlan, inputs: dict[str, Any], recorder: TrainRecorder) -> TrainedRun:
+    connect(config)
+    config = brought(config, *configured_models(config))
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    told = trained(config, plan, {**inputs, "run": plan.run, "packages": versions}, recorder.tell)
+    assert told.values is not None  # for nothing was raised
+    recorder.write("measure")
+    figures = compared(config, told.values, plan) if run_config(config, plan.kind).measured else {}
+    encoder = told.values.get("encoder", {})
+    models = [told.values["rerank"]] if plan.kind == "reranker" else [encoder["query"], encoder["article"]]
     names = tuple(dict.fromkeys(model["model"] for model in models))
-    report = TrainReport(
-        run=plan.run,
-        models=names,
-        pairs=plan.pairs,
-        trained_on=sum(of.get("train", 0) for of in counts),
-        held_out=sum(of.get("held-out", 0) for of in counts),
-        steps=told.steps[-1].number if told.steps else told.begun_at,
-        begun_at=told.begun_at,
-        seconds=seconds,
-        pairs_per_second=told.pairs * len(told.steps) / spent,
-        tokens_per_second=sum(step.facts.tokens for step in told.steps) / spent,
-        loss={name: sum(step[name] for step in last) / len(last) for name in (last[0] if last else {})},
-        losses=tuple(losses),
-        curve=tuple(Evaluation(step=point.step, ndcg=point.ndcg) for point in told.curve),
-        best=best_step(told.curve) if told.curve else None,
-        held_out_ndcg=figures,
-    )
-    return TrainedRun(models=tuple(name.rpartition(":")[2] for name in names), values=values, report=report)
+    report = recorder.report(models=names, held_out_ndcg=figures)
+    return TrainedRun(models=tuple(name.rpartition(":")[2] for name in names), values=told.values, report=report)
 
 
 def _write_config(path: Path, config: Config, done: TrainedRun) -> None:

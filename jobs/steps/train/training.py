@@ -6,6 +6,7 @@ Their state is kept in the store, and not by Ray Train, whose own names the vers
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +17,8 @@ from ray.train.torch import TorchConfig, TorchTrainer
 from ray.train.v2.api.config import ScalingConfig
 from ray.train.v2.api.exceptions import TrainingFailedError, WorkerGroupError
 
-from actors.fetch.stored_models import start_of, weight_bytes
+from actors.engine.engines import Device, peak_flops
+from actors.fetch.stored_models import shapes_of, start_of, weight_bytes
 from actors.store.stores import open_store
 from actors.train.peers import Alone, TorchPeers
 from actors.train.reranker.ranked_held_out import RankedHeldOut
@@ -29,6 +31,7 @@ from jobs.common.console import Progress
 from retrieval.evaluate.scores import mean_difference
 from retrieval.operate import memory
 from retrieval.train.curve import Point
+from retrieval.train.flops import token_flops
 from schemas.config import Config
 from schemas.errors import ClusterError, PubrayError
 from schemas.training_report import HeldOutFigures
@@ -52,20 +55,29 @@ class Told(NamedTuple):
     """The step that they went on from."""
     steps: list[TrainStep]
     curve: list[Point]
-    pairs: int
+    pairs: int = 0
     """Of a step."""
-    values: dict[str, Any] | None
+    flops: float = 0.0
+    """Of a token; 0: they are not known."""
+    peak: float = 1.0
+    """FLOP/s that the devices of all workers could have."""
+    values: dict[str, Any] | None = None
     """Of a configuration that uses the trained model; None: it is not there yet."""
+
+    def mfu(self, steps: list[TrainStep]) -> float:
+        """Return which share of the peak steps had; 0 for none."""
+        spent = sum(step.seconds for step in steps) or 1.0
+        return self.flops * sum(step.facts.tokens for step in steps) / spent / self.peak
 
 
 class Board:
     """An actor that workers tell their steps, and that tells them to end."""
 
     def __init__(self) -> None:
-        self._told, self._over = Told(0, [], [], 0, None), False
+        self._told, self._over = Told(0, [], []), False
 
-    def begin(self, step: int, pairs: int) -> None:
-        self._told = Told(step, [], [], pairs, None)
+    def begin(self, told: Told) -> None:
+        self._told = told
 
     def add(self, step: TrainStep, curve: list[Point]) -> bool:
         """Keep what is told of a step; return whether to end."""
@@ -90,11 +102,14 @@ def worker(of: dict[str, Any]) -> None:
     torch.set_num_threads(of["threads"])
     peers = TorchPeers() if ray.train.get_context().get_world_size() > 1 else Alone()
     own = run_config(config, plan.kind)
-    learner = LEARNERS[plan.kind](config, plan, peers, "cuda" if own.num_gpus else "cpu")
+    device: Device = "cuda" if own.num_gpus else "cpu"
+    learner = LEARNERS[plan.kind](config, plan, peers, device)
     training = TrainingRun(open_store(config), plan.run, learner, peers, own)
     first = peers.rank == 0
     if first:
-        ray.get(board.begin.remote(training.begun_at, own.batch * own.accumulate))
+        flops = token_flops(shapes_of(start_of(config, plan.kind)[-1], config), own)
+        peak = peers.size * peak_flops(device, getattr(torch, own.precision), of["threads"])
+        ray.get(board.begin.remote(Told(training.begun_at, [], [], own.batch * own.accumulate, flops, peak)))
     for step in training.steps():
         training.over = first and ray.get(board.add.remote(step, training.curve))
     if training.finished:
@@ -105,8 +120,8 @@ def worker(of: dict[str, Any]) -> None:
                 ray.get(board.done.remote(values, curve))
 
 
-def trained(config: Config, plan: TrainPlan, about: dict[str, Any]) -> Told:
-    """Train, or go on with it.
+def trained(config: Config, plan: TrainPlan, about: dict[str, Any], tell: Callable[[Told], None]) -> Told:
+    """Train, or go on with it. `tell` is called again and again, with all that is told so far.
 
     On Ctrl-C the workers keep their state before they end.
 
@@ -139,12 +154,15 @@ def trained(config: Config, plan: TrainPlan, about: dict[str, Any]) -> Told:
                 progress.add(1, step.facts.tokens)
                 if step.number % TELLING == 0:
                     losses = ", ".join(f"{name} {loss:.4f}" for name, loss in step.facts.losses.items())
-                    progress.log(f"step {step.number}: {losses}, gradient {step.facts.norm:.3f}")
+                    share = told.mfu((steps[-TELLING:] + told.steps)[-TELLING:])
+                    mfu = f", MFU {share:.1%}" if share else ""
+                    progress.log(f"step {step.number}: {losses}, gradient {step.facts.norm:.3f}{mfu}")
             for point in told.curve[evaluated:]:
                 found = ", ".join(f"{signal} {ndcg:.3f}" for signal, ndcg in point.ndcg.items())
                 progress.log(f"after step {point.step}: nDCG@10 {found}")
             evaluated = max(evaluated, len(told.curve))
             steps += told.steps
+            tell(told._replace(steps=steps))
             if not alive:
                 break
             time.sleep(POLL)

@@ -1,18 +1,19 @@
-"""The page of a night in Chromium, opened as the file that it is."""
+"""The pages of a night and of a run of training in Chromium, opened as the files that they are."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser
 
 from retrieval.operate.night_page import night_page
-from tests.support.browser import NEEDS_CHROMIUM, assert_accessible, chromium, keep
+from retrieval.operate.training_page import training_page
+from tests.support.browser import NEEDS_CHROMIUM, assert_can_be_read, chromium
 from tests.support.night_records import figures, record, run
+from tests.support.training.made_records import train_record, train_report
 
 WIDE, NARROW = (1100, 900), (360, 740)
-PAPER = {"light": "rgb(253, 253, 251)", "dark": "rgb(22, 25, 28)"}
 
 pytestmark = NEEDS_CHROMIUM
 
@@ -34,17 +35,16 @@ def test_a_night_can_be_read_by_day_and_by_night_and_asks_for_nothing(
     nights = [*(run(n, "held" if n % 7 == 0 else "done", figures=figures(n)) for n in range(1, 30)), night]
     file = tmp_path / "report.html"
     file.write_text(night_page(night, nights, "/a/store"))
-    context = browser.new_context(color_scheme=scheme, viewport={"width": size[0], "height": size[1]})
-    asked: list[str] = []
-    page = context.new_page()
-    page.on("request", lambda request: asked.append(request.url))
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.goto(file.as_uri())
-    assert (asked, said) == ([file.as_uri()], [])
-    expect(page.get_by_role("heading", level=1)).to_be_in_viewport()
-    expect(page.locator("body")).to_have_css("background-color", PAPER[scheme])
-    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
-    keep(page, f"night-{outcome}-{scheme}-{size[0]}")
-    assert_accessible(page)
-    context.close()
+    assert_can_be_read(browser, file, f"night-{outcome}", scheme, size)
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("outcome", ["done", "running"])
+def test_so_can_a_run_of_training(
+    browser: Browser, tmp_path: Path, outcome: str, scheme: Literal["light", "dark"], size: tuple[int, int]
+) -> None:
+    so_far: dict[str, Any] = {"models": (), "held_out_ndcg": {}} if outcome == "running" else {}
+    file = tmp_path / "report.html"
+    file.write_text(training_page(train_record(outcome, train_report(170, 120, **so_far)), "/a/store"))
+    assert_can_be_read(browser, file, f"training-{outcome}", scheme, size)

@@ -12,17 +12,29 @@ from tests.support.night_records import begun
 from tests.support.stores.store_files import config
 
 
-def test_the_last_nights_are_listed_and_status_tells_of_the_last_night(tmp_path: Path) -> None:
+def test_the_last_runs_are_listed_and_status_tells_of_the_last_night(tmp_path: Path) -> None:
     own = config(tmp_path)
-    assert runs.show(runs.run(own)) == f"no nights yet in {tmp_path}"
+    assert runs.show(runs.run(own)) == f"no runs yet in {tmp_path}"
     store = LocalStore(str(tmp_path))
     Record(store, "nightly").end("done", {}, "v1")
-    record_of_done(store, "embed", {})
+    record_of_done(store, "mine", {})
     begun(store, "embed", {})
+    Record(store, "train-retriever", "a").end("interrupted", {}, None)
     report = runs.run(own)
-    assert [run.outcome for run in report.runs] == ["done", "running"]
-    assert runs.run(own, last=1).runs == report.runs[1:]
-    assert [line.split()[1] for line in runs.show(report).splitlines()[2:]] == ["done", "running"]
+    assert [(run.job, run.outcome) for run in report.runs] == [
+        ("nightly", "done"),
+        ("mine", "done"),
+        ("nightly", "running"),
+        ("train-retriever", "interrupted"),
+    ]
+    assert runs.run(own, last=1).runs == report.runs[3:]
+    shown = [line.split() for line in runs.show(report).splitlines()[2:]]
+    assert [(line[1], line[-1].rpartition("-")[2]) for line in shown] == [
+        ("done", "nightly"),
+        ("done", "mine"),
+        ("running", "nightly"),
+        ("interrupted", "retriever"),
+    ]
     assert ": running at embed" in status.show(status.run(own))
 
 
@@ -48,6 +60,13 @@ def test_it_ends_as_the_night_did_that_began_since_then(outcome: str, code: int 
     if trouble:
         assert trouble[1] == f"the night is {outcome}; see runs/{runs.run(own).runs[1].run}/report.json"
     assert (runs.run(own, since=before.started).trouble or (0,))[0] == 1  # the one before
+
+
+def test_only_a_night_is_what_was_to_begin(tmp_path: Path) -> None:
+    Record(LocalStore(str(tmp_path)), "train-retriever", "a").end("done", {}, None)
+    trouble = runs.run(config(tmp_path), since="2026-01-01T00:00:00Z").trouble
+    assert trouble
+    assert "no night has begun" in trouble[1]
 
 
 def test_a_night_that_has_not_ended_or_begun_is_no_good_end(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from schemas.errors import CheckError, IntegrityError, LostError, StoreError
 from schemas.layout import Layout
 from schemas.run import NightFigures
 from tests.support.night_records import begun, written
+from tests.support.training.made_records import train_report
 
 FIGURES = NightFigures(articles=9, bytes=8, dead_rows=7, recall_at_10=0.99, canaries=1, encoded=6, seconds=5)
 
@@ -64,6 +65,24 @@ def test_the_next_run_finds_that_the_one_before_died(store: LocalStore) -> None:
     assert "<h1>Died in index</h1>" in page(store, 0)
     assert f'<a href="../{runs(store).runs[0].run}/report.html">The night before</a>: died' in page(store, 2)
     assert sorted(store.names(f"runs/{runs(store).runs[1].run}")) == ["report.json"]  # of a night alone
+
+
+def test_a_run_of_training_has_a_page_and_is_found_to_have_died_by_the_next_one_of_its_id(store: LocalStore) -> None:
+    told = train_report(170, models=())
+    for training in ("a", "b"):
+        record = Record(store, "train-retriever", training)
+        record.stage("train", {"train": told.model_dump(mode="json")}, told.figures)
+        written(record)
+    Record(store, "train-reranker", "a").end("done", {}, None)
+    assert [run.outcome for run in runs(store).runs] == ["running", "running", "done"]  # several may go on at once
+    assert "<h1>Running, at step 170 of 400</h1>" in page(store, 0)
+    assert runs(store).runs[0].figures == told.figures
+    last = train_report()
+    Record(store, "train-retriever", "a").end("done", {"train": last.model_dump(mode="json")}, None, last.figures)
+    assert [run.outcome for run in runs(store).runs] == ["died", "running", "done", "done"]
+    assert "<h1>Died, at step 170 of 400</h1>" in page(store, 0)
+    assert report(store, 0)["train"]["steps"] == 170
+    assert "<h1>Done</h1>" in page(store, 3)
 
 
 @pytest.mark.parametrize("left", [None, b"", b'{"run": "r", "of": "a later pubray"}'])

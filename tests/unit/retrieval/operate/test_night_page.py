@@ -1,20 +1,19 @@
 """The page of a night as its reader sees it: what it tells, that it is well-formed, escaped, small, and alone."""
 
 import re
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 from lxml import html
 
-from retrieval.operate.night_page import NIGHTS, OUTCOMES, duration, night_page, size
+from retrieval.operate.night_page import NIGHTS, night_page
+from retrieval.operate.pages import OUTCOMES
 from schemas.canary import CanaryAnswer
 from schemas.night_report import NightRecord
 from schemas.run import Run
 from tests.support.night_records import GATES, NASTY, figures, record, run
+from tests.support.page_nesting import Nesting
 from tests.support.reports import night_report
-
-VOID = {"meta", "link"}
 
 
 def read(night: NightRecord, *others: Run) -> html.HtmlElement:
@@ -27,24 +26,6 @@ def found(page: html.HtmlElement, path: str) -> list[Any]:
 
 def text(page: html.HtmlElement) -> str:
     return " ".join(page.body.text_content().split())
-
-
-class Nesting(HTMLParser):
-    """Follows which elements are open, as XML would have them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert "svg" in self.open, tag
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
 
 
 EVERY_STATE = [
@@ -196,18 +177,3 @@ def test_a_page_stays_small() -> None:
     assert "long title" in page
     assert "pubmed26n1019 and 980 more" in page
     assert NIGHTS == 30
-
-
-@pytest.mark.parametrize(
-    ("seconds", "told"),
-    [(0.04, "0.0 s"), (59.94, "59.9 s"), (60, "1 min 00 s"), (3599.6, "1 h 00 min"), (7500, "2 h 05 min")],
-)
-def test_a_time_is_told_in_units_of_its_kind(seconds: float, told: str) -> None:
-    assert duration(seconds) == told
-
-
-@pytest.mark.parametrize(
-    ("count", "told"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (40e9, "40.0 GB"), (5e15, "5,000.0 TB")]
-)
-def test_a_size_is_told_in_units_of_its_kind(count: float, told: str) -> None:
-    assert size(count) == told

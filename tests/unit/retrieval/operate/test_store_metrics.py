@@ -20,10 +20,12 @@ from schemas.config import IndexConfig
 from schemas.errors import StoreError
 from schemas.layout import Layout
 from schemas.manifest import Current, FileDigest, Gate, Segment
+from schemas.run import TRAININGS
 from schemas.snapshot import Lineage, PartFile, SourceFile
 from tests.support.night_records import begun, written
 from tests.support.service.seams import VERSION
 from tests.support.stores.store_files import add_part, add_snapshot, set_current
+from tests.support.training.made_records import train_report
 
 RULES = IndexConfig(recall_floor=0.9, max_removed=0.05)
 FILE = FileDigest(bytes=500, sha256="", head="")
@@ -147,6 +149,25 @@ def test_a_night_that_died_left_no_times(store: LocalStore) -> None:
     assert [key for key in found if key.startswith("night_duration")] == []
 
 
+def test_of_training_the_newest_run_of_each_job_is_told_while_it_goes_on(store: LocalStore) -> None:
+    for job, report in (("train-retriever", train_report(400)), ("train-reranker", train_report(170))):
+        record = Record(store, job, report.run)
+        record.stage("train", {"train": report.model_dump(mode="json")}, report.figures)
+        written(record)
+    found = {key: value for key, value in told(store).items() if key.startswith("train_")}
+    assert (found["train_steps train-retriever"], found["train_steps train-reranker"]) == (400, 170)
+    assert found["train_planned_steps train-reranker"] == 400
+    assert found["train_loss train-retriever contrast"] == train_report(400).loss["contrast"]
+    assert found["train_loss train-retriever gradient"] > 0
+    assert (found["train_tokens_per_second train-retriever"], found["train_mfu train-retriever"]) == (9876.5, 0.312)
+    assert found["train_duration_seconds train-retriever"] == 754.2
+    assert found["train_ndcg_at_10 train-retriever title before"] == 0.812
+    assert found["train_ndcg_at_10 train-retriever title after"] == 0.861
+    begun(store, "ingest", {})  # of a night nothing is told as if it were training
+    Record(store, "train-reranker", "b").end("failed", {}, None)
+    assert not any("train-reranker" in key for key in told(store))
+
+
 @pytest.mark.parametrize(
     ("value", "limit", "passed", "margin"),
     [
@@ -178,6 +199,9 @@ def test_prometheus_reads_it_and_finds_nothing_to_say(store: LocalStore) -> None
         pytest.skip("promtool is not installed; apt-get install prometheus")
     serve(store)
     end_night(store, "done", **{"promote after compact": 1})
+    for job in TRAININGS:
+        trained = train_report(loss={"contrast": 0.5, "gradient": None})
+        Record(store, job, "a").end("done", {"train": trained.model_dump(mode="json")}, None, trained.figures)
     text = exposition(store_metrics(store, RULES))
     checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
