@@ -95,8 +95,8 @@ def test_two_workers_of_which_one_is_killed_end_in_the_bits_of_two_that_were_not
             if killed:
                 within(WAIT, lambda: [*LocalStore(config.store).path("checkpoints").glob("*/00000004*")])
                 kill(workers("RayTrainWorker")[0])
+                assert not running.done()
             report = running.result(WAIT)
-        assert (report.begun_at > 0) is killed  # it went on from a state
         found.append(weights(own, report))
         store = LocalStore(config.store)
         store.remove(Layout.training_run(report.run))
