@@ -10,8 +10,8 @@ from typing import Any
 
 from jobs.common.console import log
 from retrieval.files.checked import parse_document, write_bytes
-from retrieval.operate.night_page import night_page
-from retrieval.operate.training_page import training_page
+from retrieval.operate.pages.night_page import night_page
+from retrieval.operate.pages.training_page import training_page
 from schemas.errors import IntegrityError, LostError, PubrayError
 from schemas.layout import Layout
 from schemas.night_report import NightRecord

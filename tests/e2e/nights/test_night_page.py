@@ -7,8 +7,8 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Browser
 
-from retrieval.operate.night_page import night_page
-from retrieval.operate.training_page import training_page
+from retrieval.operate.pages.night_page import night_page
+from retrieval.operate.pages.training_page import training_page
 from tests.support.browser import NEEDS_CHROMIUM, assert_can_be_read, chromium
 from tests.support.night_records import figures, record, run
 from tests.support.training.made_records import train_record, train_report

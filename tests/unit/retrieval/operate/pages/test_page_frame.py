@@ -2,7 +2,7 @@
 
 import pytest
 
-from retrieval.operate.pages import duration, size
+from retrieval.operate.pages.page_frame import duration, size
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from lxml import html
 
-from retrieval.operate.pages import OUTCOMES
-from retrieval.operate.training_page import MOST_MEANS, MOST_POINTS, training_page
+from retrieval.operate.pages.page_frame import OUTCOMES
+from retrieval.operate.pages.training_page import MOST_MEANS, MOST_POINTS, training_page
 from schemas.training_report import TrainRecord
 from tests.support.night_records import NASTY
 from tests.support.page_nesting import Nesting

@@ -2,7 +2,7 @@
 
 import pytest
 
-from retrieval.operate.charts import EDGE, line, means, shares, thinned
+from retrieval.operate.pages.charts import EDGE, line, means, shares, thinned
 
 
 def points(values: list[float | None], width: float = 106, height: float = 46) -> list[tuple[float, ...]]:

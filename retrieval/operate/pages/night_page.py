@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from retrieval.operate.charts import Line, line, shares
-from retrieval.operate.pages import duration, head, in_words, rendered, size, usd
+from retrieval.operate.pages.charts import Line, line, shares
+from retrieval.operate.pages.page_frame import duration, head, in_words, rendered, size, usd
 from schemas.night_report import NightRecord
 from schemas.report import IngestReport
 from schemas.run import NightFigures, Run

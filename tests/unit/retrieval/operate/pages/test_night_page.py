@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from lxml import html
 
-from retrieval.operate.night_page import NIGHTS, night_page
-from retrieval.operate.pages import OUTCOMES
+from retrieval.operate.pages.night_page import NIGHTS, night_page
+from retrieval.operate.pages.page_frame import OUTCOMES
 from schemas.canary import CanaryAnswer
 from schemas.night_report import NightRecord
 from schemas.run import Run

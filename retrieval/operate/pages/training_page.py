@@ -4,8 +4,8 @@ import datetime
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from retrieval.operate.charts import Line, line, means, thinned
-from retrieval.operate.pages import head, rendered
+from retrieval.operate.pages.charts import Line, line, means, thinned
+from retrieval.operate.pages.page_frame import head, rendered
 from schemas.training_report import HeldOutFigures, TrainRecord, TrainReport
 
 PLOT = (240, 90)
