@@ -31,7 +31,7 @@ CONFIG = Option("write a configuration that uses the trained model", metavar="FI
 PACKAGES = ("torch", "transformers", "ray")
 LAST = 0.1
 """Share of the steps over which the loss is told."""
-NOT_OF_THE_WEIGHTS = {"workers", "num_gpus", "threads", "measured"}
+NOT_OF_THE_WEIGHTS = {"workers", "spread", "num_gpus", "threads", "measured"}
 """Keys that may be changed between a stop and the next start."""
 
 

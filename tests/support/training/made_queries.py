@@ -9,6 +9,7 @@ import torch
 from actors.train.peers import Peers
 from actors.train.reranker.reranker_gradients import RerankerGradients
 from actors.train.reranker.trained_reranker import TrainedReranker
+from actors.train.spread_models import gathered, placed
 from retrieval.embed.tokens import Tokens
 from schemas.arrays import Floats
 from schemas.training import RerankerTrainConfig
@@ -32,10 +33,11 @@ def model(folder: Path, values: dict[str, Any]) -> tuple[TrainedReranker, Rerank
 
 
 def gradients(folder: Path, values: dict[str, Any], peers: Peers) -> dict[str, torch.Tensor]:
-    """This worker's share of the gradient by name and of the parts of the loss."""
+    """This worker's share of the gradient by name, where the model is not spread, and of the parts of the loss."""
     reranker, config = model(folder, values)
+    reranker.model = placed(reranker.model, config, peers, "cpu")
     texts, weights, taught = made()
     scores: list[Floats | None] = [*taught] if config.distil == "scores" else [None] * QUERIES
     parts = RerankerGradients(reranker, peers, config).add(texts, weights, scores, batch=3, share=1)
     found = {name: torch.zeros_like(p) if p.grad is None else p.grad for name, p in reranker.learnt().items()}
-    return found | {f"loss of {name}": part for name, part in parts.items()}
+    return gathered(found, kept=True) | {f"loss of {name}": part for name, part in parts.items()}
