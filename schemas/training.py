@@ -93,6 +93,8 @@ class RunConfig(Frozen):
     """Memory for time: what layers computed is computed again for their gradient."""
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     """Of what is computed; weights are kept in float32."""
+    spread: bool = False
+    """Each worker holds a part of all weights, gradients and moments (FSDP): for a model that no GPU holds alone."""
     seed: int = 0
     workers: PositiveInt = 1
     num_gpus: NonNegativeFloat = 0

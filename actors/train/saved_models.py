@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from actors.fetch.model_folders import SAFETENSORS
 from schemas.layout import MODEL_MANIFEST
 
@@ -13,15 +15,23 @@ ABOUT = "model.json"
 """What a trained model was made from."""
 
 
-def write_model(folder: Path, model: Any, start: Path, same: Iterable[str], documents: dict[str, Any]) -> None:
+def write_model(
+    folder: Path,
+    model: Any,
+    weights: dict[str, torch.Tensor],
+    start: Path,
+    same: Iterable[str],
+    documents: dict[str, Any],
+) -> None:
     """Write the weights under the names that transformers gives them, and JSON documents beside them.
 
-    same: patterns of the files of the start model that are copied, byte for byte.
+    weights: those of the model's state, whole. same: patterns of files of the start model that are copied, byte for
+    byte.
     """
-    model.save_pretrained(folder, safe_serialization=True)
-    weights = {path.name for path in folder.glob(SAFETENSORS)} | {"model.safetensors.index.json", MODEL_MANIFEST}
+    model.save_pretrained(folder, state_dict=weights, safe_serialization=True)
+    written = {path.name for path in folder.glob(SAFETENSORS)} | {"model.safetensors.index.json", MODEL_MANIFEST}
     for path in {path for pattern in same for path in start.glob(pattern)}:
-        if path.name not in weights:
+        if path.name not in written:
             shutil.copyfile(path, folder / path.name)
     for name, document in documents.items():
         (folder / name).parent.mkdir(exist_ok=True)

@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
+from torch.distributed.tensor import DTensor
 
 from actors.train.learner import Learner
 from actors.train.peers import Peers
+from actors.train.spread_models import gathered, part_of
 from retrieval.train.curve import Point
 from retrieval.train.schedule import rate
 from schemas.training import RunConfig
@@ -64,30 +66,35 @@ class Trainer:
             if parameter.grad is None:  # of this worker's texts none went through it
                 parameter.grad = torch.zeros_like(parameter)
         losses = [torch.as_tensor(total, device=self.device) for total in totals.values()]
-        self._peers.add(*(p.grad for p in learnt if p.grad is not None), *losses)
+        # What is spread is summed up already, with each pass.
+        self._peers.add(*(p.grad for p in learnt if p.grad is not None and not isinstance(p.grad, DTensor)), *losses)
         norm = torch.nn.utils.clip_grad_norm_(learnt, config.clip)
         self._optimizer.step()
         self.done += 1
         tokens = sum(of.tokens for of in facts)
         return StepFacts(dict(zip(totals, map(float, losses), strict=True)), float(norm), now, tokens)
 
-    def save(self, path: Path) -> None:
-        """Write the state: weights, what AdamW knows of them, how many steps are done, and the curve."""
+    def save(self, path: Path | None) -> None:
+        """Write the state: weights, what AdamW knows of them, how many steps are done, and the curve.
+
+        All workers call it; without a path one gives the others what it holds.
+        """
         tensors = {}
         for name, parameter in self._learnt.items():
             tensors[f"weights.{name}"] = parameter.detach()
             for moment in MOMENTS:  # none before the first step
                 tensors[f"{moment}.{name}"] = self._optimizer.state[parameter].get(moment, torch.zeros_like(parameter))
-        save_file(tensors, path, {"steps": str(self.done), "curve": json.dumps(self.curve)})
+        state = gathered(tensors, kept=path is not None)
+        if path:
+            save_file(state, path, {"steps": str(self.done), "curve": json.dumps(self.curve)})
 
     def load(self, path: Path) -> None:
         """Go on from a state that was saved after a step."""
         with safe_open(path, "pt") as file:
             facts = file.metadata()
-        self.done, self.curve = int(facts["steps"]), [Point(*point) for point in json.loads(facts["curve"])]
-        tensors = load_file(path)
-        for name, parameter in self._learnt.items():
-            with torch.no_grad():
-                parameter.copy_(tensors[f"weights.{name}"])
-            moments = {moment: tensors[f"{moment}.{name}"].to(parameter.device) for moment in MOMENTS}
-            self._optimizer.state[parameter] = {"step": torch.tensor(float(self.done)), **moments}
+            self.done, self.curve = int(facts["steps"]), [Point(*point) for point in json.loads(facts["curve"])]
+            for name, parameter in self._learnt.items():
+                with torch.no_grad():
+                    parameter.copy_(part_of(file.get_tensor(f"weights.{name}"), parameter))
+                moments = {moment: part_of(file.get_tensor(f"{moment}.{name}"), parameter) for moment in MOMENTS}
+                self._optimizer.state[parameter] = {"step": torch.tensor(float(self.done)), **moments}

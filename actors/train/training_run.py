@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -91,11 +92,12 @@ class TrainingRun:
         self.curve.append(Point(self.trainer.done, self._learner.evaluate()))
 
     def _keep(self) -> None:
-        """Put the state into the store, of which all workers have the same."""
-        if self._peers.rank:
-            return
-        with self._store.incoming(self._state(self.trainer.done)) as path:
+        """Put the state into the store: the first worker does."""
+        first = self._peers.rank == 0
+        with self._store.incoming(self._state(self.trainer.done)) if first else nullcontext() as path:
             self.trainer.save(path)
+        if not first:
+            return
         kept = {self._state(best_step(self.curve))} if self.curve else set()
         for key in states(self._store, self._run)[:-KEPT]:
             if key not in kept:

@@ -1,5 +1,7 @@
 """The gradient of a re-ranker's loss: that of one process, on however many workers."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 
@@ -33,9 +35,9 @@ class RerankerGradients:
         config, device = self._config, self._model.device
         wanted = {"listwise": config.loss == "listwise", "distillation": config.distil == "scores"}
         totals = {name: torch.zeros((), device=device) for name, is_wanted in wanted.items() if is_wanted}
-        for number in range(self._peers.rank, len(texts), self._peers.size):
+        for number, counts in self._own(len(texts)):
             logits_1N = self._model.logits(texts[number], seed_of(config.seed, batch, number))[None]
-            weight_1 = torch.tensor([weights[number] / weights.sum()], device=device).to(logits_1N)
+            weight_1 = torch.tensor([counts * weights[number] / weights.sum()], device=device).to(logits_1N)
             parts = {}
             if config.loss == "listwise":
                 first = torch.zeros(1, dtype=torch.long, device=device)
@@ -59,7 +61,18 @@ class RerankerGradients:
         sizes = [len(of) for of in texts]
         found = torch.zeros(sum(sizes), device=self._model.device)
         begins = np.cumsum([0, *sizes]).tolist()
-        for number in range(self._peers.rank, len(texts), self._peers.size):
-            found[begins[number] : begins[number + 1]] = self._model.logits(texts[number], None)
+        for number, counts in self._own(len(texts)):
+            logits = self._model.logits(texts[number], None)
+            if counts:
+                found[begins[number] : begins[number + 1]] = logits
         self._peers.add(found)
         return [of.cpu().numpy() for of in torch.split(found, sizes)]
+
+    def _own(self, queries: int) -> Iterator[tuple[int, bool]]:
+        """Yield which queries this worker computes, and whether they count.
+
+        Of a model that is spread every worker computes equally many: one that has no more does the first again.
+        """
+        rank, size = self._peers.rank, self._peers.size
+        for number in range(rank, queries + (-queries % size if self._config.spread else 0), size):
+            yield (number, True) if number < queries else (0, False)

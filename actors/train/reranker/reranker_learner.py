@@ -17,6 +17,7 @@ from actors.train.reranker.ranked_held_out import RankedHeldOut
 from actors.train.reranker.reranker_gradients import RerankerGradients
 from actors.train.reranker.trained_reranker import TrainedReranker
 from actors.train.saved_models import ABOUT, write_model
+from actors.train.spread_models import gathered, placed
 from actors.train.training_run import TrainPlan
 from actors.train.training_texts import texts_here
 from retrieval.train.pairs.pair_sets import mixed_pairs, read_all_pairs
@@ -39,7 +40,8 @@ class RerankerLearner:
         """
         self._of, self._store = config.train_reranker, open_store(config)
         [start] = start_of(config, "reranker")
-        self._model = TrainedReranker(folder_of(start, config), self._of).to(device)
+        self._model = TrainedReranker(folder_of(start, config), self._of)
+        self._model.model = placed(self._model.model, self._of, peers, device)
         self._gradients = RerankerGradients(self._model, peers, self._of)
         pairs = mixed_pairs(read_all_pairs(self._store, plan.pairs, "train"), self._of.mix)
         named = pa.concat_arrays([pairs["pmid"].combine_chunks(), pairs["negatives"].combine_chunks().values])
@@ -71,9 +73,10 @@ class RerankerLearner:
         return found
 
     def model(self, about: dict[str, Any], work: Path) -> dict[str, Any]:
-        if self._peers.rank:
+        model, first = merged(self._model.model, self._of), self._peers.rank == 0
+        weights = gathered(model.state_dict(), kept=first)
+        if not first:
             return {}
-        model = merged(self._model.model, self._of)
-        write_model(work / "reranker", model, self._model.folder, TOKENIZER, {ABOUT: about})
+        write_model(work / "reranker", model, weights, self._model.folder, TOKENIZER, {ABOUT: about})
         name = keep_trained(self._store, work / "reranker")
         return {"rerank": {"kind": "cross-encoder", "model": name, "revision": None, "bin_sha256": None}}

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from actors.train.peers import Peers
-from actors.train.retriever.trained_towers import SIDES, Chunk, Side, Towers
+from actors.train.retriever.trained_towers import SIDES, Chunk, Side, Towers, levelled
 from retrieval.embed.tokens import Tokens
 from retrieval.train.batches import seed_of
 from retrieval.train.losses import Side as Scored
@@ -45,7 +45,7 @@ class Gradients:
         Of a text only the vector is kept at first; its gradient is known when those of all workers are there, and is
         then led on through the model (GradCache, arXiv 2101.06983). Nothing is differentiated through a message.
         """
-        own = self._own_chunks(batch.texts)
+        own = self._own(self._towers.chunks(batch.texts))
         seeds = [seed_of(self._config.seed, step, chunk.number) for chunk in own]
         with torch.set_grad_enabled(not self._config.cached):
             passes = [self._towers.vectors(chunk, seed) for chunk, seed in zip(own, seeds, strict=True)]
@@ -64,11 +64,13 @@ class Gradients:
     @torch.no_grad()
     def vectors(self, texts: dict[Side, list[Tokens]]) -> dict[Side, torch.Tensor]:
         """Return the vectors (n, dimension) of texts as the towers make them where they are used."""
-        own = self._own_chunks(texts)
+        own = self._own(self._towers.chunks(texts))
         return self._gathered(texts, own, [self._towers.vectors(chunk, None) for chunk in own])
 
-    def _own_chunks(self, texts: dict[Side, list[Tokens]]) -> list[Chunk]:
-        return self._towers.chunks(texts)[self._peers.rank :: self._peers.size]
+    def _own(self, every: list[Chunk]) -> list[Chunk]:
+        """Return those of all chunks that this worker computes."""
+        shared = levelled(every, self._peers.size) if self._config.spread else every
+        return shared[self._peers.rank :: self._peers.size]
 
     def _gathered(
         self, texts: dict[Side, list[Tokens]], own: list[Chunk], passes: list[torch.Tensor]
@@ -144,7 +146,7 @@ class Gradients:
     def _taught(self, teacher: Towers, batch: TextBatch, rows_b: torch.Tensor) -> torch.Tensor:
         """Return the late interaction (b, C) by the teacher's token vectors."""
         every = teacher.chunks(batch.texts)
-        own = every[self._peers.rank :: self._peers.size]
+        own = self._own(every)
         tokens, masks = {}, {}
         for side in SIDES:
             width = max(chunk.tokens.ids.shape[1] for chunk in every if chunk.side == side)

@@ -18,6 +18,7 @@ from actors.train.retriever.held_out import HeldOut
 from actors.train.retriever.saved_towers import saved
 from actors.train.retriever.trained_towers import SIDES, Side, Towers
 from actors.train.retriever.training_pairs import TrainingPairs
+from actors.train.spread_models import gathered, placed
 from actors.train.training_run import TrainPlan
 from actors.train.training_texts import texts_here
 from retrieval.train.pairs.pair_sets import mixed_pairs, read_all_pairs
@@ -39,9 +40,10 @@ class RetrieverLearner:
         self._config, self._peers = config, peers
         self._store, of = open_store(config), config.train
         folders: dict[Side, Path] = {side: folder_of(getattr(config.encoder, side), config) for side in SIDES}
-        self._start = Towers(config.encoder, folders, of).to(device)
+        place = partial(placed, config=of, peers=peers, device=device)
+        self._start = Towers(config.encoder, folders, of).change(place)
         towers = Towers(config.encoder, folders, of)
-        self.towers = towers.change(partial(prepared, config=of, task="FEATURE_EXTRACTION")).to(device)
+        self.towers = towers.change(partial(prepared, config=of, task="FEATURE_EXTRACTION")).change(place)
         self._gradients = Gradients(self.towers, self._start if of.distil == "maxsim" else None, peers, of)
         pairs = mixed_pairs(read_all_pairs(self._store, plan.pairs, "train"), of.mix)
         negatives = pairs["negatives"].combine_chunks().values if of.hard_negatives else pa.array([], pa.int64())
@@ -71,10 +73,11 @@ class RetrieverLearner:
 
     def model(self, about: dict[str, Any], work: Path) -> dict[str, Any]:
         self.towers.change(partial(merged, config=self._config.train))
-        share = self._mixed()
-        if self._peers.rank:
+        share, first = self._mixed(), self._peers.rank == 0
+        weights = {side: gathered(model.state_dict(), kept=first) for side, model in self.towers.models.items()}
+        if not first:
             return {}
-        spec = saved(self._store, self.towers, {**about, "soup": share}, work)
+        spec = saved(self._store, self.towers, weights, {**about, "soup": share}, work)
         return {"encoder": spec.model_dump(mode="json")}
 
     def _mixed(self) -> float:

@@ -26,10 +26,20 @@ class Chunk(NamedTuple):
 
     side: Side
     rows: RowNumbers
-    """Which texts of their side they are."""
+    """Which texts of their side they are; none: its tokens are there to be computed, and for nothing else."""
     tokens: TokenBatch
     number: int
     """Of all chunks of the batch, whoever computes them: what their dropout depends on."""
+
+
+def levelled(every: list[Chunk], workers: int) -> list[Chunk]:
+    """Return chunks with empty ones after those of each side, so that of each side all workers have equally many."""
+    made: list[Chunk] = []
+    for side in SIDES:
+        of_side = [chunk for chunk in every if chunk.side == side]
+        empty = [chunk._replace(rows=chunk.rows[:0]) for chunk in of_side[-1:]]  # the shortest
+        made += of_side + empty * (-len(of_side) % workers)
+    return made
 
 
 class Towers(torch.nn.Module):
@@ -97,13 +107,14 @@ class Towers(torch.nn.Module):
         self.of[chunk.side].train(seed is not None)
         if seed is not None:
             torch.manual_seed(seed)
-        return self._finish(self._hidden(chunk), torch.from_numpy(chunk.tokens.mask).to(self.device))
+        vectors = self._finish(self._hidden(chunk), torch.from_numpy(chunk.tokens.mask).to(self.device))
+        return vectors[: len(chunk.rows)]
 
     @torch.no_grad()
     def token_vectors(self, chunk: Chunk) -> torch.Tensor:
         """Return the vectors of its tokens (n, T, dimension), each of length 1."""
         self.of[chunk.side].eval()
-        hidden_BTD = self._hidden(chunk)
+        hidden_BTD = self._hidden(chunk)[: len(chunk.rows)]
         return unit(hidden_BTD.to(torch.promote_types(hidden_BTD.dtype, torch.float32)))
 
     def _hidden(self, chunk: Chunk) -> torch.Tensor:

@@ -26,7 +26,7 @@ from schemas.training_report import TrainedRun, TrainReport
 PAIRS = Option("sets of pairs, by the ids that `mine` gave them (default: the one that it makes now)", metavar="ID,…")
 CONFIG = Option("write a configuration that uses the trained model", metavar="FILE")
 PACKAGES = ("torch", "transformers", "ray")
-NOT_OF_THE_WEIGHTS = {"workers", "num_gpus", "threads", "measured"}
+NOT_OF_THE_WEIGHTS = {"workers", "spread", "num_gpus", "threads", "measured"}
 """Keys that may be changed between a stop and the next start."""
 
 

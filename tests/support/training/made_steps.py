@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
+from torch.distributed.tensor import DTensor
 
 from actors.train.adapted_models import prepared
 from actors.train.learner import BatchFacts
 from actors.train.peers import Alone, Peers, TorchPeers
 from actors.train.retriever.gradients import Gradients, TextBatch
-from actors.train.retriever.trained_towers import Towers
+from actors.train.retriever.trained_towers import Side, Towers
+from actors.train.spread_models import gathered, placed, whole
 from actors.train.trainer import Trainer
 from retrieval.embed.tokens import Tokens
 from schemas.training import TrainConfig
@@ -67,36 +69,40 @@ def made_batch(seed: int = 0, *, scored: bool = False) -> TextBatch:
     )
 
 
-def trained(folder: Path, values: dict[str, Any]) -> tuple[Towers, Towers | None, TrainConfig]:
-    """Towers of float64 that differ from their start model, which is the teacher."""
+def trained(
+    folder: Path, values: dict[str, Any], peers: Peers | None = None
+) -> tuple[Towers, Towers | None, TrainConfig]:
+    """Towers that differ from their start model, which is the teacher: of float64, unless they compute in bfloat16."""
     config = TrainConfig(**{**PLAIN, **values})
     spec = tiny.spec(folder)
     folders: Any = {"query": folder, "article": folder}
-    towers, teacher = (Towers(spec, folders, config).double() for _ in range(2))
-    towers.change(partial(prepared, config=config, task="FEATURE_EXTRACTION")).double()
+    dtype = torch.float64 if config.precision == "float32" else torch.float32
+    towers, teacher = (Towers(spec, folders, config).to(dtype) for _ in range(2))
+    towers.change(partial(prepared, config=config, task="FEATURE_EXTRACTION")).to(dtype)
     torch.manual_seed(1)
     with torch.no_grad():
         for parameter in towers.learnt().values():
             parameter.add_(torch.randn_like(parameter), alpha=0.02)
-    return towers, teacher if config.distil == "maxsim" else None, config
+    place = partial(placed, config=config, peers=peers or Alone(), device="cpu")
+    return towers.change(place), teacher.change(place) if config.distil == "maxsim" else None, config
 
 
 def gradients(folder: Path, values: dict[str, Any], peers: Peers) -> dict[str, torch.Tensor]:
     """The whole gradient by name, and the loss."""
-    towers, teacher, config = trained(folder, values)
+    towers, teacher, config = trained(folder, values, peers)
     parts = Gradients(towers, teacher, peers, config).add(made_batch(scored=config.distil == "scores"), step=3)
     loss = sum(parts.values(), torch.zeros(1, dtype=torch.float64))
     found = {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in towers.learnt().items()}
     found["loss"] = loss
-    peers.add(*found.values())
-    return found
+    peers.add(*(of for of in found.values() if not isinstance(of, DTensor)))
+    return gathered(found, kept=True)
 
 
 class MadeLearner:
     """Learns from a batch that is made of its number."""
 
     def __init__(self, folder: Path, values: dict[str, Any], peers: Peers) -> None:
-        self.towers, teacher, self.config = trained(folder, values)
+        self.towers, teacher, self.config = trained(folder, values, peers)
         self._gradients = Gradients(self.towers, teacher, peers, self.config)
 
     def learnt(self) -> dict[str, torch.nn.Parameter]:
@@ -107,8 +113,11 @@ class MadeLearner:
 
     def evaluate(self) -> dict[str, float]:
         """Where the weights are: as good as anything, to see that a state is what it was."""
-        weights = [p.detach().double().abs().sum() for p in self.learnt().values()]
+        weights = [whole(p.detach()).double().abs().sum() for p in self.learnt().values()]
         return {"title": float(sum(weights)) % 1, "mesh": 0.5}
+
+    def vectors(self) -> dict[Side, torch.Tensor]:
+        return self._gradients.vectors(made_batch().texts)
 
     def model(self, about: dict[str, Any], work: Path) -> dict[str, Any]:
         return {"weights": {name: p.detach().clone() for name, p in self.learnt().items()}}

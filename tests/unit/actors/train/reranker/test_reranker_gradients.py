@@ -10,12 +10,9 @@ from torch.nn.functional import log_softmax
 
 from actors.train.peers import Alone
 from actors.train.reranker.reranker_gradients import RerankerGradients
-from actors.train.reranker.trained_reranker import TrainedReranker
-from retrieval.embed.tokens import Tokens
-from schemas.arrays import Floats
 from schemas.training import RerankerTrainConfig
+from tests.support.training.made_queries import gradients, made, model
 
-QUERIES, ARTICLES = 5, 4
 CASES: dict[str, dict[str, Any]] = {
     "listwise": {},
     "distillation": {"loss": "none", "distil": "scores", "teacher_temperature": 0.3},
@@ -32,29 +29,6 @@ class Share(NamedTuple):
 
     def add(self, *tensors: torch.Tensor) -> None:
         pass
-
-
-def made() -> tuple[list[list[Tokens]], Floats, Floats]:
-    rng = np.random.default_rng(0)
-    texts = []
-    for _ in range(QUERIES):
-        ids = [rng.integers(4, 16, rng.integers(3, 20)).astype(np.int32) for _ in range(ARTICLES)]
-        texts.append([Tokens(of, (np.arange(len(of)) > 2).astype(np.int32)) for of in ids])
-    return texts, rng.random(QUERIES, np.float32) + 0.1, rng.random((QUERIES, ARTICLES), np.float32)
-
-
-def model(folder: Path, values: dict[str, Any]) -> tuple[TrainedReranker, RerankerTrainConfig]:
-    config = RerankerTrainConfig(**{"precision": "float32", **values})
-    return TrainedReranker(folder, config).double(), config
-
-
-def gradients(folder: Path, values: dict[str, Any], peers: Alone | Share) -> dict[str, torch.Tensor]:
-    reranker, config = model(folder, values)
-    texts, weights, taught = made()
-    scores: list[Floats | None] = [*taught] if config.distil == "scores" else [None] * QUERIES
-    parts = RerankerGradients(reranker, peers, config).add(texts, weights, scores, batch=3, share=1)
-    found = {name: torch.zeros_like(p) if p.grad is None else p.grad for name, p in reranker.learnt().items()}
-    return found | {f"loss of {name}": part for name, part in parts.items()}
 
 
 @pytest.mark.parametrize("size", [2, 3, 7])
