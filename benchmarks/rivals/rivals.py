@@ -2,7 +2,8 @@
 
 pubmed_parser is the rival of `benchmarks/ingest`, and what `tests/e2e/test_against_pubmed_parser.py` compares with.
 Its wheel drops packages called `data`, `docs` and `tests` beside itself, so it never goes into pubray's own
-environment. autofaiss needs an older numpy. LanceDB and Matplotlib are needed by `benchmarks/index` alone.
+environment. autofaiss needs an older numpy. LanceDB and Matplotlib are needed by `benchmarks/index` alone, and
+`datasets`, which sentence-transformers' trainer wants, by `benchmarks/train`.
 """
 
 import json
@@ -23,6 +24,7 @@ PUBMED_PARSER = ("pubmed_parser==0.5.1", f"lxml=={version('lxml')}")
 AUTOFAISS = ("autofaiss==2.18.0", "faiss-cpu==1.12.0", "pyarrow==20.0.0")
 LANCEDB = ("lancedb==0.40.0", "pylance==14.0.2")
 MATPLOTLIB = ("matplotlib==3.11.2",)
+DATASETS = ("datasets==5.2.0",)
 
 
 def rival_command(cache: Path, requirements: tuple[str, ...], script: str) -> list[str]:

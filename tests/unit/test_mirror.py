@@ -84,3 +84,7 @@ def test_every_file_has_its_tests_or_a_reason_to_have_none() -> None:
 
 def test_every_file_of_tests_has_its_source_or_a_reason_to_have_none() -> None:
     assert written() - {mirror_of(source) for source in sources()} == {*WITHOUT_SOURCE}
+
+
+def test_every_file_of_tests_has_one() -> None:
+    assert [path for path in written() if "def test_" not in (UNIT / path).read_text()] == []
