@@ -32,7 +32,7 @@ def rival_serving(name: str, config: Config, folder: Path) -> Iterator[Service]:
     write_articles(config, folder / "articles.jsonl")
     query = config.encoder.query
     model = model_folder(query.model, query.revision, cache)
-    interpreter = [sys.executable, str(ROOT / "benchmarks" / "rival_service.py")]
+    interpreter = [sys.executable, str(ROOT / "benchmarks" / "rivals" / "rival_service.py")]
     if kind == "lancedb":
         interpreter = rival_command(cache, LANCEDB, "rivals/rival_service.py")
         script = rival_command(cache, LANCEDB, "rivals/rival_lancedb.py")

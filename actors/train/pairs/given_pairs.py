@@ -39,16 +39,19 @@ def given_table(
         if given.positive not in known:
             found.skip("an article that is excluded" if given.positive in barred else UNKNOWN)
             continue
+        side = held[given.positive]
+        kept = [n for n, key in enumerate(given.negatives) if key in known and held[key] <= side]
         pairs.append(
             Pair(
                 query_id=f"{query_hash(given.query):016x}",
                 query=given.query,
                 pmid=given.positive,
                 signal="file",
-                split="held-out" if held[given.positive] else "train",
+                split="held-out" if side else "train",
                 instruction=given.instruction,
                 weight=given.weight,
-                negatives=tuple(key for key in given.negatives if key in known and held[key] <= held[given.positive]),
+                negatives=tuple(given.negatives[n] for n in kept),
+                scores=tuple(given.scores[n] for n in (0, *(1 + n for n in kept))) if given.scores and kept else (),
             )
         )
     for key in alive:

@@ -9,9 +9,9 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
-from pydantic import PositiveInt, TypeAdapter, ValidationError
+from pydantic import PositiveInt, TypeAdapter, ValidationError, model_validator
 
 from retrieval.articles.article import key_of_id, text_hash
 from retrieval.evaluate.judgments import read_judgments
@@ -32,6 +32,8 @@ class GivenPair(NamedTuple):
     weight: float = 1.0
     negatives: tuple[int, ...] = ()
     instruction: str | None = None
+    scores: tuple[float, ...] = ()
+    """A teacher's of the positive, and of each negative; empty: the file has none."""
 
 
 @dataclass
@@ -83,6 +85,13 @@ class _Flag(Frozen):
     neg_scores: Sequence[float] | None = None
     prompt: str | None = None
     type: str | None = None
+
+    @model_validator(mode="after")
+    def _each_text_has_its_score(self) -> Self:
+        for name, texts, scores in (("pos", self.pos, self.pos_scores), ("neg", self.neg, self.neg_scores)):
+            if scores is not None and len(scores) != len(texts):
+                raise ValueError(f"{name} has {len(texts)} texts and {name}_scores {len(scores)} numbers")
+        return self
 
 
 class _Passage(Frozen):
@@ -167,8 +176,11 @@ class PairReader:
 
     def _flag(self, record: _Flag) -> None:
         negatives = tuple(self._text("", of) for of in record.neg)
-        for positive in record.pos:
-            self._add(record.query, self._text("", positive), 1.0, negatives, record.prompt)
+        for number, positive in enumerate(record.pos):
+            scores: tuple[float, ...] = ()
+            if record.pos_scores is not None and record.neg_scores is not None:
+                scores = (record.pos_scores[number], *record.neg_scores)
+            self._add(record.query, self._text("", positive), 1.0, negatives, record.prompt, scores)
 
     def _tevatron(self, record: _Tevatron) -> None:
         negatives = tuple(self._text(of.title, of.text) for of in record.negative_passages)
@@ -189,13 +201,14 @@ class PairReader:
         weight: float,
         negatives: tuple[int, ...] = (),
         instruction: str | None = None,
+        scores: tuple[float, ...] = (),
     ) -> None:
         if query is None:
             self._found.skip("a query that qid2info does not have")
         elif not query.strip():
             self._found.skip("an empty query")
         else:
-            self._found.pairs.append(GivenPair(query, positive, weight, negatives, instruction))
+            self._found.pairs.append(GivenPair(query, positive, weight, negatives, instruction, scores))
 
     def _query(self, qid: str) -> str | None:
         return self._queries.get(qid)

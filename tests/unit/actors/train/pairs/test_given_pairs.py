@@ -30,7 +30,7 @@ def given() -> GivenPairs:
     pairs = [
         GivenPair("one", 1, 2.0, (2, 9)),
         GivenPair("two", 9),
-        GivenPair("own", OWN, 1.0, (3, 2), "Find it"),
+        GivenPair("own", OWN, 1.0, (3, 2), "Find it", (0.75, 0.5, 0.25)),
         GivenPair("twin", 4),
     ]
     texts = {OWN: ArticleText("", "text of the file"), 1: ArticleText("another", "title")}
@@ -46,6 +46,7 @@ def test_articles_of_the_store_and_texts_of_the_file_make_pairs(made: tuple[Loca
         ("twin", 4, 1.0, []),
     ]
     assert rows[1]["instruction"] == "Find it"
+    assert rows[1]["scores"] == [0.75, 0.25]
     assert rows[0]["split"] == rows[2]["split"]  # they have one text
     assert found.skipped == {UNKNOWN: 1}
     assert found.texts == {OWN: ArticleText("", "text of the file")}  # the store's own text is what counts

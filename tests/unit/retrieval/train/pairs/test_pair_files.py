@@ -89,6 +89,12 @@ def test_titles_of_tevatron_and_scores_of_flagembedding(tmp_path: Path) -> None:
         ArticleText("Aspirin", "It helped."),
         ArticleText("", "yes"),
     ]
+    assert [pair.scores for pair in found.pairs] == [(), (0.9, 0.2)]
+
+
+def test_scores_that_are_not_of_the_texts_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="neg has 1 texts and neg_scores 2 numbers"):
+        read(tmp_path, {"query": "q", "pos": ["yes"], "neg": ["no"], "pos_scores": [0.9], "neg_scores": [0.2, 0.1]})
 
 
 def test_a_line_ends_where_json_says(tmp_path: Path) -> None:
