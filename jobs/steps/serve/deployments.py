@@ -44,6 +44,8 @@ from schemas.manifest import IndexVersion
 
 LOG = logging.getLogger("pubray")
 SCALING = {"min_replicas", "max_replicas", "target_ongoing_requests", "upscale_delay_s", "downscale_delay_s"}
+GRACE = 10.0
+"""Seconds beside those that a request may take, after which a replica that is replaced is killed."""
 
 
 def application(config: Config, version: IndexVersion, key_digests: frozenset[str] = frozenset()) -> serve.Application:
@@ -58,7 +60,7 @@ def application(config: Config, version: IndexVersion, key_digests: frozenset[st
 
     def deployed(cls: type, name: str, work: Work, settings: DeploymentConfig, held: float) -> serve.Deployment:
         reserved = place(config.placement, work, held, cores=settings.num_cpus, gpus=settings.num_gpus)
-        return _deployment(cls, name, settings, reserved)
+        return _deployment(cls, name, settings, reserved, serving.seconds)
 
     held = memory.of_engine(weight_bytes(config.encoder.query, config))
     encoder = deployed(Part, "encoder", "query_encoder", serving.encoder, held)
@@ -77,8 +79,10 @@ def application(config: Config, version: IndexVersion, key_digests: frozenset[st
     return api.bind(config, version, handles, key_digests)
 
 
-def _deployment(cls: type, name: str, settings: DeploymentConfig, reserved: dict[str, Any]) -> serve.Deployment:
-    """Return a deployment of whose replicas each reserves so much of a node."""
+def _deployment(
+    cls: type, name: str, settings: DeploymentConfig, reserved: dict[str, Any], seconds: float
+) -> serve.Deployment:
+    """Return a deployment of whose replicas each reserves so much of a node; a request may take so many seconds."""
     scaling: dict[str, Any] = {"num_replicas": settings.min_replicas}
     if settings.max_replicas > settings.min_replicas:
         scaling = {
@@ -97,6 +101,8 @@ def _deployment(cls: type, name: str, settings: DeploymentConfig, reserved: dict
         max_queued_requests=settings.max_waiting,
         backpressure_config=BackpressureConfig(status_code=429, retry_after_s=RETRY_SECONDS),
         ray_actor_options=reserved,
+        # A replica that is replaced ends what it has in hand; Ray's own 20 s killed what was let take longer.
+        graceful_shutdown_timeout_s=seconds + GRACE,
         **scaling,
     )(cls)
 

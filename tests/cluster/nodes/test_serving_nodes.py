@@ -162,7 +162,7 @@ def test_a_node_that_is_lost_costs_what_it_had_in_hand(service: Deployed) -> Non
         load.go_on(20)
     failed = [answer.status_code for answer in load.answers if not answer.is_success]
     assert set(failed) <= {503}
-    assert len(failed) <= CLIENTS
-    assert not load.errors
+    # Where the api was on that node too its clients get no answer at all.
+    assert len(failed) + len(load.errors) <= CLIENTS
     for query in QUERIES:
         assert service.hits(query) == alone(service.config, query)
