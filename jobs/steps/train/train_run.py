@@ -103,8 +103,8 @@ def _pair_set(store: Store, name: str) -> PairSet:
 def _trained(config: Config, plan: TrainPlan, inputs: dict[str, Any], recorder: TrainRecorder) -> TrainedRun:
     connect(config)
     # A re-ranker is measured beside the configured second stage, of which a retriever needs nothing.
-    models = start_of(config, "retriever") if plan.kind == "retriever" else configured_models(config)
-    config = brought(config, *models)
+    needed = start_of(config, "retriever") if plan.kind == "retriever" else configured_models(config)
+    config = brought(config, *needed)
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     told = trained(config, plan, {**inputs, "run": plan.run, "packages": versions}, recorder.tell)
     assert told.values is not None  # for nothing was raised
