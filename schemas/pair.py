@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from schemas.base import Frozen
 
-OwnSignal = Literal["title", "result", "conclusion", "section", "mesh", "keywords"]
+OwnSignal = Literal["title", "result", "conclusion", "section", "mesh", "keywords", "topics", "comment"]
 Signal = Literal[OwnSignal, "file"]
 """What says that they belong together; of PubMed's own records, or of a file that somebody gave."""
 Split = Literal["train", "held-out"]

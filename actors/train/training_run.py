@@ -56,6 +56,8 @@ class TrainingRun:
         if newest := newest_state(store, run):
             self.trainer.load(store.local(newest))
         self.begun_at = self.trainer.done
+        self._kept = self.begun_at if newest else None
+        """The step of the newest state."""
         self.over = False
         """Whether to end after the next step; the first worker's counts."""
 
@@ -72,7 +74,7 @@ class TrainingRun:
         every = self._config.evaluate_every
         if every and not self.curve:
             self._evaluate()
-            self._keep()
+            self.keep()
         while not self.finished:
             start = time.perf_counter()
             facts, done = self.trainer.step(), self.trainer.done
@@ -83,7 +85,7 @@ class TrainingRun:
             if evaluated:
                 self._evaluate()
             if over or evaluated or done % self._config.checkpoint_steps == 0 or done == self._config.steps:
-                self._keep()
+                self.keep()
             yield TrainStep(done, facts, seconds)
             if over:
                 return
@@ -91,8 +93,11 @@ class TrainingRun:
     def _evaluate(self) -> None:
         self.curve.append(Point(self.trainer.done, self._learner.evaluate()))
 
-    def _keep(self) -> None:
-        """Put the state into the store: the first worker does."""
+    def keep(self) -> None:
+        """Put the state into the store, if it is not there; all workers call this alike, and the first one does it."""
+        if self._kept == self.trainer.done:
+            return
+        self._kept = self.trainer.done
         first = self._peers.rank == 0
         with self._store.incoming(self._state(self.trainer.done)) if first else nullcontext() as path:
             self.trainer.save(path)

@@ -22,6 +22,7 @@ from retrieval.articles.snapshot import Snapshot
 from retrieval.operate import memory
 from retrieval.train.pairs.answers import Answers, drawn, pair_hashes
 from retrieval.train.pairs.equal_texts import EqualTexts
+from retrieval.train.pairs.linked_articles import LINKING, LinkedArticles
 from retrieval.train.pairs.pair_sets import pair_counts, query_keys, write_pairs
 from schemas.arrays import Pmids
 from schemas.config import Config
@@ -64,11 +65,28 @@ def equal_texts(config: Config, snapshot: Snapshot) -> EqualTexts:
 
 
 @ray.remote(num_returns=2)
-def collect(config: Config, wanted: Wanted, rows: RowRange) -> tuple[pa.Table, tuple[Any, Pmids]]:
+def collect(
+    config: Config, wanted: Wanted, linked: LinkedArticles | None, rows: RowRange
+) -> tuple[pa.Table, tuple[Any, Pmids]]:
     """Return the pairs of a range of articles; and of each the hash of its query, and its positive."""
-    collector = PairCollector(config, wanted.snapshot, wanted.selection, wanted.equal, wanted.excluded)
-    pairs = collector.collect(rows)
+    pairs = _collector(config, wanted, linked).collect(rows)
     return pairs, (query_keys(pairs), pairs["pmid"].to_numpy())
+
+
+@ray.remote
+def topics(config: Config, wanted: Wanted, rows: RowRange) -> tuple[Pmids, Any]:
+    """Return what `LinkedArticles` wants of a range of articles."""
+    return _collector(config, wanted, None).topics(rows)
+
+
+@ray.remote
+def link(*pieces: tuple[Pmids, Any]) -> LinkedArticles:
+    """Look at all articles: which of them are alike, and which there are."""
+    return LinkedArticles.of(pieces)
+
+
+def _collector(config: Config, wanted: Wanted, linked: LinkedArticles | None) -> PairCollector:
+    return PairCollector(config, wanted.snapshot, wanted.selection, wanted.equal, wanted.excluded, linked)
 
 
 @ray.remote
@@ -141,7 +159,12 @@ def made(
         pieces = [of.slice(start, PIECE) for start in range(0, max(1, len(of)), PIECE)]
         collected = [(ray.put(one), ray.put((query_keys(one), one["pmid"].to_numpy()))) for one in pieces]
     else:
-        collected = [collect.options(**reading).remote(config, everyone, one) for one in of]
+        linked: Any = None
+        if {*LINKING} & {*config.mine.signals}:
+            linked = link.options(**reading).remote(
+                *(topics.options(**reading).remote(config, everyone, r) for r in of)
+            )
+        collected = [collect.options(**reading).remote(config, everyone, linked, one) for one in of]
     chosen = choose.options(**reading).remote(config.mine.limit, *(keys for _, keys in collected))
     ray.wait([chosen])
     progress = Progress("mine", len(collected), "pieces")

@@ -110,8 +110,12 @@ def worker(of: dict[str, Any]) -> None:
         flops = token_flops(shapes_of(start_of(config, plan.kind)[-1], config), own)
         peak = peers.size * peak_flops(device, getattr(torch, own.precision), of["threads"])
         ray.get(board.begin.remote(Told(training.begun_at, [], [], own.batch * own.accumulate, flops, peak)))
+    notice = None
     for step in training.steps():
         training.over = first and ray.get(board.add.remote(step, training.curve))
+        if (newest := ray.train.get_preemption_info()) != notice:  # a node is about to be taken away
+            notice = newest
+            training.keep()
     if training.finished:
         with tempfile.TemporaryDirectory() as work:
             curve = training.curve  # before the best state, which knows less of it, is loaded

@@ -11,11 +11,13 @@ from retrieval.articles.article import text_hash
 from retrieval.train.pairs.sentences import is_asked_for, is_finding, sentences
 from schemas.pair import OwnSignal, Span
 
-SIGNAL_COLUMNS = ["pmid", "title", "abstract", "abstract_sections", "mesh", "keywords"]
+SIGNAL_COLUMNS = ["pmid", "title", "abstract", "abstract_sections", "mesh", "keywords", "corrections"]
 """Of an article part: what a `Source` has."""
 TITLE_WORDS, ABSTRACT_WORDS = 3, 20
 """At least so many, of a title that is a query and of the abstract that is to be found by it."""
 SECTION_WORDS = range(8, 200)
+ABOUT = ("CommentOn", "ErratumFor")
+"""RefType of what names the article that it is about."""
 FINDINGS, CONCLUSIONS = ("RESULTS",), ("CONCLUSIONS",)
 """NLM's categories of the sections of an abstract."""
 
@@ -29,6 +31,9 @@ class Source(NamedTuple):
     abstract_sections: Sequence[dict[str, Any]]
     mesh: Sequence[dict[str, Any]]
     keywords: Sequence[str]
+    corrections: Sequence[dict[str, Any]]
+    alike: int | None = None
+    """Another article of the same major topics: see `LinkedArticles`."""
 
     @property
     def text(self) -> str:
@@ -45,12 +50,14 @@ class Asked(NamedTuple):
 
     query: str
     drop: Span = Span(0, 0)
+    pmid: int | None = None
+    """Of the article that answers it, where that is another one."""
 
 
 def title(article: Source) -> Iterator[Asked]:
-    """Yield the title, asked of the abstract; without the brackets that say that it was translated."""
-    query = re.sub(r"^\[(.*)\]\.?$", r"\1", article.title.strip()).rstrip(". ")
-    if len(query.split()) >= TITLE_WORDS and len(article.abstract.split()) >= ABSTRACT_WORDS:
+    """Yield the title, asked of the abstract."""
+    query = _title(article)
+    if query and len(article.abstract.split()) >= ABSTRACT_WORDS:
         yield Asked(query, Span(0, len(article.title)))
 
 
@@ -75,19 +82,28 @@ def section(article: Source) -> Iterator[Asked]:
 
 def mesh(article: Source) -> Iterator[Asked]:
     """Yield the major topics of an article, as one query of keywords."""
-    topics = []
-    for heading in article.mesh:
-        major = [qualifier["name"] for qualifier in heading["qualifiers"] if qualifier["major"]]
-        if heading["major"] or major:
-            topics.append(" ".join([heading["descriptor"], *major]))
-    if len(topics) > 1:
-        yield Asked(", ".join(topics))
+    if found := major_topics(article.mesh):
+        yield Asked(found)
 
 
 def keywords(article: Source) -> Iterator[Asked]:
     """Yield the authors' keywords, as one query."""
     if len(article.keywords) > 1:
         yield Asked(", ".join(article.keywords))
+
+
+def topics(article: Source) -> Iterator[Asked]:
+    """Yield the title, asked of another article that has the same major topics."""
+    if article.alike is not None and (query := _title(article)):
+        yield Asked(query, pmid=article.alike)
+
+
+def comment(article: Source) -> Iterator[Asked]:
+    """Yield the title of a comment or an erratum, asked of the article that it is about."""
+    if query := _title(article):
+        for one in article.corrections:
+            if one["type"] in ABOUT and one["pmid"] is not None:
+                yield Asked(query, pmid=one["pmid"])
 
 
 SIGNALS: dict[OwnSignal, Callable[[Source], Iterator[Asked]]] = {
@@ -97,7 +113,25 @@ SIGNALS: dict[OwnSignal, Callable[[Source], Iterator[Asked]]] = {
     "section": section,
     "mesh": mesh,
     "keywords": keywords,
+    "topics": topics,
+    "comment": comment,
 }
+
+
+def major_topics(headings: Sequence[dict[str, Any]]) -> str:
+    """Return the major topics among MeSH headings as a query; of fewer than two none is made."""
+    found = []
+    for heading in headings:
+        major = [qualifier["name"] for qualifier in heading["qualifiers"] if qualifier["major"]]
+        if heading["major"] or major:
+            found.append(" ".join([heading["descriptor"], *major]))
+    return ", ".join(found) if len(found) > 1 else ""
+
+
+def _title(article: Source) -> str:
+    """Return the title without the brackets that say that it was translated; nothing, if it is too short to ask for."""
+    query = re.sub(r"^\[(.*)\]\.?$", r"\1", article.title.strip()).rstrip(". ")
+    return query if len(query.split()) >= TITLE_WORDS else ""
 
 
 def _one_sentence(

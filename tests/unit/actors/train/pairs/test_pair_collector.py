@@ -9,8 +9,9 @@ from actors.train.pairs.pair_collector import PairCollector
 from retrieval.articles.snapshot import read_snapshot
 from retrieval.embed.vector_parts import row_ranges
 from retrieval.train.pairs.equal_texts import EqualTexts
+from retrieval.train.pairs.linked_articles import LinkedArticles
 from retrieval.train.pairs.pair_sets import pair_table
-from schemas.article import Article
+from schemas.article import Article, Correction, MeshHeading
 from schemas.config import Config
 from schemas.pair import PAIR_SCHEMA
 from tests.support.models import tiny
@@ -36,13 +37,17 @@ def made(tmp_path: Path, tiny_encoder: Path) -> tuple[Config, str]:
     ), snapshot.id
 
 
-def collected(made: tuple[Config, str], excluded: list[int], rows: int = 8) -> list[dict[str, Any]]:
+def collected(
+    made: tuple[Config, str], excluded: list[int], rows: int = 8, linked: bool = False
+) -> list[dict[str, Any]]:
     config, snapshot = made
     store = LocalStore(config.store)
     equal = EqualTexts.of(store, read_snapshot(store, snapshot))
-    collector = PairCollector(config, snapshot, "abstract", equal, np.array(excluded, np.int64))
-    parts = read_snapshot(store, snapshot).info.parts
-    tables = [collector.collect(one) for one in row_ranges(parts, rows)]
+    ranges = [*row_ranges(read_snapshot(store, snapshot).info.parts, rows)]
+    given = config, snapshot, "abstract", equal, np.array(excluded, np.int64)
+    links = LinkedArticles.of(PairCollector(*given).topics(one) for one in ranges) if linked else None
+    collector = PairCollector(*given, links)
+    tables = [collector.collect(one) for one in ranges]
     assert all(table.schema.equals(PAIR_SCHEMA) for table in tables)
     return [row for table in tables for row in table.to_pylist()]
 
@@ -74,3 +79,34 @@ def test_no_articles_give_no_pairs(made: tuple[Config, str]) -> None:
     config, snapshot = made
     config = config.with_values(mine={"signals": ["mesh"]})
     assert collected((config, snapshot), []) == pair_table([]).to_pylist()
+
+
+HEADINGS = [MeshHeading(None, name, True, ()) for name in ("Mice", "Pain")]
+COMMENTS = [
+    *(Article(100 + n, title=f"Comment on number {n}", corrections=[Correction("CommentOn", n)]) for n in range(1, 41)),
+    Article(200, title="Comment on nothing here", corrections=[Correction("CommentOn", 999)]),
+    Article(201, title="Comment on a title", corrections=[Correction("CommentOn", 60)]),
+]
+
+
+def test_other_articles_answer_too_where_they_are_there_and_on_the_same_side(
+    tmp_path: Path, tiny_encoder: Path
+) -> None:
+    store = LocalStore(str(tmp_path))
+    articles = [article._replace(mesh=HEADINGS) for article in ARTICLES]
+    snapshot = add_snapshot(store, [add_part(store, "a", *articles), add_part(store, "b", *OTHERS, *COMMENTS)]).id
+    mine = {"signals": ["mesh", "topics", "comment"], "held_out": 0.5}
+    own = config(tmp_path, encoder=tiny.spec(tiny_encoder), mine=mine)
+    rows = collected((own, snapshot), [8], linked=True)
+    assert rows == collected((own, snapshot), [8], rows=1000, linked=True)
+    sides = {row["pmid"]: row["split"] for row in rows if row["signal"] == "mesh"}
+    comments = {row["pmid"]: row for row in rows if row["signal"] == "comment"}
+    assert len(comments) > 10
+    assert not {2, 8, 60, 999} & {*comments}  # deleted, excluded, not selected, not there
+    assert all(row["query"] == f"Comment on number {pmid}" for pmid, row in comments.items())
+    topics = {row["query"]: row for row in rows if row["signal"] == "topics"}
+    assert len(topics) > 10
+    assert all(row["query"] != f"Statins in {row['pmid']} old mice" for row in topics.values())
+    for row in [*comments.values(), *topics.values()]:
+        assert row["split"] == sides[row["pmid"]]
+    assert collected((own, snapshot), [8]) == [row for row in rows if row["signal"] == "mesh"]

@@ -21,7 +21,7 @@ SECTIONS = [
 
 def article(**values: Any) -> Source:
     of: dict[str, Any] = {"pmid": 1, "title": "Statins in old mice", "abstract": PLAIN}
-    return Source(**of | {"abstract_sections": [], "mesh": [], "keywords": []} | values)
+    return Source(**of | {"abstract_sections": [], "mesh": [], "keywords": [], "corrections": []} | values)
 
 
 def structured() -> Source:
@@ -84,3 +84,11 @@ def test_major_topics_are_asked_for_with_their_qualifiers() -> None:
 def test_keywords_are_asked_for_together() -> None:
     assert asked("keywords", article(keywords=["statin", "pain"])) == Asked("statin, pain")
     assert [*SIGNALS["keywords"](article(keywords=["statin"]))] == []
+
+
+def test_a_comment_is_asked_of_what_it_is_about_and_the_title_of_an_article_that_others_are_like_of_one() -> None:
+    named = [("CommentOn", 7), ("CommentIn", 8), ("ErratumFor", 9), ("CommentOn", None)]
+    of = article(corrections=[{"type": type_, "pmid": pmid} for type_, pmid in named], alike=5)
+    assert [(one.query, one.pmid) for one in SIGNALS["comment"](of)] == [(of.title, 7), (of.title, 9)]
+    assert asked("topics", of) == Asked(of.title, pmid=5)
+    assert [*SIGNALS["topics"](article())] == []
