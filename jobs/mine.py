@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from actors.fetch.stored_models import as_built, brought
+from actors.fetch.stored_models import Model, as_built, brought, reranking_models, tower_digests
+from actors.service.servable import check_encoder, check_query_tower
 from actors.store.stores import open_store
 from actors.train.pairs.given_pairs import given_table, write_given_texts
 from actors.train.pairs.pair_miner import MineCounts
@@ -17,14 +18,16 @@ from jobs.common.run_records import record_of_done
 from jobs.common.run_reports import json_values
 from jobs.common.store import ingested, keep_selection, served_version
 from jobs.steps.train.mining import Wanted, equal_texts, made
+from retrieval.articles.snapshot import read_snapshot
 from retrieval.embed.vector_parts import row_ranges
 from retrieval.evaluate.judgments import judged_pmids
 from retrieval.train.pairs.pair_files import GivenPairs, PairReader, read_articles_of, read_queries_of
-from retrieval.train.pairs.pair_sets import pair_set
+from retrieval.train.pairs.pair_sets import read_pair_set
 from schemas.base import digest
 from schemas.config import Config
 from schemas.errors import InputError, UsageError
 from schemas.layout import Layout
+from schemas.manifest import IndexVersion
 from schemas.pair import PairSet
 from schemas.training_report import MineReport
 
@@ -52,23 +55,29 @@ def run(
     queries: Annotated[str | None, QUERIES] = None,
     texts: Annotated[str | None, TEXTS] = None,
 ) -> MineReport:
-    """Make the set of pairs of the newest snapshot, ranked by the version that is served; one that is there is found.
+    """Make the set of pairs of the articles of the version that is served, which ranks them; or find it.
+
+    Where nothing is to be ranked they are those of the newest snapshot.
 
     Raises:
-        UsageError: --queries or --texts without a file.
+        UsageError: --queries or --texts without a file; a teacher is wanted, and none is configured.
         InputError: judgments or pairs that cannot be read, or none is made.
-        StoreError: nothing was ingested; nothing is served, though articles are to be ranked.
+        StoreError: nothing was ingested; nothing is served, though articles are to be ranked, or it is of another
+            encoder.
     """
     store, start = open_store(config), time.monotonic()
-    snapshot, selection = ingested(store), keep_selection(store, config.selection)
-    excluded = judged_pmids(Path(exclude)) if exclude else np.empty(0, np.int64)
     version = served_version(store) if config.mine.depth else None
+    snapshot = read_snapshot(store, version.snapshot) if version else ingested(store)
+    selection = keep_selection(store, config.selection)
+    excluded = judged_pmids(Path(exclude)) if exclude else np.empty(0, np.int64)
     given = _given(file, queries, texts)
     inputs: dict[str, Any] = {
         "mine": config.mine.model_dump(mode="json"),
         "selection": selection,
         "excluded": digest(excluded.tolist()),
     }
+    if version:
+        config, inputs["ranked by"] = _ranking(config, version)
     if given:
         inputs["given"] = digest([[*pair] for pair in given.pairs] + sorted([k, *t] for k, t in given.texts.items()))
     about = PairSet(snapshot=snapshot.id, version=version.id if version else None, inputs=inputs, counts={})
@@ -77,7 +86,7 @@ def run(
     if new := store.facts(Layout.pairs(pairs)) is None:
         connect(config)
         if version:
-            config = brought(as_built(config, version), config.encoder.query)
+            config = brought(config, config.encoder.query, *_teachers(config))
         wanted = Wanted(pairs, snapshot.id, selection, equal_texts(config, snapshot), excluded)
         of: Any = row_ranges(snapshot.info.parts, PIECE_ROWS)
         if given:
@@ -90,8 +99,7 @@ def run(
         depths = {str(depth): int(found[min(depth, len(found)) - 1]) for depth in DEPTHS if len(found)}
         told = counts._asdict() | {"ranks": depths}
     else:
-        with store.parquet(Layout.pairs(pairs)) as file:
-            about = pair_set(file)
+        about = read_pair_set(store, pairs)
     if not about.counts:
         why = f" ({', '.join(given.skipped)})" if given else ""
         raise InputError(f"no pair is made{why}; name other mine.signals, or another file")
@@ -126,6 +134,29 @@ def show(report: MineReport) -> str:
         f"{text}\npositives found: {ranks}\nof the ranks of negatives {report.answers / report.looked_at:.2%} answer "
         f"the query too, {report.too_near / report.looked_at:.2%} score too near its positive\n{examples}"
     )
+
+
+def _ranking(config: Config, version: IndexVersion) -> tuple[Config, dict[str, Any]]:
+    """Return the configuration with the models that a version was built with, and what its ranking depends on."""
+    check_encoder(config, version)
+    if config.mine.teacher and config.rerank.kind == "none":
+        raise UsageError("mine.teacher = true, and rerank.kind = 'none'; configure a re-ranker")
+    config = as_built(config, version)
+    query = config.encoder.query
+    digests = tower_digests(query, config)
+    check_query_tower(query.model, digests, version)
+    of: dict[str, Any] = {
+        "query": query.model_dump(mode="json", include={"task", "max_length"}),
+        "tower": digests.model_dump(),
+    }
+    if config.mine.teacher:
+        of["teacher"] = config.rerank.model_dump(mode="json", include={"kind", "max_length"})
+        of["its models"] = [tower_digests(model, config).model_dump() for model in _teachers(config)]
+    return config, of
+
+
+def _teachers(config: Config) -> list[Model]:
+    return reranking_models(config) if config.mine.teacher else []
 
 
 def _given(file: str | None, queries: str | None, texts: str | None) -> GivenPairs | None:

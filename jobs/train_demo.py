@@ -3,6 +3,7 @@
 With the embedded model and data, and the configuration that is named (infra/config/train-demo.toml).
 """
 
+import tempfile
 import time
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from jobs import serve as service
 from jobs.common.console import say, table
 from jobs.common.run_reports import Stages
 from jobs.common.service_client import ask
-from jobs.steps.demo.demo_data import CHOSEN
+from jobs.steps.demo.demo_data import CHOSEN, CHOSEN_COUNT
+from retrieval.articles.pmids import parse_pmids
 from retrieval.evaluate.scores import paired_difference
 from retrieval.files.checked import read_document
 from schemas.config import Config
@@ -34,8 +36,11 @@ def run(config: Config) -> TrainDemoReport:
     source = str(embedded_folder("pubmed", Path(config.cache)))
     say(f"All articles, by the start model: pubray nightly --source {source}")
     stages.run("night", nightly.night, config, source=source)
-    say("\nPairs of a query and the article that answers it: pubray mine")
-    mined = stages.run("mine", mine.run, config)
+    say(f"\nPairs of a query and the article that answers it, but of {CHOSEN_COUNT:,}: pubray mine --exclude …")
+    with tempfile.NamedTemporaryFile("w", suffix=".tsv") as measured_by:
+        measured_by.write("".join(f"topic\t{pmid}\t1\n" for pmid in parse_pmids(CHOSEN.read_text(), str(CHOSEN))))
+        measured_by.flush()
+        mined = stages.run("mine", mine.run, config, exclude=measured_by.name)
     say(f"{mine.show(mined)}\n\nThe model: pubray train-retriever --pairs {mined.pairs}")
     report = stages.run("train", train_retriever.run, config, pairs=mined.pairs)
     say(train_retriever.show(report))

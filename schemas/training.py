@@ -117,6 +117,8 @@ class RunConfig(Frozen):
             raise ValueError(f"warmup {self.warmup} is not below steps {self.steps}: the rate would never be reached")
         if self.patience and not self.evaluate_every:
             raise ValueError("patience counts evaluations, and evaluate_every is 0; set both")
+        if self.lora.rank and self.frozen:
+            raise ValueError("frozen is for a model that is learnt whole, and lora.rank is not 0; set one of them")
         return self
 
 

@@ -62,7 +62,7 @@ def folder_of(model: Model, config: Config) -> Path:
 
 
 def tower_digests(tower: Model, config: Config) -> TowerDigests:
-    """Return the digests of the files that a tower is loaded from."""
+    """Return the digests of the files that a tower is loaded from, or a cross-encoder."""
     return model_digests(folder_of(tower, config))
 
 

@@ -8,10 +8,9 @@ from actors.search.rerankers import load_reranker
 from actors.search.served_versions import ServedVersions
 from actors.service.search_service import SearchService
 from actors.service.second_stage import Reranking
-from actors.service.servable import check_encoder
+from actors.service.servable import check_encoder, check_query_tower
 from actors.store.stores import open_store
 from schemas.config import Config
-from schemas.errors import StoreError
 from schemas.manifest import IndexVersion
 from schemas.protocols import Query, Reranker
 from schemas.search import ScoreKind
@@ -28,12 +27,7 @@ def load_encoder(config: Config, version: IndexVersion) -> TextEncoder:
     check_encoder(config, version)
     threads = available_threads()
     query_tower, model = QueryTower(config, threads), config.encoder.query.model
-    for part, built_with in version.query_tower:
-        if (found := getattr(query_tower.digests, part)) != built_with:
-            raise StoreError(
-                f"{model}: its {part} (sha256 {found[:12]}…) is not what version {version.id} was built "
-                f"with ({built_with[:12]}…); restore the file, or index again"
-            )
+    check_query_tower(model, query_tower.digests, version)
     query_tower.encode([Query("")])  # loads what the engine loads at its first use
     return TextEncoder(query_tower, lambda: ArticleTower(config, threads))
 

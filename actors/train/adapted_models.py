@@ -11,7 +11,7 @@ from schemas.training import RunConfig
 Task = Literal["FEATURE_EXTRACTION", "SEQ_CLS"]
 """peft's."""
 POOLER = ".pooler."
-"""In the names of weights that an encoder has for other tasks: no vector depends on them."""
+"""In the names of weights on which no vector of an encoder depends; the logits of a classifier do."""
 _LAYER = re.compile(r"\b(?:layers?|h)\.(\d+)\.")
 """In the names of weights."""
 RATES = ("dropout_prob", "attention_dropout", "attention_probs_dropout_prob")
@@ -30,7 +30,8 @@ def prepared(model: Any, config: RunConfig, task: Task) -> torch.nn.Module:
         model.activation_checkpointing_enable({"use_reentrant": False})
     if not config.lora.rank:
         for name, parameter in model.named_parameters():
-            parameter.requires_grad_(POOLER not in f".{name}" and not _is_below(name, config.frozen))
+            unused = task == "FEATURE_EXTRACTION" and POOLER in f".{name}"
+            parameter.requires_grad_(not unused and not _is_below(name, config.frozen))
         plain: torch.nn.Module = model
         return plain
     # Imported here: it is an extra, and takes a second.

@@ -104,7 +104,8 @@ class TrainingRun:
         if not first:
             return
         kept = {self._state(best_step(self.curve))} if self.curve else set()
-        for key in states(self._store, self._run)[:-KEPT]:
+        newest = self._state(self.trainer.done)  # another one of the same run may be further
+        for key in [key for key in states(self._store, self._run) if key <= newest][:-KEPT]:
             if key not in kept:
                 self._store.remove(key)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from retrieval.articles.pmids import distinct
+from retrieval.articles.pmids import distinct, find_among
 from retrieval.articles.snapshot import Snapshot, check_part, key_groups, read_snapshot
 from retrieval.files.atomic import atomic_path
 from retrieval.files.parquet import read_groups
@@ -33,13 +33,13 @@ class TrainingTexts:
 
     def read(self, pmids: Pmids) -> list[ArticleText]:
         """Return the texts of articles, in their order; KeyError: one is not there."""
-        places = np.searchsorted(self._pmids, pmids)
-        there = places < len(self._pmids)
-        there[there] = self._pmids[places[there]] == pmids[there]
-        if not there.all():
-            raise KeyError(f"article {pmids[~there][0]} is not alive in the snapshot that the pairs were made of")
-        rows = self._table.select(["title", "abstract"]).take(pa.array(self._order[places])).to_pydict()
-        return [ArticleText(*text) for text in zip(rows["title"], rows["abstract"], strict=True)]
+        found, places = find_among(self._pmids, pmids)
+        if len(found) < len(pmids):
+            missing = np.delete(pmids, found)[0]
+            raise KeyError(f"article {missing} is not alive in the snapshot that the pairs were made of")
+        # Row by row: `take` would first put all texts into one piece, in memory.
+        titles, abstracts = self._table["title"], self._table["abstract"]
+        return [ArticleText(titles[row].as_py(), abstracts[row].as_py()) for row in self._order[places].tolist()]
 
 
 def texts_here(

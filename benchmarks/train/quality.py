@@ -27,10 +27,9 @@ from actors.train.training_run import TrainingRun, TrainPlan
 from jobs.common.config import load_config
 from jobs.common.console import Progress, say, table
 from retrieval.evaluate.scores import mean_difference
-from retrieval.train.pairs.pair_sets import pair_set
+from retrieval.train.pairs.pair_sets import read_pair_set
 from schemas.base import digest
 from schemas.config import Config
-from schemas.layout import Layout
 
 TRIES: dict[str, dict[str, Any]] = {
     "as configured": {},
@@ -63,8 +62,7 @@ def main() -> None:
     options = parser.parse_args()
     config = load_config(options.config, [], {"PUBRAY_STORE": options.store})
     store = open_store(config)
-    with store.parquet(Layout.pairs(options.pairs)) as file:
-        plan = TrainPlan("retriever", "", (options.pairs,), pair_set(file).snapshot)
+    plan = TrainPlan("retriever", "", (options.pairs,), read_pair_set(store, options.pairs).snapshot)
     measured_by = config.train.measured
     held_out = HeldOut(config, plan, measured_by, decides=False)
     second = RankedHeldOut(config, plan, max(1, measured_by // 5), decides=False)
@@ -81,7 +79,8 @@ def main() -> None:
 
 def tried(config: Config, plan: TrainPlan) -> tuple[float, Config]:
     """Train; return the minutes of the steps that were made now, and the configuration of the trained model."""
-    run = digest({"train": config.train.model_dump(mode="json"), "pairs": plan.pairs})
+    of = {"train": config.train.model_dump(mode="json"), "encoder": config.encoder.model_dump(mode="json")}
+    run = digest({**of, "pairs": plan.pairs})
     learner = RetrieverLearner(config, plan._replace(run=run), Alone(), "cpu")
     training = TrainingRun(open_store(config), run, learner, Alone(), config.train)
     begun, progress = time.monotonic(), Progress("train", config.train.steps, "steps", "tokens")

@@ -1,5 +1,7 @@
 """Where the configuration comes from: a TOML file, then --set, then the environment (PUBRAY_STORE and others)."""
 
+import json
+import math
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -56,6 +58,21 @@ def load_config(file: str | None, overrides: Sequence[str], environment: Mapping
         cache=str(Path(config.cache).expanduser().absolute()),
         models=_models(config.models),
     )
+
+
+def config_text(config: Config) -> str:
+    """Return a configuration as a file: what differs from the defaults, without what jobs add, and without secrets."""
+    values = config.model_dump(mode="json", exclude_defaults=True, exclude={"stored": True, "notify": {"url"}})
+    return "".join(f"{key} = {_toml(value)}\n" for key, value in values.items())
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        # A key may have blanks, as the name of a stage; JSON's strings are TOML's too.
+        return (
+            "{ " + ", ".join(f"{json.dumps(key)} = {_toml(of)}" for key, of in value.items() if of is not None) + " }"
+        )
+    return "inf" if value == math.inf else json.dumps(value, ensure_ascii=False)
 
 
 def store_root(root: str) -> str:

@@ -9,6 +9,7 @@ from itertools import chain
 from jobs.common.store import read_current, read_version, snapshots, unreadable_versions, versions
 from retrieval.files.checked import read_document
 from retrieval.operate.garbage import Contents, Entry
+from retrieval.train.pairs.pair_sets import read_pair_set
 from schemas.errors import StoreError
 from schemas.layout import FileKind, Layout, key_of, kind_of
 from schemas.manifest import Current, IndexVersion, QuantizerRecord
@@ -22,6 +23,7 @@ def contents_of(store: Store) -> Contents:
     entries = list(_entries(store))
     records = [e for e in entries if e.kind == "quantizer records"]
     runs = [e for e in entries if e.kind == "training runs"]
+    pairs = [e for e in entries if e.kind == "pairs"]
     spaces = {f"{v.fingerprint}/{v.selection}" for v in [*made, *_being_removed(store, current)]}
     return Contents(
         entries=list(_since_made(entries, made, store.now())),
@@ -32,6 +34,7 @@ def contents_of(store: Store) -> Contents:
         snapshots={snapshot.id: snapshot.info for snapshot in snapshots(store)},
         quantizers={r.name: read_document(store, r.key, QuantizerRecord, "quantizer record").sha256 for r in records},
         trained=frozenset(model for r in runs for model in read_document(store, r.key, TrainedRun, "a run").models),
+        paired=frozenset(read_pair_set(store, e.name).snapshot for e in pairs),
     )
 
 

@@ -38,6 +38,8 @@ ORDER: tuple[FileKind, ...] = (
 
 TRAINED: tuple[FileKind, ...] = ("pairs", "texts of pairs", "training runs")
 """Kinds of which nothing goes by itself."""
+GROUPED: tuple[FileKind, ...] = ("pieces of pairs", "checkpoints")
+"""Kinds of which what is of one set or run goes together: it is as old as its youngest."""
 
 
 class Entry(NamedTuple):
@@ -68,6 +70,8 @@ class Contents(NamedTuple):
     """Which quantizer a record names."""
     trained: frozenset[str] = frozenset()
     """Models that were trained here."""
+    paired: frozenset[str] = frozenset()
+    """Snapshots that have the texts of sets of pairs."""
 
 
 class Limits(NamedTuple):
@@ -90,6 +94,7 @@ def garbage(contents: Contents, limits: Limits) -> list[Entry]:
     """
     if why_all_stays(contents):
         return [e for e in contents.entries if e.age >= limits.grace and e.kind == "temporary"]
+    contents = contents._replace(entries=_aged_together(contents.entries))
     kept = kept_names(contents, limits)
     begun = contents.current.removing if contents.current else ()
     old = (e for e in contents.entries if e.age >= limits.grace or (e.kind == "versions" and e.name in begun))
@@ -113,7 +118,10 @@ def kept_names(contents: Contents, limits: Limits) -> dict[FileKind, set[str]]:
     waiting = {name for name in waiting if contents.current and not contents.current.knows(name)}
     versions = [v for v in contents.versions if v.id in served | waiting or ("versions", v.id) in young]
     snapshots = {v.snapshot for v in versions} | {name for kind, name in young if kind == "snapshots"}
-    snapshots |= set(list(contents.snapshots)[-1:])
+    snapshots |= {*list(contents.snapshots)[-1:], *contents.paired & {*contents.snapshots}}
+    models = {model for v in versions for model in v.models.values()} | contents.trained
+    if any(kind == "checkpoints" for kind, _ in young):  # nothing tells which of them the run starts from
+        models |= {e.name for e in contents.entries if e.kind == "models"}
     quantizers = {v.quantizer for v in versions}
     quantizers |= {of for record, of in contents.quantizers.items() if ("quantizer records", record) in young}
     return {
@@ -124,7 +132,7 @@ def kept_names(contents: Contents, limits: Limits) -> dict[FileKind, set[str]]:
         "segments": {s.id for v in versions for s in v.segments},
         "tombstones": {t.sha256 for v in versions for t in v.tombstones.values()},
         "truths": {v.checks.truth for v in versions},
-        "models": {model for v in versions for model in v.models.values()} | contents.trained,
+        "models": models,
         "articles": _articles(contents, snapshots),
         "snapshots": snapshots,
         "selections": {v.selection for v in versions},
@@ -139,9 +147,12 @@ def needed_by(contents: Contents, version: IndexVersion) -> dict[FileKind, set[s
     """Return what one version needs, to be served and to be built on, by kind."""
     infos = {name: info for name, info in contents.snapshots.items() if name == version.snapshot}
     space = f"{version.fingerprint}/{version.selection}"
-    others = [e for e in contents.entries if e.kind not in TRAINED]
+    others = [e for e in contents.entries if e.kind not in (*TRAINED, *GROUPED)]
     entries = [e for e in others if e.kind != "vectors" or e.name.startswith(f"{space}/")]
-    alone = contents._replace(entries=entries, current=None, versions=[version], snapshots=infos, trained=frozenset())
+    none: frozenset[str] = frozenset()
+    alone = contents._replace(
+        entries=entries, current=None, versions=[version], snapshots=infos, trained=none, paired=none
+    )
     used = {ref.name for info in infos.values() for ref in info.parts}
     return {**kept_names(alone, Limits(keep=0, grace=0, unpromoted=0)), "articles": used}
 
@@ -153,6 +164,15 @@ def served_versions(current: Current | None, present: Iterable[str], keep: int) 
     there = set(present)
     before = [v for v in dict.fromkeys(reversed(current.history)) if v != current.version and v in there]
     return {current.version, *before[:keep]}
+
+
+def _aged_together(entries: Sequence[Entry]) -> list[Entry]:
+    """Return the entries, those of `GROUPED` kinds with the age of the youngest of their set or run."""
+    ages: dict[tuple[FileKind, str], float] = {}
+    for e in entries:
+        group = e.kind, e.name.partition("/")[0]
+        ages[group] = min(e.age, ages.get(group, e.age))
+    return [e._replace(age=ages[e.kind, e.name.partition("/")[0]]) if e.kind in GROUPED else e for e in entries]
 
 
 def _articles(contents: Contents, snapshots: set[str]) -> set[str]:

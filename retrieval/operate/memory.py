@@ -10,6 +10,8 @@ CENTROID = 20
 """Per number of a centroid that k-means holds beside the sample: sums, and copies to multiply with."""
 ACTIVATIONS = 250e3
 """Per token of a batch that is trained on: 2.7 GB at 64 * 128 tokens of MiniLM, less 0.6 GB of the process."""
+PAIR = 1000
+"""Of a pair that is trained on, with 32 near articles and 8 negatives: the set, and what is looked up in it."""
 CLASS_KEY = 100
 """Per row of a class, where PMIDs are checked or snapshots compared."""
 
@@ -58,12 +60,12 @@ def of_searcher(rows: int, lists: float) -> float:
     return PROCESS + rows + lists
 
 
-def of_trainer(weights: float, tokens: int) -> float:
+def of_trainer(weights: float, tokens: int, pairs: int) -> float:
     """Return what a worker of training takes: weights, gradients and AdamW's two moments, the start model, activations.
 
-    weights: bytes of the model. tokens: of a batch.
+    weights: bytes of the model. tokens: whose activations are held at once. pairs: of all sets.
     """
-    return FIGURES.engine_memory.value + 5 * weights + ACTIVATIONS * tokens
+    return FIGURES.engine_memory.value + 5 * weights + ACTIVATIONS * tokens + PAIR * pairs
 
 
 def of_gpu_in_training(learnt: float, others: float, activations: float) -> float:

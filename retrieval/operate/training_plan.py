@@ -1,9 +1,7 @@
 """What runs of training take: hours, memory, disk, USD. Arithmetic from `schemas.figures`; no run was made on a GPU.
 
-FLOP are counted in forward passes: one, one for the gradients of what layers gave, and one for those of the weights,
-which low-rank additions spare; one more where each chunk goes through twice (`cached`), one where layers compute again
-for their gradient (`checkpoint_activations`), and one of a teacher (`distil = "maxsim"`). Texts are as long as they are
-on average; memory is for texts as long as they may be. Reading, evaluations and keeping states are not counted.
+FLOP are those of `retrieval.train.flops`. Texts are as long as they are on average; memory is for texts as long as they
+may be. Reading, evaluations and keeping states are not counted.
 """
 
 import math
@@ -13,6 +11,7 @@ from typing import Any, NamedTuple
 from retrieval.embed.rates import MLP_MATRICES, forward_flops
 from retrieval.operate import memory
 from retrieval.operate.planning import Planner, Step
+from retrieval.train.flops import passes, tokens_at_once
 from schemas.figures import Stage, TrainingFigures
 from schemas.quality_report import TrainPlanReport
 from schemas.training import RerankerTrainConfig, RunConfig
@@ -40,8 +39,6 @@ class Run(NamedTuple):
     towers: int
     start: int
     """How many models there are beside those that are trained: the start model's towers."""
-    further: int
-    """Forward passes beside those of every training."""
 
 
 def training_plan(plan: Planner, figures: TrainingFigures, gpu: str) -> TrainPlanReport:
@@ -69,9 +66,10 @@ def training_plan(plan: Planner, figures: TrainingFigures, gpu: str) -> TrainPla
 
 
 def _retriever(plan: Planner, figures: TrainingFigures) -> Run:
-    of, encoder = plan.config.train, plan.config.encoder
-    query = min(of.query_length, encoder.query.max_length)
-    article = min(of.article_length, encoder.article.max_length)
+    encoder = plan.config.encoder
+    query = min(plan.config.train.query_length, encoder.query.max_length)
+    article = min(plan.config.train.article_length, encoder.article.max_length)
+    of = plan.config.train.model_copy(update={"query_length": query, "article_length": article})
     articles = 1 + of.hard_negatives
     towers = 2 if of.untied or encoder.query.model != encoder.article.model else 1
     pairs = math.ceil(of.batch / of.workers)
@@ -79,26 +77,24 @@ def _retriever(plan: Planner, figures: TrainingFigures) -> Run:
         "train-retriever",
         of,
         texts=[min(query, figures.trained_query.value), *[min(article, plan.encoder.tokens.value)] * articles],
-        tokens=of.chunk * max(query, article) if of.cached else pairs * (query + articles * article),
+        tokens=tokens_at_once(of),
         chunks=1 if of.cached else math.ceil(pairs * (1 + articles) / of.chunk),
         towers=towers,
         start=towers,
-        further=of.cached + (of.distil == "maxsim"),
     )
 
 
 def _reranker(plan: Planner, figures: TrainingFigures) -> Run:
     of, articles = plan.config.train_reranker, 1 + plan.config.train_reranker.negatives
     text = min(of.length, figures.trained_query.value + plan.encoder.tokens.value)
-    texts, tokens = [text] * articles, articles * of.length
-    return Run("train-reranker", of, texts=texts, tokens=tokens, chunks=1, towers=1, start=0, further=0)
+    return Run("train-reranker", of, texts=[text] * articles, tokens=tokens_at_once(of), chunks=1, towers=1, start=0)
 
 
 def _stage(plan: Planner, figures: TrainingFigures, run: Run) -> Stage:
     of, half = run.of, run.of.precision == "bfloat16"
-    passes = (2 if of.lora.rank else 3) + of.checkpoint_activations + run.further
     examples = of.steps * of.accumulate * of.batch
-    flops = examples * passes * forward_flops(plan.encoder.shape, [round(tokens) for tokens in run.texts])
+    computed = passes(of, plan.encoder.shape["num_hidden_layers"])
+    flops = examples * computed * forward_flops(plan.encoder.shape, [round(tokens) for tokens in run.texts])
     if of.num_gpus:
         peak = plan.scale.gpu.flops if half else plan.scale.gpu.float32
         gpu_seconds = flops / (peak.value * plan.figures.gpu_use.value)
@@ -110,7 +106,8 @@ def _stage(plan: Planner, figures: TrainingFigures, run: Run) -> Stage:
         step = Step(flops / rate.value, cores)
     model, learnt = FLOAT32 * plan.encoder.parameters * run.towers, _learnt(plan, run)
     others = FLOAT32 * plan.encoder.parameters * run.start + (model if of.lora.rank else 0)
-    held = memory.of_gpu_in_training(learnt, others, _activations(plan, figures, run))
+    parts = of.workers if of.spread else 1
+    held = memory.of_gpu_in_training(learnt / parts, others / parts, _activations(plan, figures, run))
     states = (STATES + bool(of.evaluate_every)) * OF_A_STATE * learnt
     return plan.stage(run.name, (held, of.workers * held), model, states, [step])
 

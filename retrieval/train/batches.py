@@ -58,8 +58,11 @@ class Batches:
 
 
 def _groups(order: RowNumbers, pmids: Pmids, near: Sequence[Pmids], most: int) -> list[list[int]]:
-    """Return the pairs in groups of at most so many: the first that is left, and those of its near articles."""
-    by_pmid = np.argsort(pmids, kind="stable")
+    """Return the pairs in groups of at most so many: the first that is left, and one of each of its near articles.
+
+    Of an article that has several it is the first in order.
+    """
+    by_pmid = order[np.argsort(pmids[order], kind="stable")]
     known = pmids[by_pmid]
     free, groups = np.ones(len(pmids), bool), []
     for first in order.tolist():
@@ -73,6 +76,7 @@ def _groups(order: RowNumbers, pmids: Pmids, near: Sequence[Pmids], most: int) -
                 if len(group) < most and free[pair]:
                     group.append(pair)
                     free[pair] = False
+                    break
         groups.append(group)
     return groups
 

@@ -1,10 +1,11 @@
 """What training computes, to be told as a share of what the device could."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from retrieval.embed.rates import MLP_MATRICES, forward_flops
-from schemas.training import RunConfig, TrainConfig
+from schemas.training import RerankerTrainConfig, RunConfig, TrainConfig
 
 
 def token_flops(shapes: Mapping[str, Any], config: RunConfig) -> float:
@@ -17,10 +18,24 @@ def token_flops(shapes: Mapping[str, Any], config: RunConfig) -> float:
     """
     if shapes.get("model_type") not in MLP_MATRICES:
         return 0.0
-    layers, adapted, checkpoints = shapes["num_hidden_layers"], config.lora.rank > 0, config.checkpoint_activations
+    return passes(config, shapes["num_hidden_layers"]) * forward_flops(shapes, [1])
+
+
+def tokens_at_once(config: RunConfig) -> int:
+    """Return the tokens whose activations a worker holds at once, padding included."""
+    if isinstance(config, RerankerTrainConfig):
+        return (1 + config.negatives) * config.length
+    assert isinstance(config, TrainConfig)
+    if config.cached:
+        return config.chunk * max(config.query_length, config.article_length)
+    pairs = math.ceil(config.batch / config.workers)
+    return pairs * (config.query_length + (1 + config.hard_negatives) * config.article_length)
+
+
+def passes(config: RunConfig, layers: int) -> float:
+    """Return how many forward passes through a model of so many layers the training on a text counts as."""
+    adapted, checkpoints = config.lora.rank > 0, config.checkpoint_activations
     learnt = max(0, layers - config.frozen) / layers
     led = 1 if adapted or checkpoints else learnt
-    passes = 1 + led * (1 + checkpoints) + (0 if adapted else learnt)
-    if isinstance(config, TrainConfig):
-        passes += config.cached + (config.distil == "maxsim")
-    return passes * forward_flops(shapes, [1])
+    further = config.cached + (config.distil == "maxsim") if isinstance(config, TrainConfig) else 0
+    return 1 + led * (1 + checkpoints) + (0 if adapted else learnt) + further

@@ -10,7 +10,7 @@ arXiv 2101.06983. Distillation: listwise, softmax against softmax, as arXiv 2402
 from typing import NamedTuple
 
 import torch
-from torch.nn.functional import cross_entropy, log_softmax, softmax
+from torch.nn.functional import cross_entropy, log_softmax
 
 # B = pairs of all workers, b = those of this one, C = articles of all: first the B positives, then hard negatives
 # D = dimension, Q, T = tokens of a query and of an article
@@ -52,11 +52,17 @@ def distillation(
     *,
     temperature: float,
     teacher_temperature: float,
+    masked: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Return this worker's weighted sum of KL(teacher's softmax ‖ student's softmax), row by row."""
-    wanted_bC = softmax(teacher_bC / teacher_temperature, 1)
-    difference_bC = log_softmax(teacher_bC / teacher_temperature, 1) - log_softmax(scores_bC / temperature, 1)
-    return (weights_b * (wanted_bC * difference_bC).sum(1)).sum()
+    """Return this worker's weighted sum of KL(teacher's softmax ‖ student's softmax), row by row.
+
+    masked: (b, C) columns that are left out, as in `Side`.
+    """
+    masked_bC = torch.zeros_like(scores_bC, dtype=torch.bool) if masked is None else masked
+    wanted_bC = log_softmax((teacher_bC / teacher_temperature).masked_fill(masked_bC, -torch.inf), 1)
+    found_bC = log_softmax((scores_bC / temperature).masked_fill(masked_bC, -torch.inf), 1)
+    difference_bC = (wanted_bC - found_bC).masked_fill(masked_bC, 0)
+    return (weights_b * (wanted_bC.exp() * difference_bC).sum(1)).sum()
 
 
 def max_sims(

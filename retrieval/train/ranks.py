@@ -24,5 +24,7 @@ def first_ndcg(scores: Sequence[Floats]) -> NDArray[np.float64]:
 
 
 def _ndcg(scores: Floats, answer: int) -> float:
+    if not np.isfinite(scores[answer]):  # of a model that diverged
+        return 0.0
     rank = int((scores >= scores[answer]).sum()) - 1
     return float(1 / np.log2(rank + 2)) if rank < DEPTH else 0.0

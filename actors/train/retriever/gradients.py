@@ -94,9 +94,9 @@ class Gradients:
         weights_B = torch.from_numpy(batch.weights).to(queries)
         weights_b = weights_B[rows_b] / weights_B.sum()
         scores_bC = queries[rows_b] @ articles.T
+        masked_bC = self._masked(batch, rows_b).to(device)
         parts = {}
         if config.loss != "none":
-            masked_bC = self._masked(batch, rows_b).to(device)
             back = None
             if config.loss == "two-way":
                 back = Scored(articles[rows_b] @ queries.T, rows_b.to(device), masked_bC[:, :pairs])
@@ -107,15 +107,18 @@ class Gradients:
                 alpha=config.alpha,
                 temperature=config.temperature,
             )
-        of_teacher = None
+        of_teacher: tuple[torch.Tensor, torch.Tensor, torch.Tensor | None] | None = None
         if self._teacher:
-            of_teacher = scores_bC, self._taught(self._teacher, batch, rows_b)
+            of_teacher = scores_bC, self._taught(self._teacher, batch, rows_b), masked_bC
         elif batch.taught is not None:
-            of_teacher = self._by_scores(batch.taught, rows_b, scores_bC)
+            of_teacher = *self._by_scores(batch.taught, rows_b, scores_bC), None
         if of_teacher:
+            student, teacher, masked = of_teacher
             divergence = distillation(
-                *of_teacher,
+                student,
+                teacher,
                 weights_b,
+                masked=masked,
                 temperature=config.temperature,
                 teacher_temperature=config.teacher_temperature,
             )

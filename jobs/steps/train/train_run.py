@@ -1,7 +1,6 @@
 """Pairs → a trained model of the store, of either kind: what `train-retriever` and `train-reranker` do alike."""
 
 import importlib.metadata
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +8,13 @@ from actors.fetch.stored_models import brought, configured_models, start_of, tow
 from actors.store.stores import open_store
 from actors.train.training_run import Kind, TrainPlan, run_config
 from jobs.common.cluster.joining import connect
+from jobs.common.config import config_text
 from jobs.common.console import log, table
 from jobs.common.options import Option
 from jobs.steps.train.train_records import TrainRecorder
 from jobs.steps.train.training import compared, trained
 from retrieval.files.checked import read_document, write_bytes
-from retrieval.train.pairs.pair_sets import pair_set
+from retrieval.train.pairs.pair_sets import read_pair_set
 from schemas.base import digest
 from schemas.config import Config
 from schemas.errors import StoreError, UsageError
@@ -26,7 +26,7 @@ from schemas.training_report import TrainedRun, TrainReport
 PAIRS = Option("sets of pairs, by the ids that `mine` gave them (default: the one that it makes now)", metavar="ID,…")
 CONFIG = Option("write a configuration that uses the trained model", metavar="FILE")
 PACKAGES = ("torch", "transformers", "ray")
-NOT_OF_THE_WEIGHTS = {"workers", "spread", "num_gpus", "threads", "measured"}
+NOT_OF_THE_WEIGHTS = {"workers", "spread", "num_gpus", "threads", "measured", "checkpoint_steps"}
 """Keys that may be changed between a stop and the next start."""
 
 
@@ -47,6 +47,8 @@ def run(config: Config, kind: Kind, pairs: str, write_config: str | None) -> Tra
         "train": of.model_dump(mode="json", exclude=NOT_OF_THE_WEIGHTS),
         "pairs": names,
         "encoder": config.encoder.identity(),
+        "query": config.encoder.query.model_dump(mode="json", include={"task", "max_length"}),
+        **({"candidates": config.rerank.candidates} if kind == "reranker" else {}),
         "start": [tower_digests(model, config).model_dump() for model in start_of(config, kind)],
     }
     plan = TrainPlan(kind, digest(inputs), names, snapshots.pop())
@@ -96,8 +98,7 @@ def show(report: TrainReport) -> str:
 def _pair_set(store: Store, name: str) -> PairSet:
     if store.facts(Layout.pairs(name)) is None:
         raise StoreError(f"{store.name(Layout.pairs(name))}: no such set of pairs; run pubray mine, which tells its id")
-    with store.parquet(Layout.pairs(name)) as file:
-        return pair_set(file)
+    return read_pair_set(store, name)
 
 
 def _trained(config: Config, plan: TrainPlan, inputs: dict[str, Any], recorder: TrainRecorder) -> TrainedRun:
@@ -119,14 +120,7 @@ def _trained(config: Config, plan: TrainPlan, inputs: dict[str, Any], recorder: 
 
 def _write_config(path: Path, config: Config, done: TrainedRun) -> None:
     """Write this configuration with the model that was trained."""
-    values = config.with_values(**done.values).model_dump(mode="json", exclude_defaults=True)
-    values.pop("stored", None)
-    lines = [f"{key} = {_toml(value)}" for key, value in values.items()]
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text(config_text(config.with_values(**done.values)))
     log(f"train     {path} uses the trained model: pubray --config {path} …")
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {_toml(of)}" for key, of in value.items() if of is not None) + " }"
-    return json.dumps(value, ensure_ascii=False)
+    if config.notify.url:
+        log(f"train     {path} has no notify.url, which is a secret: set PUBRAY_NOTIFY_URL, or write it there")

@@ -16,6 +16,7 @@ from ray.train import FailureConfig, RunConfig
 from ray.train.torch import TorchConfig, TorchTrainer
 from ray.train.v2.api.config import ScalingConfig
 from ray.train.v2.api.exceptions import TrainingFailedError, WorkerGroupError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from actors.engine.engines import Device, peak_flops
 from actors.fetch.stored_models import shapes_of, start_of, weight_bytes
@@ -31,7 +32,8 @@ from jobs.common.console import Progress
 from retrieval.evaluate.scores import mean_difference
 from retrieval.operate import memory
 from retrieval.train.curve import Point
-from retrieval.train.flops import token_flops
+from retrieval.train.flops import token_flops, tokens_at_once
+from retrieval.train.pairs.pair_sets import read_pair_set
 from schemas.config import Config
 from schemas.errors import ClusterError, PubrayError
 from schemas.training_report import HeldOutFigures
@@ -133,7 +135,9 @@ def trained(config: Config, plan: TrainPlan, about: dict[str, Any], tell: Callab
         PubrayError: of a worker.
         ClusterError: workers were lost again and again.
     """
-    board: Any = ray.remote(Board).options(num_cpus=0).remote()
+    # Beside the driver, for it ends with it; not on a node that may be taken away.
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    board: Any = ray.remote(Board).options(num_cpus=0, scheduling_strategy=here).remote()
     failed: list[BaseException] = []
 
     def fit() -> None:
@@ -214,10 +218,10 @@ def compared(config: Config, values: dict[str, Any], plan: TrainPlan) -> dict[st
 def _trainer(config: Config, plan: TrainPlan, about: dict[str, Any], board: Any) -> TorchTrainer:
     of = run_config(config, plan.kind)
     threads = of.threads or max(1, free_cores(config.placement.train) // of.workers)
-    tokens = config.train.batch * config.train.article_length
-    if plan.kind == "reranker":
-        tokens = (1 + config.train_reranker.negatives) * config.train_reranker.length
-    held = memory.of_trainer(weight_bytes(start_of(config, plan.kind)[-1], config), tokens)
+    sets = [read_pair_set(open_store(config), name).counts.values() for name in plan.pairs]
+    pairs = sum(sum(of_signal.values()) for of_set in sets for of_signal in of_set)
+    weights = weight_bytes(start_of(config, plan.kind)[-1], config)
+    held = memory.of_trainer(weights, tokens_at_once(of), pairs)
     reserved = place(config.placement, "train", held, cores=threads, gpus=of.num_gpus)
     return TorchTrainer(
         worker,

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.articles.pmids import PmidClass, pmid_classes
+from retrieval.articles.pmids import PmidClass, find_among, pmid_classes
 from retrieval.articles.snapshot import Snapshot, key_groups
 from schemas.arrays import Pmids
 from schemas.store import Store
@@ -30,11 +30,9 @@ class EqualTexts:
 
     def first(self, pmids: Pmids) -> Pmids:
         """Return for each PMID the lowest one that has its text."""
-        places = np.searchsorted(self._others, pmids)
-        found = places < len(self._others)
-        found[found] = self._others[places[found]] == pmids[found]
+        found, places = find_among(self._others, pmids)
         firsts = pmids.copy()
-        firsts[found] = self._firsts[places[found]]
+        firsts[found] = self._firsts[places]
         return firsts
 
 

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from retrieval.articles.pmids import mixed
 from retrieval.files.parquet import regrouped, said_by
 from retrieval.train.pairs.answers import pair_hashes
 from retrieval.train.pairs.splits import HASHED
@@ -42,6 +43,12 @@ def write_pairs(path: Path, tables: Iterable[pa.Table], about: PairSet) -> None:
 def pair_set(file: pq.ParquetFile) -> PairSet:
     """Return what an open file says of itself; a ValueError if it is no set of pairs."""
     return PairSet.model_validate(json.loads(said_by(file, SET_KEY, "a set of pairs; name one that mine has made")))
+
+
+def read_pair_set(store: Store, name: str) -> PairSet:
+    """Read what a set of the store says of itself."""
+    with store.parquet(Layout.pairs(name)) as file:
+        return pair_set(file)
 
 
 def lists(column: pa.ChunkedArray) -> Iterator[np.ndarray]:
@@ -76,7 +83,8 @@ def read_all_pairs(store: Store, names: Iterable[str], split: Split) -> pa.Table
 
 def mixed_pairs(pairs: pa.Table, mix: Mapping[Signal, float]) -> pa.Table:
     """Return of the pairs of each signal the share that is wanted: the same pairs of any set."""
-    hashes = pair_hashes(query_keys(pairs), pairs["pmid"].to_numpy())
+    # Mixed once more: of those of a set that was limited only low ones are left.
+    hashes = mixed(pair_hashes(query_keys(pairs), pairs["pmid"].to_numpy()).view(np.int64))
     keep = np.ones(len(pairs), bool)
     for signal, share in mix.items():
         of_signal = pc.equal(pairs["signal"], signal).to_numpy()

@@ -18,6 +18,8 @@ TITLE_WORDS, ABSTRACT_WORDS = 3, 20
 SECTION_WORDS = range(8, 200)
 ABOUT = ("CommentOn", "ErratumFor")
 """RefType of what names the article that it is about."""
+_REPEATS = re.compile(r"(?:re|reply|response|comments?|commentary|corrections?|corrigendum|errat(?:um|a))\b", re.I)
+"""Begins a title that has another one in it."""
 FINDINGS, CONCLUSIONS = ("RESULTS",), ("CONCLUSIONS",)
 """NLM's categories of the sections of an abstract."""
 
@@ -99,8 +101,9 @@ def topics(article: Source) -> Iterator[Asked]:
 
 
 def comment(article: Source) -> Iterator[Asked]:
-    """Yield the title of a comment or an erratum, asked of the article that it is about."""
-    if query := _title(article):
+    """Yield the title of a comment or an erratum, asked of the article that it is about; not one that has its title."""
+    query = _title(article)
+    if query and not _REPEATS.match(query):
         for one in article.corrections:
             if one["type"] in ABOUT and one["pmid"] is not None:
                 yield Asked(query, pmid=one["pmid"])

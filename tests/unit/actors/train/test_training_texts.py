@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from actors.store.local_store import LocalStore
@@ -42,3 +43,20 @@ def test_another_part_than_that_of_the_snapshot_is_refused(store: LocalStore, tm
     with pytest.raises(IntegrityError, match="not what snapshot"):
         write_texts(store, snapshot, [], np.array([1]), tmp_path / "texts.arrow")
     assert not (tmp_path / "texts.arrow").exists()
+
+
+def test_a_few_texts_of_many_are_read_without_the_others(store: LocalStore, tmp_path: Path) -> None:
+    articles = [Article(pmid, title="t", abstract="x" * 10_000) for pmid in range(1, 401)]
+    parts = [
+        add_part(store, name, *articles[begin : begin + 100])
+        for begin, name in ((0, "a"), (100, "b"), (200, "c"), (300, "d"))
+    ]
+    write_texts(store, add_snapshot(store, parts), [], np.arange(1, 401), tmp_path / "texts.arrow")
+    texts, pool = TrainingTexts(tmp_path / "texts.arrow"), pa.default_memory_pool()
+    counted = pa.proxy_memory_pool(pool)
+    pa.set_memory_pool(counted)
+    try:
+        assert len(texts.read(np.array([7, 250, 399]))) == 3
+        assert counted.max_memory() < 400_000
+    finally:
+        pa.set_memory_pool(pool)

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from actors.fetch.embedded_wheels import embedded_folder
-from jobs.common.config import DEFAULT, ROOT, load_config, read_toml
+from jobs.common.config import DEFAULT, ROOT, config_text, load_config, read_toml
 from schemas.errors import InputError, UsageError
 
 CACHE = Path("~/.cache/pubray").expanduser()
@@ -236,6 +236,15 @@ def test_one_that_cannot_be_read_is_named_with_its_option(content: bytes | None,
 
 
 MEDCPT = str(ROOT / "infra" / "config" / "medcpt.toml")
+
+
+@pytest.mark.parametrize("file", [*sorted((ROOT / "infra" / "config").glob("*.toml"))], ids=lambda f: f.name)
+def test_a_configuration_that_is_written_is_read_as_it_was(file: Path, tmp_path: Path) -> None:
+    of_night = {"stage_seconds": {"promote after compact": 5.0}, "deadline_seconds": float("inf")}
+    config = load_config(str(file), [], {}).with_values(night=of_night, selection={"file": 'ä "b"'})
+    secret = config.with_values(notify={"url": "https://host/secret"}, stored={"a": "b"})
+    (tmp_path / "written.toml").write_text(config_text(secret))
+    assert load_config(str(tmp_path / "written.toml"), [], {}) == config
 
 
 def test_the_folder_of_models_changes_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

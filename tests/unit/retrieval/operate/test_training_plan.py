@@ -49,6 +49,7 @@ def test_medcpts_run_by_hand() -> None:
         (["cached=true", "checkpoint_activations=true"], 5 / 3),
         (["lora.rank=16"], 2 / 3),
         (["distil=maxsim"], 4 / 3),
+        (["frozen=6"], 2 / 3),
     ],
     ids=lambda of: ", ".join(of) if isinstance(of, list) else "",
 )
@@ -61,6 +62,12 @@ def test_two_workers_take_the_memory_of_half_a_batch_each() -> None:
     assert two.gpu_hours == pytest.approx(one.gpu_hours)
     assert one.worker_memory - two.worker_memory == (of("train.batch=64").worker_memory - one.worker_memory) / 2
     assert two.memory == 2 * two.worker_memory
+
+
+def test_of_a_model_that_is_spread_each_of_its_workers_holds_a_part() -> None:
+    model = 4 * 2 * MEDCPT.parameters
+    whole, parts = of("train.workers=2"), of("train.workers=2", "train.spread=true")
+    assert whole.worker_memory - parts.worker_memory == pytest.approx((4 + 1) * model / 2)
 
 
 def test_with_gradcache_memory_does_not_grow_with_the_batch() -> None:

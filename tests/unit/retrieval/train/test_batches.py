@@ -50,6 +50,16 @@ def test_the_groups_of_a_batch_are_of_pairs_that_are_near_each_other() -> None:
         assert [len({*families[i : i + 4].tolist()}) for i in (0, 4)] == [1, 1]
 
 
+def test_a_group_has_one_pair_of_an_article() -> None:
+    # 8 families of 4 articles with 3 pairs each
+    pmids = np.arange(96) // 3
+    near = [np.array([q for q in range(32) if q % 8 == p % 8 and q != p]) for p in pmids]
+    batches = Batches(pmids, near, batch=8, neighbours=4, seed=0)
+    for number in range(batches.per_epoch):
+        articles = pmids[batches(number)]
+        assert [len({*articles[i : i + 4].tolist()}) for i in (0, 4)] == [4, 4]
+
+
 def test_another_epoch_or_seed_mixes_otherwise() -> None:
     pmids, near = np.arange(64), [np.empty(0, np.int64)] * 64
     one, other = (Batches(pmids, near, batch=64, neighbours=1, seed=seed) for seed in (0, 1))

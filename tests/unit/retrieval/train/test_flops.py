@@ -48,7 +48,6 @@ def test_they_are_about_what_torch_counts_for_short_texts(frozen: int, *, checkp
         ({"cached": True, "checkpoint_activations": True}, 5),
         ({"distil": "maxsim"}, 4),
         ({"lora": {"rank": 2}}, 2),
-        ({"lora": {"rank": 2}, "frozen": 1}, 2),
         ({"frozen": 9}, 1),
     ],
 )

@@ -1,5 +1,7 @@
 """Losses beside the plain formulas, written out; in float64, to 1e-12."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -61,6 +63,21 @@ def test_distillation_is_the_divergence_of_the_two_softmaxes(
     assert torch.allclose(found, (weights * wanted).sum(), rtol=1e-9, atol=1e-9)
     same = distillation(teacher, teacher, weights, temperature=temperature, teacher_temperature=temperature)
     assert same.abs() < 1e-9
+
+
+@given(SEEDS, SIZES)
+def test_what_is_masked_is_neither_wanted_nor_learnt(seed: int, rows: int) -> None:
+    student, teacher, weights = made(seed, rows, 8), made(seed + 1, rows, 8), made(seed + 2, rows).abs()
+    masked = torch.tensor(np.random.default_rng(seed).random((rows, 8)) < 0.5)
+    masked[:, 0] = False
+    student.requires_grad_()
+    of = partial(distillation, temperature=0.5, teacher_temperature=0.2)
+    found = of(student, teacher, weights, masked=masked)
+    alone = [of(student[[i]][:, ~masked[i]], teacher[[i]][:, ~masked[i]], weights[[i]]) for i in range(rows)]
+    assert close(found, torch.stack(alone).sum())
+    [gradient] = torch.autograd.grad(found, student)
+    assert gradient.isfinite().all()
+    assert (gradient[masked] == 0).all()
 
 
 @given(SEEDS, st.lists(st.integers(1, 5), min_size=1, max_size=4), st.lists(st.integers(1, 6), min_size=1, max_size=4))

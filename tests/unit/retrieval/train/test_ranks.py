@@ -23,3 +23,9 @@ def test_an_encoder_for_which_all_are_alike_finds_nothing() -> None:
 def test_of_scored_articles_the_first_is_looked_for() -> None:
     scores = [np.array(of, np.float32) for of in ([3, 2, 1], [2, 3, 1], [1, 1], [0, *range(1, 11)])]
     assert first_ndcg(scores).tolist() == pytest.approx([1, 1 / np.log2(3), 1 / np.log2(3), 0])
+
+
+def test_a_model_that_diverged_finds_nothing() -> None:
+    broken = np.full((20, 4), np.nan, np.float32)
+    assert single_ndcg(broken, broken).sum() == 0
+    assert first_ndcg([np.array([np.nan, 1], np.float32)]).tolist() == [0]

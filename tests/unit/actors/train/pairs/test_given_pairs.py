@@ -64,3 +64,12 @@ def test_the_texts_are_written_as_those_of_articles_are_read(tmp_path: Path) -> 
     table = pq.read_table(tmp_path / "texts.parquet")
     assert table.schema.equals(TEXT_SCHEMA)
     assert table.to_pylist() == [{"pmid": 3, "title": "", "abstract": "c"}, {"pmid": 7, "title": "a", "abstract": "b"}]
+
+
+def test_a_text_of_the_file_that_the_store_has_is_that_article(made: tuple[LocalStore, Snapshot]) -> None:
+    texts = {OWN: ArticleText("title 1", "of mice"), OWN + 1: ArticleText("title 2", "of mice")}
+    found = GivenPairs([GivenPair("one", OWN, 1.0, (OWN + 1,))], texts)
+    [row] = given_table(*made, found, EqualTexts.of(*made), NONE, 0.0).to_pylist()
+    assert (row["pmid"], row["negatives"], found.texts) == (1, [2], {})
+    found = GivenPairs([GivenPair("one", OWN, 1.0, (OWN + 1,))], dict(texts))
+    assert not len(given_table(*made, found, EqualTexts.of(*made), np.array([4]), 0.0))  # it has the text of 1

@@ -83,9 +83,12 @@ def test_no_articles_give_no_pairs(made: tuple[Config, str]) -> None:
 
 HEADINGS = [MeshHeading(None, name, True, ()) for name in ("Mice", "Pain")]
 COMMENTS = [
-    *(Article(100 + n, title=f"Comment on number {n}", corrections=[Correction("CommentOn", n)]) for n in range(1, 41)),
-    Article(200, title="Comment on nothing here", corrections=[Correction("CommentOn", 999)]),
-    Article(201, title="Comment on a title", corrections=[Correction("CommentOn", 60)]),
+    *(
+        Article(100 + n, title=f"Doubts about number {n}", corrections=[Correction("CommentOn", n)])
+        for n in range(1, 41)
+    ),
+    Article(200, title="Doubts about nothing here", corrections=[Correction("CommentOn", 999)]),
+    Article(201, title="Doubts about a title", corrections=[Correction("CommentOn", 60)]),
 ]
 
 
@@ -103,7 +106,7 @@ def test_other_articles_answer_too_where_they_are_there_and_on_the_same_side(
     comments = {row["pmid"]: row for row in rows if row["signal"] == "comment"}
     assert len(comments) > 10
     assert not {2, 8, 60, 999} & {*comments}  # deleted, excluded, not selected, not there
-    assert all(row["query"] == f"Comment on number {pmid}" for pmid, row in comments.items())
+    assert all(row["query"] == f"Doubts about number {pmid}" for pmid, row in comments.items())
     topics = {row["query"]: row for row in rows if row["signal"] == "topics"}
     assert len(topics) > 10
     assert all(row["query"] != f"Statins in {row['pmid']} old mice" for row in topics.values())

@@ -67,8 +67,8 @@ def test_one_worker_has_the_gradient_of_the_plain_formula(tiny_encoder: Path, na
         if teacher:
             tokens_q, tokens_a = ([normalize(h, dim=-1) for h in hidden(teacher, s)] for s in ("query", "article"))
             taught = torch.stack([(tokens_q[i] @ a.T).amax(1).mean() for a in tokens_a]) / config.teacher_temperature
-            wanted = log_softmax(taught.detach(), 0)
-            loss = loss + share[i] * (wanted.exp() * (wanted - log_softmax(scores[i], 0))).sum()
+            wanted = log_softmax(taught[row].detach(), 0)
+            loss = loss + share[i] * (wanted.exp() * (wanted - log_softmax(scores[i, row], 0))).sum()
         if batch.taught is not None:
             wanted = log_softmax(torch.from_numpy(batch.taught[i]).double() / config.teacher_temperature, 0)
             loss = loss + share[i] * (wanted.exp() * (wanted - log_softmax(scores[i, [i, PAIRS + i]], 0))).sum()

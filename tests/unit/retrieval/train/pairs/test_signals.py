@@ -90,5 +90,6 @@ def test_a_comment_is_asked_of_what_it_is_about_and_the_title_of_an_article_that
     named = [("CommentOn", 7), ("CommentIn", 8), ("ErratumFor", 9), ("CommentOn", None)]
     of = article(corrections=[{"type": type_, "pmid": pmid} for type_, pmid in named], alike=5)
     assert [(one.query, one.pmid) for one in SIGNALS["comment"](of)] == [(of.title, 7), (of.title, 9)]
+    assert [*SIGNALS["comment"](of._replace(title="Comment on: Statins in old mice"))] == []
     assert asked("topics", of) == Asked(of.title, pmid=5)
     assert [*SIGNALS["topics"](article())] == []
