@@ -101,7 +101,7 @@ def show(report: Evaluation) -> str:
     if report.reranked is None or report.difference is None:
         return f"{head}\n{table(['measure', 'retrieval'], report.retrieval.items())}"
     rows = [
-        [m, value, report.reranked[m], f"{d.mean:+.3f} [{d.low:+.3f}, {d.high:+.3f}]"]
+        [m, value, report.reranked[m], str(d)]
         for (m, value), d in zip(report.retrieval.items(), report.difference.values(), strict=True)
     ]
     headers = ["measure", "retrieval", "re-ranked", "difference [95 %]"]

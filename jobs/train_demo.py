@@ -66,7 +66,7 @@ def run(config: Config) -> TrainDemoReport:
 
 def show(report: TrainDemoReport) -> str:
     rows = [
-        [name, f"{of.mean:+.3f} [{of.low:+.3f}, {of.high:+.3f}]"]
+        [name, str(of)]
         for name, of in (
             *((f"held-out {signal}", figures.difference) for signal, figures in report.trained.held_out_ndcg.items()),
             *((f"MeSH topics, {stage}", of) for stage, of in report.topics.items()),

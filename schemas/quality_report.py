@@ -47,6 +47,9 @@ class PairedDifference(Frozen):
     low: float
     high: float
 
+    def __str__(self) -> str:
+        return f"{self.mean:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
+
 
 class QueryScores(Frozen):
     """Of one query."""

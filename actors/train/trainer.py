@@ -27,7 +27,6 @@ class StepFacts(NamedTuple):
     """The parts, over all workers."""
     norm: float
     """Of the gradient, before it was clipped."""
-    rate: float
     tokens: int
 
 
@@ -72,7 +71,7 @@ class Trainer:
         self._optimizer.step()
         self.done += 1
         tokens = sum(of.tokens for of in facts)
-        return StepFacts(dict(zip(totals, map(float, losses), strict=True)), float(norm), now, tokens)
+        return StepFacts(dict(zip(totals, map(float, losses), strict=True)), float(norm), tokens)
 
     def save(self, path: Path | None) -> None:
         """Write the state: weights, what AdamW knows of them, how many steps are done, and the curve.

@@ -49,7 +49,7 @@ def main() -> None:
         responses = asyncio.run(ask(service, judgments, candidates))
         values = measured(judgments, responses)
         difference = paired_difference(plain, values)
-        interval = f"{difference.mean:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"
+        interval = str(difference)
         milliseconds = median(r.milliseconds["rerank"] for r in responses.values())
         rows.append([str(candidates), mean(values), interval, milliseconds, milliseconds / candidates])
     say(f"{version.articles:,} articles, {len(judgments.queries)} MeSH topics, {config.rerank.kind}, {threads} cores")

@@ -103,8 +103,7 @@ def measured(config: Config, held_out: HeldOut, second: RankedHeldOut) -> Found:
 def differences(start: Found, found: Found) -> Iterator[str]:
     """Yield what is told of each kind."""
     for kind, before in start.items():
-        of = mean_difference(found[kind] - before)
-        yield f"{of.mean:+.3f} [{of.low:+.3f}, {of.high:+.3f}]"
+        yield str(mean_difference(found[kind] - before))
 
 
 if __name__ == "__main__":

@@ -40,14 +40,14 @@ def measure(
     return values
 
 
-def paired_difference(before: Mapping[str, float], after: Mapping[str, float], seed: int = 0) -> PairedDifference:
+def paired_difference(before: Mapping[str, float], after: Mapping[str, float]) -> PairedDifference:
     """Return after - before over the same queries; see `mean_difference`."""
-    return mean_difference(np.array([after[query] - before[query] for query in before]), seed)
+    return mean_difference(np.array([after[query] - before[query] for query in before]))
 
 
-def mean_difference(differences: NDArray[np.float64], seed: int = 0) -> PairedDifference:
+def mean_difference(differences: NDArray[np.float64]) -> PairedDifference:
     """Return the mean of differences (n,) of n queries, with a bootstrap interval (Sakai, SIGIR 2006)."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     means = rng.choice(differences, (RESAMPLES, len(differences))).mean(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])
     return PairedDifference(mean=float(differences.mean()), low=float(low), high=float(high))

@@ -20,13 +20,8 @@ class Batches:
     def __init__(self, pmids: Pmids, near: Sequence[Pmids], *, batch: int, neighbours: int, seed: int) -> None:
         """Make batches of `batch` pairs, in groups of `neighbours` (which divides it) that are near each other.
 
-        pmids: of the positives. near: of each pair, those of articles near it.
-
-        Raises:
-            ValueError: there are fewer pairs than make a batch.
+        pmids: of the positives, a batch at least. near: of each pair, those of articles near it.
         """
-        if len(pmids) < batch:
-            raise ValueError(f"{len(pmids)} pairs are fewer than a batch of {batch}")
         self._pmids, self._near = pmids, near
         self._batch, self._neighbours, self._seed = batch, neighbours, seed
         self._epoch, self._order = -1, np.empty(0, np.int64)
@@ -82,14 +77,8 @@ def _groups(order: RowNumbers, pmids: Pmids, near: Sequence[Pmids], most: int) -
 
 
 def hard_negatives(mined: Sequence[int], count: int, seed: int, number: int) -> RowNumbers:
-    """Draw `count` of the mined negatives of each pair of batch `number`: their places (pairs, count) among so many.
-
-    Raises:
-        ValueError: a pair has fewer.
-    """
+    """Draw `count` of the mined negatives of each pair of batch `number`: their places (pairs, count) among so many."""
     rng = _stream(seed, number, NEGATIVES)
-    if few := [have for have in mined if have < count]:
-        raise ValueError(f"a pair has {few[0]} mined negatives, fewer than the {count} that are drawn")
     drawn = [rng.choice(have, count, replace=False) for have in mined]
     return np.array(drawn, np.int64).reshape(len(mined), count)
 

@@ -82,16 +82,7 @@ def show(report: TrainReport) -> str:
         text += f"\nevaluated: nDCG@10 after so many steps; * became the model\n{table(['steps', *signals], points)}"
     if not report.held_out_ndcg:
         return text
-    measured = [
-        [
-            signal,
-            of.queries,
-            of.before,
-            of.after,
-            f"{of.difference.mean:+.3f} [{of.difference.low:+.3f}, {of.difference.high:+.3f}]",
-        ]
-        for signal, of in report.held_out_ndcg.items()
-    ]
+    measured = [[s, of.queries, of.before, of.after, str(of.difference)] for s, of in report.held_out_ndcg.items()]
     return f"{text}\n{table(['held out', 'queries', 'nDCG@10 before', 'after', 'difference [95 %]'], measured)}"
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 from pydantic import PositiveInt, TypeAdapter, ValidationError, model_validator
 
 from retrieval.articles.article import key_of_id, text_hash
-from retrieval.evaluate.judgments import read_judgments
+from retrieval.evaluate.judgments import read_judgments, text_lines
 from schemas.base import Frozen, first_wrong, nearest_key
 from schemas.errors import InputError
 from schemas.protocols import ArticleText
@@ -229,12 +229,7 @@ class PairReader:
 
 def _records(path: Path) -> Iterator[tuple[str, Any]]:
     """Yield the records of a file of JSON, or of a record a line, each with its place."""
-    try:
-        content = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; name an existing file") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text ({error.reason}); name a text file") from None
+    content = "".join(text_lines(path))
     if content.lstrip().startswith("["):
         yield from ((f"{path} entry {number}", one) for number, one in enumerate(_parsed(content, str(path)), 1))
         return
@@ -262,8 +257,6 @@ def read_articles_of(path: Path) -> dict[str, tuple[str, str]]:
 
 def _read(path: Path, kind: TypeAdapter[Info]) -> Info:
     try:
-        return kind.validate_json(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; name an existing file") from None
+        return kind.validate_json("".join(text_lines(path)))
     except ValidationError as error:
         raise InputError(f"{path}: {first_wrong(error)}; correct it there") from None

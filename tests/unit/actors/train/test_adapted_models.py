@@ -34,6 +34,11 @@ def test_the_pooler_is_not_learnt(tiny_encoder: Path) -> None:
     assert not [of for of in learnt if ".pooler." in of]
 
 
+def test_the_pooler_of_a_classifier_is_learnt_for_its_logits_come_from_it(tiny_encoder: Path) -> None:
+    learnt = TrainedReranker(tiny_encoder, RerankerTrainConfig(precision="float32")).learnt()
+    assert [of for of in learnt if ".pooler." in of]
+
+
 def test_frozen_layers_and_what_is_below_them_are_not_learnt(tiny_encoder: Path) -> None:
     assert {name.split(".")[2] for name in towers(tiny_encoder).learnt()} == {"embeddings", "encoder"}
     assert {".".join(name.split(".")[2:5]) for name in towers(tiny_encoder, frozen=1).learnt()} == {"encoder.layer.1"}

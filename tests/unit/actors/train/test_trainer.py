@@ -9,7 +9,7 @@ from tests.support.training import made_steps
 VALUES = {"loss": "two-way", "distil": "maxsim", "dropout": True}
 
 
-@pytest.mark.parametrize("stopped", [0, 1, 3])
+@pytest.mark.parametrize("stopped", [0, 3])
 def test_a_run_that_goes_on_ends_in_the_bits_of_one_that_was_not_stopped(
     tiny_encoder: Path, tmp_path: Path, stopped: int
 ) -> None:
@@ -32,10 +32,11 @@ def test_a_step_says_what_it_was_and_lowers_the_loss(tiny_encoder: Path, monkeyp
     always = made_steps.made_batch()
     monkeypatch.setattr(made_steps, "made_batch", lambda number: always)
     values = {"loss": "two-way", "distil": "maxsim", "lr": 1e-2, "steps": 20, "warmup": 1}
-    trainer, _ = made_steps.trainer(tiny_encoder, values)
-    facts = [trainer.step() for _ in range(15)]
-    assert facts[0].rate == 0
-    assert facts[1].rate == pytest.approx(1e-2)
+    trainer, learner = made_steps.trainer(tiny_encoder, values)
+    before = {name: of.clone() for name, of in learner.learnt().items()}
+    facts = [trainer.step()]
+    assert all(torch.equal(of, before[name]) for name, of in learner.learnt().items())  # it begins with a rate of 0
+    facts += [trainer.step() for _ in range(14)]
     assert {*facts[0].losses} == {"contrast", "distillation"}
     assert facts[0].norm > 0
     assert sum(facts[-1].losses.values()) < 0.7 * sum(facts[0].losses.values())
@@ -50,12 +51,3 @@ def test_batches_of_a_step_count_alike(tiny_encoder: Path) -> None:
     assert facts.losses["contrast"] == pytest.approx(sum(float(of.losses["contrast"]) for of in alone) / 2)
     assert facts.tokens == 20
     assert facts.norm == pytest.approx(float(torch.stack([gradient.norm() for gradient in wanted]).norm()))
-
-
-def test_the_pooler_that_no_vector_depends_on_stays_as_it_is(tiny_encoder: Path) -> None:
-    trainer, learner = made_steps.trainer(tiny_encoder, {"loss": "two-way"})
-    before = {n: p.clone() for n, p in learner.towers.named_parameters() if ".pooler." in n}
-    for _ in range(2):
-        trainer.step()
-    assert before
-    assert all(torch.equal(p, dict(learner.towers.named_parameters())[n]) for n, p in before.items())

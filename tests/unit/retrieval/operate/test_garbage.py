@@ -236,3 +236,23 @@ def test_what_was_trained_and_mined_stays_and_what_served_to_go_on_goes() -> Non
     needed = needed_by(contents, version("v1", ["s1"]))
     assert needed["models"] == {"m of q0"}
     assert not any(needed.get(kind) for kind in kinds if kind != "models")
+
+
+def test_the_articles_of_pairs_stay() -> None:
+    entries = [entry(kind, name) for kind in ("articles", "snapshots") for name in NAMES[kind]]
+    snapshots = {name: snapshot(name) for name in PARTS}
+    contents = contents_of(entries, Current(version=None, history=()), [], snapshots, {})
+    contents = contents._replace(paired=frozenset({"n1", "gone"}))
+    kept = {(e.kind, e.name) for e in entries} - {(e.kind, e.name) for e in garbage(contents, limits())}
+    used = {("articles", ref.name) for name in ("n1", "n4") for ref in PARTS[name]}
+    assert kept == {("snapshots", "n1"), ("snapshots", "n4"), ("articles", "pending"), *used}
+
+
+def test_while_a_model_is_trained_its_old_states_and_all_models_stay() -> None:
+    states = [entry("checkpoints", "run/00000001"), entry("checkpoints", "run/00000009", YOUNG)]
+    pieces = [entry("pieces of pairs", "set/00001"), entry("pieces of pairs", "set/00002", YOUNG)]
+    others = [entry("checkpoints", "done/00000009"), entry("models", "start")]
+    doomed = garbage(contents_of([*states, *pieces, *others], None, [], {}, {}), limits())
+    assert [e.name for e in doomed] == ["done/00000009"]
+    aged = [e._replace(age=OLD) for e in [*states, *pieces, *others]]
+    assert len(garbage(contents_of(aged, None, [], {}, {}), limits())) == 6

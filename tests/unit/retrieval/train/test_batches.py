@@ -1,7 +1,6 @@
 from collections import Counter
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,11 +65,6 @@ def test_another_epoch_or_seed_mixes_otherwise() -> None:
     assert len({tuple(one(0)), tuple(one(1)), tuple(other(0))}) == 3
 
 
-def test_fewer_pairs_than_a_batch_are_refused() -> None:
-    with pytest.raises(ValueError, match="3 pairs are fewer than a batch of 4"):
-        Batches(np.arange(3), [np.empty(0, np.int64)] * 3, batch=4, neighbours=1, seed=0)
-
-
 def test_hard_negatives_are_drawn_anew_for_each_batch_from_those_of_the_pair() -> None:
     mined = [20, 5]
     drawn = hard_negatives(mined, 5, seed=0, number=0)
@@ -79,11 +73,6 @@ def test_hard_negatives_are_drawn_anew_for_each_batch_from_those_of_the_pair() -
     assert sorted(drawn[1].tolist()) == [0, 1, 2, 3, 4]
     assert drawn.tolist() == hard_negatives(mined, 5, seed=0, number=0).tolist()
     assert drawn.tolist() != hard_negatives(mined, 5, seed=0, number=1).tolist()
-
-
-def test_too_few_mined_negatives_are_refused() -> None:
-    with pytest.raises(ValueError, match="a pair has 2 mined negatives, fewer than the 3"):
-        hard_negatives([2], 3, seed=0, number=0)
 
 
 @given(st.lists(st.integers(1, 50), max_size=40), st.integers(1, 7))

@@ -40,7 +40,7 @@ KNOWN: dict[str, Any] = {
 def steps(first: int, last: int, loss: float | None = None) -> list[TrainStep]:
     """Steps of half a second and 100 tokens, whose loss is their number."""
     return [
-        TrainStep(n, StepFacts({"listwise": float(n) if loss is None else loss}, 2.0, 0.1, 100), 0.5)
+        TrainStep(n, StepFacts({"listwise": float(n) if loss is None else loss}, 2.0, 100), 0.5)
         for n in range(first, last + 1)
     ]
 

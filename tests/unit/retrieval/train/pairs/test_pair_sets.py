@@ -1,11 +1,13 @@
 from collections import Counter
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from retrieval.files.parquet import opened
-from retrieval.train.pairs.pair_sets import lists, mixed_pairs, pair_set, pair_table, write_pairs
+from retrieval.train.pairs.answers import drawn, pair_hashes
+from retrieval.train.pairs.pair_sets import lists, mixed_pairs, pair_set, pair_table, query_keys, write_pairs
 from schemas.errors import IntegrityError
 from schemas.pair import PAIR_SCHEMA, Pair, PairSet, Span
 
@@ -69,3 +71,10 @@ def test_of_a_signals_pairs_a_share_is_taken_and_of_others_all() -> None:
     assert 200 < counts["title"] < 300
     more = mixed_pairs(pair_table(pairs), {"title": 0.5}).to_pylist()
     assert {r["query"] for r in found if r["signal"] == "title"} < {r["query"] for r in more if r["signal"] == "title"}
+
+
+def test_a_share_of_a_set_that_was_limited_is_a_share_of_what_is_left() -> None:
+    pairs = pair_table(Pair(f"{number:016x}", f"query {number}", number, "title", "train") for number in range(1, 4001))
+    hashes = pair_hashes(query_keys(pairs), pairs["pmid"].to_numpy())
+    limited = pairs.filter(pa.array(drawn(hashes, 800)))
+    assert 320 < len(mixed_pairs(limited, {"title": 0.5})) < 480
