@@ -152,9 +152,9 @@ def assert_answers(store: MadeStore, steps: list[list[Article] | str]) -> bool:
             store.publish(step)
             before.append((store.promoted(store.index()), published))
         elif step == "rollback":
-            if len(before) > 1:
+            if earlier := [one for one in before if one[1] is not alive]:  # what was compacted has the same rows
                 rollback.run(store.config)
-                before.pop()
+                before = earlier
         else:
             report = compact.run(store.config, force=True)
             if report.compacted:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import ray.serve
 
 from actors.store.stores import open_store
 from jobs import train_demo
@@ -27,7 +28,10 @@ def test_it_mines_trains_measures_serves_and_goes_back(
         mine={"limit": 300, "near": 8, "negatives": 0, "held_out": 0.3},
         train={"batch": 8, "neighbours": 4, "steps": 3, "warmup": 1, "measured": 20, "threads": 1},
     )
-    report = train_demo.run(own)
+    try:
+        report = train_demo.run(own)
+    finally:
+        ray.serve.shutdown()  # type: ignore[no-untyped-call]  # else the next service has this one's port
     assert report.trained.steps == 3
     assert {*report.topics} == {"retrieval", "reranked"}
     shown = train_demo.show(report)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ports import free_port
+
 ROOT = Path(__file__).parents[3]
 SCRIPT, CLUSTER_SCRIPT = (re.compile(rf"```{kind}\n(.*?)```", re.DOTALL) for kind in ("bash", "sh"))
 CHECKOUT = ("infra", "jobs", "actors", "retrieval", "schemas", "pyproject.toml", "README.md", "LICENSE")
@@ -19,6 +21,7 @@ OUTCOMES = ["done", "died", "done", "held", "done"]
 def test_the_nights_that_a_newcomer_tries_end_as_they_are_said_to(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "operations.md").read_text()
     [script] = SCRIPT.findall(page)
+    script = script.replace("5555", str(free_port()))  # another's server would bring its nights
     # $PWD has an environment only where it was installed.
     (tmp_path / ".venv").symlink_to(Path(sys.prefix))
     environment = {**os.environ, "PUBRAY_CACHE": str(tmp_path / "cache")}
