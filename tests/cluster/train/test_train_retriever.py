@@ -94,7 +94,7 @@ def test_two_workers_of_which_one_is_killed_end_in_the_bits_of_two_that_were_not
         with ThreadPoolExecutor(1) as pool:
             running = pool.submit(train_retriever.run, own, pairs=pairs)
             if killed:
-                within(WAIT, lambda: {*states.glob("*/00000004*")} - before)
+                within(WAIT, lambda before=before: {*states.glob("*/00000004*")} - before)
                 kill(workers("RayTrainWorker")[0])
                 assert not running.done()
             report = running.result(WAIT)
