@@ -88,13 +88,13 @@ def test_pairs_that_are_not_there_are_refused(config: Config, version: IndexVers
 
 def test_two_workers_of_which_one_is_killed_end_in_the_bits_of_two_that_were_not(pairs: str, config: Config) -> None:
     found, states = [], LocalStore(config.store).path("checkpoints")
+    others = {*states.glob("*/00000004*")}
     for killed in (False, True):
-        before = {*states.glob("*/00000004*")}
         own = config.with_values(train=TRAIN | {"workers": 2, "steps": 40, "seed": 1})
         with ThreadPoolExecutor(1) as pool:
             running = pool.submit(train_retriever.run, own, pairs=pairs)
             if killed:
-                within(WAIT, lambda before=before: {*states.glob("*/00000004*")} - before)
+                within(WAIT, lambda: {*states.glob("*/00000004*")} - others)
                 kill(workers("RayTrainWorker")[0])
                 assert not running.done()
             report = running.result(WAIT)
