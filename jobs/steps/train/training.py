@@ -157,6 +157,8 @@ def trained(config: Config, plan: TrainPlan, about: dict[str, Any], tell: Callab
             alive = running.is_alive()
             told: Told = ray.get(board.read.remote(steps[-1].number if steps else 0))
             if told.begun_at != begun_at:
+                if steps:
+                    progress.log(f"workers were lost; others go on after step {told.begun_at}")
                 begun_at, progress.done = told.begun_at, told.begun_at
             for step in told.steps:
                 progress.add(1, step.facts.tokens)

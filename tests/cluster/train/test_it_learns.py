@@ -17,7 +17,7 @@ from tests.support.pubmed.pubmed_files import BASELINE, cut, real_records
 pytestmark = pytest.mark.whole
 ARTICLES, BETTER = 9000, 0.005
 MINE = {"signals": ["result", "conclusion"], "near": 0, "negatives": 0, "held_out": 0.3}
-TRAIN = {"loss": "two-way", "distil": "none", "neighbours": 1, "batch": 64, "steps": 40, "warmup": 4}
+TRAIN = {"loss": "two-way", "distil": "none", "neighbours": 1, "batch": 64, "steps": 40, "warmup": 4, "measured": 600}
 
 
 @pytest.fixture(scope="module")
