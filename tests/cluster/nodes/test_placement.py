@@ -57,6 +57,7 @@ def options(night: Path, *arguments: str) -> tuple[str, ...]:
     return str(night / "store"), "--config", str(night / "config.toml"), *arguments
 
 
+@pytest.mark.whole
 def test_work_runs_on_the_nodes_of_its_group_alone(nodes: LabelledCluster, night: Path) -> None:
     done = nodes.run(*options(night, "nightly", "--source", str(night / "source")))
     assert done.code == 0, done.error

@@ -209,6 +209,7 @@ def test_tags_without_quotes_are_known_too(s3: S3Store, monkeypatch: pytest.Monk
     assert s3.read("CURRENT") == b"after"
 
 
+@pytest.mark.whole
 def test_long_lists_come_page_by_page(s3: S3Store) -> None:
     keys = [f"many/{number:04}" for number in range(1001)]
     client().pipe({f"{s3.root.removeprefix('s3://')}/{key}": b"" for key in keys})

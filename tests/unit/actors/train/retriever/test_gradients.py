@@ -15,7 +15,7 @@ from tests.support.training.made_steps import CASES, PAIRS, gradients, trained
 ROOT = Path(__file__).parents[5]
 
 
-@pytest.fixture(scope="module", params=[2, 3])
+@pytest.fixture(scope="module", params=[pytest.param(2, marks=pytest.mark.whole), 3])
 def workers(
     request: pytest.FixtureRequest, tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, int]:
