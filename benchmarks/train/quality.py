@@ -65,7 +65,7 @@ def main() -> None:
     plan = TrainPlan("retriever", "", (options.pairs,), read_pair_set(store, options.pairs).snapshot)
     measured_by = config.train.measured
     held_out = HeldOut(config, plan, measured_by, decides=False)
-    second = RankedHeldOut(config, plan, max(1, measured_by // 5), decides=False)
+    second = RankedHeldOut(config, plan, max(1, measured_by // 20), decides=False)
     start = measured(config, held_out, second)
     rows = [["start model", None, *(float(of.mean()) for of in start.values())]]
     for name in options.tries or TRIES:

@@ -67,7 +67,8 @@ class RankedHeldOut:
                     Scoring(query, [Match(float(s), shown(text)) for s, text in zip(scores, of, strict=True)])
                     for query, of, scores in zip(asked.queries, asked.articles, first, strict=True)
                 ]
-                final = [np.array([score.final for score in of]) for of in reranker.scores(scorings)]
+                # A query at a time: token vectors of all their articles would be gigabytes.
+                final = [np.array([score.final for score in reranker.scores([one])[0]]) for one in scorings]
             found[asked.signal] = first_ndcg(final)
         return found
 
