@@ -35,7 +35,8 @@ class MineConfig(Frozen):
     ranks: tuple[NonNegativeInt, PositiveInt] = (50, 200)
     """From the first to before the second, from 0. MedCPT's; BMRetriever's are 1 to 100."""
     margin: float = Field(0.95, gt=0, le=1)
-    """Articles with a score above this share of the positive's are no negatives: they may answer too. 1: they are."""
+    """Articles with a score above this share of the positive's are no negatives: they may answer too. 1: they are.
+    MedCPT and BMRetriever have none; .95 is NV-Retriever's (arXiv 2407.15831)."""
     teacher: bool = False
     """The configured re-ranker scores the positive and the negatives of each pair, for `distil = "scores"`."""
     seed: int = 0
@@ -70,11 +71,16 @@ class RunConfig(Frozen):
 
     mix: dict[Signal, Annotated[float, Field(ge=0, le=1)]] = Field(default={})
     """Share of a signal's pairs that is trained on, always the same ones; of those that are not named, all."""
+    loss: Literal["two-way", "one-way", "listwise", "none"]
+    distil: Literal["maxsim", "scores", "none"]
+    hard_negatives: NonNegativeInt = 0
+    """Mined ones of each pair that come into its batch, drawn anew in each epoch."""
     batch: PositiveInt
     accumulate: PositiveInt = 1
     """Batches that make a step."""
     distil_weight: PositiveFloat = 1
     """Of what is learnt from a teacher, beside the loss."""
+    teacher_temperature: PositiveFloat = 0.02
     lr: PositiveFloat = 3e-5
     warmup: NonNegativeInt = 20
     """Steps."""
@@ -112,7 +118,9 @@ class RunConfig(Frozen):
     """Others of each signal at most, by which the model is compared at the end."""
 
     @model_validator(mode="after")
-    def _steps_are_enough(self) -> Self:
+    def _it_can_be_done(self) -> Self:
+        if self.loss == "none" and self.distil == "none":
+            raise ValueError("loss and distil are both 'none'; nothing would be learnt")
         if self.warmup >= self.steps:
             raise ValueError(f"warmup {self.warmup} is not below steps {self.steps}: the rate would never be reached")
         if self.patience and not self.evaluate_every:
@@ -141,9 +149,6 @@ class TrainConfig(RunConfig):
     distil: Literal["maxsim", "scores", "none"] = "maxsim"
     """Learn to order articles for each query as a teacher does: those of a batch as the start model does by its token
     vectors, or the positive and the hard negatives as the re-ranker did by which they were scored (`mine.teacher`)."""
-    teacher_temperature: PositiveFloat = 0.02
-    hard_negatives: NonNegativeInt = 0
-    """Mined ones of each pair that come into its batch, drawn anew in each epoch."""
     chunk: PositiveInt = 16
     """Texts, of like length, that go through the model together."""
     cached: bool = False
@@ -165,9 +170,7 @@ class TrainConfig(RunConfig):
         return soup
 
     @model_validator(mode="after")
-    def _there_is_something_to_learn(self) -> Self:
-        if self.loss == "none" and self.distil == "none":
-            raise ValueError("loss and distil are both 'none'; nothing would be learnt")
+    def _batches_fit(self) -> Self:
         if self.distil == "scores" and not self.hard_negatives:
             raise ValueError("distil = 'scores' learns the order of hard negatives; set hard_negatives to 1 or more")
         if self.batch % self.neighbours:
@@ -180,20 +183,13 @@ class RerankerTrainConfig(RunConfig):
 
     batch: PositiveInt = 8
     """Queries, each with one of its positives and with negatives of it, drawn anew in each epoch."""
-    negatives: PositiveInt = 15
-    """Mined ones of each query. MedCPT has 31."""
+    hard_negatives: PositiveInt = 15
+    """MedCPT has 31."""
     distil: Literal["scores", "none"] = "none"
     """Learn the order of them as the re-ranker has it by which they were scored (`mine.teacher`)."""
-    teacher_temperature: PositiveFloat = 0.02
     loss: Literal["listwise", "none"] = "listwise"
     """The positive is to be the first: softmax over all of them."""
     length: PositiveInt = 192
     """Tokens of a query and an article together while they are trained on; what is longer is cut."""
     evaluated: PositiveInt = 50
     measured: NonNegativeInt = 200
-
-    @model_validator(mode="after")
-    def _there_is_something_to_learn(self) -> Self:
-        if self.loss == "none" and self.distil == "none":
-            raise ValueError("loss and distil are both 'none'; nothing would be learnt")
-        return self

@@ -5,6 +5,7 @@ import hashlib
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openvino as ov
@@ -88,7 +89,8 @@ def _trace(folder: Path, task: Task, pooling: Pooling | None) -> ov.Model:
     # Imported here: it brings transformers, which a traced model does without.
     from actors.engine.torch_engine import load_model, model_inputs
 
-    model = load_model(folder, task, torch.float32, "cpu")
+    model: Any = load_model(folder, task, torch.float32, "cpu")
+    model.loss_function = None  # tracing looks at each attribute, and transformers warns that it has to guess this one
     ones = np.ones((2, 8), np.int64)
     inputs = model_inputs(model, TokenBatch(ones, ones, ones, [0, 1]))
     with warnings.catch_warnings():

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from actors.engine.cpu_threads import available_threads
 from actors.store.stores import open_store
+from actors.train.held_out import HeldOut, read_held_out
 from actors.train.peers import Alone
-from actors.train.reranker.ranked_held_out import RankedHeldOut
-from actors.train.retriever.held_out import HeldOut
+from actors.train.reranker.ordered_ndcg import ordered_ndcg
+from actors.train.retriever.found_ndcg import found_ndcg
 from actors.train.retriever.retriever_learner import RetrieverLearner
 from actors.train.training_run import TrainingRun, TrainPlan
 from jobs.common.config import load_config
@@ -63,9 +64,8 @@ def main() -> None:
     config = load_config(options.config, [], {"PUBRAY_STORE": options.store})
     store = open_store(config)
     plan = TrainPlan("retriever", "", (options.pairs,), read_pair_set(store, options.pairs).snapshot)
-    measured_by = config.train.measured
-    held_out = HeldOut(config, plan, measured_by, decides=False)
-    second = RankedHeldOut(config, plan, max(1, measured_by // 20), decides=False)
+    held_out = read_held_out(config, plan, decides=False)
+    second = read_held_out(config, plan._replace(kind="reranker"), decides=False)
     start = measured(config, held_out, second)
     rows = [["start model", None, *(float(of.mean()) for of in start.values())]]
     for name in options.tries or TRIES:
@@ -93,11 +93,11 @@ def tried(config: Config, plan: TrainPlan) -> tuple[float, Config]:
         return minutes, config.with_values(**training.model({}, Path(work)))
 
 
-def measured(config: Config, held_out: HeldOut, second: RankedHeldOut) -> Found:
+def measured(config: Config, held_out: list[HeldOut], second: list[HeldOut]) -> Found:
     """Return nDCG@10 of each query, by kind, and of the second stage."""
     threads = available_threads()
-    found = held_out.measure(config, threads)
-    return found | {FUSED: np.concatenate([*second.measure(config, threads).values()])}
+    ordered = ordered_ndcg(config, second, threads)
+    return found_ndcg(config, held_out, threads) | {FUSED: np.concatenate([*ordered.values()])}
 
 
 def differences(start: Found, found: Found) -> Iterator[str]:

@@ -5,12 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from actors.fetch.stored_models import folder_of
-from actors.store.stores import open_store
+from actors.train.mined_pairs import pairs_to_train
 from actors.train.retriever.trained_towers import SIDES, Chunk, Side, Towers
 from actors.train.retriever.training_pairs import TrainingPairs
 from actors.train.training_run import TrainPlan
-from actors.train.training_texts import texts_here
-from retrieval.train.pairs.pair_sets import read_all_pairs
 from schemas.config import Config
 from schemas.protocols import ArticleText, Query
 
@@ -27,10 +25,7 @@ class SameBatches:
 
     def __init__(self, config: Config, plan: TrainPlan) -> None:
         """Read the pairs and their texts."""
-        store = open_store(config)
-        pairs = read_all_pairs(store, plan.pairs, "train")
-        texts = texts_here(config, store, plan.snapshot, plan.pairs, pairs["pmid"].combine_chunks())
-        self._pairs = TrainingPairs(pairs, texts, config.train)
+        self._pairs = TrainingPairs(pairs_to_train(config, plan), config.train)
         self.folders: dict[Side, Path] = {side: folder_of(getattr(config.encoder, side), config) for side in SIDES}
         self._towers = Towers(config.encoder, self.folders, config.train)
 

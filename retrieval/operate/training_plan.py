@@ -85,7 +85,7 @@ def _retriever(plan: Planner, figures: TrainingFigures) -> Run:
 
 
 def _reranker(plan: Planner, figures: TrainingFigures) -> Run:
-    of, articles = plan.config.train_reranker, 1 + plan.config.train_reranker.negatives
+    of, articles = plan.config.train_reranker, 1 + plan.config.train_reranker.hard_negatives
     text = min(of.length, figures.trained_query.value + plan.encoder.tokens.value)
     return Run("train-reranker", of, texts=[text] * articles, tokens=tokens_at_once(of), chunks=1, towers=1, start=0)
 

@@ -24,7 +24,7 @@ def token_flops(shapes: Mapping[str, Any], config: RunConfig) -> float:
 def tokens_at_once(config: RunConfig) -> int:
     """Return the tokens whose activations a worker holds at once, padding included."""
     if isinstance(config, RerankerTrainConfig):
-        return (1 + config.negatives) * config.length
+        return (1 + config.hard_negatives) * config.length
     assert isinstance(config, TrainConfig)
     if config.cached:
         return config.chunk * max(config.query_length, config.article_length)

@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy, log_softmax
 # D = dimension, Q, T = tokens of a query and of an article
 
 
-class Side(NamedTuple):
+class Scored(NamedTuple):
     """What this worker's queries, or articles, are scored against."""
 
     scores: torch.Tensor
@@ -27,7 +27,7 @@ class Side(NamedTuple):
     """(b, C): columns that are left out, as they may be right as well; never the targets."""
 
 
-def softmax_losses(side: Side, temperature: float) -> torch.Tensor:
+def softmax_losses(side: Scored, temperature: float) -> torch.Tensor:
     """Return −log of the softmax at the target of each row (b,)."""
     scores_bC = side.scores / temperature
     if side.masked is not None:
@@ -36,7 +36,7 @@ def softmax_losses(side: Side, temperature: float) -> torch.Tensor:
 
 
 def contrast(
-    queries: Side, articles: Side | None, weights_b: torch.Tensor, *, alpha: float, temperature: float
+    queries: Scored, articles: Scored | None, weights_b: torch.Tensor, *, alpha: float, temperature: float
 ) -> torch.Tensor:
     """Return this worker's sum of weighted losses; one side, or `alpha` of it and the rest of the other."""
     losses_b = softmax_losses(queries, temperature)
@@ -56,7 +56,7 @@ def distillation(
 ) -> torch.Tensor:
     """Return this worker's weighted sum of KL(teacher's softmax ‖ student's softmax), row by row.
 
-    masked: (b, C) columns that are left out, as in `Side`.
+    masked: (b, C) columns that are left out, as in `Scored`.
     """
     masked_bC = torch.zeros_like(scores_bC, dtype=torch.bool) if masked is None else masked
     wanted_bC = log_softmax((teacher_bC / teacher_temperature).masked_fill(masked_bC, -torch.inf), 1)

@@ -12,7 +12,7 @@ from actors.search.rerankers import CrossEncoderReranker, MaxSimReranker, load_r
 from actors.store.stores import open_store
 from retrieval.train.pairs.answers import Answers
 from retrieval.train.pairs.equal_texts import EqualTexts
-from retrieval.train.pairs.negatives import Mined, MineRules, Ranking, mined
+from retrieval.train.pairs.negatives import Mined, Ranking, mined
 from retrieval.train.pairs.splits import held_out
 from retrieval.train.pairs.texts import without
 from schemas.arrays import Floats, Pmids
@@ -68,18 +68,17 @@ class PairMiner:
         self._config = config
         self._tower, self._searcher = QueryTower(config, threads), IndexSearcher(open_store(config), version)
         self._answers, self._equal, self._excluded = answers, equal, equal.first(excluded)
-        mine = config.mine
         self._reranker = load_reranker(config) if config.mine.teacher else None
-        self._rules = MineRules(mine.ranks, mine.margin, mine.negatives, mine.near)
 
     def mine(self, pairs: pa.Table) -> tuple[pa.Table, MineCounts]:
         """Return the pairs with what was found for each, and what is told of it."""
         found: list[Mined] = []
         for start in range(0, len(pairs), AT_A_TIME):
             found += self._mined(pairs.slice(start, AT_A_TIME))
+        first, last = self._config.mine.ranks
         counts = MineCounts(
             ranked=len(found),
-            looked_at=len(found) * (self._rules.ranks[1] - self._rules.ranks[0]),
+            looked_at=len(found) * (last - first),
             answers=sum(one.answers for one in found),
             too_near=sum(one.too_near for one in found),
             ranks=tuple(np.bincount([one.rank for one in found if one.rank >= 0]).tolist()),
@@ -107,7 +106,7 @@ class PairMiner:
             firsts = self._equal.first(pmids)
             barred = held_out(firsts, self._config.mine.held_out) if split == "train" else np.zeros(len(firsts), bool)
             ranked = Ranking(pmids, firsts, scores, barred)
-            found.append(mined(ranked, positives, self._rules, seed ^ self._config.mine.seed))
+            found.append(mined(ranked, positives, self._config.mine, seed ^ self._config.mine.seed))
         return found
 
     def _taught(self, reranker: MaxSimReranker | CrossEncoderReranker, pairs: pa.Table) -> list[list[float]]:

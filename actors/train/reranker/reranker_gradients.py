@@ -9,7 +9,7 @@ from actors.train.peers import Peers
 from actors.train.reranker.trained_reranker import TrainedReranker
 from retrieval.embed.tokens import Tokens
 from retrieval.train.batches import seed_of
-from retrieval.train.losses import Side, distillation, softmax_losses
+from retrieval.train.losses import Scored, distillation, softmax_losses
 from schemas.arrays import Floats
 from schemas.training import RerankerTrainConfig
 
@@ -41,7 +41,7 @@ class RerankerGradients:
             parts = {}
             if config.loss == "listwise":
                 first = torch.zeros(1, dtype=torch.long, device=device)
-                parts["listwise"] = (weight_1 * softmax_losses(Side(logits_1N, first), 1.0)).sum()
+                parts["listwise"] = (weight_1 * softmax_losses(Scored(logits_1N, first), 1.0)).sum()
             if (of_teacher := taught[number]) is not None:
                 scores_1N = torch.from_numpy(of_teacher)[None].to(logits_1N)
                 parts["distillation"] = config.distil_weight * distillation(

@@ -4,23 +4,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import torch
 
 from actors.fetch.stored_models import folder_of, keep_trained, start_of
 from actors.store.stores import open_store
 from actors.train.adapted_models import merged
+from actors.train.held_out import HeldOut, read_held_out
 from actors.train.learner import BatchFacts
+from actors.train.mined_pairs import pairs_to_train
 from actors.train.peers import Peers
 from actors.train.reranker.query_groups import QueryGroups
-from actors.train.reranker.ranked_held_out import RankedHeldOut
 from actors.train.reranker.reranker_gradients import RerankerGradients
 from actors.train.reranker.trained_reranker import TrainedReranker
 from actors.train.saved_models import ABOUT, write_model
 from actors.train.spread_models import gathered, placed
 from actors.train.training_run import TrainPlan
-from actors.train.training_texts import texts_here
-from retrieval.train.pairs.pair_sets import mixed_pairs, read_all_pairs
 from retrieval.train.ranks import first_ndcg
 from schemas.config import Config
 
@@ -43,15 +41,10 @@ class RerankerLearner:
         self._model = TrainedReranker(folder_of(start, config), self._of)
         self._model.model = placed(self._model.model, self._of, peers, device)
         self._gradients = RerankerGradients(self._model, peers, self._of)
-        pairs = mixed_pairs(read_all_pairs(self._store, plan.pairs, "train"), self._of.mix)
-        named = pa.concat_arrays([pairs["pmid"].combine_chunks(), pairs["negatives"].combine_chunks().values])
-        texts = texts_here(config, self._store, plan.snapshot, plan.pairs, named)
-        self._groups = QueryGroups(pairs, texts, self._of)
-        self._groups.refuse(read_all_pairs(self._store, plan.pairs, "held-out")["pmid"].to_numpy())
+        self._groups = QueryGroups(pairs_to_train(config, plan), self._of)
         self._peers = peers
-        self._held_out = None
-        if self._of.evaluate_every:
-            self._held_out = RankedHeldOut(config, plan, self._of.evaluated, decides=True)
+        decides = self._of.evaluate_every
+        self._held_out: list[HeldOut] = read_held_out(config, plan, decides=True) if decides else []
 
     def learnt(self) -> dict[str, torch.nn.Parameter]:
         return self._model.learnt()
@@ -65,11 +58,11 @@ class RerankerLearner:
         return BatchFacts(losses, sum(len(text.ids) for of_query in texts for text in of_query))
 
     def evaluate(self) -> dict[str, float]:
-        assert self._held_out is not None  # for it was asked for
         found = {}
-        for asked in self._held_out.asked:
-            texts = [self._model.tokens(q.text, of) for q, of in zip(asked.queries, asked.articles, strict=True)]
-            found[asked.signal] = float(first_ndcg(self._gradients.scores(texts)).mean())
+        for of_signal in self._held_out:
+            asked = zip(of_signal.queries, of_signal.articles, strict=True)
+            texts = [self._model.tokens(query.text, articles) for query, articles in asked]
+            found[of_signal.signal] = float(first_ndcg(self._gradients.scores(texts)).mean())
         return found
 
     def model(self, about: dict[str, Any], work: Path) -> dict[str, Any]:

@@ -6,14 +6,11 @@ from typing import Any
 
 import torch
 
-from actors.engine.torch_engine import model_inputs
 from actors.train.adapted_models import prepared
+from actors.train.forward_pass import MULTIPLE, draw_dropout, outputs
 from retrieval.embed.tokens import Tokens, load_tokenizer, pad_batch, pad_id, tokenize_pairs
 from schemas.protocols import ArticleText
 from schemas.training import RerankerTrainConfig
-
-MULTIPLE = 16
-"""Of tokens that texts are padded to, as those of a retriever."""
 
 
 class TrainedReranker(torch.nn.Module):
@@ -49,12 +46,7 @@ class TrainedReranker(torch.nn.Module):
 
     def logits(self, texts: Sequence[Tokens], seed: int | None) -> torch.Tensor:
         """Return the logits (n,) of a query with n articles, with the dropout of a seed; None: without."""
-        self.model.train(seed is not None)
-        if seed is not None:
-            torch.manual_seed(seed)
+        draw_dropout(self.model, seed)
         batch = pad_batch(texts, [*range(len(texts))], self._pad, multiple=MULTIPLE)
-        inputs = {name: torch.from_numpy(of).to(self.device) for name, of in model_inputs(self.model, batch).items()}
-        half = self._config.precision == "bfloat16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-            logits: torch.Tensor = self.model(**inputs).logits
+        logits: torch.Tensor = outputs(self.model, batch, self.device, self._config).logits
         return logits[:, 0].to(torch.promote_types(logits.dtype, torch.float32))

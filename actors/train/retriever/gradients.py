@@ -10,8 +10,7 @@ from actors.train.peers import Peers
 from actors.train.retriever.trained_towers import SIDES, Chunk, Side, Towers, levelled
 from retrieval.embed.tokens import Tokens
 from retrieval.train.batches import seed_of
-from retrieval.train.losses import Side as Scored
-from retrieval.train.losses import contrast, distillation, max_sims, repeated
+from retrieval.train.losses import Scored, contrast, distillation, max_sims, repeated
 from schemas.arrays import Floats
 from schemas.training import TrainConfig
 

@@ -5,23 +5,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import torch
 
 from actors.fetch.stored_models import folder_of
 from actors.store.stores import open_store
 from actors.train.adapted_models import merged, prepared
+from actors.train.held_out import HeldOut, read_held_out
 from actors.train.learner import BatchFacts
+from actors.train.mined_pairs import pairs_to_train
 from actors.train.peers import Peers
 from actors.train.retriever.gradients import Gradients
-from actors.train.retriever.held_out import HeldOut
 from actors.train.retriever.saved_towers import saved
 from actors.train.retriever.trained_towers import SIDES, Side, Towers
 from actors.train.retriever.training_pairs import TrainingPairs
 from actors.train.spread_models import gathered, placed
 from actors.train.training_run import TrainPlan
-from actors.train.training_texts import texts_here
-from retrieval.train.pairs.pair_sets import mixed_pairs, read_all_pairs
 from retrieval.train.ranks import single_ndcg
 from retrieval.train.soup import SHARES, soup
 from schemas.config import Config
@@ -45,15 +43,9 @@ class RetrieverLearner:
         towers = Towers(config.encoder, folders, of)
         self.towers = towers.change(partial(prepared, config=of, task="FEATURE_EXTRACTION")).change(place)
         self._gradients = Gradients(self.towers, self._start if of.distil == "maxsim" else None, peers, of)
-        pairs = mixed_pairs(read_all_pairs(self._store, plan.pairs, "train"), of.mix)
-        negatives = pairs["negatives"].combine_chunks().values if of.hard_negatives else pa.array([], pa.int64())
-        named = pa.concat_arrays([pairs["pmid"].combine_chunks(), negatives])
-        texts = texts_here(config, self._store, plan.snapshot, plan.pairs, named)
-        self._pairs = TrainingPairs(pairs, texts, of)
-        self._pairs.refuse(read_all_pairs(self._store, plan.pairs, "held-out")["pmid"].to_numpy())
-        self._held_out = None
-        if of.evaluate_every or of.soup == "auto":
-            self._held_out = HeldOut(config, plan, of.evaluated, decides=True)
+        self._pairs = TrainingPairs(pairs_to_train(config, plan), of)
+        decides = of.evaluate_every or of.soup == "auto"
+        self._held_out: list[HeldOut] = read_held_out(config, plan, decides=True) if decides else []
 
     def learnt(self) -> dict[str, torch.nn.Parameter]:
         return self.towers.learnt()
@@ -64,11 +56,11 @@ class RetrieverLearner:
         return BatchFacts(self._gradients.add(of_batch, batch, share), tokens)
 
     def evaluate(self) -> dict[str, float]:
-        assert self._held_out is not None  # for it was asked for
         found = {}
-        for asked in self._held_out.asked:
-            vectors = self._gradients.vectors(self.towers.tokens(asked.queries, asked.articles))
-            found[asked.signal] = float(single_ndcg(*(vectors[side].float().cpu().numpy() for side in SIDES)).mean())
+        for of in self._held_out:
+            tokens = self.towers.tokens(of.queries, [answer for answer, *_ in of.articles])
+            vectors = self._gradients.vectors(tokens)
+            found[of.signal] = float(single_ndcg(*(vectors[side].float().cpu().numpy() for side in SIDES)).mean())
         return found
 
     def model(self, about: dict[str, Any], work: Path) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from typing import Literal, NamedTuple, Self
 
 import torch
 
-from actors.engine.torch_engine import load_model, model_inputs
+from actors.engine.torch_engine import load_model
+from actors.train.forward_pass import MULTIPLE, draw_dropout, outputs
 from retrieval.embed.pooling import TextVectors, unit
 from retrieval.embed.tokens import TokenBatch, Tokens, TowerTokenizer, pad_batch, pad_id
 from retrieval.train.batches import chunks
@@ -17,8 +18,6 @@ from schemas.training import TrainConfig
 
 Side = Literal["query", "article"]
 SIDES: tuple[Side, Side] = ("query", "article")
-MULTIPLE = 16
-"""Of tokens that a batch is padded to: oneDNN makes itself ready for every new shape, which takes seconds."""
 
 
 class Chunk(NamedTuple):
@@ -104,9 +103,7 @@ class Towers(torch.nn.Module):
 
     def vectors(self, chunk: Chunk, seed: int | None) -> torch.Tensor:
         """Return the vectors (n, dimension) of a chunk's texts, with the dropout of a seed; None: without."""
-        self.of[chunk.side].train(seed is not None)
-        if seed is not None:
-            torch.manual_seed(seed)
+        draw_dropout(self.of[chunk.side], seed)
         vectors = self._finish(self._hidden(chunk), torch.from_numpy(chunk.tokens.mask).to(self.device))
         return vectors[: len(chunk.rows)]
 
@@ -118,11 +115,6 @@ class Towers(torch.nn.Module):
         return unit(hidden_BTD.to(torch.promote_types(hidden_BTD.dtype, torch.float32)))
 
     def _hidden(self, chunk: Chunk) -> torch.Tensor:
-        model = self.of[chunk.side]
-        inputs = {
-            name: torch.from_numpy(array).to(self.device) for name, array in model_inputs(model, chunk.tokens).items()
-        }
-        half = self._config.precision == "bfloat16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-            hidden_BTD: torch.Tensor = model(**inputs).last_hidden_state
+        found = outputs(self.of[chunk.side], chunk.tokens, self.device, self._config)
+        hidden_BTD: torch.Tensor = found.last_hidden_state
         return hidden_BTD

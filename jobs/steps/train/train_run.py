@@ -11,8 +11,9 @@ from jobs.common.cluster.joining import connect
 from jobs.common.config import config_text
 from jobs.common.console import log, table
 from jobs.common.options import Option
+from jobs.steps.train.comparing import compared
 from jobs.steps.train.train_records import TrainRecorder
-from jobs.steps.train.training import compared, trained
+from jobs.steps.train.training import trained
 from retrieval.files.checked import read_document, write_bytes
 from retrieval.train.pairs.pair_sets import read_pair_set
 from schemas.base import digest

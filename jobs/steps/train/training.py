@@ -22,21 +22,17 @@ from actors.engine.engines import Device, peak_flops
 from actors.fetch.stored_models import shapes_of, start_of, weight_bytes
 from actors.store.stores import open_store
 from actors.train.peers import Alone, TorchPeers
-from actors.train.reranker.ranked_held_out import RankedHeldOut
 from actors.train.reranker.reranker_learner import RerankerLearner
-from actors.train.retriever.held_out import HeldOut
 from actors.train.retriever.retriever_learner import RetrieverLearner
 from actors.train.training_run import Kind, TrainingRun, TrainPlan, TrainStep, run_config
 from jobs.common.cluster.placement import free_cores, place
 from jobs.common.console import Progress
-from retrieval.evaluate.scores import mean_difference
 from retrieval.operate import memory
 from retrieval.train.curve import Point
 from retrieval.train.flops import token_flops, tokens_at_once
 from retrieval.train.pairs.pair_sets import read_pair_set
 from schemas.config import Config
 from schemas.errors import ClusterError, PubrayError
-from schemas.training_report import HeldOutFigures
 
 RETRIES = 3
 """So often workers that were lost are replaced; the others go on from the newest state with them."""
@@ -47,7 +43,6 @@ POLL = 0.2
 
 
 LEARNERS: dict[Kind, Any] = {"retriever": RetrieverLearner, "reranker": RerankerLearner}
-MEASURES: dict[Kind, Any] = {"retriever": HeldOut, "reranker": RankedHeldOut}
 
 
 class Told(NamedTuple):
@@ -188,33 +183,6 @@ def trained(config: Config, plan: TrainPlan, about: dict[str, Any], tell: Callab
     if failed:
         raise _cause(failed[0]) from None
     return told._replace(steps=steps)
-
-
-@ray.remote
-def compare(config: Config, values: dict[str, Any], plan: TrainPlan, threads: int) -> dict[str, HeldOutFigures]:
-    """Measure the configured models and the trained one by what was held out."""
-    most = run_config(config, plan.kind).measured
-    held_out = MEASURES[plan.kind](config, plan, most, decides=False)
-    before = held_out.measure(config, threads)
-    after = held_out.measure(config.with_values(**values), threads)
-    return {
-        signal: HeldOutFigures(
-            queries=len(old),
-            before=old.mean(),
-            after=after[signal].mean(),
-            difference=mean_difference(after[signal] - old),
-        )
-        for signal, old in before.items()
-    }
-
-
-def compared(config: Config, values: dict[str, Any], plan: TrainPlan) -> dict[str, HeldOutFigures]:
-    """Compare the trained model with what is configured; values: those of a configuration that uses it."""
-    threads = free_cores(config.placement.check)
-    held = 2 * memory.of_engine(weight_bytes(config.encoder.article, config))
-    task = compare.options(**place(config.placement, "check", held, cores=threads))
-    figures: dict[str, HeldOutFigures] = ray.get(task.remote(config, values, plan, threads))
-    return figures
 
 
 def _trainer(config: Config, plan: TrainPlan, about: dict[str, Any], board: Any) -> TorchTrainer:

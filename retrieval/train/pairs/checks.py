@@ -8,12 +8,12 @@ from schemas.arrays import Floats, Pmids, RowNumbers
 from schemas.errors import InputError
 
 
-def check_negatives(negatives: Sequence[Pmids], wanted: int, key: str) -> None:
+def check_negatives(negatives: Sequence[Pmids], wanted: int) -> None:
     """Refuse pairs of which one has fewer negatives than are wanted."""
     fewest = min(map(len, negatives), default=0)
     if wanted > fewest:
         raise InputError(
-            f"{key} = {wanted}, but some pairs have {fewest} mined negatives; lower it, or mine with a larger "
+            f"hard_negatives = {wanted}, but some pairs have {fewest} mined negatives; lower it, or mine with a larger "
             "mine.negatives or mine.margin"
         )
 

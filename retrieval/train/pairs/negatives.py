@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from schemas.arrays import Floats, Mask, Pmids
+from schemas.training import MineConfig
 
 
 class Mined(NamedTuple):
@@ -22,18 +23,6 @@ class Mined(NamedTuple):
     """… and those above the margin."""
 
 
-class MineRules(NamedTuple):
-    """What negatives are."""
-
-    ranks: tuple[int, int]
-    """From the first of these ranks to before the second, from 0."""
-    margin: float
-    """Those whose score is above this share of the positive's are left out, as they may be answers too. 1: none is.
-    MedCPT and BMRetriever have none; .95 is NV-Retriever's (arXiv 2407.15831)."""
-    negatives: int
-    near: int
-
-
 class Ranking(NamedTuple):
     """Articles that were ranked for a query, best first."""
 
@@ -45,7 +34,7 @@ class Ranking(NamedTuple):
     """Those that are not to be negatives, whatever they answer: what is held out is not trained on."""
 
 
-def mined(ranking: Ranking, positives: Pmids, rules: MineRules, seed: int) -> Mined:
+def mined(ranking: Ranking, positives: Pmids, rules: MineConfig, seed: int) -> Mined:
     """Draw negatives from a ranking.
 
     positives: all of the query, known as `firsts`.

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from actors.search.rerankers import load_reranker
-from actors.train.reranker.ranked_held_out import shown
+from actors.train.reranker.ordered_ndcg import shown
 from jobs import mine, train_reranker
 from jobs.common.config import load_config
 from schemas.config import Config

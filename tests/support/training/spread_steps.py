@@ -45,7 +45,7 @@ OF_BOTH: dict[str, Any] = {
 }
 VALUES: dict[str, Any] = {
     "train": {**OF_BOTH, "neighbours": 2, "chunk": 3, "soup": "auto", "loss": "two-way"},
-    "train_reranker": {**OF_BOTH, "negatives": 2, "length": 24},
+    "train_reranker": {**OF_BOTH, "hard_negatives": 2, "length": 24},
     "engine": {"kind": "torch", "precision": "float32"},
 }
 KINDS: tuple[Kind, Kind] = ("retriever", "reranker")

@@ -49,11 +49,11 @@ def test_medcpts_recipe_is_its_authors() -> None:
     assert (of.batch, of.accumulate, of.neighbours, of.hard_negatives) == (32, 8, 1, 0)
     assert (of.steps, of.warmup, of.schedule) == (100_000, 10_000, "cosine")
     assert (of.query_length, of.article_length) == (64, 512)
-    assert (reranker.batch, reranker.negatives, reranker.length) == (32, 31, 512)
+    assert (reranker.batch, reranker.hard_negatives, reranker.length) == (32, 31, 512)
     assert (reranker.steps, reranker.warmup, reranker.schedule) == (10_000, 1000, "linear")
     for run in (of, reranker):
         assert (run.lr, run.weight_decay, run.clip, run.dropout, run.lora.rank) == (2e-5, 0, 1, True, 0)
-    assert config.mine.negatives > reranker.negatives  # its authors leave out queries with no more than are drawn
+    assert config.mine.negatives > reranker.hard_negatives  # its authors leave out queries with no more than are drawn
     assert (config.mine.ranks, config.mine.margin) == ((50, 200), 1)
     assert not config.encoder.normalize
     assert config.encoder.article.pair

@@ -1,3 +1,4 @@
+import logging
 import subprocess
 import sys
 import threading
@@ -76,6 +77,15 @@ def test_first_requests_from_several_threads_wait_for_one_to_trace(tiny_encoder:
     for other in others:
         np.testing.assert_array_equal(other, first)
     assert _traced.cache_info().misses == 1
+
+
+def test_tracing_says_nothing(tiny_encoder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    transformers = logging.getLogger("transformers")
+    logging.Logger.warning_once.cache_clear()  # type: ignore[attr-defined]  # theirs, that says a thing once
+    transformers.addHandler(caplog.handler)
+    _traced(tiny_encoder, "encoder", "mean", tmp_path)
+    transformers.removeHandler(caplog.handler)
+    assert caplog.messages == []
 
 
 INTERRUPTED = """

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.nn.functional import log_softmax, nll_loss
 
 from retrieval.search.fusion import max_sim
-from retrieval.train.losses import Side, contrast, distillation, max_sims, repeated, softmax_losses
+from retrieval.train.losses import Scored, contrast, distillation, max_sims, repeated, softmax_losses
 
 SEEDS = st.integers(0, 10_000)
 SIZES = st.integers(1, 9)
@@ -29,7 +29,7 @@ def test_the_contrast_is_medcpts(seed: int, pairs: int, negatives: int, alpha: f
     queries, articles = made(seed, pairs, 6), made(seed + 1, pairs + negatives, 6)
     weights = made(seed + 2, pairs).abs() + 0.1
     targets = torch.arange(pairs)
-    rows, columns = Side(queries @ articles.T, targets), Side(articles[:pairs] @ queries.T, targets)
+    rows, columns = Scored(queries @ articles.T, targets), Scored(articles[:pairs] @ queries.T, targets)
     found = contrast(rows, columns, weights, alpha=alpha, temperature=temperature) / weights.sum()
     # MedCPT's retriever/main.py; mined negatives, which it has not, are further columns of the queries' side.
     scores = queries @ articles.T / temperature
@@ -46,7 +46,7 @@ def test_what_is_masked_is_as_if_it_were_not_there(seed: int, rows: int, data: s
     )
     masked = torch.tensor(np.random.default_rng(seed).random((rows, 8)) < 0.4)
     masked[torch.arange(rows), targets] = False
-    found = softmax_losses(Side(scores, targets, masked), 0.5)
+    found = softmax_losses(Scored(scores, targets, masked), 0.5)
     for row in range(rows):
         kept = scores[row][~masked[row]] / 0.5
         assert close(found[row], kept.logsumexp(0) - scores[row, targets[row]] / 0.5)

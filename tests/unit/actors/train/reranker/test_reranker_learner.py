@@ -9,8 +9,9 @@ import pytest
 from actors.fetch.stored_models import folder_of
 from actors.search.rerankers import CrossEncoderReranker, load_reranker
 from actors.store.local_store import LocalStore
+from actors.train.held_out import read_held_out
 from actors.train.peers import Alone
-from actors.train.reranker.ranked_held_out import RankedHeldOut, shown
+from actors.train.reranker.ordered_ndcg import ordered_ndcg, shown
 from actors.train.reranker.reranker_learner import RerankerLearner
 from actors.train.training_run import TrainingRun, TrainPlan
 from schemas.config import Config
@@ -21,7 +22,7 @@ from tests.support.training import made_pairs
 VALUES: dict[str, Any] = {
     "train_reranker": {
         "batch": 4,
-        "negatives": 2,
+        "hard_negatives": 2,
         "steps": 4,
         "warmup": 1,
         "checkpoint_steps": 2,
@@ -103,14 +104,14 @@ def test_held_out_queries_are_ordered_by_what_is_configured(made: tuple[Config, 
     assert len([*run.steps()]) == 4
     assert [point.step for point in run.curve] == [0, 2, 4]
     own = config.with_values(**run.model({}, tmp_path / "work"))
-    held_out = RankedHeldOut(config, plan, 3, decides=True)
+    held_out = read_held_out(config.with_values(train_reranker={"evaluated": 3}), plan, decides=True)
     best = max(point.ndcg["title"] for point in run.curve)
-    assert held_out.measure(own, 1)["title"].mean() == pytest.approx(best, abs=1e-6)
-    assert {*held_out.measure(config.with_values(rerank={"kind": "none"}), 1)} == {"title"}
+    assert ordered_ndcg(own, held_out, 1)["title"].mean() == pytest.approx(best, abs=1e-6)
+    assert {*ordered_ndcg(config.with_values(rerank={"kind": "none"}), held_out, 1)} == {"title"}
 
 
 def test_held_out_pairs_without_near_articles_are_refused(made: tuple[Config, TrainPlan]) -> None:
     config, plan = made
     own = config.with_values(rerank={"candidates": 1})
     with pytest.raises(InputError, match=r"no near articles to be ordered; mine with mine\.near = 32"):
-        RankedHeldOut(own, plan, 3, decides=True)
+        read_held_out(own, plan, decides=True)

@@ -10,8 +10,9 @@ from sentence_transformers import SentenceTransformer
 from actors.embed.towers import ArticleTower, QueryTower
 from actors.fetch.stored_models import folder_of
 from actors.store.local_store import LocalStore
+from actors.train.held_out import read_held_out
 from actors.train.peers import Alone
-from actors.train.retriever.held_out import HeldOut
+from actors.train.retriever.found_ndcg import found_ndcg
 from actors.train.retriever.retriever_learner import RetrieverLearner
 from actors.train.training_run import TrainingRun, TrainPlan, newest_state
 from schemas.config import Config
@@ -87,8 +88,8 @@ def test_the_model_makes_the_vectors_that_sentence_transformers_makes(
     assert np.abs(np.concatenate(found) - np.concatenate(wanted)).max() < 1e-5
     start = QueryTower(config, 1).encode([Query(q) for q in queries])
     assert np.abs(found[0] - start).max() > 1e-4
-    held_out = HeldOut(config, plan, most=3, decides=False)
-    before, after = (held_out.measure(of, 1)["title"] for of in (config, own))
+    held_out = read_held_out(config.with_values(train={"measured": 3}), plan, decides=False)
+    before, after = (found_ndcg(of, held_out, 1)["title"] for of in (config, own))
     assert 1 <= len(before) == len(after) <= 3
 
 
@@ -124,5 +125,5 @@ def test_held_out_pairs_are_found_by_the_towers_as_they_are(made: tuple[Config, 
     config, plan = made
     own = config.with_values(train={"evaluate_every": 2, "evaluated": 3})
     learner = RetrieverLearner(own, plan, Alone(), "cpu")
-    measured = HeldOut(own, plan, most=3, decides=True).measure(own, 1)
+    measured = found_ndcg(own, read_held_out(own, plan, decides=True), 1)
     assert learner.evaluate() == pytest.approx({name: of.mean() for name, of in measured.items()}, abs=1e-6)

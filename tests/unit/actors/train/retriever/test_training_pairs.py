@@ -2,9 +2,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from actors.store.local_store import LocalStore
+from actors.train.mined_pairs import MinedPairs
 from actors.train.retriever.trained_towers import Towers
 from actors.train.retriever.training_pairs import TrainingPairs
 from actors.train.training_texts import TrainingTexts, write_texts
@@ -35,6 +37,10 @@ def config(**values: Any) -> TrainConfig:
     )
 
 
+def training_pairs(pairs: pa.Table, texts: TrainingTexts, config: TrainConfig) -> TrainingPairs:
+    return TrainingPairs(MinedPairs(pairs, texts, config), config)
+
+
 def towers(folder: Path, config: TrainConfig) -> Towers:
     return Towers(tiny.spec(folder), {"query": folder, "article": folder}, config)
 
@@ -43,7 +49,7 @@ def test_a_batch_has_its_queries_their_articles_and_hard_negatives_of_them(
     texts: TrainingTexts, tiny_encoder: Path
 ) -> None:
     of = config()
-    pairs, both = TrainingPairs(pair_table(PAIRS), texts, of), towers(tiny_encoder, of)
+    pairs, both = training_pairs(pair_table(PAIRS), texts, of), towers(tiny_encoder, of)
     batch = pairs.batch(0, both)
     assert [len(batch.texts[side]) for side in ("query", "article")] == [8, 24]
     by_query = {tuple(both.tokens([Query(pair.query)], [])["query"][0].ids): pair for pair in PAIRS}
@@ -66,33 +72,33 @@ def test_equal_texts_have_equal_keys_whatever_is_left_out_of_them(texts: Trainin
     same = [PAIRS[2]._replace(drop=Span(0, 3)), PAIRS[2]._replace(query_id="00")]
     for pairs, equal in ((twins, False), (same, True)):
         of = config(batch=2, hard_negatives=0)
-        batch = TrainingPairs(pair_table(pairs), texts, of).batch(0, towers(tiny_encoder, of))
+        batch = training_pairs(pair_table(pairs), texts, of).batch(0, towers(tiny_encoder, of))
         assert (batch.text_keys[0] == batch.text_keys[1]) is np.bool_(equal)
 
 
 def test_a_teachers_scores_go_with_what_they_were_given_to(texts: TrainingTexts, tiny_encoder: Path) -> None:
     of = config(distil="scores")
     scored = [pair._replace(scores=(float(pair.pmid), *map(float, pair.negatives))) for pair in PAIRS]
-    batch = TrainingPairs(pair_table(scored), texts, of).batch(1, towers(tiny_encoder, of))
+    batch = training_pairs(pair_table(scored), texts, of).batch(1, towers(tiny_encoder, of))
     assert batch.taught is not None
     pmids = batch.taught.astype(np.int64)
     keys = [text_hash(*text) for text in texts.read(np.append(pmids[:, 0], pmids[:, 1:].reshape(-1)))]
     assert keys == batch.text_keys.view(np.uint64).tolist()
     with pytest.raises(InputError, match=r"39 of 40 pairs have no teacher's scores; mine with mine\.teacher = true"):
-        TrainingPairs(pair_table([*scored[:1], *PAIRS[1:]]), texts, of)
+        training_pairs(pair_table([*scored[:1], *PAIRS[1:]]), texts, of)
 
 
 def test_what_is_held_out_is_not_trained_on(texts: TrainingTexts) -> None:
-    pairs = TrainingPairs(pair_table(PAIRS), texts, config())
+    pairs = MinedPairs(pair_table(PAIRS), texts, config())
     pairs.refuse(np.array([50]))
     negative = PAIRS[0].negatives[0]
     with pytest.raises(InputError, match=rf"article {negative} would be trained on, and held out"):
         pairs.refuse(np.array([negative]))
-    TrainingPairs(pair_table(PAIRS[:8]), texts, config(hard_negatives=0)).refuse(np.array([40]))
+    MinedPairs(pair_table(PAIRS[:8]), texts, config(hard_negatives=0)).refuse(np.array([40]))
 
 
 def test_too_few_pairs_or_negatives_are_refused_in_a_line(texts: TrainingTexts) -> None:
-    with pytest.raises(InputError, match=r"3 pairs to train on are fewer than train\.batch = 8"):
-        TrainingPairs(pair_table(PAIRS[:3]), texts, config())
-    with pytest.raises(InputError, match=r"train\.hard_negatives = 4, but some pairs have [23] mined"):
-        TrainingPairs(pair_table(PAIRS), texts, config(hard_negatives=4))
+    with pytest.raises(InputError, match="3 pairs to train on are fewer than batch = 8"):
+        training_pairs(pair_table(PAIRS[:3]), texts, config())
+    with pytest.raises(InputError, match=r"hard_negatives = 4, but some pairs have [23] mined"):
+        training_pairs(pair_table(PAIRS), texts, config(hard_negatives=4))

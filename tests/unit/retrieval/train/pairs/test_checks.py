@@ -7,11 +7,11 @@ from schemas.errors import InputError
 MINED = [np.array([4, 5]), np.array([6, 7, 8])]
 
 
-def test_too_few_negatives_are_refused_by_the_key_that_wants_them() -> None:
-    check_negatives(MINED, 2, "train.hard_negatives")
-    check_negatives([], 0, "train.hard_negatives")
-    with pytest.raises(InputError, match=r"train\.hard_negatives = 3, but some pairs have 2 mined negatives; lower it"):
-        check_negatives(MINED, 3, "train.hard_negatives")
+def test_too_few_negatives_are_refused() -> None:
+    check_negatives(MINED, 2)
+    check_negatives([], 0)
+    with pytest.raises(InputError, match=r"hard_negatives = 3, but some pairs have 2 mined negatives; lower it"):
+        check_negatives(MINED, 3)
 
 
 def test_pairs_without_scores_are_counted() -> None:

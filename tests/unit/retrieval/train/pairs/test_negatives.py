@@ -2,10 +2,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.train.pairs.negatives import MineRules, Ranking, mined
+from retrieval.train.pairs.negatives import Ranking, mined
+from schemas.training import MineConfig
 
 
-@given(st.integers(1, 60), st.integers(0, 20), st.integers(1, 40), st.floats(0.5, 1), st.integers(0, 99), st.data())
+@given(st.integers(1, 60), st.integers(0, 20), st.integers(5, 40), st.floats(0.5, 1), st.integers(0, 99), st.data())
 def test_no_negative_answers_its_query_or_lies_beyond_the_ranks_or_the_margin(
     found: int, first: int, width: int, margin: float, seed: int, data: st.DataObject
 ) -> None:
@@ -15,7 +16,7 @@ def test_no_negative_answers_its_query_or_lies_beyond_the_ranks_or_the_margin(
     scores = np.sort(rng.random(found, np.float32))[::-1]
     positives = data.draw(st.lists(st.sampled_from(firsts.tolist()), max_size=3).map(lambda of: np.array(of, np.int64)))
     barred = np.array(data.draw(st.lists(st.booleans(), min_size=found, max_size=found)), bool)
-    rules = MineRules((first, first + width), margin, negatives=5, near=4)
+    rules = MineConfig(ranks=(first, first + width), margin=margin, negatives=5, near=4)
     made = mined(Ranking(pmids, firsts, scores, barred), positives, rules, seed)
     places = {int(pmid): place for place, pmid in enumerate(pmids)}
     answers = [place for place in range(found) if firsts[place] in positives]
@@ -39,6 +40,6 @@ def test_no_negative_answers_its_query_or_lies_beyond_the_ranks_or_the_margin(
 def test_another_seed_draws_others() -> None:
     pmids, scores = np.arange(200), np.linspace(1, 0, 200, dtype=np.float32)
     ranking = Ranking(pmids, pmids, scores, np.zeros(200, bool))
-    rules = MineRules((50, 200), 1, negatives=8, near=0)
+    rules = MineConfig(ranks=(50, 200), margin=1, negatives=8, near=0)
     drawn = {tuple(mined(ranking, np.array([3]), rules, seed).negatives) for seed in range(3)}
     assert len(drawn) == 3
