@@ -60,8 +60,8 @@ class MineReport(Report):
 
 
 class HeldOutFigures(Frozen):
-    """nDCG@10 of held-out queries before and after training: of a retriever, which finds the answer among the articles
-    of the signal; of a re-ranker, beside the configured second stage, among the articles that rank high."""
+    """nDCG@10 of held-out queries before and after training: of a retriever, which finds the answer among all that
+    answer such queries; of a re-ranker, beside the configured second stage, among the articles that rank high."""
 
     queries: int
     before: float

@@ -24,6 +24,8 @@ class HeldOut(NamedTuple):
     articles: list[list[ArticleText]]
     """Of each query the one that answers it, without what the query was made of; for a re-ranker then those near it, as
     many as a search re-ranks."""
+    whole: list[ArticleText]
+    """The ones that answer, with what the query was made of."""
 
 
 def read_held_out(config: Config, plan: TrainPlan, *, decides: bool) -> list[HeldOut]:
@@ -46,7 +48,8 @@ def read_held_out(config: Config, plan: TrainPlan, *, decides: bool) -> list[Hel
     for (signal, pairs), of_signal in zip(chosen.items(), keys, strict=True):
         queries = [Query(pair["query"], pair["instruction"]) for pair in pairs]
         articles = [texts.read(np.array(of_pair, np.int64)) for of_pair in of_signal]
+        whole = [answer for answer, *_ in articles]
         for pair, of_pair in zip(pairs, articles, strict=True):
             of_pair[0] = without(of_pair[0], Span(**pair["drop"]))
-        found.append(HeldOut(signal, queries, articles))
+        found.append(HeldOut(signal, queries, articles, whole))
     return found

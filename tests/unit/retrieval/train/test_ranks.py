@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from ir_measures import nDCG
 
-from retrieval.train.ranks import first_ndcg, single_ndcg
+from retrieval.train.ranks import first_ndcg, pooled_ndcg, single_ndcg
 
 
 def test_it_is_the_measure_of_trec_eval() -> None:
@@ -18,6 +18,16 @@ def test_it_is_the_measure_of_trec_eval() -> None:
 
 def test_an_encoder_for_which_all_are_alike_finds_nothing() -> None:
     assert single_ndcg(np.ones((20, 4), np.float32), np.ones((20, 4), np.float32)).sum() == 0
+
+
+def test_an_answer_stands_against_the_others_of_a_pool() -> None:
+    rng = np.random.default_rng(0)
+    queries, articles = (rng.standard_normal((30, 8)).astype(np.float32) for _ in range(2))
+    others = ~np.eye(30, dtype=bool)
+    assert pooled_ndcg(queries, articles, articles, others).tolist() == single_ndcg(queries, articles).tolist()
+    alike = np.ones((12, 2), np.float32)
+    found = pooled_ndcg(alike[:1], alike[:1], alike, np.arange(12)[None] < 3)
+    assert found.tolist() == [1 / np.log2(5)]
 
 
 def test_of_scored_articles_the_first_is_looked_for() -> None:
