@@ -16,7 +16,6 @@ from jobs.common.writer import writing
 from retrieval.operate.garbage import ORDER, Contents, Entry, Limits, garbage, served_versions, why_all_stays
 from schemas.config import Config
 from schemas.errors import MovedError, StoreError, UsageError
-from schemas.manifest import Current
 from schemas.report import GcReport, Removed
 from schemas.store import Store
 
@@ -51,7 +50,7 @@ def run(
             # Nobody looks at these manifests any more, and they say whose the rest is, should this be stopped.
             for entry in sorted(doomed, key=lambda entry: entry.kind == "versions"):
                 remove(store, entry.key)
-            change_current(store, lambda current: _without(current, gone))
+            change_current(store, lambda current: current.removes_no_more(gone))
     kept = [v.id for v in contents.versions if v.id not in gone]
     served = served_versions(contents.current, kept, keep)
     return GcReport(
@@ -89,11 +88,6 @@ def _decided(store: Store, limits: Limits, *, dry_run: bool) -> tuple[Contents, 
         with suppress(MovedError):
             swap_current(store, current, current.removes(tuple(going)))
             return contents, doomed
-
-
-def _without(current: Current, gone: set[str]) -> Current:
-    left = tuple(name for name in current.removing if name not in gone)
-    return current if left == current.removing else current.removes(left)
 
 
 def _removed(found: list[Entry]) -> Removed:

@@ -15,12 +15,8 @@ from jobs.common.writer import writes
 from jobs.steps.index.build_inputs import BuildInputs
 from jobs.steps.index.version_reports import report_of, show_version
 from schemas.config import Config
-from schemas.errors import RowsError, UsageError
+from schemas.errors import RowsError
 from schemas.report import IndexReport
-
-TARGET_RECALL = Option(
-    "search as few lists as reach this recall@10; same as --set index.target_recall=SHARE", metavar="SHARE"
-)
 
 REMOVED = Option("the version may lack more of CURRENT's articles than index.max_removed")
 
@@ -30,20 +26,14 @@ def run(
     config: Config,
     *,
     full: Annotated[bool, Option("build everything anew instead of what changed")] = False,
-    target_recall: Annotated[float | None, TARGET_RECALL] = None,
     allow_removed: Annotated[bool, REMOVED] = False,
 ) -> IndexReport:
     """Build the version of the newest snapshot, unless it is there already.
 
     Raises:
-        UsageError: there can be no such recall.
         StoreError: nothing was embedded.
         CheckError: the version does not hold what it should, and is not written.
     """
-    if target_recall is not None:
-        if not 0 < target_recall <= 1:
-            raise UsageError(f"--target-recall {target_recall:g}: give a share above 0, at most 1")
-        config = config.with_values(index={"target_recall": target_recall})
     if allow_removed:
         config = config.with_values(index={"max_removed": 1})
     if (there := BuildInputs(config, full=full).existing()) is not None:

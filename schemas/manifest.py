@@ -1,5 +1,7 @@
 """What an index is made of: the JSON documents beside the binary files, written last."""
 
+from collections.abc import Container
+
 from pydantic import Field
 
 from schemas.base import Frozen, digest
@@ -218,6 +220,11 @@ class Current(Frozen):
     def removes(self, versions: tuple[str, ...]) -> "Current":
         """Return what comes next where these versions are being removed."""
         return self.model_copy(update={"removing": versions, "epoch": self.epoch + 1})
+
+    def removes_no_more(self, gone: Container[str]) -> "Current":
+        """Return what comes next where some of what was being removed are gone, or made anew; the same if none was."""
+        left = tuple(version for version in self.removing if version not in gone)
+        return self if left == self.removing else self.removes(left)
 
     def serves_as(self, other: "Current") -> bool:
         """Return whether nothing but who writes, and what `gc` does, has changed since another."""

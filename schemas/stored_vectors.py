@@ -17,13 +17,11 @@ Id = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS)]
 class VectorsRequest(Frozen):
     """Which articles' vectors are asked for: `POST /v1/vectors`."""
 
-    ids: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS)], ...], at_most(MAX_VECTORS)] = (
-        Field(
-            min_length=1,
-            max_length=MAX_VECTORS,
-            description="PMIDs, PMCIDs, DOIs, or the corpus's own ids.",
-            examples=[["402406"]],
-        )
+    ids: Annotated[tuple[Id, ...], at_most(MAX_VECTORS)] = Field(
+        min_length=1,
+        max_length=MAX_VECTORS,
+        description="PMIDs, PMCIDs, DOIs, or the corpus's own ids.",
+        examples=[["402406"]],
     )
 
 

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.articles.pmids import mixed as pmid_bits
+
 Numbers = NDArray[np.uint64]
 
 CLUSTERS = 4000
@@ -16,10 +18,7 @@ SPREAD = 0.6
 
 def mixed(numbers: Numbers, salt: int) -> Numbers:
     """Return random-looking 64 bits (splitmix64) that depend on the number and the salt alone."""
-    x = numbers + np.uint64((salt + 1) * 0x9E3779B97F4A7C15 % 2**64)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+    return pmid_bits((numbers + np.uint64((salt + 1) * 0x9E3779B97F4A7C15 % 2**64)).view(np.int64))
 
 
 class MadeVectors:

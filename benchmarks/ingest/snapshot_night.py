@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from actors.store.local_store import LocalStore
 from jobs.common.console import Progress, megabytes, say, table
-from retrieval.articles.pmids import CLASS_ROWS
+from retrieval.articles.pmids import CLASS_ROWS, mixed
 from retrieval.articles.snapshot import read_snapshot
 from retrieval.articles.snapshot_update import PART_COLUMNS, SnapshotPlan, write_snapshot
 from schemas.article import ARTICLE_SCHEMA
@@ -305,10 +305,7 @@ def part_table(pmids: Pmids, touched: dict[str, Pmids]) -> pa.Table:
 def hashed(pmids: Pmids, kind: Any) -> Hashes:
     """Return random-looking 64 bits (splitmix64) that depend on PMID and kind alone."""
     x = pmids.astype(np.uint64) * np.uint64(4) + np.asarray(kind).astype(np.uint64)
-    x = (x + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+    return mixed(((x + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)).view(np.int64))
 
 
 if __name__ == "__main__":

@@ -110,4 +110,3 @@ FIELDS = {
     "doi": _plain("doi", "doi"),
     "pmcid": _plain("pmc", "pmcid"),
 }
-AUTHOR_FIELDS = ("last_names", "fore_names", "initials", "orcids", "affiliations")

@@ -22,7 +22,7 @@ from schemas.canary import CanaryAnswer
 from schemas.config import Config
 from schemas.errors import CheckError, InputError, StoreError
 from schemas.layout import Layout
-from schemas.manifest import Checks, Current, IndexVersion, Recall, Segment
+from schemas.manifest import Checks, IndexVersion, Recall, Segment
 from schemas.store import Store
 
 
@@ -73,7 +73,8 @@ def commit(config: Config, version: IndexVersion) -> IndexVersion:
         raise CheckError(f"version {version.id} would not be read as it was written; CURRENT is what it was")
     write_bytes(store, Layout.version(version.id), content.encode())
     wrote(store, Layout.version.folder)
-    change_current(store, lambda current: _stays(current, version.id))
+    # gc was removing it, perhaps, when it was stopped.
+    change_current(store, lambda current: current.removes_no_more({version.id}))
     return checked
 
 
@@ -99,12 +100,6 @@ def with_models(config: Config) -> Config:
     except InputError as error:
         log(f"check     the re-ranker is not in the store, and searchers have to find it themselves: {error}")
         return config
-
-
-def _stays(current: Current, version: str) -> Current:
-    """Return CURRENT without a version among those that `gc` was removing when it was stopped: it is made anew."""
-    left = tuple(v for v in current.removing if v != version)
-    return current if left == current.removing else current.removes(left)
 
 
 def _parent(store: Store, version: str) -> IndexVersion | None:

@@ -1,7 +1,7 @@
 """Vectors that exist already: what need not be encoded, where it is found in an earlier snapshot, whether it agrees."""
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -43,13 +43,6 @@ class Known(NamedTuple):
     counts: KnownCounts = KnownCounts()
 
 
-class KnownVectors(Protocol):
-    """A source of vectors."""
-
-    def find(self, articles: pa.Table) -> Known:
-        """Return what there is for articles (pmid, text_hash, title, abstract); IntegrityError names a broken file."""
-
-
 def agreement(known: NDArray[np.floating], encoded: NDArray[np.floating], min_cosine: float = MIN_COSINE) -> Agreement:
     """Compare vectors (n, d) with others of the same articles, n > 0. A zero vector agrees with none but another."""
     a, b = known.astype(np.float64), encoded.astype(np.float64)
@@ -69,7 +62,7 @@ def agreement(known: NDArray[np.floating], encoded: NDArray[np.floating], min_co
 
 
 class EarlierVectors:
-    """The vectors of a snapshot whose every vector part is there (see `KnownVectors`).
+    """The vectors of a snapshot whose every vector part is there.
 
     A record whose metadata changed, or a whole new baseline, costs a read of the old keys and of the row groups that
     hold the old vectors, and no encoding. Memory: one row group of the snapshot (65,536 keys), one of a vector part.

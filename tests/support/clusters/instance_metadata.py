@@ -1,12 +1,13 @@
 """What EC2 tells an instance of itself, as far as it is about its end: version 2, with tokens."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from tests.support.loopback import served
 
 TOKEN = "a token"
 ACTION = "/latest/meta-data/spot/instance-action"
@@ -50,11 +51,6 @@ def instance_metadata() -> Iterator[Metadata]:
             self.end_headers()
             self.wfile.write(text.encode())
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        of = Metadata(f"http://127.0.0.1:{server.server_port}")
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with served(Handler) as url:
+        of = Metadata(url)
         yield of
-        server.shutdown()

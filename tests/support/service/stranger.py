@@ -1,9 +1,10 @@
 """A service that is not pubray's."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from tests.support.loopback import served
 
 
 class Stranger(BaseHTTPRequestHandler):
@@ -15,16 +16,9 @@ class Stranger(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(asked if self.path.startswith("/echo") else b"<html>\n<body>hello</body>\n</html>")
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Be silent."""
-
 
 @contextmanager
 def stranger_service() -> Iterator[str]:
     """Run one; give its address."""
-    with HTTPServer(("127.0.0.1", 0), Stranger) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with served(Stranger) as url:
+        yield url

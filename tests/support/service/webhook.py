@@ -1,12 +1,13 @@
 """A server on loopback that takes what is posted to it, or refuses it as often as is wanted."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.support.loopback import served
 
 PATH = "/services/secret"
 
@@ -34,15 +35,6 @@ def webhook(*answers: int) -> Iterator[Webhook]:
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        hook = Webhook(f"http://127.0.0.1:{server.server_address[1]}{PATH}", list(answers))
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield hook
-        finally:
-            server.shutdown()
-            thread.join()
+    with served(Handler) as url:
+        hook = Webhook(f"{url}{PATH}", list(answers))
+        yield hook

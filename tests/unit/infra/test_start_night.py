@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.error import HTTPError
@@ -16,6 +16,7 @@ import pytest
 from actors.store.local_store import LocalStore
 from infra.kuberay import start_night
 from jobs.common.run_records import NIGHT, Record
+from tests.support.loopback import served
 
 TEMPLATE = {
     "apiVersion": "ray.io/v1",
@@ -87,9 +88,6 @@ class Jobs(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalStore:
@@ -108,16 +106,9 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalStore:
 
 @contextmanager
 def serving(monkeypatch: pytest.MonkeyPatch, port: int = 0) -> Iterator[int]:
-    server = HTTPServer(("127.0.0.1", port), Jobs)
-    monkeypatch.setenv("KUBERNETES_API", f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with served(Jobs, port) as url:
+        monkeypatch.setenv("KUBERNETES_API", url)
+        yield int(url.rpartition(":")[2])
 
 
 def nights_end(store: LocalStore, outcome: str) -> None:

@@ -8,7 +8,7 @@ from actors.store.local_store import LocalStore
 from jobs import index
 from jobs.steps.index.version_build import Build
 from schemas.article import Article
-from schemas.errors import StoreError, UsageError
+from schemas.errors import StoreError
 from schemas.layout import Layout
 from schemas.manifest import Current
 from schemas.report import IndexReport
@@ -18,15 +18,9 @@ from tests.support.stores.made_store import MadeStore
 from tests.support.stores.store_files import config, set_current
 
 
-@pytest.mark.parametrize("share", [0, -0.5, 1.5, float("nan")])
-def test_a_recall_that_cannot_be_is_refused(share: float, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=rf"--target-recall {share:g}: give a share above 0, at most 1"):
-        index.run(config(tmp_path), target_recall=share)
-
-
 def test_a_store_without_articles_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="run pubray ingest"):
-        index.run(config(tmp_path), target_recall=1)
+        index.run(config(tmp_path))
 
 
 def test_a_version_that_is_there_is_told_and_not_built(tiny_encoder: Path, tmp_path: Path) -> None:

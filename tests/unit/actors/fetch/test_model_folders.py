@@ -5,11 +5,10 @@ The client is the real one, the hub a small one on loopback.
 
 import json
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from hashlib import sha1
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ import safetensors.torch
 from actors.fetch import model_folders
 from actors.fetch.model_folders import hub_folder, model_digests, model_folder
 from schemas.errors import InputError, UsageError, WeightsError
+from tests.support.loopback import served
 from tests.support.models import tiny
 from tests.support.models.embedded_model import CACHE
 
@@ -140,9 +140,6 @@ class Hub(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer()
 
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
     def _answer(self) -> None:
         path = self.path.partition("?")[0]
         self.asked.append(path)
@@ -181,11 +178,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def server(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
     handler = type("OneHub", (Hub,), {"files": {}, "asked": []})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as serving:
-        threading.Thread(target=serving.serve_forever, args=(0.02,), daemon=True).start()
-        endpoint(f"http://127.0.0.1:{serving.server_port}", monkeypatch)
+    with served(handler) as url:
+        endpoint(url, monkeypatch)
         yield handler
-        serving.shutdown()
 
 
 def endpoint(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval.embed.known.known_vectors import Known, KnownCounts, KnownVectors
+from retrieval.embed.known.known_vectors import Known, KnownCounts
 from retrieval.embed.known.published_chunks import PublishedChunks
 from schemas.errors import InputError, IntegrityError
 from tests.support.stores.published_chunk_files import DIMENSION, Texts, articles, text, vector, write_chunk, write_json
@@ -26,7 +26,7 @@ def write_all(folder: Path, *, texts: bool) -> None:
         write_chunk(folder / "chunks", number, pmids, {pmid: text(pmid) for pmid in pmids} if texts else None)
 
 
-def published(folder: Path, dimension: int = DIMENSION) -> KnownVectors:
+def published(folder: Path, dimension: int = DIMENSION) -> PublishedChunks:
     return PublishedChunks(folder / "chunks", folder / "indices", dimension)
 
 
