@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 @contextmanager
-def served(handler: type[BaseHTTPRequestHandler], port: int = 0) -> Iterator[str]:
+def loopback_server(handler: type[BaseHTTPRequestHandler], port: int = 0) -> Iterator[str]:
     """Serve with such handlers, which log nothing; give the address."""
     silent = type("Silent", (handler,), {"log_message": lambda *_: None})
     with ThreadingHTTPServer(("127.0.0.1", port), silent) as server:

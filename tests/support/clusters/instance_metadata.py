@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 
-from tests.support.loopback import served
+from tests.support.loopback import loopback_server
 
 TOKEN = "a token"
 ACTION = "/latest/meta-data/spot/instance-action"
@@ -51,6 +51,6 @@ def instance_metadata() -> Iterator[Metadata]:
             self.end_headers()
             self.wfile.write(text.encode())
 
-    with served(Handler) as url:
+    with loopback_server(Handler) as url:
         of = Metadata(url)
         yield of

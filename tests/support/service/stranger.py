@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 
-from tests.support.loopback import served
+from tests.support.loopback import loopback_server
 
 
 class Stranger(BaseHTTPRequestHandler):
@@ -20,5 +20,5 @@ class Stranger(BaseHTTPRequestHandler):
 @contextmanager
 def stranger_service() -> Iterator[str]:
     """Run one; give its address."""
-    with served(Stranger) as url:
+    with loopback_server(Stranger) as url:
         yield url

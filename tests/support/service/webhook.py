@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from tests.support.loopback import served
+from tests.support.loopback import loopback_server
 
 PATH = "/services/secret"
 
@@ -35,6 +35,6 @@ def webhook(*answers: int) -> Iterator[Webhook]:
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
-    with served(Handler) as url:
+    with loopback_server(Handler) as url:
         hook = Webhook(f"{url}{PATH}", list(answers))
         yield hook

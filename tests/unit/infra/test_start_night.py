@@ -16,7 +16,7 @@ import pytest
 from actors.store.local_store import LocalStore
 from infra.kuberay import start_night
 from jobs.common.run_records import NIGHT, Record
-from tests.support.loopback import served
+from tests.support.loopback import loopback_server
 
 TEMPLATE = {
     "apiVersion": "ray.io/v1",
@@ -106,7 +106,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalStore:
 
 @contextmanager
 def serving(monkeypatch: pytest.MonkeyPatch, port: int = 0) -> Iterator[int]:
-    with served(Jobs, port) as url:
+    with loopback_server(Jobs, port) as url:
         monkeypatch.setenv("KUBERNETES_API", url)
         yield int(url.rpartition(":")[2])
 

@@ -1,6 +1,6 @@
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import closing
 from email.utils import formatdate
@@ -11,6 +11,7 @@ import pytest
 
 from actors.fetch.downloader import CONNECTIONS, FAILURES, LONGEST_RETRY_AFTER, LONGEST_WAIT, Downloader, backoff
 from schemas.errors import InputError
+from tests.support.processes import within
 from tests.support.pubmed.file_server import Fault, FileServer
 
 CONTENT = Random(0).randbytes(300_000)
@@ -49,13 +50,6 @@ def download(downloader: Downloader, server: FileServer, folder: Path, start: by
 
 def ranges(server: FileServer) -> list[tuple[str | None, int]]:
     return [(request.range, request.status) for request in server.asked(PATH)]
-
-
-def within(seconds: float, condition: Callable[[], object]) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def test_a_document_is_read(downloader: Downloader, server: FileServer) -> None:

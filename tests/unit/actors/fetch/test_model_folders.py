@@ -17,7 +17,7 @@ import safetensors.torch
 from actors.fetch import model_folders
 from actors.fetch.model_folders import hub_folder, model_digests, model_folder
 from schemas.errors import InputError, UsageError, WeightsError
-from tests.support.loopback import served
+from tests.support.loopback import loopback_server
 from tests.support.models import tiny
 from tests.support.models.embedded_model import CACHE
 
@@ -178,7 +178,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def server(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
     handler = type("OneHub", (Hub,), {"files": {}, "asked": []})
-    with served(handler) as url:
+    with loopback_server(handler) as url:
         endpoint(url, monkeypatch)
         yield handler
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +19,7 @@ from actors.fetch.downloader import Downloader
 from actors.fetch.pubmed_mirror import FETCHES, Listing, PubmedMirror
 from schemas.errors import AbsentError, InputError, StoreError
 from tests.support.examples import examples
+from tests.support.processes import within
 from tests.support.pubmed.file_server import Fault, FileServer, listing_page, md5_text, publish
 
 NAME = "pubmed26n0001.xml.gz"
@@ -60,13 +61,6 @@ def files(folder: Path) -> dict[str, bytes]:
 def leave_part(folder: Path, content: bytes) -> None:
     (folder / "mirror").mkdir()
     (folder / "mirror" / f".{NAME}.part").write_bytes(content)
-
-
-def within(seconds: float, condition: Callable[[], object]) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def test_the_listing_has_the_baseline_and_its_updates(server: FileServer, tmp_path: Path) -> None:
