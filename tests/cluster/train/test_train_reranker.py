@@ -18,7 +18,7 @@ pytestmark = pytest.mark.whole
 MINE = {"limit": 200, "near": 16, "negatives": 3, "ranks": (5, 60), "margin": 1, "teacher": True}
 TRAIN: dict[str, Any] = {
     "batch": 4,
-    "negatives": 3,
+    "hard_negatives": 3,
     "steps": 4,
     "warmup": 1,
     "distil": "scores",
