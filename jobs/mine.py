@@ -96,7 +96,8 @@ def run(
                     write_given_texts(path, given.texts)
         about, counts = made(config, wanted, version, of, about)
         found = np.cumsum(counts.ranks)
-        depths = {str(depth): int(found[min(depth, len(found)) - 1]) for depth in DEPTHS if len(found)}
+        deep = [depth for depth in DEPTHS if depth <= config.mine.depth and len(found)]
+        depths = {str(depth): int(found[min(depth, len(found)) - 1]) for depth in deep}
         told = counts._asdict() | {"ranks": depths}
     else:
         about = read_pair_set(store, pairs)
@@ -130,10 +131,13 @@ def show(report: MineReport) -> str:
         ["query", "answered by", "not by"],
         [[cut(x.query, 50), cut(x.positive, 40), cut(x.negative, 40)] for x in report.examples],
     )
-    return (
-        f"{text}\npositives found: {ranks}\nof the ranks of negatives {report.answers / report.looked_at:.2%} answer "
-        f"the query too, {report.too_near / report.looked_at:.2%} score too near its positive\n{examples}"
-    )
+    text += f"\npositives found: {ranks}"
+    if report.looked_at:
+        text += (
+            f"\nof the ranks of negatives {report.answers / report.looked_at:.2%} answer the query too, "
+            f"{report.too_near / report.looked_at:.2%} score too near its positive"
+        )
+    return f"{text}\n{examples}" if report.examples else text
 
 
 def _ranking(config: Config, version: IndexVersion) -> tuple[Config, dict[str, Any]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from actors.fetch.embedded_wheels import embedded_folder
 from actors.store.stores import open_store
-from jobs import evaluate, mine, nightly, rollback, search, train_retriever
+from jobs import evaluate, mine, nightly, promote, rollback, search, train_retriever
 from jobs import serve as service
 from jobs.common.console import say, table
 from jobs.common.run_reports import Stages
@@ -35,7 +35,7 @@ def run(config: Config) -> TrainDemoReport:
     start, stages = time.monotonic(), Stages()
     source = str(embedded_folder("pubmed", Path(config.cache)))
     say(f"All articles, by the start model: pubray nightly --source {source}")
-    stages.run("night", nightly.night, config, source=source)
+    everything = stages.run("night", nightly.night, config, source=source).index.version
     say(f"\nPairs of a query and the article that answers it, but of {CHOSEN_COUNT:,}: pubray mine --exclude …")
     with tempfile.NamedTemporaryFile("w", suffix=".tsv") as measured_by:
         measured_by.write("".join(f"topic\t{pmid}\t1\n" for pmid in parse_pmids(CHOSEN.read_text(), str(CHOSEN))))
@@ -50,7 +50,9 @@ def run(config: Config) -> TrainDemoReport:
     found = {}
     for name, own in {"start": few, "trained": trained}.items():
         say(f"\n2,000 articles, by the {name} model")
-        stages.run(f"embed, {name}", nightly.night, own, source=source)
+        night = stages.run(f"embed, {name}", nightly.night, own, source=source)
+        if night.withdrawn:  # by the rollback of the demo before
+            promote.run(own, version=night.index.version)
         found[name] = stages.run(f"evaluate, {name}", evaluate.run, own, mesh_topics=TOPICS, candidates=CANDIDATES)
     topics = _differences(found["start"], found["trained"])
     url = stages.run("serve", service.deploy, trained)
@@ -59,6 +61,8 @@ def run(config: Config) -> TrainDemoReport:
     finally:
         service.shutdown()
     say(f"\npubray rollback: {rollback.show(rollback.run(few))}")
+    # A demo after this one finds what this one made, for it is built on the same version.
+    say(f"\npubray promote {everything}: {promote.show(promote.run(config, version=everything))}")
     return TrainDemoReport(
         seconds=time.monotonic() - start, stages=stages.seconds, mined=mined, trained=report, topics=topics
     )

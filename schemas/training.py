@@ -1,6 +1,6 @@
 """How pairs are made and models are trained: `[mine]`, `[train]` and `[train_reranker]` of a configuration."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import (
     Field,
@@ -69,12 +69,15 @@ class LoraConfig(Frozen):
 class RunConfig(Frozen):
     """What runs of training have in common, whatever model it is."""
 
+    table: ClassVar[str] = "train"
+    """Of the configuration."""
+
     mix: dict[Signal, Annotated[float, Field(ge=0, le=1)]] = Field(default={})
     """Share of a signal's pairs that is trained on, always the same ones; of those that are not named, all."""
     loss: Literal["two-way", "one-way", "listwise", "none"]
     distil: Literal["maxsim", "scores", "none"]
     hard_negatives: NonNegativeInt = 0
-    """Mined ones of each pair that come into its batch, drawn anew in each epoch."""
+    """Mined ones of each pair that come into its batch, drawn anew in each epoch; pairs with fewer are left out."""
     batch: PositiveInt
     accumulate: PositiveInt = 1
     """Batches that make a step."""
@@ -181,9 +184,10 @@ class TrainConfig(RunConfig):
 class RerankerTrainConfig(RunConfig):
     """A run that trains a cross-encoder: the configured one, or one that starts as the article tower does."""
 
+    table: ClassVar[str] = "train_reranker"
     batch: PositiveInt = 8
     """Queries, each with one of its positives and with negatives of it, drawn anew in each epoch."""
-    hard_negatives: PositiveInt = 15
+    hard_negatives: PositiveInt = 7
     """MedCPT has 31."""
     distil: Literal["scores", "none"] = "none"
     """Learn the order of them as the re-ranker has it by which they were scored (`mine.teacher`)."""

@@ -89,6 +89,9 @@ class TrainReport(Report):
     """What a configuration names the trained one by; of two, that for queries first."""
     pairs: tuple[str, ...]
     trained_on: int
+    """Pairs of all sets, less those that …"""
+    left_out: int = 0
+    """… have fewer mined negatives than are drawn."""
     held_out: int
     steps: int
     """That are done …"""

@@ -7,9 +7,11 @@ import numpy as np
 from actors.store.stores import open_store
 from actors.train.training_run import TrainPlan, run_config
 from actors.train.training_texts import texts_here
+from retrieval.train.pairs.answers import Answers
 from retrieval.train.pairs.held_out_pairs import judged_by
-from retrieval.train.pairs.pair_sets import read_all_pairs
+from retrieval.train.pairs.pair_sets import query_keys, read_all_pairs
 from retrieval.train.pairs.texts import without
+from schemas.arrays import Pmids
 from schemas.config import Config
 from schemas.errors import InputError
 from schemas.pair import Span
@@ -24,8 +26,12 @@ class HeldOut(NamedTuple):
     articles: list[list[ArticleText]]
     """Of each query the one that answers it, without what the query was made of; for a re-ranker then those near it, as
     many as a search re-ranks."""
+    pmids: list[int]
+    """Of the ones that answer."""
     whole: list[ArticleText]
-    """The ones that answer, with what the query was made of."""
+    """The same with what the query was made of."""
+    answers: list[Pmids]
+    """Of each query, all that answer it."""
 
 
 def read_held_out(config: Config, plan: TrainPlan, *, decides: bool) -> list[HeldOut]:
@@ -44,12 +50,14 @@ def read_held_out(config: Config, plan: TrainPlan, *, decides: bool) -> list[Hel
         raise InputError("held-out pairs have no near articles to be ordered; mine with mine.near = 32")
     pmids = np.array([pmid for of in keys for of_pair in of for pmid in of_pair], np.int64)
     texts = texts_here(config, store, plan.snapshot, plan.pairs, pmids)
+    answering = Answers(query_keys(held_out), held_out["pmid"].to_numpy())
     found = []
     for (signal, pairs), of_signal in zip(chosen.items(), keys, strict=True):
         queries = [Query(pair["query"], pair["instruction"]) for pair in pairs]
         articles = [texts.read(np.array(of_pair, np.int64)) for of_pair in of_signal]
         whole = [answer for answer, *_ in articles]
+        answers = [answering.of(int(pair["query_id"], 16), pair["pmid"]) for pair in pairs]
         for pair, of_pair in zip(pairs, articles, strict=True):
             of_pair[0] = without(of_pair[0], Span(**pair["drop"]))
-        found.append(HeldOut(signal, queries, articles, whole))
+        found.append(HeldOut(signal, queries, articles, [pair["pmid"] for pair in pairs], whole, answers))
     return found

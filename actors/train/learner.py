@@ -18,6 +18,10 @@ class BatchFacts(NamedTuple):
 class Learner(Protocol):
     """A model, and the batches that it learns from. Every worker has one; all of them call it alike."""
 
+    @property
+    def left_out(self) -> int:
+        """Pairs that are not trained on, for they have too few mined negatives."""
+
     def learnt(self) -> dict[str, torch.nn.Parameter]:
         """Return what is trained, by name."""
 

@@ -4,16 +4,18 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from actors.store.stores import open_store
 from actors.train.training_run import TrainPlan, run_config
 from actors.train.training_texts import TrainingTexts, texts_here
 from retrieval.train.batches import hard_negatives
-from retrieval.train.pairs.checks import check_negatives, check_scores, refuse_held_out, scores_of
+from retrieval.train.pairs.checks import check_scores, refuse_held_out, scores_of
 from retrieval.train.pairs.pair_sets import lists, mixed_pairs, read_all_pairs
 from retrieval.train.pairs.texts import without
 from schemas.arrays import Floats, Pmids, RowNumbers
 from schemas.config import Config
+from schemas.errors import InputError
 from schemas.pair import Span
 from schemas.protocols import ArticleText, Query
 from schemas.training import RunConfig
@@ -38,17 +40,31 @@ class MinedPairs:
     """Pairs of some sets. Memory: 600 bytes a pair, with 32 near articles and 8 negatives each."""
 
     def __init__(self, pairs: pa.Table, texts: TrainingTexts, config: RunConfig) -> None:
-        """Train on these rows of `PAIR_SCHEMA`.
+        """Train on those of these rows of `PAIR_SCHEMA` that have negatives enough.
 
         Raises:
-            InputError: some have too few mined negatives, or no teacher's scores.
+            InputError: some have no teacher's scores.
         """
-        self.pairs, self._texts, self._config = pairs.combine_chunks(), texts, config
+        enough = pc.greater_equal(pc.list_value_length(pairs["negatives"]), config.hard_negatives)
+        self.pairs, self._texts, self._config = pairs.filter(enough).combine_chunks(), texts, config
+        self.left_out = len(pairs) - len(self.pairs)
         self.pmids: Pmids = self.pairs["pmid"].to_numpy()
         self._negatives, self._scores = ([*lists(self.pairs[name])] for name in ("negatives", "scores"))
-        check_negatives(self._negatives, config.hard_negatives)
         if config.distil == "scores":
             check_scores(self._scores, self._negatives)
+
+    def refuse_few(self, found: int, what: str) -> None:
+        """Raise an InputError if so many of something are fewer than a batch."""
+        of = self._config
+        if found >= of.batch:
+            return
+        why = f"{found} {what} to train on are fewer than {of.table}.batch = {of.batch}"
+        if self.left_out:
+            why += (
+                f", for {self.left_out} pairs have fewer than {of.table}.hard_negatives = {of.hard_negatives} mined "
+                "negatives; lower it, or mine with a larger mine.negatives or mine.margin"
+            )
+        raise InputError(why)
 
     def refuse(self, held_out: Pmids) -> None:
         """Raise an InputError if an article that is held out would be trained on."""

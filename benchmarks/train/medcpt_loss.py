@@ -11,6 +11,7 @@ those of the embedded model. Ends with 1 if the two differ by more than 1e-5.
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from functools import partial
@@ -62,7 +63,7 @@ def main() -> int:
         parser.add_argument(f"--{name}", type=Path)
     named = vars(parser.parse_args()).values()
     try:
-        config = with_weights(load_config(str(CONFIG), [], {}))
+        config = with_weights(load_config(str(CONFIG), [], dict(os.environ)))
         with tempfile.TemporaryDirectory() as folder:
             return compare(config, files_of([*named]) or demo_files(Path(folder), config))
     except PubrayError as error:

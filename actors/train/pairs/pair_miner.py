@@ -75,10 +75,9 @@ class PairMiner:
         found: list[Mined] = []
         for start in range(0, len(pairs), AT_A_TIME):
             found += self._mined(pairs.slice(start, AT_A_TIME))
-        first, last = self._config.mine.ranks
         counts = MineCounts(
             ranked=len(found),
-            looked_at=len(found) * (last - first),
+            looked_at=sum(one.looked_at for one in found),
             answers=sum(one.answers for one in found),
             too_near=sum(one.too_near for one in found),
             ranks=tuple(np.bincount([one.rank for one in found if one.rank >= 0]).tolist()),

@@ -8,7 +8,6 @@ from actors.train.mined_pairs import MinedPairs
 from retrieval.train.batches import QueryBatches
 from retrieval.train.pairs.pair_sets import query_keys
 from schemas.arrays import Floats
-from schemas.errors import InputError
 from schemas.protocols import ArticleText
 from schemas.training import RerankerTrainConfig
 
@@ -32,8 +31,7 @@ class QueryGroups:
         InputError: there are fewer queries than a batch has.
         """
         self._pairs, keys = pairs, query_keys(pairs.pairs)
-        if (queries := len(np.unique(keys))) < config.batch:
-            raise InputError(f"{queries} queries to train on are fewer than batch = {config.batch}")
+        pairs.refuse_few(len(np.unique(keys)), "queries")
         self._batches = QueryBatches(keys, batch=config.batch, seed=config.seed)
 
     def batch(self, number: int) -> list[QueryGroup]:

@@ -41,10 +41,15 @@ class RerankerLearner:
         self._model = TrainedReranker(folder_of(start, config), self._of)
         self._model.model = placed(self._model.model, self._of, peers, device)
         self._gradients = RerankerGradients(self._model, peers, self._of)
-        self._groups = QueryGroups(pairs_to_train(config, plan), self._of)
+        pairs = pairs_to_train(config, plan)
+        self._groups, self._left_out = QueryGroups(pairs, self._of), pairs.left_out
         self._peers = peers
         decides = self._of.evaluate_every
         self._held_out: list[HeldOut] = read_held_out(config, plan, decides=True) if decides else []
+
+    @property
+    def left_out(self) -> int:
+        return self._left_out
 
     def learnt(self) -> dict[str, torch.nn.Parameter]:
         return self._model.learnt()

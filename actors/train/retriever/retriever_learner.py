@@ -43,9 +43,14 @@ class RetrieverLearner:
         towers = Towers(config.encoder, folders, of)
         self.towers = towers.change(partial(prepared, config=of, task="FEATURE_EXTRACTION")).change(place)
         self._gradients = Gradients(self.towers, self._start if of.distil == "maxsim" else None, peers, of)
-        self._pairs = TrainingPairs(pairs_to_train(config, plan), of)
+        pairs = pairs_to_train(config, plan)
+        self._pairs, self._left_out = TrainingPairs(pairs, of), pairs.left_out
         decides = of.evaluate_every or of.soup == "auto"
         self._held_out: list[HeldOut] = read_held_out(config, plan, decides=True) if decides else []
+
+    @property
+    def left_out(self) -> int:
+        return self._left_out
 
     def learnt(self) -> dict[str, torch.nn.Parameter]:
         return self.towers.learnt()

@@ -8,7 +8,6 @@ from actors.train.retriever.trained_towers import Towers
 from retrieval.articles.article import text_hash
 from retrieval.train.batches import Batches
 from retrieval.train.pairs.pair_sets import lists, query_keys
-from schemas.errors import InputError
 from schemas.training import TrainConfig
 
 
@@ -20,8 +19,7 @@ class TrainingPairs:
         InputError: they are fewer than a batch.
         """
         self._pairs = pairs
-        if len(pairs.pmids) < config.batch:
-            raise InputError(f"{len(pairs.pmids)} pairs to train on are fewer than batch = {config.batch}")
+        pairs.refuse_few(len(pairs.pmids), "pairs")
         near = list(lists(pairs.pairs["near"]))
         self._batches = Batches(pairs.pmids, near, batch=config.batch, neighbours=config.neighbours, seed=config.seed)
 

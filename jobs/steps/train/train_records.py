@@ -88,6 +88,7 @@ def report_of(told: Told, **known: Any) -> TrainReport:
     spent = sum(step.seconds for step in steps) or 1.0
     broken = next((step.number for step, of in zip(steps, losses, strict=True) if None in of.values()), None)
     return TrainReport(
+        left_out=told.left_out,
         steps=steps[-1].number if steps else told.begun_at,
         begun_at=steps[0].number - 1 if steps else told.begun_at,
         pairs_per_second=told.pairs * len(steps) / spent,

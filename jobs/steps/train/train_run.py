@@ -76,6 +76,8 @@ def show(report: TrainReport) -> str:
     rows: list[list[object]] = [[name, value] for name, value in report.loss.items()]
     rows += [["pairs a second", report.pairs_per_second], ["tokens a second", report.tokens_per_second]]
     rows += [["MFU", report.mfu or None]]
+    if report.left_out:
+        head += f"; {report.left_out:,} pairs are left out, for they have too few mined negatives"
     text = f"{head}\nits page is {report.page}\n{table(['of the last steps', 'value'], rows)}"
     if report.curve:
         signals = [*report.curve[0].ndcg]

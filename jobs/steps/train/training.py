@@ -58,6 +58,8 @@ class Told(NamedTuple):
     """Of a token; 0: they are not known."""
     peak: float = 1.0
     """FLOP/s that the devices of all workers could have."""
+    left_out: int = 0
+    """Pairs that have too few mined negatives."""
     values: dict[str, Any] | None = None
     """Of a configuration that uses the trained model; None: it is not there yet."""
 
@@ -106,7 +108,11 @@ def worker(of: dict[str, Any]) -> None:
     if first:
         flops = token_flops(shapes_of(start_of(config, plan.kind)[-1], config), own)
         peak = peers.size * peak_flops(device, getattr(torch, own.precision), of["threads"])
-        ray.get(board.begin.remote(Told(training.begun_at, [], [], own.batch * own.accumulate, flops, peak)))
+        ray.get(
+            board.begin.remote(
+                Told(training.begun_at, [], [], own.batch * own.accumulate, flops, peak, learner.left_out)
+            )
+        )
     notice = None
     for step in training.steps():
         training.over = first and ray.get(board.add.remote(step, training.curve))

@@ -8,16 +8,6 @@ from schemas.arrays import Floats, Pmids, RowNumbers
 from schemas.errors import InputError
 
 
-def check_negatives(negatives: Sequence[Pmids], wanted: int) -> None:
-    """Refuse pairs of which one has fewer negatives than are wanted."""
-    fewest = min(map(len, negatives), default=0)
-    if wanted > fewest:
-        raise InputError(
-            f"hard_negatives = {wanted}, but some pairs have {fewest} mined negatives; lower it, or mine with a larger "
-            "mine.negatives or mine.margin"
-        )
-
-
 def check_scores(scores: Sequence[Floats], negatives: Sequence[Pmids]) -> None:
     """Refuse pairs of which one has not a teacher's score of its positive and of each negative."""
     without = sum(len(of) != 1 + len(mined) for of, mined in zip(scores, negatives, strict=True))

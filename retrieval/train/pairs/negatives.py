@@ -17,10 +17,12 @@ class Mined(NamedTuple):
     """Drawn, in order of rank."""
     rank: int
     """Of the first positive, from 0; -1: it is not in the ranking."""
+    looked_at: int
+    """Articles among the ranks of negatives; 0 where none are drawn."""
     answers: int
-    """Articles among the ranks that were looked at for negatives that are positives, or of the text of one."""
+    """Those of them that are positives, or of the text of one …"""
     too_near: int
-    """… and those above the margin."""
+    """… and those that are above the margin."""
 
 
 class Ranking(NamedTuple):
@@ -42,8 +44,8 @@ def mined(ranking: Ranking, positives: Pmids, rules: MineConfig, seed: int) -> M
     pmids, firsts, scores, barred = ranking
     is_answer: Mask = np.isin(firsts, positives)
     ranks = np.flatnonzero(is_answer)
-    looked_at = slice(*rules.ranks)
-    free = np.arange(len(pmids))[looked_at][~is_answer[looked_at]]
+    looked_at = np.arange(len(pmids))[slice(*rules.ranks)] if rules.negatives else np.empty(0, np.int64)
+    free = looked_at[~is_answer[looked_at]]
     near = np.zeros(len(pmids), bool)
     if rules.margin < 1 and len(scores) and (best := float(scores[ranks[0] if len(ranks) else 0])) > 0:
         near = scores > rules.margin * best
@@ -54,6 +56,7 @@ def mined(ranking: Ranking, positives: Pmids, rules: MineConfig, seed: int) -> M
         near=pmids[~is_answer][: rules.near],
         negatives=pmids[drawn],
         rank=int(ranks[0]) if len(ranks) else -1,
+        looked_at=len(looked_at),
         answers=int(is_answer[looked_at].sum()),
         too_near=int(near[free].sum()),
     )

@@ -9,9 +9,9 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Annotated, Any, NamedTuple, Self, TypeVar
 
-from pydantic import PositiveInt, TypeAdapter, ValidationError, model_validator
+from pydantic import BeforeValidator, PositiveInt, TypeAdapter, ValidationError, model_validator
 
 from retrieval.articles.article import key_of_id, text_hash
 from retrieval.evaluate.judgments import read_judgments, text_lines
@@ -66,21 +66,32 @@ class _Ranked(Frozen):
     neg_pmids: Sequence[str]
 
 
+def _several(value: object) -> object:
+    """Return what may be one text, or a list of them, as a list."""
+    return [value] if isinstance(value, str) else value
+
+
+OneOrMore = Annotated[Sequence[str], BeforeValidator(_several)]
+
+
 class _Triplet(Frozen):
     """BMRetriever's and BiCA's, in the spellings that there are."""
 
     query: str
-    positive: str
-    negatives: Sequence[str] = ()
-    negative: str | None = None
+    positive: OneOrMore
+    negatives: OneOrMore = ()
+    negative: OneOrMore = ()
+    instruction: str | None = None
+    prompt: str | None = None
+    task: str | None = None
 
 
 class _Flag(Frozen):
     """FlagEmbedding's: https://github.com/FlagOpen/FlagEmbedding (examples/finetune)."""
 
     query: str
-    pos: Sequence[str]
-    neg: Sequence[str] = ()
+    pos: OneOrMore
+    neg: OneOrMore = ()
     pos_scores: Sequence[float] | None = None
     neg_scores: Sequence[float] | None = None
     prompt: str | None = None
@@ -171,8 +182,10 @@ class PairReader:
             self._add(self._query(record.qid), self._article(pmid), math.log2(click + 1), negatives)
 
     def _triplet(self, record: _Triplet) -> None:
-        negatives = [*record.negatives, *([record.negative] if record.negative is not None else [])]
-        self._add(record.query, self._text("", record.positive), 1.0, tuple(self._text("", of) for of in negatives))
+        negatives = tuple(self._text("", of) for of in (*record.negatives, *record.negative))
+        instruction = record.instruction or record.prompt or record.task
+        for positive in record.positive:
+            self._add(record.query, self._text("", positive), 1.0, negatives, instruction)
 
     def _flag(self, record: _Flag) -> None:
         negatives = tuple(self._text("", of) for of in record.neg)

@@ -101,6 +101,8 @@ def gradients(folder: Path, values: dict[str, Any], peers: Peers) -> dict[str, t
 class MadeLearner:
     """Learns from a batch that is made of its number."""
 
+    left_out = 0
+
     def __init__(self, folder: Path, values: dict[str, Any], peers: Peers) -> None:
         self.towers, teacher, self.config = trained(folder, values, peers)
         self._gradients = Gradients(self.towers, teacher, peers, self.config)

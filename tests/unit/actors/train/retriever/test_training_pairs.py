@@ -97,8 +97,16 @@ def test_what_is_held_out_is_not_trained_on(texts: TrainingTexts) -> None:
     MinedPairs(pair_table(PAIRS[:8]), texts, config(hard_negatives=0)).refuse(np.array([40]))
 
 
+def test_pairs_with_too_few_negatives_are_left_out(texts: TrainingTexts) -> None:
+    few = [pair._replace(negatives=pair.negatives[:1]) for pair in PAIRS[:5]]
+    pairs = MinedPairs(pair_table([*few, *PAIRS[5:]]), texts, config(hard_negatives=2))
+    assert pairs.left_out == 5
+    assert pairs.pmids.tolist() == [pair.pmid for pair in PAIRS[5:]]
+    assert all(len(of) == 2 for of in pairs.drawn(np.arange(8), 0).negatives)
+
+
 def test_too_few_pairs_or_negatives_are_refused_in_a_line(texts: TrainingTexts) -> None:
-    with pytest.raises(InputError, match="3 pairs to train on are fewer than batch = 8"):
+    with pytest.raises(InputError, match=r"3 pairs to train on are fewer than train\.batch = 8$"):
         training_pairs(pair_table(PAIRS[:3]), texts, config())
-    with pytest.raises(InputError, match=r"hard_negatives = 4, but some pairs have [23] mined"):
+    with pytest.raises(InputError, match=r"^0 pairs .* for 40 pairs have fewer than train\.hard_negatives = 4 mined"):
         training_pairs(pair_table(PAIRS), texts, config(hard_negatives=4))

@@ -17,7 +17,8 @@ def test_no_negative_answers_its_query_or_lies_beyond_the_ranks_or_the_margin(
     positives = data.draw(st.lists(st.sampled_from(firsts.tolist()), max_size=3).map(lambda of: np.array(of, np.int64)))
     barred = np.array(data.draw(st.lists(st.booleans(), min_size=found, max_size=found)), bool)
     rules = MineConfig(ranks=(first, first + width), margin=margin, negatives=5, near=4)
-    made = mined(Ranking(pmids, firsts, scores, barred), positives, rules, seed)
+    ranking = Ranking(pmids, firsts, scores, barred)
+    made = mined(ranking, positives, rules, seed)
     places = {int(pmid): place for place, pmid in enumerate(pmids)}
     answers = [place for place in range(found) if firsts[place] in positives]
     best = scores[answers[0] if answers else 0]
@@ -34,7 +35,10 @@ def test_no_negative_answers_its_query_or_lies_beyond_the_ranks_or_the_margin(
     assert made.near.tolist() == [int(p) for place, p in enumerate(pmids) if place not in answers][:4]
     assert made.rank == (answers[0] if answers else -1)
     assert made.answers == sum(first <= place < first + width for place in answers)
-    assert made.too_near + made.answers + len(free) == len(range(first, min(first + width, found)))
+    assert made.too_near + made.answers + len(free) == made.looked_at == len(range(first, min(first + width, found)))
+    none = mined(ranking, positives, rules.model_copy(update={"negatives": 0}), seed)
+    assert (none.looked_at, none.answers, none.too_near, len(none.negatives)) == (0, 0, 0, 0)
+    assert none.near.tolist() == made.near.tolist()
 
 
 def test_another_seed_draws_others() -> None:

@@ -56,7 +56,9 @@ def test_medcpts_reranker_leaves_out_what_has_too_few_negatives(tmp_path: Path) 
     "record",
     [
         {"query": "q", "positive": "yes", "negatives": ["no", "not"]},
+        {"query": "q", "positive": ["yes"], "negative": ["no", "not"], "instruction": None},
         {"query": "q", "pos": ["yes"], "neg": ["no", "not"]},
+        {"query": "q", "pos": "yes", "neg": ["no", "not"]},
         {
             "query_id": "1",
             "query": "q",
@@ -64,7 +66,7 @@ def test_medcpts_reranker_leaves_out_what_has_too_few_negatives(tmp_path: Path) 
             "negative_passages": [{"docid": "2", "title": "", "text": of} for of in ("no", "not")],
         },
     ],
-    ids=["BiCA", "FlagEmbedding", "tevatron"],
+    ids=["BiCA", "a list", "FlagEmbedding", "a text", "tevatron"],
 )
 def test_triplets_bring_their_texts(tmp_path: Path, record: dict[str, Any]) -> None:
     found = read(tmp_path, record)
