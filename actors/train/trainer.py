@@ -38,6 +38,8 @@ class Trainer:
         """Steps that are done."""
         self.curve: list[Point] = []
         """What evaluations found so far."""
+        self.made_by: str | None = None
+        """Who made the steps until the state that was loaded: their last bits depend on it."""
         self._learner, self._peers, self._config = learner, peers, config
         self._learnt = learner.learnt()
         self._optimizer = torch.optim.AdamW(
@@ -50,6 +52,11 @@ class Trainer:
     @property
     def device(self) -> torch.device:
         return next(iter(self._learnt.values())).device
+
+    @property
+    def maker(self) -> str:
+        """Who makes the steps."""
+        return f"{self._peers.size} workers of {torch.get_num_threads()} threads"
 
     def step(self) -> StepFacts:
         """Make a step."""
@@ -85,13 +92,15 @@ class Trainer:
                 tensors[f"{moment}.{name}"] = self._optimizer.state[parameter].get(moment, torch.zeros_like(parameter))
         state = gathered(tensors, kept=path is not None)
         if path:
-            save_file(state, path, {"steps": str(self.done), "curve": json.dumps(self.curve)})
+            facts = {"steps": str(self.done), "curve": json.dumps(self.curve), "made by": self.maker}
+            save_file(state, path, facts)
 
     def load(self, path: Path) -> None:
         """Go on from a state that was saved after a step."""
         with safe_open(path, "pt") as file:
             facts = file.metadata()
             self.done, self.curve = int(facts["steps"]), [Point(*point) for point in json.loads(facts["curve"])]
+            self.made_by = facts.get("made by")
             for name, parameter in self._learnt.items():
                 with torch.no_grad():
                     parameter.copy_(part_of(file.get_tensor(f"weights.{name}"), parameter))

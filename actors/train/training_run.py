@@ -56,6 +56,9 @@ class TrainingRun:
         if newest := newest_state(store, run):
             self.trainer.load(store.local(newest))
         self.begun_at = self.trainer.done
+        before, now = self.trainer.made_by, self.trainer.maker
+        self.changed = f"{before}, now {now}" if before and before != now else None
+        """How those who go on differ from those who made the steps before; None: they do not."""
         self._kept = self.begun_at if newest else None
         """The step of the newest state."""
         self.over = False
@@ -114,9 +117,10 @@ class TrainingRun:
 
     def model(self, about: dict[str, Any], work: Path) -> dict[str, Any]:
         """Make the model of the best state, where there were evaluations; see `Learner.model`."""
-        if self.curve and (best := best_step(self.curve)) != self.trainer.done:
+        curve = self.curve  # the best state knows less of it
+        if curve and (best := best_step(curve)) != self.trainer.done:
             self.trainer.load(self._store.local(self._state(best)))
-        return self._learner.model(about, work)
+        return self._learner.model({**about, "curve": [point._asdict() for point in curve]}, work)
 
 
 def states(store: Store, run: str) -> list[str]:

@@ -46,6 +46,7 @@ WITHOUT_TESTS = {
 }
 WITHOUT_SOURCE = {
     "actors/embed/test_exactness.py": "vectors and scores beside the authors' own procedures, over towers and engines",
+    "actors/train/retriever/test_wrong_gradients.py": "actors/train/retriever/gradients.py, made wrong",
     "actors/web/page/test_page_html.py": "the templates in assets/, as a reader of the page sees them",
     "infra/test_alerts.py": "infra/monitoring",
     "infra/test_aws.py": "infra/aws, and the instances of ray_cluster.yaml",

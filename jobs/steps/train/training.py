@@ -60,6 +60,8 @@ class Told(NamedTuple):
     """FLOP/s that the devices of all workers could have."""
     left_out: int = 0
     """Pairs that have too few mined negatives."""
+    changed: str | None = None
+    """How workers that go on differ from those who made the steps before."""
     values: dict[str, Any] | None = None
     """Of a configuration that uses the trained model; None: it is not there yet."""
 
@@ -108,11 +110,8 @@ def worker(of: dict[str, Any]) -> None:
     if first:
         flops = token_flops(shapes_of(start_of(config, plan.kind)[-1], config), own)
         peak = peers.size * peak_flops(device, getattr(torch, own.precision), of["threads"])
-        ray.get(
-            board.begin.remote(
-                Told(training.begun_at, [], [], own.batch * own.accumulate, flops, peak, learner.left_out)
-            )
-        )
+        told = Told(training.begun_at, [], [], own.batch * own.accumulate, flops, peak)
+        ray.get(board.begin.remote(told._replace(left_out=learner.left_out, changed=training.changed)))
     notice = None
     for step in training.steps():
         training.over = first and ray.get(board.add.remote(step, training.curve))
@@ -161,6 +160,8 @@ def trained(config: Config, plan: TrainPlan, about: dict[str, Any], tell: Callab
                 if steps:
                     progress.log(f"workers were lost; others go on after step {told.begun_at}")
                 begun_at, progress.done = told.begun_at, told.begun_at
+                if told.changed:
+                    progress.log(f"of {told.changed}: the same batches, but the last bits will be others")
             for step in told.steps:
                 progress.add(1, step.facts.tokens)
                 if step.number % TELLING == 0:

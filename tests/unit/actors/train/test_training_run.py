@@ -83,3 +83,15 @@ def test_without_evaluations_the_last_state_is_the_model(tiny_encoder: Path, tmp
     assert (training.curve, states(store)) == ([], [4, 6])
     model = training.model({}, tmp_path)["weights"]
     assert all(torch.equal(p, model[name]) for name, p in learner.learnt().items())
+
+
+def test_it_is_told_that_others_go_on(tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, threads = LocalStore(str(tmp_path)), torch.get_num_threads()
+    first = run(store, MadeLearner(tiny_encoder, VALUES, Alone()))
+    assert first.changed is None
+    for _ in first.steps():
+        first.over = True
+    assert run(store, MadeLearner(tiny_encoder, VALUES, Alone())).changed is None
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 7)
+    again = run(store, MadeLearner(tiny_encoder, VALUES, Alone()))
+    assert again.changed == f"1 workers of {threads} threads, now 1 workers of 7 threads"
