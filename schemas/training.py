@@ -152,6 +152,9 @@ class TrainConfig(RunConfig):
     distil: Literal["maxsim", "scores", "none"] = "maxsim"
     """Learn to order articles for each query as a teacher does: those of a batch as the start model does by its token
     vectors, or the positive and the hard negatives as the re-ranker did by which they were scored (`mine.teacher`)."""
+    late_weight: NonNegativeFloat = 0
+    """Of one-way contrast by late interaction, beside the others: token vectors, which re-rank, are learnt too."""
+    late_temperature: PositiveFloat = 0.02
     chunk: PositiveInt = 16
     """Texts, of like length, that go through the model together."""
     cached: bool = False

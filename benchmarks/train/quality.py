@@ -46,6 +46,7 @@ TRIES: dict[str, dict[str, Any]] = {
     "LoRA": {"lora": {"rank": 16}, "lr": 5e-4},
     "batches of 256": {"batch": 256, "cached": True, "steps": 25, "warmup": 2},
     "dropout": {"dropout": True},
+    "late interaction too": {"loss": "two-way", "late_weight": 1.0},
 }
 SECOND = 50
 """Queries of each kind whose second stage is measured: each takes as long as twenty."""

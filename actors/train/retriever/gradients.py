@@ -1,5 +1,6 @@
 """The gradient of a batch's loss: that of one process, on however many workers, in the memory of a few chunks."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from actors.train.peers import Peers
 from actors.train.retriever.trained_towers import SIDES, Chunk, Side, Towers, levelled
 from retrieval.embed.tokens import Tokens
 from retrieval.train.batches import seed_of
-from retrieval.train.losses import Scored, contrast, distillation, max_sims, repeated
+from retrieval.train.losses import Scored, contrast, distillation, max_sims, repeated, softmax_losses
 from schemas.arrays import Floats
 from schemas.training import TrainConfig
 
@@ -32,6 +33,22 @@ class TextBatch(NamedTuple):
     """(B, 1 + n): a teacher's scores of the positive and the hard negatives of each pair; None: it has none."""
 
 
+class Late(NamedTuple):
+    """What late interaction needs of a batch: the vectors of all tokens, whoever computed them."""
+
+    tokens: dict[Side, torch.Tensor]
+    """(texts, T, dimension), each of length 1 or padding."""
+    masks: dict[Side, torch.Tensor]
+    """(texts, T): 1 where there is a token."""
+
+    def scores(self, rows_b: torch.Tensor) -> torch.Tensor:
+        """Return the scores (b, C) of some queries with all articles."""
+        query_masks = self.masks["query"].to(self.tokens["query"])
+        return max_sims(
+            self.tokens["query"][rows_b], query_masks[rows_b], self.tokens["article"], self.masks["article"]
+        )
+
+
 class Gradients:
     """Adds a batch's gradient to the towers' parameters: of each worker its share; `Peers.add` of them is the whole."""
 
@@ -44,20 +61,25 @@ class Gradients:
         Of a text only the vector is kept at first; its gradient is known when those of all workers are there, and is
         then led on through the model (GradCache, arXiv 2101.06983). Nothing is differentiated through a message.
         """
-        own = self._own(self._towers.chunks(batch.texts))
+        every, late = self._towers.chunks(batch.texts), bool(self._config.late_weight)
+        own = self._own(every)
         seeds = [seed_of(self._config.seed, step, chunk.number) for chunk in own]
         with torch.set_grad_enabled(not self._config.cached):
-            passes = [self._towers.vectors(chunk, seed) for chunk, seed in zip(own, seeds, strict=True)]
-        vectors = self._gathered(batch.texts, own, passes)
-        for of_side in vectors.values():
-            of_side.requires_grad_()
-        parts = self._losses(batch, vectors)
+            passes = [self._towers.outputs(chunk, seed, late=late) for chunk, seed in zip(own, seeds, strict=True)]
+        vectors = self._gathered(batch.texts, own, [of[0] for of in passes])
+        tokens = self._late(self._towers, every, own, [of[1] for of in passes]) if late else None
+        leaves = {side: [vectors[side], *([tokens.tokens[side]] if tokens else [])] for side in SIDES}
+        for leaf in (leaf for of_side in leaves.values() for leaf in of_side):
+            leaf.requires_grad_()
+        parts = self._losses(batch, vectors, tokens)
         torch.autograd.backward(list(parts.values()), [torch.full_like(part, share) for part in parts.values()])
-        gradients = {side: of_side.grad for side, of_side in vectors.items() if of_side.grad is not None}
-        self._peers.add(*gradients.values())
+        gradients = {side: [leaf.grad for leaf in of_side if leaf.grad is not None] for side, of_side in leaves.items()}
+        self._peers.add(*(gradient for of_side in gradients.values() for gradient in of_side))
         for chunk, seed, kept in zip(own, seeds, passes, strict=True):
-            of_chunk = self._towers.vectors(chunk, seed) if self._config.cached else kept
-            torch.autograd.backward(of_chunk, gradients[chunk.side][torch.from_numpy(chunk.rows)])
+            of_chunk = self._towers.outputs(chunk, seed, late=late) if self._config.cached else kept
+            rows, width = torch.from_numpy(chunk.rows), chunk.tokens.ids.shape[1]
+            of_leaves = [gradient[rows] for gradient in gradients[chunk.side]]
+            torch.autograd.backward(of_chunk, [of[:, :width] if of.ndim == 3 else of for of in of_leaves])
         return {name: part.detach() for name, part in parts.items()}
 
     @torch.no_grad()
@@ -84,7 +106,25 @@ class Gradients:
         self._peers.add(*every.values())
         return every
 
-    def _losses(self, batch: TextBatch, vectors: dict[Side, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def _late(self, towers: Towers, every: list[Chunk], own: list[Chunk], passes: Iterable[torch.Tensor]) -> Late:
+        """Return the token vectors of all texts; `passes`: those of its own chunks."""
+        tokens, masks = {}, {}
+        for side in SIDES:
+            of_side = [chunk for chunk in every if chunk.side == side]
+            shape = (sum(len(chunk.rows) for chunk in of_side), max(chunk.tokens.ids.shape[1] for chunk in of_side))
+            masks[side] = torch.zeros(shape)
+            tokens[side] = torch.zeros(*shape, towers.spec.dimension, dtype=towers.dtype, device=towers.device)
+            for chunk in of_side:
+                mask = torch.from_numpy(chunk.tokens.mask[: len(chunk.rows)]).float()
+                masks[side][torch.from_numpy(chunk.rows), : mask.shape[1]] = mask
+        for chunk, of_chunk in zip(own, passes, strict=True):
+            tokens[chunk.side][torch.from_numpy(chunk.rows), : of_chunk.shape[1]] = of_chunk.detach().to(towers.dtype)
+        self._peers.add(*tokens.values())
+        return Late(tokens, masks)
+
+    def _losses(
+        self, batch: TextBatch, vectors: dict[Side, torch.Tensor], late: Late | None
+    ) -> dict[str, torch.Tensor]:
         """Return by name the parts of this worker's share of the loss."""
         config, device = self._config, self._towers.device
         pairs = len(batch.weights)
@@ -106,6 +146,10 @@ class Gradients:
                 alpha=config.alpha,
                 temperature=config.temperature,
             )
+        if late:
+            of_tokens = Scored(late.scores(rows_b), rows_b.to(device), masked_bC)
+            losses_b = softmax_losses(of_tokens, config.late_temperature)
+            parts["late"] = config.late_weight * (weights_b * losses_b).sum()
         of_teacher: tuple[torch.Tensor, torch.Tensor, torch.Tensor | None] | None = None
         if self._teacher:
             of_teacher = scores_bC, self._taught(self._teacher, batch, rows_b), masked_bC
@@ -149,18 +193,4 @@ class Gradients:
         """Return the late interaction (b, C) by the teacher's token vectors."""
         every = teacher.chunks(batch.texts)
         own = self._own(every)
-        tokens, masks = {}, {}
-        for side in SIDES:
-            width = max(chunk.tokens.ids.shape[1] for chunk in every if chunk.side == side)
-            shape = (len(batch.texts[side]), width)
-            masks[side] = torch.zeros(shape)
-            tokens[side] = torch.zeros(*shape, teacher.spec.dimension, device=teacher.device)
-            for chunk in (chunk for chunk in every if chunk.side == side):
-                rows = torch.from_numpy(chunk.rows)
-                masks[side][rows, : chunk.tokens.ids.shape[1]] = torch.from_numpy(chunk.tokens.mask).float()
-            for chunk in (chunk for chunk in own if chunk.side == side):
-                rows, of_chunk = torch.from_numpy(chunk.rows), teacher.token_vectors(chunk)
-                tokens[side][rows, : of_chunk.shape[1]] = of_chunk.to(tokens[side])
-            self._peers.add(tokens[side])
-        query_masks = masks["query"].to(teacher.device)
-        return max_sims(tokens["query"][rows_b], query_masks[rows_b], tokens["article"], masks["article"])
+        return self._late(teacher, every, own, map(teacher.token_vectors, own)).scores(rows_b)

@@ -103,18 +103,26 @@ class Towers(torch.nn.Module):
 
     def vectors(self, chunk: Chunk, seed: int | None) -> torch.Tensor:
         """Return the vectors (n, dimension) of a chunk's texts, with the dropout of a seed; None: without."""
+        return self.outputs(chunk, seed, late=False)[0]
+
+    def outputs(self, chunk: Chunk, seed: int | None, *, late: bool) -> list[torch.Tensor]:
+        """Return the same in a list; late: and the vectors of their tokens (n, T, dimension), each of length 1."""
         draw_dropout(self.of[chunk.side], seed)
-        vectors = self._finish(self._hidden(chunk), torch.from_numpy(chunk.tokens.mask).to(self.device))
-        return vectors[: len(chunk.rows)]
+        hidden_BTD, count = self._hidden(chunk), len(chunk.rows)
+        vectors = self._finish(hidden_BTD, torch.from_numpy(chunk.tokens.mask).to(self.device))[:count]
+        return [vectors, _token_vectors(hidden_BTD[:count])] if late else [vectors]
 
     @torch.no_grad()
     def token_vectors(self, chunk: Chunk) -> torch.Tensor:
-        """Return the vectors of its tokens (n, T, dimension), each of length 1."""
+        """Return the vectors of its tokens alone (n, T, dimension), each of length 1, without dropout."""
         self.of[chunk.side].eval()
-        hidden_BTD = self._hidden(chunk)[: len(chunk.rows)]
-        return unit(hidden_BTD.to(torch.promote_types(hidden_BTD.dtype, torch.float32)))
+        return _token_vectors(self._hidden(chunk)[: len(chunk.rows)])
 
     def _hidden(self, chunk: Chunk) -> torch.Tensor:
         found = outputs(self.of[chunk.side], chunk.tokens, self.device, self._config)
         hidden_BTD: torch.Tensor = found.last_hidden_state
         return hidden_BTD
+
+
+def _token_vectors(hidden_BTD: torch.Tensor) -> torch.Tensor:
+    return unit(hidden_BTD.to(torch.promote_types(hidden_BTD.dtype, torch.float32)))

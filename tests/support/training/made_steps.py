@@ -40,6 +40,8 @@ CASES: dict[str, dict[str, Any]] = {
     "one-way, unmasked": {"loss": "one-way", "masks": ()},
     "distillation": {"distil": "maxsim"},
     "scores": {"loss": "one-way", "distil": "scores", "hard_negatives": 1},
+    "late": {"loss": "two-way", "late_weight": 0.5, "late_temperature": 0.2},
+    "late, two towers, cached": {"distil": "maxsim", "late_weight": 2, "untied": True, "cached": True},
     "both, two towers, cached": {"loss": "two-way", "distil": "maxsim", "untied": True, "cached": True},
     "dropout": {"loss": "two-way", "dropout": True},
     "lora": {"loss": "two-way", "lora": {"rank": 2}},

@@ -36,7 +36,18 @@ def test_several_workers_have_the_gradient_of_one(tiny_encoder: Path, workers: t
             assert torch.allclose(of_worker[of], gradient, rtol=1e-12, atol=1e-12), of
 
 
-@pytest.mark.parametrize("name", ["two-way", "one-way, unmasked", "distillation", "scores", "both, two towers, cached"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "two-way",
+        "one-way, unmasked",
+        "distillation",
+        "scores",
+        "both, two towers, cached",
+        "late",
+        "late, two towers, cached",
+    ],
+)
 def test_one_worker_has_the_gradient_of_the_plain_formula(tiny_encoder: Path, name: str) -> None:
     towers, teacher, config = trained(tiny_encoder, CASES[name])
     batch = made_steps.made_batch(scored=config.distil == "scores")
@@ -44,6 +55,10 @@ def test_one_worker_has_the_gradient_of_the_plain_formula(tiny_encoder: Path, na
     def hidden(of: object, side: str) -> list[torch.Tensor]:
         model = getattr(of, "of")[side]  # noqa: B009
         return [model(torch.tensor(text.ids[None].astype(int))).last_hidden_state[0] for text in batch.texts[side]]  # type: ignore[index]
+
+    def max_sims(of: object, query: int) -> torch.Tensor:
+        tokens_q, tokens_a = ([normalize(h, dim=-1) for h in hidden(of, s)] for s in ("query", "article"))
+        return torch.stack([(tokens_q[query] @ a.T).amax(1).mean() for a in tokens_a])
 
     queries, articles = (
         torch.stack([normalize(h.mean(0), dim=0) for h in hidden(towers, s)]) for s in ("query", "article")
@@ -64,10 +79,11 @@ def test_one_worker_has_the_gradient_of_the_plain_formula(tiny_encoder: Path, na
         back = scores[column, i].logsumexp(0) - scores[i, i]
         if config.loss != "none":
             loss = loss + share[i] * (one_way if config.loss == "one-way" else 0.8 * one_way + 0.2 * back)
+        if config.late_weight:
+            late = max_sims(towers, i)[row] / config.late_temperature
+            loss = loss + config.late_weight * share[i] * (late.logsumexp(0) - late[row.index(i)])
         if teacher:
-            tokens_q, tokens_a = ([normalize(h, dim=-1) for h in hidden(teacher, s)] for s in ("query", "article"))
-            taught = torch.stack([(tokens_q[i] @ a.T).amax(1).mean() for a in tokens_a]) / config.teacher_temperature
-            wanted = log_softmax(taught[row].detach(), 0)
+            wanted = log_softmax(max_sims(teacher, i)[row].detach() / config.teacher_temperature, 0)
             loss = loss + share[i] * (wanted.exp() * (wanted - log_softmax(scores[i, row], 0))).sum()
         if batch.taught is not None:
             wanted = log_softmax(torch.from_numpy(batch.taught[i]).double() / config.teacher_temperature, 0)
