@@ -1,6 +1,6 @@
 """Makes in an AWS account what ray_cluster.yaml takes for granted; what is there already is put right.
 
-    python infra/aws/setup.py BUCKET [--region us-east-1] [--vpc vpc-…]
+    python infra/aws/setup.py BUCKET [--region us-east-1] [--vpc vpc-…] [--oidc-provider ARN]
 
 A bucket: private, without versions, which would keep what `gc` removes, and without uploads that nobody finishes. A
 role for the nodes, which may read and write it; one for the head, which may start and stop the nodes too. A security
@@ -20,10 +20,9 @@ from botocore.exceptions import ClientError
 
 HERE = Path(__file__).parent
 OWN_ADDRESS = "https://checkip.amazonaws.com"
-TRUST = {
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
-}
+INSTANCES = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+ACCOUNTS = "system:serviceaccount:pubray:pubray*"
+"""Of Kubernetes: those of infra/kuberay."""
 LIFECYCLE = {
     "Rules": [
         {
@@ -44,13 +43,17 @@ def main() -> int:
     parser.add_argument("bucket")
     parser.add_argument("--region", default="us-east-1")
     parser.add_argument("--vpc", help="default: the default one")
+    parser.add_argument("--oidc-provider", metavar="ARN", help="of a cluster of EKS, whose pods take the nodes' role")
     parser.add_argument("--ssh-from", metavar="CIDR", help="default: this machine's address, as AWS sees it")
     options = parser.parse_args()
     make_bucket(boto3.client("s3", options.region), options.bucket, options.region)
     iam = boto3.client("iam")
     node, head = (read_policy(f"{name}_policy.json", options.bucket) for name in ("node", "head"))
-    make_profile(iam, "pubray-node", {"bucket": node})
-    make_profile(iam, "pubray-head", {"bucket": node, "nodes": head})
+    make_profile(iam, "pubray-node", {"bucket": node}, trusted(options.oidc_provider))
+    make_profile(iam, "pubray-head", {"bucket": node, "nodes": head}, trusted(None))
+    # Without it no spot node starts; AWS says of one that is there that the input is invalid.
+    with suppress(iam.exceptions.InvalidInputException, iam.exceptions.EntityAlreadyExistsException):
+        iam.create_service_linked_role(AWSServiceName="spot.amazonaws.com")
     ssh_from = options.ssh_from or own_address()
     group = make_group(boto3.client("ec2", options.region), options.vpc, ssh_from)
     sys.stdout.write(
@@ -78,17 +81,37 @@ def read_policy(file: str, bucket: str) -> dict[str, Any]:
     return policy
 
 
-def make_profile(iam: Any, name: str, policies: dict[str, dict[str, Any]]) -> None:
-    """Make a role with these policies, and the instance profile of its name."""
+def make_profile(iam: Any, name: str, policies: dict[str, dict[str, Any]], trust: dict[str, Any]) -> None:
+    """Make a role with these policies for who is trusted, and the instance profile of its name."""
     there = iam.exceptions.EntityAlreadyExistsException
     with suppress(there):
-        iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
+    iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(trust))
     for policy, content in policies.items():
         iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(content))
     with suppress(there):
         iam.create_instance_profile(InstanceProfileName=name)
     with suppress(iam.exceptions.LimitExceededException):  # it has its one role
         iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
+
+
+def trusted(oidc_provider: str | None) -> dict[str, Any]:
+    """Return who may take a role: instances, and in a cluster of EKS, by its provider's ARN, pods of infra/kuberay."""
+    statements: list[dict[str, Any]] = [INSTANCES]
+    if oidc_provider:
+        issuer = oidc_provider.partition(":oidc-provider/")[2]
+        statements.append(
+            {
+                "Effect": "Allow",
+                "Principal": {"Federated": oidc_provider},
+                "Action": "sts:AssumeRoleWithWebIdentity",
+                "Condition": {
+                    "StringEquals": {f"{issuer}:aud": "sts.amazonaws.com"},
+                    "StringLike": {f"{issuer}:sub": ACCOUNTS},
+                },
+            }
+        )
+    return {"Version": "2012-10-17", "Statement": statements}
 
 
 def make_group(ec2: Any, vpc: str | None, ssh_from: str) -> str:

@@ -7,19 +7,18 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 # The image mounts an instance's own disks by itself; where it does not, the first is formatted; else the root disk is it.
-if ! [[ -e /mnt/nvme ]]; then
-    if mountpoint -q /opt/dlami/nvme; then
-        sudo ln -s /opt/dlami/nvme /mnt/nvme
-    else
-        sudo mkdir -p /mnt/nvme
-        disk=$(lsblk --noheadings --nodeps --output NAME,MODEL | awk '/Instance Storage/ {print $1; exit}')
-        if [[ -n $disk ]]; then
-            sudo mkfs.xfs -q -f "/dev/$disk"
-            sudo mount -o noatime "/dev/$disk" /mnt/nvme
-        fi
+# An image that was made of a node has /mnt/nvme already, and nothing mounted there.
+if mountpoint -q /opt/dlami/nvme; then
+    [[ -e /mnt/nvme ]] || sudo ln -s /opt/dlami/nvme /mnt/nvme
+elif ! mountpoint -q /mnt/nvme; then
+    sudo mkdir -p /mnt/nvme
+    disk=$(lsblk --noheadings --nodeps --output NAME,MODEL | awk '/Instance Storage/ {print $1; exit}')
+    if [[ -n $disk ]]; then
+        sudo mkfs.xfs -q -f "/dev/$disk"
+        sudo mount -o noatime "/dev/$disk" /mnt/nvme
     fi
-    sudo chown "$USER" /mnt/nvme/
 fi
+sudo chown "$USER" /mnt/nvme/
 mkdir -p /mnt/nvme/{pubray,ray,spilled,tmp}
 
 stamp=$(sha256sum pyproject.toml constraints.txt)

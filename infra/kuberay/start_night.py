@@ -28,6 +28,7 @@ AWAY = 1800.0
 ENDED = ("Complete", "Failed", "Suspended", "ValidationFailed")
 """A jobDeploymentStatus that nothing follows."""
 GONE, THERE = 404, 409
+BUSY = (408, 429)
 
 
 class Api:
@@ -58,7 +59,7 @@ class Api:
                     return None
                 if error.code == THERE:  # made by a request whose answer was lost
                     return {}
-                if error.code < 500:
+                if error.code < 500 and error.code not in BUSY:
                     raise
                 why = str(error)
             except (OSError, json.JSONDecodeError) as error:

@@ -22,6 +22,7 @@ VARIABLES = {
     "cache": "PUBRAY_CACHE",
     "models": "PUBRAY_MODELS",
     "notify.url": "PUBRAY_NOTIFY_URL",
+    "ingest.contact": "PUBRAY_CONTACT",
 }
 BASE = "based_on"
 """The key of a configuration that names another, by its path from there: what it does not say itself is said there."""
@@ -33,7 +34,7 @@ def load_config(file: str | None, overrides: Sequence[str], environment: Mapping
     """Read the config file (default: the demo's) and apply `key=value` overrides and the environment.
 
     PUBRAY_STORE is the store, PUBRAY_CACHE the cache, PUBRAY_MODELS the folder of models,
-    PUBRAY_NOTIFY_URL the webhook.
+    PUBRAY_NOTIFY_URL the webhook, PUBRAY_CONTACT whom NCBI can write to.
 
     Raises:
         UsageError: the file cannot be read, a key or value is not known, the store or that of models is no folder, or

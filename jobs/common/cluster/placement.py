@@ -13,7 +13,7 @@ from ray.autoscaler._private.util import format_readonly_node_type
 from ray.autoscaler.v2.utils import is_autoscaler_v2
 from ray.experimental.internal_kv import _internal_kv_get
 
-from schemas.config import NightWork, PlacementConfig, ServiceWork, Work
+from schemas.config import Config, NightWork, PlacementConfig, ServiceWork, Work
 from schemas.errors import UsageError
 
 LABEL = "pubray-group"
@@ -61,13 +61,27 @@ def nodes_of(group: str | None) -> int:
     return sum(node["Resources"].get("CPU", 0) > 0 for node in _alive(group))
 
 
-def free_cores(group: str | None) -> int:
-    """Return the cores of that node of a group which has most of them free, one at least.
+def most_nodes(group: str | None) -> float:
+    """Return how many nodes of a group there can be; infinite where they come as they are needed."""
+    return math.inf if _is_scaled() else nodes_of(group)
 
-    What the job before reserved is free within a moment of its end.
+
+def largest(resource: str, group: str | None) -> float:
+    """Return how much of a resource that node of a group has which has most of it; 0 where there is none yet."""
+    return max((node["Resources"].get(resource, 0) for node in _alive(group)), default=0)
+
+
+def free_cores(config: Config, work: Work) -> int:
+    """Return the cores of that node which has most of them free for some work, one at least.
+
+    What the job before reserved is free within a moment of its end. Where there is no node yet, but will be, it is
+    `night.cores`.
     """
     deadline, cores = time.monotonic() + SETTLING, 0.0
-    nodes = {node["NodeID"]: node["Resources"].get("CPU", 0) for node in _alive(group)}
+    found = _alive(getattr(config.placement, work))
+    if not found and _is_scaled():
+        return config.night.cores
+    nodes = {node["NodeID"]: node["Resources"].get("CPU", 0) for node in found}
     while cores < max(nodes.values(), default=0) and time.monotonic() < deadline:
         free = available_resources_per_node()  # type: ignore[no-untyped-call]
         cores = max(free.get(node, {}).get("CPU", 0) for node in nodes)

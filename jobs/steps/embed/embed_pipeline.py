@@ -8,7 +8,7 @@ from ray.exceptions import RayActorError
 
 from actors.embed.embed_stages import EncodeRange, TokenizeRange, WriteRange
 from actors.fetch.stored_models import by_names, weight_bytes
-from jobs.common.cluster.placement import most_of, nodes_of, place
+from jobs.common.cluster.placement import largest, most_nodes, most_of, nodes_of, place
 from retrieval.operate import memory
 from schemas.config import Config
 from schemas.errors import StoreError
@@ -64,7 +64,7 @@ def pipeline(
     tokens = ranges.map_batches_internal(TokenizeRange, fn_constructor_args=(config, plan), **helpers)
     vectors = tokens.map_batches_internal(
         encoder,
-        fn_constructor_args=(config, plan, -(-most // max(1, nodes_of(config.placement.encode)))),
+        fn_constructor_args=(config, plan, beside(config, most)),
         compute=ray.data.ActorPoolStrategy(min_size=least, max_size=most),
         **place(config.placement, "encode", memory.of_engine(weights), cores=SHARE, gpus=config.embed.num_gpus),
         **common,
@@ -77,5 +77,13 @@ def encoders(config: Config, ranges: int) -> tuple[int, int]:
     if config.embed.actors != "auto":
         return (fixed := min(config.embed.actors, ranges)), fixed
     gpus, group = config.embed.num_gpus, config.placement.encode
-    there = most_of("GPU", group) / gpus if gpus else nodes_of(group)
+    there = most_of("GPU", group) / gpus if gpus else most_nodes(group)
     return 1, int(max(1, min(there, config.embed.max_actors, ranges)))
+
+
+def beside(config: Config, most: int) -> int:
+    """Return how many of so many actors are on a node, whose cores they share."""
+    gpus, group = config.embed.num_gpus, config.placement.encode
+    if config.embed.actors != "auto":
+        return -(-most // max(1, nodes_of(group)))
+    return min(most, max(1, int(largest("GPU", group) / gpus))) if gpus else 1

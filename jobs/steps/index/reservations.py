@@ -4,7 +4,7 @@ from typing import Any
 
 from actors.fetch.stored_models import weight_bytes
 from actors.store.stores import open_store
-from jobs.common.cluster.placement import free_cores, place
+from jobs.common.cluster.placement import free_cores, most_of, place
 from retrieval.operate import memory
 from schemas.config import Config
 from schemas.layout import Layout
@@ -22,11 +22,14 @@ def merging(config: Config, quantizer: str, rows: int) -> dict[str, Any]:
     return place(config.placement, "merge", memory.of_merge(rows, _bytes(config, quantizer)))
 
 
-def training(config: Config, nlist: int, sample: int, gpus: float) -> tuple[dict[str, Any], int]:
-    """Return what k-means reserves, and how many threads it has."""
-    cores = free_cores(config.placement.train)
+def training(config: Config, nlist: int, sample: int) -> tuple[dict[str, Any], int]:
+    """Return what k-means reserves, and how many threads it has. It takes a GPU where it runs beside the encoders."""
+    where = config.placement
+    beside = where.train == where.encode
+    gpus = min(1.0, config.embed.num_gpus, most_of("GPU", where.train)) if beside else 0.0
+    cores = free_cores(config, "train")
     held = memory.of_training(sample, nlist, config.encoder.dimension)
-    return place(config.placement, "train", held, cores=cores, gpus=gpus), cores
+    return place(where, "train", held, cores=cores, gpus=gpus), cores
 
 
 def checking(config: Config, rows: int, quantizer: str | None = None) -> dict[str, Any]:
@@ -36,7 +39,7 @@ def checking(config: Config, rows: int, quantizer: str | None = None) -> dict[st
 
 def asking(config: Config, version: IndexVersion) -> tuple[dict[str, Any], int]:
     """Return what puts queries to a version reserves, and how many threads it has."""
-    cores = free_cores(config.placement.check)
+    cores = free_cores(config, "check")
     encoder = memory.of_engine(weight_bytes(config.encoder.query, config))
     held = memory.of_checks(version.rows, _bytes(config, version.quantizer)) + encoder
     return place(config.placement, "check", held, cores=cores), cores

@@ -7,7 +7,6 @@ from typing import Any
 import ray
 
 from jobs.common.cluster.joining import results
-from jobs.common.cluster.placement import most_of
 from jobs.common.store import remove
 from jobs.steps.index.build_inputs import BuildInputs
 from jobs.steps.index.build_tasks import build_worker_shards, bury, find_changes, find_wanted, merge, train
@@ -103,9 +102,8 @@ class Build(BuildInputs):
         nlist = config.nlist or nlist_for(sum(counts.values()))
         size = min(config.sample or sample_for(nlist), sum(counts.values()))
         factory = config.type.format(dimension=dimension, nlist=nlist)
-        share = min(1.0, self.config.embed.num_gpus, most_of("GPU", self.config.placement.train))
-        reserved, threads = training(self.config, nlist, size, share)
-        device = "cuda" if share else "cpu"
+        reserved, threads = training(self.config, nlist, size)
+        device = "cuda" if reserved["num_gpus"] else "cpu"
         task = train.options(**reserved).remote(self.config, counts, factory, size, device, threads)
         record: QuantizerRecord
         [record] = results([task], "train", size, "vectors", lambda record: record.trained_on)

@@ -36,7 +36,7 @@ def compare(config: Config, values: dict[str, Any], plan: TrainPlan, threads: in
 
 def compared(config: Config, values: dict[str, Any], plan: TrainPlan) -> dict[str, HeldOutFigures]:
     """Compare the trained model with what is configured; values: those of a configuration that uses it."""
-    threads = free_cores(config.placement.check)
+    threads = free_cores(config, "check")
     held = 2 * memory.of_engine(weight_bytes(config.encoder.article, config))
     task = compare.options(**place(config.placement, "check", held, cores=threads))
     figures: dict[str, HeldOutFigures] = ray.get(task.remote(config, values, plan, threads))

@@ -168,7 +168,7 @@ def made(
     chosen = choose.options(**reading).remote(config.mine.limit, *(keys for _, keys in collected))
     ray.wait([chosen])
     progress = Progress("mine", len(collected), "pieces")
-    threads = free_cores(config.placement.encode)
+    threads = free_cores(config, "encode")
     of_miner = memory.PROCESS
     if version:  # whose lists are mapped: with less memory than they have they are read again and again
         of_miner = memory.of_engine(weight_bytes(config.encoder.query, config)) + memory.of_searcher(version.rows, 0)

@@ -194,7 +194,7 @@ def trained(config: Config, plan: TrainPlan, about: dict[str, Any], tell: Callab
 
 def _trainer(config: Config, plan: TrainPlan, about: dict[str, Any], board: Any) -> TorchTrainer:
     of = run_config(config, plan.kind)
-    threads = of.threads or max(1, free_cores(config.placement.train) // of.workers)
+    threads = of.threads or max(1, free_cores(config, "train") // of.workers)
     sets = [read_pair_set(open_store(config), name).counts.values() for name in plan.pairs]
     pairs = sum(sum(of_signal.values()) for of_set in sets for of_signal in of_set)
     weights = weight_bytes(start_of(config, plan.kind)[-1], config)

@@ -117,9 +117,50 @@ def test_instances_come_as_the_file_says(account: None) -> None:
         assert {"Key": "project", "Value": "pubray"} in instance["Tags"]
         assert instance["MetadataOptions"]["HttpTokens"] == "required"
         volumes = [one["Ebs"]["VolumeId"] for one in instance["BlockDeviceMappings"]]
+        assert head_may_make("instance", instance["Tags"])
         for volume in ec2.describe_volumes(VolumeIds=volumes)["Volumes"]:
             assert volume["Encrypted"]
             assert volume["Size"] == 150
+            assert head_may_make("volume", volume["Tags"])
+
+
+def head_may_make(kind: str, tags: list[dict[str, str]]) -> bool:
+    """Say whether the head's policy lets it start what has these tags; AWS asks for each kind of resource by itself."""
+    requested = {f"aws:RequestTag/{tag['Key']}": tag["Value"] for tag in tags}
+    statements = setup.read_policy("head_policy.json", BUCKET)["Statement"]
+    return any(
+        "ec2:RunInstances" in [of["Action"]]
+        and f"arn:aws:ec2:*:*:{kind}/*" in [of["Resource"]]
+        and of["Condition"]["StringEquals"].items() <= requested.items()
+        for of in statements
+    )
+
+
+def test_of_other_clusters_the_head_may_make_nothing(account: None) -> None:
+    others = [{"Key": "project", "Value": "another"}, {"Key": "ray-cluster-name", "Value": "another"}]
+    assert not any(head_may_make(kind, others) for kind in ("instance", "volume"))
+
+
+def test_pods_of_kubernetes_take_the_nodes_role_where_their_cluster_is_named(
+    account: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = "arn:aws:iam::123456789012:oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/A1"
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--oidc-provider", provider])
+    assert setup.main() == 0
+    iam = boto3.client("iam")
+    roles = {
+        name: iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"] for name in ("pubray-node", "pubray-head")
+    }
+    [instances, of_pods] = roles["pubray-node"]["Statement"]
+    assert (instances, roles["pubray-head"]["Statement"]) == (setup.INSTANCES, [setup.INSTANCES])
+    assert of_pods["Principal"] == {"Federated": provider}
+    issuer = "oidc.eks.us-east-1.amazonaws.com/id/A1"
+    assert of_pods["Condition"]["StringLike"] == {f"{issuer}:sub": "system:serviceaccount:pubray:pubray*"}
+    assert of_pods["Condition"]["StringEquals"] == {f"{issuer}:aud": "sts.amazonaws.com"}
+
+
+def test_spot_nodes_can_start_in_an_account_that_never_had_one(account: None) -> None:
+    assert boto3.client("iam").list_roles(PathPrefix="/aws-service-role/spot.amazonaws.com/")["Roles"]
 
 
 def test_ssh_is_open_to_one_address_and_nodes_to_one_another(account: None) -> None:

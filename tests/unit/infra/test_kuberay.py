@@ -168,3 +168,20 @@ def test_every_process_has_the_settings_of_those_on_aws() -> None:
     assert settings(KUBERAY / "base" / "pubray.env") == ours
     for _, cluster in clusters(base()):
         assert cluster["authOptions"] == {"mode": "token"}
+
+
+def test_the_operator_reaches_the_dashboard() -> None:
+    """It hands in what is to be served there, and asks how a job goes."""
+    [policy] = [one for one in base() if one["kind"] == "NetworkPolicy"]
+    rules = [rule for rule in policy["spec"]["ingress"] if {"port": 8265} in rule.get("ports", [])]
+    [origin] = rules[0]["from"]
+    assert origin["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "kuberay-operator"}
+    assert origin["namespaceSelector"] == {}
+
+
+def test_pods_of_the_service_say_themselves_when_they_are_ready() -> None:
+    """KubeRay's own question is one by wget, which the image has not."""
+    [service] = [one for one in base() if one["kind"] == "RayService"]
+    for group in service["spec"]["rayClusterConfig"]["workerGroupSpecs"]:
+        [container] = group["template"]["spec"]["containers"]
+        assert container["readinessProbe"]["httpGet"] == {"path": "/-/healthz", "port": 8000}

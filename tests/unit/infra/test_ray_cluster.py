@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from jobs.common.cluster.placement import LABEL
 from jobs.common.config import load_config
 
 ROOT = Path(__file__).parents[3]
+NOTICE = "infra/aws/spot_notice.sh"
 CLUSTER_FILE, CONFIG = ROOT / "ray_cluster.yaml", ROOT / "infra" / "config" / "medcpt-cluster.toml"
 
 
@@ -71,3 +73,22 @@ def test_only_encoding_runs_on_spot(cluster: dict[str, Any]) -> None:
     ]
 
     assert spot == ["encode-spot"]
+
+
+def test_no_command_ends_the_shell_that_runs_it(cluster: dict[str, Any]) -> None:
+    """Ray gives a shell each command as its own argument, so that `pkill -f` would find it there."""
+    commands = [*cluster["head_start_ray_commands"], *cluster["worker_start_ray_commands"]]
+    patterns = [pattern for command in commands for pattern in re.findall(r"pkill -f '([^']+)'", command)]
+    assert patterns
+    assert all("pkill" not in command or "pkill -f '" in command for command in commands)
+    assert not [
+        command for command in commands for of in re.findall(r"pkill -f '([^']+)'", command) if re.search(of, command)
+    ]
+    assert any(re.search(pattern, f"/home/ubuntu/pubray/{NOTICE}") for pattern in patterns)
+
+
+def test_drivers_find_pubray(cluster: dict[str, Any]) -> None:
+    """A job has the environment in which Ray was started."""
+    starts = [c for of in ("head", "worker") for c in cluster[f"{of}_start_ray_commands"] if "ray start" in c]
+    assert len(starts) == 2
+    assert all("PATH=~/venv/bin:$PATH" in command.partition("ray start")[0] for command in starts)

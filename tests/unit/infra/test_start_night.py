@@ -141,7 +141,7 @@ def test_it_ends_as_the_report_says(
 def test_a_server_that_is_away_is_waited_for_and_no_second_job_is_made(
     store: LocalStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Jobs.states, Jobs.refusals = ["Running", "Complete"], [503, 500, 504]
+    Jobs.states, Jobs.refusals = ["Running", "Complete"], [503, 500, 429, 504]
     nights_end(store, "done")
     with serving(monkeypatch):
         assert start_night.main() == 0

@@ -47,7 +47,8 @@ def test_the_environment_names_the_store_before_the_file_and_overrides(tmp_path:
 
 def test_the_webhook_comes_from_the_environment_and_is_never_shown(tmp_path: Path) -> None:
     url = "https://hooks.example.org/services/secret"
-    config = load_config(None, ["notify.format=slack"], {"PUBRAY_NOTIFY_URL": url})
+    config = load_config(None, ["notify.format=slack"], {"PUBRAY_NOTIFY_URL": url, "PUBRAY_CONTACT": "a@b.org"})
+    assert config.ingest.contact == "a@b.org"
     assert config.notify.url
     assert (config.notify.url.get_secret_value(), config.notify.format) == (url, "slack")
     assert "secret" not in f"{config!r} {config.model_dump_json()}"

@@ -12,11 +12,14 @@ from jobs.common.cluster.placement import (
     NIGHT_WORK,
     SERVICE_WORK,
     free_cores,
+    largest,
+    most_nodes,
     most_of,
     nodes_for,
     nodes_of,
     place,
 )
+from jobs.common.config import load_config
 from schemas.config import PlacementConfig, Work
 from schemas.errors import UsageError
 
@@ -94,12 +97,13 @@ def test_memory_counts_on_one_node_with_the_cores(nodes: list[dict[str, Any]]) -
 def test_where_nodes_are_started_as_they_are_needed_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(placement, "_is_scaled", lambda: True)
     assert place(PlacementConfig(build="fast"), "build", 1e12, cores=64)["num_cpus"] == 64
-    assert most_of("GPU") == float("inf")
+    assert most_of("GPU") == most_nodes("fast") == float("inf")
 
 
 def test_there_is_as_much_as_the_nodes_of_a_group_have() -> None:
     assert (most_of("CPU"), most_of("CPU", "cpu"), most_of("GPU", "cpu"), most_of("GPU")) == (22, 6, 0, 1)
     assert (nodes_of(None), nodes_of("cpu"), nodes_of("none")) == (3, 2, 0)
+    assert (most_nodes("cpu"), largest("CPU", "cpu"), largest("GPU", None), largest("GPU", "none")) == (2, 4, 1, 0)
 
 
 def test_the_nodes_for_a_night_are_those_of_its_groups_and_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,15 +116,22 @@ def test_the_nodes_for_a_night_are_those_of_its_groups_and_its_own(monkeypatch: 
     assert [node["NodeID"] for node in nodes_for(anywhere, NIGHT_WORK)] == ["head", "a", "b", "c"]
 
 
+def free(**groups: str) -> int:
+    config = load_config(None, [], {}).with_values(placement=groups, night={"cores": 7})
+    return free_cores(config, "train")
+
+
 def test_the_cores_are_those_of_the_node_that_has_most_of_them_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    free = {"a": {"CPU": 2.0}, "b": {"CPU": 1.5}, "c": {"CPU": 15.75}}
+    there = {"a": {"CPU": 2.0}, "b": {"CPU": 1.5}, "c": {"CPU": 15.75}}
     monkeypatch.setattr(placement, "SETTLING", 0.1)
-    monkeypatch.setattr(placement, "available_resources_per_node", lambda: free)
-    assert (free_cores("cpu"), free_cores("encode"), free_cores("none")) == (2, 15, 1)
+    monkeypatch.setattr(placement, "available_resources_per_node", lambda: there)
+    assert (free(train="cpu"), free(train="encode"), free(train="none")) == (2, 15, 1)
+    monkeypatch.setattr(placement, "_is_scaled", lambda: True)
+    assert (free(train="cpu"), free(train="none")) == (2, 7)  # of a node that comes
 
 
 def test_what_the_job_before_gives_back_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = iter([{"b": {"CPU": 3.5}}, {"b": {"CPU": 4.0}}])
     monkeypatch.setattr(placement, "SETTLING", 5.0)
     monkeypatch.setattr(placement, "available_resources_per_node", lambda: next(answers))
-    assert free_cores("cpu") == 4
+    assert free(train="cpu") == 4

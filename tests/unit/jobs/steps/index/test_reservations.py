@@ -1,5 +1,6 @@
 """What tasks of index reserve follows from what is there."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ def placed(monkeypatch: pytest.MonkeyPatch) -> None:
         return {"work": work, "memory": held, **more}
 
     monkeypatch.setattr(reservations, "place", place)
-    monkeypatch.setattr(reservations, "free_cores", lambda group: 4)
+    monkeypatch.setattr(reservations, "free_cores", lambda config, work: 4)
 
 
 def test_the_quantizer_counts_as_large_as_it_is(tmp_path: Path) -> None:
@@ -39,8 +40,15 @@ def test_one_that_is_lost_is_left_to_those_who_read_it_to_tell(tmp_path: Path) -
     assert merging(config(tmp_path), "lost", 50)["memory"] == memory.of_merge(50, 0)
 
 
-def test_k_means_has_the_cores_that_are_free_and_its_share_of_a_gpu(tmp_path: Path) -> None:
-    own = config(tmp_path)
-    reserved, threads = training(own, 16, 500, 0.5)
+def test_k_means_has_the_cores_that_are_free_and_a_gpu_where_the_encoders_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nodes come as they are needed, too: a group without GPUs never gets a node that has one."""
+    monkeypatch.setattr(reservations, "most_of", lambda resource, group: math.inf)
+    own = config(tmp_path).with_values(embed={"num_gpus": 0.5})
     held = memory.of_training(500, 16, own.encoder.dimension)
-    assert (reserved, threads) == ({"work": "train", "memory": held, "cores": 4, "gpus": 0.5}, 4)
+    wanted = {"work": "train", "memory": held, "cores": 4, "gpus": 0.5}
+    assert training(own, 16, 500) == (wanted, 4)
+    apart = own.with_values(placement={"train": "cpu", "encode": "encode"})
+    assert training(apart, 16, 500) == (wanted | {"gpus": 0.0}, 4)
+    assert training(own.with_values(embed={"num_gpus": 0}), 16, 500) == (wanted | {"gpus": 0}, 4)
