@@ -230,8 +230,8 @@ class NightConfig(Frozen):
     """So long a service may take to answer from what was promoted: it loads a version beside the one that it serves."""
 
     cores: PositiveInt = 4
-    """K-means and checks take all cores that a node of their group has free; so many where nodes come as they are needed
-    and none is there yet."""
+    """K-means and checks take all cores that a node of their group has free, and so many where none is there yet, but
+    comes as it is needed."""
     metrics: str | None = None
     """A file that its metrics are written to at its end, for node_exporter's textfile collector: `…/pubray.prom`."""
 
