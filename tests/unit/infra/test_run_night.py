@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 SCRIPT = Path(__file__).parents[3] / "infra" / "run-night"
@@ -9,7 +10,7 @@ SCRIPT = Path(__file__).parents[3] / "infra" / "run-night"
 
 def run(*arguments: str, store: str | None = None) -> "subprocess.CompletedProcess[str]":
     environment = {name: value for name, value in os.environ.items() if name != "PUBRAY_STORE"}
-    given = {"PUBRAY_STORE": store} if store else {}
+    given = {"PATH": f"{sys.prefix}/bin:{os.environ['PATH']}", **({"PUBRAY_STORE": store} if store else {})}
     return subprocess.run(
         [SCRIPT, *arguments], env=environment | given, text=True, capture_output=True, check=False, timeout=30
     )
