@@ -1,18 +1,14 @@
 """Where work runs: on which group of nodes, and with how much of a node; what none can hold is refused at once."""
 
-import json
 import math
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
 import ray
-from ray._private.ray_constants import DEBUG_AUTOSCALING_STATUS
 from ray._private.state import available_resources_per_node
-from ray.autoscaler._private.util import format_readonly_node_type
-from ray.autoscaler.v2.utils import is_autoscaler_v2
-from ray.experimental.internal_kv import _internal_kv_get
 
+from jobs.common.cluster.scaling import can_come, is_scaled
 from schemas.config import Config, NightWork, PlacementConfig, ServiceWork, Work
 from schemas.errors import UsageError
 
@@ -34,16 +30,17 @@ def place(
         UsageError: there is no node that can ever hold it; says what it takes and what there is.
     """
     group, wanted = getattr(placement, work), {"CPU": cores, "GPU": gpus, "memory": math.ceil(memory)}
+    labels = {LABEL: group} if group else {}
     nodes = [node["Resources"] for node in _alive(group)]
-    if not any(_holds(node, wanted) for node in nodes) and not _is_scaled():
+    if not any(_holds(node, wanted) for node in nodes) and not (is_scaled() and can_come(wanted, labels)):
         raise UsageError(_refusal(work, group, wanted, nodes))
-    selector = {"label_selector": {LABEL: group}} if group else {}
+    selector = {"label_selector": labels} if labels else {}
     return {"num_cpus": cores, "num_gpus": gpus, "memory": wanted["memory"], **selector}
 
 
 def most_of(resource: str, group: str | None = None) -> float:
     """Return how much there is of a resource on the nodes of a group; infinite where nodes come as they are needed."""
-    return math.inf if _is_scaled() else sum(node["Resources"].get(resource, 0) for node in _alive(group))
+    return math.inf if is_scaled() else sum(node["Resources"].get(resource, 0) for node in _alive(group))
 
 
 def nodes_for(placement: PlacementConfig, works: Iterable[Work]) -> list[dict[str, Any]]:
@@ -63,7 +60,7 @@ def nodes_of(group: str | None) -> int:
 
 def most_nodes(group: str | None) -> float:
     """Return how many nodes of a group there can be; infinite where they come as they are needed."""
-    return math.inf if _is_scaled() else nodes_of(group)
+    return math.inf if is_scaled() else nodes_of(group)
 
 
 def largest(resource: str, group: str | None) -> float:
@@ -79,7 +76,7 @@ def free_cores(config: Config, work: Work) -> int:
     """
     deadline, cores = time.monotonic() + SETTLING, 0.0
     found = _alive(getattr(config.placement, work))
-    if not found and _is_scaled():
+    if not found and is_scaled():
         return config.night.cores
     nodes = {node["NodeID"]: node["Resources"].get("CPU", 0) for node in found}
     while cores < max(nodes.values(), default=0) and time.monotonic() < deadline:
@@ -94,15 +91,16 @@ def _holds(resources: Mapping[str, float], wanted: Mapping[str, float]) -> bool:
 
 
 def _refusal(work: Work, group: str | None, wanted: Mapping[str, float], nodes: list[dict[str, float]]) -> str:
+    names = [name for name, amount in wanted.items() if amount]
+    takes = _told({name: wanted[name] for name in names})
     if not nodes:
         return (
-            f"placement.{work} = {group!r}, but no node has the label {LABEL}={group}, nor will have; start ray with "
-            f"--labels={LABEL}={group} on some, or name another group"
+            f"placement.{work} = {group!r}, but no node has the label {LABEL}={group}, nor can one come that has it "
+            f"and {takes}; start ray with --labels={LABEL}={group} on some, or name another group"
         )
-    names = [name for name, amount in wanted.items() if amount]
     shapes = dict.fromkeys(_told({name: node.get(name, 0) for name in names}) for node in nodes)
     return (
-        f"{work} takes {_told({name: wanted[name] for name in names})} of one node; those of "
+        f"{work} takes {takes} of one node; those of "
         f"{f'group {group!r}' if group else 'the cluster'} have {' or '.join(list(shapes)[-SHAPES:])}, and there will "
         "be no others; give it a larger one"
     )
@@ -117,15 +115,3 @@ def _told(amounts: Mapping[str, float]) -> str:
 def _alive(group: str | None) -> list[dict[str, Any]]:
     nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
     return [node for node in nodes if node["Alive"] and (group is None or node["Labels"].get(LABEL) == group)]
-
-
-def _is_scaled() -> bool:
-    """Return whether nodes are started as they are needed: nobody tells here which there can be."""
-    if is_autoscaler_v2(fetch_from_server=True):
-        return True
-    # The first autoscaler knows nodes that it may start by kinds, others one by one.
-    said = json.loads(_internal_kv_get(DEBUG_AUTOSCALING_STATUS) or "{}")
-    report = said.get("autoscaler_report") or {}
-    kinds = {*(report.get("active_nodes") or {}), *(report.get("idle_nodes") or {})}
-    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-    return bool(kinds - {format_readonly_node_type(node["NodeID"]) for node in nodes})

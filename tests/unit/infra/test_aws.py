@@ -11,9 +11,9 @@ import yaml
 from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.core import set_initial_no_auth_action_count
-from ray.autoscaler._private.aws.config import bootstrap_aws
-from ray.autoscaler._private.aws.node_provider import AWSNodeProvider
+from ray.autoscaler._private.providers import _get_node_provider
 from ray.autoscaler._private.util import prepare_config
+from ray.autoscaler.node_launch_exception import NodeLaunchException
 from ray.autoscaler.tags import TAG_RAY_CLUSTER_NAME, TAG_RAY_NODE_KIND
 
 from infra.aws import setup
@@ -98,12 +98,13 @@ def bootstrapped() -> dict[str, Any]:
     text = CLUSTER_FILE.read_text()
     assert text.count("[sg-FILL-IN]") == 1
     config: dict[str, Any] = prepare_config(yaml.safe_load(text.replace("sg-FILL-IN", group["GroupId"])))
-    return bootstrap_aws(config)  # type: ignore[no-untyped-call]
+    found: dict[str, Any] = provider_of(config).bootstrap_config(config)
+    return found
 
 
 def test_instances_come_as_the_file_says(account: None) -> None:
     config = bootstrapped()
-    provider: Any = AWSNodeProvider(config["provider"], config["cluster_name"])  # type: ignore[no-untyped-call]
+    provider = provider_of(config)
     ec2 = boto3.client("ec2", REGION)
     [group] = ec2.describe_security_groups(GroupNames=[setup.GROUP])["SecurityGroups"]
     profiles = {"head": "pubray-head"}
@@ -112,7 +113,7 @@ def test_instances_come_as_the_file_says(account: None) -> None:
         [made] = provider.create_node(kind["node_config"], tags, 1).values()
         [instance] = ec2.describe_instances(InstanceIds=[made.id])["Reservations"][0]["Instances"]
         assert instance["IamInstanceProfile"]["Arn"].endswith(f"/{profiles.get(name, 'pubray-node')}")
-        assert (instance.get("InstanceLifecycle") == "spot") == (name == "encode-spot")
+        assert (instance.get("InstanceLifecycle") == "spot") == (name == "encode")
         assert [one["GroupId"] for one in instance["SecurityGroups"]] == [group["GroupId"]]
         assert {"Key": "project", "Value": "pubray"} in instance["Tags"]
         assert instance["MetadataOptions"]["HttpTokens"] == "required"
@@ -122,6 +123,37 @@ def test_instances_come_as_the_file_says(account: None) -> None:
             assert volume["Encrypted"]
             assert volume["Size"] == 150
             assert head_may_make("volume", volume["Tags"])
+
+
+def provider_of(config: dict[str, Any]) -> Any:
+    """Return the one that the autoscaler would start nodes with."""
+    return _get_node_provider(config["provider"], config["cluster_name"], use_cache=False)
+
+
+@pytest.mark.parametrize("code", ["InsufficientInstanceCapacity", "InvalidParameterValue"])
+def test_on_demand_where_there_is_no_spot_instance(account: None, code: str) -> None:
+    config = bootstrapped()
+    provider = provider_of(config)
+
+    def refuse(params: dict[str, Any], **_: object) -> None:
+        if "InstanceMarketOptions" in params:
+            raise ClientError({"Error": {"Code": code, "Message": "none here"}}, "RunInstances")
+
+    provider.ec2_fail_fast = boto3.resource("ec2", REGION)  # its own is kept for the whole process
+    provider.ec2_fail_fast.meta.client.meta.events.register("provide-client-params.ec2.RunInstances", refuse)
+    tags = {TAG_RAY_CLUSTER_NAME: config["cluster_name"], TAG_RAY_NODE_KIND: "worker"}
+    wanted = config["available_node_types"]["encode"]["node_config"]
+    if code == "InvalidParameterValue":  # to ask for the dearer kind would not mend it
+        with pytest.raises(NodeLaunchException, match="none here"):
+            provider.create_node(wanted, tags, 1)
+        return
+    [made] = provider.create_node(wanted, tags, 1).values()
+    found = boto3.client("ec2", REGION).describe_instances(InstanceIds=[made.id])
+    [instance] = found["Reservations"][0]["Instances"]
+    assert instance.get("InstanceLifecycle") is None
+    assert instance["InstanceType"] == wanted["InstanceType"]
+    assert {"Key": "project", "Value": "pubray"} in instance["Tags"]
+    assert "InstanceMarketOptions" in wanted  # the next one is a spot instance again
 
 
 def head_may_make(kind: str, tags: list[dict[str, str]]) -> bool:

@@ -36,10 +36,10 @@ def test_a_misspelt_key_is_refused(cluster: dict[str, Any]) -> None:
 def test_each_node_has_the_label_of_its_group(cluster: dict[str, Any]) -> None:
     groups = cluster["available_node_types"]
 
-    assert list(groups) == ["head", "cpu", "encode-spot", "encode", "serve-cpu", "serve-gpu"]
+    assert list(groups) == ["head", "cpu", "encode", "serve-cpu", "serve-gpu"]
     for name, group in groups.items():
         validate_node_label_syntax(group["labels"])
-        assert group["labels"] == {LABEL: name.removesuffix("-spot")}
+        assert group["labels"] == {LABEL: name}
 
 
 def test_work_is_placed_on_groups_that_there_are(cluster: dict[str, Any]) -> None:
@@ -56,15 +56,6 @@ def test_limits_of_groups_and_cluster_agree(cluster: dict[str, Any]) -> None:
     assert all(group["min_workers"] <= group["max_workers"] for group in workers)
 
 
-def test_where_there_is_no_spot_node_one_on_demand_comes(cluster: dict[str, Any]) -> None:
-    spot, other = (cluster["available_node_types"][name] for name in ("encode-spot", "encode"))
-
-    assert spot["priority"] > other["priority"]
-    assert spot["labels"] == other["labels"]
-    assert spot["resources"] == other["resources"]
-    assert spot["node_config"] == {**other["node_config"], "InstanceMarketOptions": {"MarketType": "spot"}}
-
-
 def test_only_encoding_runs_on_spot(cluster: dict[str, Any]) -> None:
     spot = [
         name
@@ -72,7 +63,7 @@ def test_only_encoding_runs_on_spot(cluster: dict[str, Any]) -> None:
         if group["node_config"].get("InstanceMarketOptions") == {"MarketType": "spot"}
     ]
 
-    assert spot == ["encode-spot"]
+    assert spot == ["encode"]
 
 
 def test_no_command_ends_the_shell_that_runs_it(cluster: dict[str, Any]) -> None:

@@ -43,7 +43,7 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         {"NodeID": "dead", "Alive": False, "Labels": {LABEL: "cpu"}, "Resources": {"CPU": 64, "memory": 1e12}},
     ]
     monkeypatch.setattr(ray, "nodes", lambda: there)
-    monkeypatch.setattr(placement, "_is_scaled", lambda: False)
+    monkeypatch.setattr(placement, "is_scaled", lambda: False)
     monkeypatch.setattr(placement, "SETTLING", 0.0)
     return there
 
@@ -76,8 +76,8 @@ def test_what_is_reserved_is_told_to_ray() -> None:
         (
             {},
             PlacementConfig(build="fast"),
-            "placement.build = 'fast', but no node has the label pubray-group=fast, nor will have; start ray with "
-            "--labels=pubray-group=fast on some, or name another group",
+            "placement.build = 'fast', but no node has the label pubray-group=fast, nor can one come that has it and "
+            "1 CPUs and 1.0 GB of memory; start ray with --labels=pubray-group=fast on some, or name another group",
         ),
     ],
 )
@@ -94,10 +94,16 @@ def test_memory_counts_on_one_node_with_the_cores(nodes: list[dict[str, Any]]) -
         place(ANYWHERE, "build", 60e9, cores=2)
 
 
-def test_where_nodes_are_started_as_they_are_needed_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(placement, "_is_scaled", lambda: True)
+def test_where_nodes_are_started_as_they_are_needed_what_can_come_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = dict[str, Any]()
+    monkeypatch.setattr(placement, "is_scaled", lambda: True)
+    monkeypatch.setattr(placement, "can_come", lambda wanted, labels: not asked.update(wanted | labels))
     assert place(PlacementConfig(build="fast"), "build", 1e12, cores=64)["num_cpus"] == 64
+    assert asked == {"CPU": 64, "GPU": 0, "memory": 1_000_000_000_000, LABEL: "fast"}
     assert most_of("GPU") == most_nodes("fast") == float("inf")
+    monkeypatch.setattr(placement, "can_come", lambda wanted, labels: False)
+    with pytest.raises(UsageError, match="nor can one come that has it and 64 CPUs"):
+        place(PlacementConfig(build="fast"), "build", 1e12, cores=64)
 
 
 def test_there_is_as_much_as_the_nodes_of_a_group_have() -> None:
@@ -126,7 +132,7 @@ def test_the_cores_are_those_of_the_node_that_has_most_of_them_free(monkeypatch:
     monkeypatch.setattr(placement, "SETTLING", 0.1)
     monkeypatch.setattr(placement, "available_resources_per_node", lambda: there)
     assert (free(train="cpu"), free(train="encode"), free(train="none")) == (2, 15, 1)
-    monkeypatch.setattr(placement, "_is_scaled", lambda: True)
+    monkeypatch.setattr(placement, "is_scaled", lambda: True)
     assert (free(train="cpu"), free(train="none")) == (2, 7)  # of a node that comes
 
 
