@@ -5,7 +5,7 @@
 1,600 article parts and 6,400 vector parts are those of 40 million articles; here each has 20 articles and 5 vectors,
 which are made, and the index has 8 shards. Every job is a process of its own with a Ray of its own: `driver` is what
 that process held at most, beyond which is what the cluster's other processes do. `a part` is what one article part more
-costs, from the difference of both stores; bounds are those of docs/figures.md.
+costs, from the difference of both stores; beyond the bounds below the exit code is 1.
 """
 
 import argparse
@@ -26,6 +26,10 @@ CACHE = Path("~/.cache/pubray").expanduser()
 RECORDS, VECTORS = 20, 5
 """Of an article part, and of a vector part."""
 SMALLER = 8
+MOST_BYTES = 512e6
+"""That a driver may hold."""
+BYTES_A_PART, SECONDS_A_PART = 100e3, 0.02
+"""That one article part more may cost it, in memory and CPU."""
 CONFIG = """
 based_on = "{demo}"
 [selection]
@@ -63,14 +67,17 @@ def main() -> None:
         found = {count: drivers(Path(folder, str(count)), count) for count in (few, options.parts)}
     if options.json:
         say(json.dumps({count: {job: one._asdict() for job, one in jobs.items()} for count, jobs in found.items()}))
-        return
-    more, rows = options.parts - few, []
+    more, rows, kept = options.parts - few, [], True
     for job, small in found[few].items():
         large = found[options.parts][job]
         grown = (large.bytes - small.bytes) / more, (large.cpu_seconds - small.cpu_seconds) / more
+        kept &= large.bytes <= MOST_BYTES and grown[0] <= BYTES_A_PART and grown[1] <= SECONDS_A_PART
         rows.append([job, small.bytes / 1e6, large.bytes / 1e6, grown[0] / 1e3, grown[1] * 1e3, large.seconds])
     headers = ["job", f"MB, {few} parts", f"MB, {options.parts}", "kB a part", "CPU ms a part", "seconds"]
-    say(f"{options.parts:,} article parts, {options.parts * RECORDS // VECTORS:,} vector parts\n{table(headers, rows)}")
+    counts = f"{options.parts:,} article parts, {options.parts * RECORDS // VECTORS:,} vector parts"
+    if not options.json:
+        say(f"{counts}\n{table(headers, rows)}\nwithin the bounds: {kept}")
+    raise SystemExit(not kept)
 
 
 def drivers(folder: Path, count: int) -> dict[str, Driver]:

@@ -20,6 +20,7 @@ WITHOUT_TESTS = {
     "schemas/quality_report.py": "the same",
     "schemas/night_report.py": "the same",
     "jobs/common/cluster/ray_metrics.py": "Ray's metrics exist in a cluster alone: tests/cluster/jobs/test_metrics.py",
+    "jobs/common/cluster/scaling.py": "Ray's autoscaler has to be there: tests/cluster/nodes/test_scaled_cluster.py",
     "jobs/steps/index/commit.py": "it starts tasks and waits for them: tests/cluster/jobs/test_nights.py",
     "jobs/mine.py": "tests/cluster/train/test_mine.py",
     "jobs/steps/train/mining.py": "the same",
