@@ -123,8 +123,8 @@ def asked(number: int) -> dict[str, object]:
 
 
 def test_shards_on_several_nodes_answer_as_one_machine_does(service: Deployed) -> None:
-    for shard in range(2):
-        assert len(set(service.replicas(f"searcher-{shard}").values())) == 2
+    searchers = ("searcher-0", "searcher-1")
+    within(WAIT, lambda: all(len(set(service.replicas(name).values())) == 2 for name in searchers))
     for query in QUERIES:
         assert service.hits(query) == alone(service.config, query)
 

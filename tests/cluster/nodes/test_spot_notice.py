@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ def test_its_state_is_kept_at_the_notice_and_another_node_goes_on(tmp_path: Path
         within(WAIT, lambda: nodes.alive("RayTrainWorker"))
         [node] = nodes.alive("RayTrainWorker").values()
         environment = nodes.environment(config.store) | {"AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata.url}
+        environment["PATH"] = f"{sys.prefix}/bin:{environment['PATH']}"  # where `ray` is
         with subprocess.Popen([NOTICE, "--node-id", node.hex()], env=environment) as told:
             within(WAIT, lambda: metadata.asked)
             assert told.poll() is None
