@@ -12,12 +12,13 @@ from tests.support.training import made_steps
 from tests.support.training.made_steps import CASES, gradients
 
 ROOT = Path(__file__).parents[5]
+SUMMED = "self._peers.add(*(gradient for of_side in gradients.values() for gradient in of_side))"
 CODE = Path("actors/train/retriever/gradients.py")
 MASKS = "masked_bC = self._masked(batch, rows_b).to(device)\n"
 OTHERS = "torch.arange(masked_bC.shape[1]) % self._peers.size != self._peers.rank"
 WRONG = {
     "negatives of its own": (MASKS, f"{MASKS}        masked_bC[:, {OTHERS}] = True\n"),
-    "others' vectors without a gradient": ("self._peers.add(*gradients.values())", "pass"),
+    "others' vectors without a gradient": (SUMMED, "pass"),
     "a mean where a sum is due": ("torch.full_like(part, share)", "torch.full_like(part, share / self._peers.size)"),
 }
 
